@@ -1,0 +1,230 @@
+package v1alpha1
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ClusterMode is how a broker group gets its master.
+//
+// +kubebuilder:validation:MaxLength=32
+// +kubebuilder:validation:XValidation:rule="self.upperAscii() != 'CONTAINER'",message="clusterMode CONTAINER is not supported yet: use CONTROLLER (automatic failover) or STATIC"
+// +kubebuilder:validation:XValidation:rule="self.upperAscii() in ['', 'STATIC', 'CONTROLLER', 'CONTAINER']",message="clusterMode must be STATIC or CONTROLLER"
+type ClusterMode string
+
+// The cluster modes.
+const (
+	// Static: pod 0 of a group is its master for ever.
+	Static ClusterMode = "STATIC"
+	// ControllerMode: controllers elect the master of a group and replace a dead one.
+	ControllerMode ClusterMode = "CONTROLLER"
+)
+
+// BrokerSpec describes broker groups, each of one master and its slaves.
+//
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.clusterMode) && oldSelf.clusterMode != '' ? oldSelf.clusterMode.upperAscii() : 'STATIC') == (has(self.clusterMode) && self.clusterMode != '' ? self.clusterMode.upperAscii() : 'STATIC')",message="clusterMode cannot change: create another Broker and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.clusterName) ? oldSelf.clusterName : '') == (has(self.clusterName) ? self.clusterName : '')",message="clusterName cannot change: the brokers' data is bound to it"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.storageMode) || oldSelf.storageMode == '' || (has(self.storageMode) && self.storageMode == oldSelf.storageMode)",message="storageMode cannot change: create another Broker and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="!has(self.storageMode) || self.storageMode != 'HostPath' || (has(self.hostPath) && self.hostPath.startsWith('/'))",message="storageMode HostPath needs hostPath, an absolute path on the nodes"
+// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.storage) && has(oldSelf.storage.className)) || (has(self.storage) && has(self.storage.className) && self.storage.className == oldSelf.storage.className)",message="storage.className cannot change: a volume stays in its StorageClass"
+// +kubebuilder:validation:XValidation:rule="!(has(self.storage) && has(self.volumeClaimTemplates) && self.volumeClaimTemplates.size() > 0)",message="storage and volumeClaimTemplates exclude each other: keep one of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.storage) || !has(self.storage.size) || quantity(string(self.storage.size)).compareTo(quantity(string(4 * (has(self.config) && 'mappedFileSizeCommitLog' in self.config && self.config['mappedFileSizeCommitLog'].matches('^[0-9]{1,15}$') ? int(self.config['mappedFileSizeCommitLog']) : 1073741824)))) >= 0",message="storage.size must hold at least four commit-log files (config mappedFileSizeCommitLog, 1Gi each if not set): enlarge the volume or make the files smaller"
+// +kubebuilder:validation:XValidation:rule="!has(self.config) || !('brokerRole' in self.config) || (self.config['brokerRole'] in ['ASYNC_MASTER', 'SYNC_MASTER'] && (!has(self.clusterMode) || self.clusterMode.upperAscii() != 'CONTROLLER'))",message="config.brokerRole may be ASYNC_MASTER or SYNC_MASTER, in clusterMode STATIC only: otherwise the controllers assign roles"
+type BrokerSpec struct {
+	// Size is the number of broker groups.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=999
+	Size *int32 `json:"size,omitempty"`
+	// ReplicaPerGroup is the number of slaves in each group.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9
+	ReplicaPerGroup *int32 `json:"replicaPerGroup,omitempty"`
+	// ClusterMode is STATIC, or CONTROLLER for automatic failover.
+	// +optional
+	// +kubebuilder:default=STATIC
+	ClusterMode ClusterMode `json:"clusterMode,omitempty"`
+	// ClusterName is the brokerClusterName; the resource's name if empty.
+	// +optional
+	// +kubebuilder:validation:MaxLength=127
+	// +kubebuilder:validation:Pattern=`^[a-zA-Z0-9_%|-]*$`
+	ClusterName string `json:"clusterName,omitempty"`
+	// NameServers are addresses of name servers that the operator does not run: "host:port;host:port".
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:Pattern=`^$|^[^\s;:]+:[0-9]{1,5}(;[^\s;:]+:[0-9]{1,5})*;?$`
+	NameServers string `json:"nameServers,omitempty"`
+	// NameServiceRef is the NameService to register with; the only one of the namespace if absent.
+	// +optional
+	NameServiceRef *ObjectReference `json:"nameServiceRef,omitempty"`
+	// ControllerRef is the Controller that elects the masters; the only one of the namespace if absent.
+	// +optional
+	ControllerRef *ObjectReference `json:"controllerRef,omitempty"`
+	// BrokerImage is an official RocketMQ 5.x image.
+	// +optional
+	// +kubebuilder:default="apache/rocketmq:5.4.0"
+	// +kubebuilder:validation:MaxLength=512
+	BrokerImage string `json:"brokerImage,omitempty"`
+	// HostNetwork lets the pods use their nodes' addresses, for clients outside the cluster.
+	// The namespace must admit privileged pods.
+	// +optional
+	HostNetwork bool `json:"hostNetwork,omitempty"`
+	// Config holds RocketMQ properties for the brokers. It wins over the file broker-common.conf in volumes.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=256
+	// +kubebuilder:validation:XValidation:rule="!self.exists(k, k in ['brokerClusterName', 'brokerName', 'brokerId', 'enableControllerMode'])",messageExpression="'set by the operator, because they are the broker\\'s identity (spec.clusterName and spec.clusterMode set what can be chosen); remove: ' + self.filter(k, k in ['brokerClusterName', 'brokerName', 'brokerId', 'enableControllerMode']).join(', ')"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(k, k in ['namesrvAddr', 'controllerAddr', 'brokerIP1', 'brokerIP2', 'listenPort', 'haListenPort', 'updateNameServerAddrPeriod', 'fetchNameSrvAddrByDnsLookup', 'fetchNamesrvAddrByAddressServer', 'fetchControllerAddrByDnsLookup'])",messageExpression="'set by the operator, which keeps addresses right (spec.nameServers, nameServiceRef, controllerRef and hostNetwork set what can be chosen); remove: ' + self.filter(k, k in ['namesrvAddr', 'controllerAddr', 'brokerIP1', 'brokerIP2', 'listenPort', 'haListenPort', 'updateNameServerAddrPeriod', 'fetchNameSrvAddrByDnsLookup', 'fetchNamesrvAddrByAddressServer', 'fetchControllerAddrByDnsLookup']).join(', ')"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(k, k in ['storePathRootDir', 'storePathCommitLog', 'storePathEpochFile', 'storePathBrokerIdentity'])",messageExpression="'set by the operator, because the volume is mounted there; remove: ' + self.filter(k, k in ['storePathRootDir', 'storePathCommitLog', 'storePathEpochFile', 'storePathBrokerIdentity']).join(', ')"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(k, k in ['brokerPermission', 'startAcceptSendRequestTimeStamp'])",messageExpression="'set by the operator, which withdraws writes before a broker stops; remove: ' + self.filter(k, k in ['brokerPermission', 'startAcceptSendRequestTimeStamp']).join(', ')"
+	Config map[string]ConfigValue `json:"config,omitempty"`
+	// Volumes: the first one may carry the file broker-common.conf, the properties that spec.config overrides.
+	// +optional
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	Volumes []corev1.Volume `json:"volumes,omitempty"`
+	// DrainSeconds is how long producers get to leave a master before it stops: just over their route poll (30 s).
+	// The pods' grace period is at least 90 s longer.
+	// +optional
+	// +kubebuilder:default=35
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600
+	DrainSeconds *int32 `json:"drainSeconds,omitempty"`
+	// PersistentVolumeClaimRetentionPolicy says what becomes of volumes when the Broker is deleted or scaled in;
+	// both Retain if absent.
+	// +optional
+	PersistentVolumeClaimRetentionPolicy *appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy `json:"persistentVolumeClaimRetentionPolicy,omitempty"`
+	// AllowRestart is accepted for compatibility. Address changes no longer restart brokers.
+	// +optional
+	AllowRestart bool `json:"allowRestart,omitempty"`
+	// ScalePodName is accepted for compatibility: a broker pod whose topics and groups new groups start with.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ScalePodName string `json:"scalePodName,omitempty"`
+
+	StorageSettings `json:",inline"`
+	PodSettings     `json:",inline"`
+}
+
+// Role of a broker in its group.
+type Role string
+
+// The roles.
+const (
+	RoleMaster Role = "master"
+	RoleSlave  Role = "slave"
+)
+
+// BrokerStatus is what was seen.
+type BrokerStatus struct {
+	// Conditions: Ready, UpToDate, and the troubles by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// ObservedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Size is the number of broker groups that exist.
+	// +optional
+	Size int32 `json:"size"`
+	// Members is "registered/wanted" over all groups.
+	// +optional
+	Members string `json:"members,omitempty"`
+	// Masters are the pods that are masters now, one for each group, "-" for a group without.
+	// +optional
+	Masters string `json:"masters,omitempty"`
+	// Selector finds the pods (for the scale subresource).
+	// +optional
+	Selector string `json:"selector,omitempty"`
+	// Nodes are the names of the pods.
+	// +optional
+	// +listType=atomic
+	Nodes []string `json:"nodes,omitempty"`
+	// NameServers are the addresses that the brokers register with.
+	// +optional
+	// +listType=atomic
+	NameServers []string `json:"nameServers,omitempty"`
+	// NameServiceRef is what was resolved; it is kept while that NameService exists.
+	// +optional
+	NameServiceRef *ObjectReference `json:"nameServiceRef,omitempty"`
+	// ControllerRef is what was resolved; it is kept while that Controller exists.
+	// +optional
+	ControllerRef *ObjectReference `json:"controllerRef,omitempty"`
+	// Groups and their members.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Groups []BrokerGroupStatus `json:"groups,omitempty"`
+}
+
+// BrokerGroupStatus is one group's.
+type BrokerGroupStatus struct {
+	// Name is the brokerName.
+	Name string `json:"name"`
+	// Master is the pod that is master, empty if there is none.
+	// +optional
+	Master string `json:"master,omitempty"`
+	// Members of the group, by pod.
+	// +optional
+	// +listType=map
+	// +listMapKey=pod
+	Members []BrokerMemberStatus `json:"members,omitempty"`
+}
+
+// BrokerMemberStatus is one broker's.
+type BrokerMemberStatus struct {
+	// Pod is the pod's name.
+	Pod string `json:"pod"`
+	// Role that it is registered in; empty if it is not registered.
+	// +optional
+	Role Role `json:"role,omitempty"`
+	// BrokerID that it is registered with: 0 is the master.
+	// +optional
+	BrokerID *int64 `json:"brokerId,omitempty"`
+	// Address that it is registered with.
+	// +optional
+	Address string `json:"address,omitempty"`
+	// InSync: it has all that the master acknowledged (CONTROLLER mode: it is in the SyncStateSet).
+	// +optional
+	InSync bool `json:"inSync"`
+}
+
+// Broker is a set of broker groups.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:path=brokers,shortName=rmqb,categories=rocketmq
+// +kubebuilder:subresource:status
+// +kubebuilder:subresource:scale:specpath=.spec.size,statuspath=.status.size,selectorpath=.status.selector
+// +kubebuilder:printcolumn:name="Groups",type=integer,JSONPath=`.spec.size`
+// +kubebuilder:printcolumn:name="Members",type=string,JSONPath=`.status.members`,description="registered/wanted brokers"
+// +kubebuilder:printcolumn:name="Masters",type=string,JSONPath=`.status.masters`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Mode",type=string,priority=1,JSONPath=`.spec.clusterMode`
+// +kubebuilder:printcolumn:name="Image",type=string,priority=1,JSONPath=`.spec.brokerImage`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="metadata.name must be at most 40 characters, so that pod labels fit"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold only lower-case letters, digits and '-': Services are named after it"
+type Broker struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	// +kubebuilder:default={}
+	Spec BrokerSpec `json:"spec,omitempty"`
+	// +optional
+	Status BrokerStatus `json:"status,omitempty"`
+}
+
+// BrokerList is a list of Brokers.
+//
+// +kubebuilder:object:root=true
+type BrokerList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Broker `json:"items"`
+}

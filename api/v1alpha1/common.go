@@ -1,0 +1,150 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// DefaultImage is run where no image is given.
+const DefaultImage = "apache/rocketmq:5.4.0"
+
+// StorageMode says where a server keeps its data.
+//
+// +kubebuilder:validation:Enum="";EmptyDir;HostPath;StorageClass
+type StorageMode string
+
+// The storage modes.
+const (
+	// StorageClass: a PersistentVolumeClaim for each pod.
+	StorageClass StorageMode = "StorageClass"
+	// EmptyDir: data is lost with the pod.
+	EmptyDir StorageMode = "EmptyDir"
+	// HostPath: the directory <hostPath>/<namespace>/<pod> of the node, which must be writable by uid 3000.
+	HostPath StorageMode = "HostPath"
+)
+
+// Storage is the short form of volumeClaimTemplates.
+type Storage struct {
+	// Size of each volume. It can grow, not shrink.
+	// +optional
+	Size *resource.Quantity `json:"size,omitempty"`
+	// ClassName is the StorageClass; the cluster's default class if absent.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ClassName *string `json:"className,omitempty"`
+}
+
+// JVM sets the memory and the options of java. It wins over the environment (HEAP_OPTS, BROKER_MEM, JAVA_OPT_EXT).
+type JVM struct {
+	// Heap is -Xms and -Xmx. Without it: half of the memory limit for brokers, a quarter (at most 1Gi) for the others.
+	// +optional
+	Heap *resource.Quantity `json:"heap,omitempty"`
+	// DirectMemory is -XX:MaxDirectMemorySize. Without it: a quarter of the memory limit.
+	// +optional
+	DirectMemory *resource.Quantity `json:"directMemory,omitempty"`
+	// ExtraOptions are appended last, so they win.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=1024
+	// +listType=atomic
+	ExtraOptions []string `json:"extraOptions,omitempty"`
+}
+
+// ConfigValue is the value of a RocketMQ property.
+//
+// +kubebuilder:validation:MaxLength=4096
+type ConfigValue string
+
+// ObjectReference names another resource.
+type ObjectReference struct {
+	// Name of the resource.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// Namespace of the resource; the referring one's if absent.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// PodSettings are what every component passes on to its pods.
+type PodSettings struct {
+	// ImagePullPolicy of the RocketMQ image; the agent's image follows it.
+	// +optional
+	// +kubebuilder:validation:Enum="";Always;IfNotPresent;Never
+	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+	// ImagePullSecrets must be able to pull the operator's own image too: the agent comes from it.
+	// +optional
+	// +listType=atomic
+	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+	// Resources of the RocketMQ container. Heap and direct memory follow the memory limit.
+	// +optional
+	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
+	// Env of the RocketMQ container. HEAP_OPTS, JAVA_OPT_EXT and, for brokers, BROKER_MEM set JVM options.
+	// +optional
+	// +listType=atomic
+	Env []corev1.EnvVar `json:"env,omitempty"`
+	// SecurityContext of the pod; it replaces the default (uid, gid and fsGroup 3000, seccomp RuntimeDefault).
+	// +optional
+	SecurityContext *corev1.PodSecurityContext `json:"securityContext,omitempty"`
+	// ContainerSecurityContext of the RocketMQ container; it replaces the default (no privileges at all).
+	// +optional
+	ContainerSecurityContext *corev1.SecurityContext `json:"containerSecurityContext,omitempty"`
+	// PodAnnotations are added to the pods.
+	// +optional
+	PodAnnotations map[string]string `json:"podAnnotations,omitempty"`
+	// Affinity of the pods.
+	// +optional
+	Affinity *corev1.Affinity `json:"affinity,omitempty"`
+	// Tolerations of the pods.
+	// +optional
+	// +listType=atomic
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+	// NodeSelector of the pods.
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// PriorityClassName of the pods.
+	// +optional
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+	// ServiceAccountName of the pods. Its token is not mounted.
+	// +optional
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	// TopologySpreadConstraints replace the default, which spreads over nodes and zones where it can.
+	// +optional
+	// +listType=atomic
+	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
+	// PodTemplate is a strategic merge patch over the pod template, for everything that has no field here.
+	// The RocketMQ container is named "rocketmq".
+	// +optional
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Type=object
+	PodTemplate *runtime.RawExtension `json:"podTemplate,omitempty"`
+	// JVM sets heap, direct memory and further options.
+	// +optional
+	JVM *JVM `json:"jvm,omitempty"`
+	// Paused stops the operator from replacing pods. Objects are still kept up to date.
+	// +optional
+	Paused bool `json:"paused,omitempty"`
+}
+
+// StorageSettings say where a component keeps its data.
+type StorageSettings struct {
+	// StorageMode is EmptyDir, HostPath or StorageClass.
+	// +optional
+	StorageMode StorageMode `json:"storageMode,omitempty"`
+	// HostPath is the directory on the nodes for storageMode HostPath.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	HostPath string `json:"hostPath,omitempty"`
+	// VolumeClaimTemplates: the first one is the data volume.
+	// +optional
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
+	VolumeClaimTemplates []corev1.PersistentVolumeClaim `json:"volumeClaimTemplates,omitempty"`
+	// Storage is the short form of volumeClaimTemplates.
+	// +optional
+	Storage *Storage `json:"storage,omitempty"`
+}

@@ -1,0 +1,50 @@
+package v1alpha1
+
+// Condition types. Ready is the answer; UpToDate says whether every pod runs what the spec asks for. The others name
+// a trouble: they are True while it lasts and absent otherwise, and a trouble that stops the resource is also the
+// reason of Ready=False.
+const (
+	// ConditionReady is True when clients can use the component now.
+	ConditionReady = "Ready"
+	// ConditionUpToDate is False while pods still run an older spec.
+	ConditionUpToDate = "UpToDate"
+
+	// ConditionMissingReference: the NameService or Controller that is needed does not exist. Create it, or name it
+	// in nameServiceRef or controllerRef.
+	ConditionMissingReference = "MissingReference"
+	// ConditionAmbiguousReference: several candidates in the namespace. Name one in nameServiceRef or controllerRef.
+	ConditionAmbiguousReference = "AmbiguousReference"
+	// ConditionNameConflict: an object of a wanted name belongs to somebody else. Remove it or rename the resource.
+	ConditionNameConflict = "NameConflict"
+	// ConditionLegacyResources: the predecessor's StatefulSets are still there. They are never touched: migrate.
+	ConditionLegacyResources = "LegacyResources"
+	// ConditionUnsupportedImage: the image is not of the official layout. Set an apache/rocketmq 5.x image.
+	ConditionUnsupportedImage = "UnsupportedImage"
+	// ConditionKnownDefect: this RocketMQ version has a defect that this topology is exposed to.
+	ConditionKnownDefect = "KnownDefect"
+	// ConditionControllerStateLost: the controllers do not know brokers that they have registered before.
+	ConditionControllerStateLost = "ControllerStateLost"
+	// ConditionBrokerNameConflict: another Broker registers the same brokerName at the same name servers.
+	ConditionBrokerNameConflict = "BrokerNameConflict"
+	// ConditionNodeLost: a pod is on a node that does not answer.
+	ConditionNodeLost = "NodeLost"
+	// ConditionInvalidSpec: the spec holds something that the schema cannot refuse. The message names the field.
+	ConditionInvalidSpec = "InvalidSpec"
+	// ConditionRefused: the API server refused an object or a pod; the message is its own, with the remedy.
+	ConditionRefused = "Refused"
+)
+
+// Reasons of Ready and UpToDate that are no trouble by themselves.
+const (
+	ReasonReady                 = "Ready"
+	ReasonCreating              = "Creating"
+	ReasonWaitingForNameServers = "WaitingForNameServers"
+	ReasonWaitingForControllers = "WaitingForControllers"
+	ReasonMembersNotReady       = "MembersNotReady"
+	ReasonNoLeader              = "NoLeader"
+	ReasonNoMaster              = "NoMaster"
+	ReasonUnreachable           = "Unreachable"
+	ReasonReplacingPods         = "ReplacingPods"
+	ReasonUpToDate              = "UpToDate"
+	ReasonPaused                = "Paused"
+)

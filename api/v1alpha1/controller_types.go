@@ -1,0 +1,96 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ControllerSpec describes a quorum of DLedger controllers.
+//
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.storageMode) || oldSelf.storageMode == '' || (has(self.storageMode) && self.storageMode == oldSelf.storageMode)",message="storageMode cannot change: the controllers' data must not be lost"
+// +kubebuilder:validation:XValidation:rule="!has(self.storageMode) || self.storageMode != 'HostPath' || (has(self.hostPath) && self.hostPath.startsWith('/'))",message="storageMode HostPath needs hostPath, an absolute path on the nodes"
+// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.storage) && has(oldSelf.storage.className)) || (has(self.storage) && has(self.storage.className) && self.storage.className == oldSelf.storage.className)",message="storage.className cannot change: a volume stays in its StorageClass"
+// +kubebuilder:validation:XValidation:rule="!(has(self.storage) && has(self.volumeClaimTemplates) && self.volumeClaimTemplates.size() > 0)",message="storage and volumeClaimTemplates exclude each other: keep one of them"
+type ControllerSpec struct {
+	// Size of the quorum: 1, 3, 5 or 7. DLedger cannot change its members, so neither can this.
+	// +optional
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=7
+	// +kubebuilder:validation:XValidation:rule="self % 2 == 1",message="size must be odd (1, 3, 5 or 7): an even quorum survives no more failures than the next smaller odd one"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="size cannot change: a DLedger quorum has fixed members. Create another Controller, and move the brokers to it"
+	Size *int32 `json:"size,omitempty"`
+	// ControllerImage is an official RocketMQ 5.x image.
+	// +optional
+	// +kubebuilder:default="apache/rocketmq:5.4.0"
+	// +kubebuilder:validation:MaxLength=512
+	ControllerImage string `json:"controllerImage,omitempty"`
+	// Config holds RocketMQ properties for the controllers.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=256
+	// +kubebuilder:validation:XValidation:rule="!self.exists(k, k in ['controllerType', 'controllerDLegerGroup', 'controllerDLegerPeers', 'controllerDLegerSelfId', 'controllerStorePath', 'configStorePath', 'listenPort'])",messageExpression="'set by the operator, because members, Services and volumes depend on them; remove: ' + self.filter(k, k in ['controllerType', 'controllerDLegerGroup', 'controllerDLegerPeers', 'controllerDLegerSelfId', 'controllerStorePath', 'configStorePath', 'listenPort']).join(', ')"
+	Config map[string]ConfigValue `json:"config,omitempty"`
+
+	StorageSettings `json:",inline"`
+	PodSettings     `json:",inline"`
+}
+
+// ControllerStatus is what was seen.
+type ControllerStatus struct {
+	// Conditions: Ready, UpToDate, and the troubles by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// ObservedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Size is the number of pods that exist.
+	// +optional
+	Size int32 `json:"size"`
+	// Members is "ready/wanted".
+	// +optional
+	Members string `json:"members,omitempty"`
+	// Leader is the pod that leads the quorum.
+	// +optional
+	Leader string `json:"leader,omitempty"`
+	// Nodes are the names of the pods.
+	// +optional
+	// +listType=atomic
+	Nodes []string `json:"nodes,omitempty"`
+	// Addresses are what brokers use: host:port, one for each controller.
+	// +optional
+	// +listType=atomic
+	Addresses []string `json:"addresses,omitempty"`
+}
+
+// Controller is a quorum of DLedger controllers, which elect the masters of broker groups.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:path=controllers,shortName=rmqctl,categories=rocketmq
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Members",type=string,JSONPath=`.status.members`,description="ready/wanted controllers"
+// +kubebuilder:printcolumn:name="Leader",type=string,JSONPath=`.status.leader`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="metadata.name must be at most 40 characters, so that pod labels fit"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold only lower-case letters, digits and '-': Services are named after it"
+type Controller struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	// +kubebuilder:default={}
+	Spec ControllerSpec `json:"spec,omitempty"`
+	// +optional
+	Status ControllerStatus `json:"status,omitempty"`
+}
+
+// ControllerList is a list of Controllers.
+//
+// +kubebuilder:object:root=true
+type ControllerList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Controller `json:"items"`
+}

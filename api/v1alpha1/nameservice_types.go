@@ -1,0 +1,103 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// NameServiceSpec describes a set of name servers.
+//
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.storageMode) || oldSelf.storageMode == '' || (has(self.storageMode) && self.storageMode == oldSelf.storageMode)",message="storageMode cannot change: create another NameService and let the brokers use both"
+// +kubebuilder:validation:XValidation:rule="!has(self.storageMode) || self.storageMode != 'HostPath' || (has(self.hostPath) && self.hostPath.startsWith('/'))",message="storageMode HostPath needs hostPath, an absolute path on the nodes"
+// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.storage) && has(oldSelf.storage.className)) || (has(self.storage) && has(self.storage.className) && self.storage.className == oldSelf.storage.className)",message="storage.className cannot change: a volume stays in its StorageClass"
+// +kubebuilder:validation:XValidation:rule="!(has(self.storage) && has(self.volumeClaimTemplates) && self.volumeClaimTemplates.size() > 0)",message="storage and volumeClaimTemplates exclude each other: keep one of them"
+type NameServiceSpec struct {
+	// Size is the number of name servers.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=99
+	Size *int32 `json:"size,omitempty"`
+	// NameServiceImage is an official RocketMQ 5.x image.
+	// +optional
+	// +kubebuilder:default="apache/rocketmq:5.4.0"
+	// +kubebuilder:validation:MaxLength=512
+	NameServiceImage string `json:"nameServiceImage,omitempty"`
+	// HostNetwork lets the pods use their nodes' addresses, for clients outside the cluster.
+	// The namespace must admit privileged pods.
+	// +optional
+	HostNetwork bool `json:"hostNetwork,omitempty"`
+	// DNSPolicy of the pods; ClusterFirst, or ClusterFirstWithHostNet under hostNetwork, if empty.
+	// +optional
+	DNSPolicy corev1.DNSPolicy `json:"dnsPolicy,omitempty"`
+	// Config holds RocketMQ properties for the name servers.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=256
+	// +kubebuilder:validation:XValidation:rule="!self.exists(k, k in ['listenPort', 'kvConfigPath', 'configStorePath'])",messageExpression="'set by the operator, because Services, probes and volumes depend on them; remove: ' + self.filter(k, k in ['listenPort', 'kvConfigPath', 'configStorePath']).join(', ')"
+	Config map[string]ConfigValue `json:"config,omitempty"`
+
+	StorageSettings `json:",inline"`
+	PodSettings     `json:",inline"`
+}
+
+// NameServiceStatus is what was seen.
+type NameServiceStatus struct {
+	// Conditions: Ready, UpToDate, and the troubles by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// ObservedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Size is the number of pods that exist.
+	// +optional
+	Size int32 `json:"size"`
+	// Members is "ready/wanted".
+	// +optional
+	Members string `json:"members,omitempty"`
+	// Selector finds the pods (for the scale subresource).
+	// +optional
+	Selector string `json:"selector,omitempty"`
+	// NameServers are the pods' IP addresses.
+	// +optional
+	// +listType=atomic
+	NameServers []string `json:"nameServers,omitempty"`
+	// Addresses are what brokers and clients in the cluster use: host:port, stable names.
+	// +optional
+	// +listType=atomic
+	Addresses []string `json:"addresses,omitempty"`
+}
+
+// NameService is a set of name servers.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:path=nameservices,shortName=rmqns,categories=rocketmq
+// +kubebuilder:subresource:status
+// +kubebuilder:subresource:scale:specpath=.spec.size,statuspath=.status.size,selectorpath=.status.selector
+// +kubebuilder:printcolumn:name="Members",type=string,JSONPath=`.status.members`,description="ready/wanted name servers"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Addresses",type=string,priority=1,JSONPath=`.status.addresses`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="metadata.name must be at most 40 characters, so that pod labels fit"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold only lower-case letters, digits and '-': Services are named after it"
+type NameService struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	// +kubebuilder:default={}
+	Spec NameServiceSpec `json:"spec,omitempty"`
+	// +optional
+	Status NameServiceStatus `json:"status,omitempty"`
+}
+
+// NameServiceList is a list of NameServices.
+//
+// +kubebuilder:object:root=true
+type NameServiceList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []NameService `json:"items"`
+}

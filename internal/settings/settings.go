@@ -1,0 +1,83 @@
+// Package settings is the contract between the operator and the agent: the operator writes File into the
+// ConfigMap that every RocketMQ pod mounts, the agent reads it at each start of the server.
+//
+// What is here may change under a running pod (addresses, the user's properties). What needs a new pod to take
+// effect (memory, JVM options) travels as flags in the pod template instead.
+package settings
+
+const (
+	// Dir is where the ConfigMap is mounted; File is the key in it.
+	Dir  = "/etc/rocketmq-agent"
+	File = "settings.json"
+	// BaseDir is where the user's volume with BaseFile is mounted, if the user gave one.
+	BaseDir  = "/etc/rocketmq-base"
+	BaseFile = "broker-common.conf"
+	// AgentDir is the emptyDir that the init container copies the agent into.
+	AgentDir = "/opt/rocketmq-agent"
+	// RunDir is a writable emptyDir for rendered configuration.
+	RunDir = "/var/run/rocketmq"
+	// DataDir is the store of every server.
+	DataDir = "/home/rocketmq/store"
+)
+
+// Ports of the servers (DESIGN section 8).
+const (
+	NameServerPort      = 9876
+	ControllerPort      = 9878
+	BrokerPort          = 10911
+	BrokerFastPort      = 10909
+	BrokerHAPort        = 10912
+	MetricsPort         = 5557
+	NameServerAgentPort = 9871
+	ControllerAgentPort = 9872
+	BrokerAgentPort     = 9873
+)
+
+// Role is the server that a container runs.
+type Role string
+
+// The roles that the agent knows.
+const (
+	NameServer Role = "nameserver"
+	Controller Role = "controller"
+	Broker     Role = "broker"
+)
+
+// Mode is how a broker group gets its master.
+type Mode string
+
+// The modes of a broker group.
+const (
+	Static         Mode = "STATIC"
+	ControllerMode Mode = "CONTROLLER"
+)
+
+// Settings is the content of File.
+type Settings struct {
+	// ServiceDomain is the headless Service's full name: a pod's stable address is <pod>.<ServiceDomain>.
+	ServiceDomain string `json:"serviceDomain"`
+	// HostNetwork pods are addressed by the node's IP instead.
+	HostNetwork bool `json:"hostNetwork,omitempty"`
+	// Config holds the user's RocketMQ properties (spec.config).
+	Config map[string]string `json:"config,omitempty"`
+	// Controller is set for controllers, Broker for brokers.
+	Controller *ControllerSettings `json:"controller,omitempty"`
+	Broker     *BrokerSettings     `json:"broker,omitempty"`
+}
+
+// ControllerSettings are a DLedger controller's.
+type ControllerSettings struct {
+	// Group is the DLedger group's name.
+	Group string `json:"group"`
+	// Size is the number of controllers; peer i is n<i>, pod <statefulset>-<i>.
+	Size int32 `json:"size"`
+}
+
+// BrokerSettings are a broker's. The group (brokerName) is the pod's name without its ordinal.
+type BrokerSettings struct {
+	ClusterName string `json:"clusterName"`
+	Mode        Mode   `json:"mode"`
+	// NameServers and Controllers are host:port, every member.
+	NameServers []string `json:"nameServers"`
+	Controllers []string `json:"controllers,omitempty"`
+}
