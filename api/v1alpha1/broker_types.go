@@ -10,7 +10,7 @@ import (
 //
 // +kubebuilder:validation:MaxLength=32
 // +kubebuilder:validation:XValidation:rule="self.upperAscii() != 'CONTAINER'",message="clusterMode CONTAINER is not supported yet: use CONTROLLER (automatic failover) or STATIC"
-// +kubebuilder:validation:XValidation:rule="self.upperAscii() in ['', 'STATIC', 'CONTROLLER', 'CONTAINER']",message="clusterMode must be STATIC or CONTROLLER"
+// +kubebuilder:validation:XValidation:rule="self.upperAscii() in [”, 'STATIC', 'CONTROLLER', 'CONTAINER']",message="clusterMode must be STATIC or CONTROLLER"
 type ClusterMode string
 
 // The cluster modes.
@@ -23,9 +23,9 @@ const (
 
 // BrokerSpec describes broker groups, each of one master and its slaves.
 //
-// +kubebuilder:validation:XValidation:rule="(has(oldSelf.clusterMode) && oldSelf.clusterMode != '' ? oldSelf.clusterMode.upperAscii() : 'STATIC') == (has(self.clusterMode) && self.clusterMode != '' ? self.clusterMode.upperAscii() : 'STATIC')",message="clusterMode cannot change: create another Broker and move the topics to it"
-// +kubebuilder:validation:XValidation:rule="(has(oldSelf.clusterName) ? oldSelf.clusterName : '') == (has(self.clusterName) ? self.clusterName : '')",message="clusterName cannot change: the brokers' data is bound to it"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.storageMode) || oldSelf.storageMode == '' || (has(self.storageMode) && self.storageMode == oldSelf.storageMode)",message="storageMode cannot change: create another Broker and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.clusterMode) && oldSelf.clusterMode != ” ? oldSelf.clusterMode.upperAscii() : 'STATIC') == (has(self.clusterMode) && self.clusterMode != ” ? self.clusterMode.upperAscii() : 'STATIC')",message="clusterMode cannot change: create another Broker and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.clusterName) ? oldSelf.clusterName : ”) == (has(self.clusterName) ? self.clusterName : ”)",message="clusterName cannot change: the brokers' data is bound to it"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.storageMode) || oldSelf.storageMode == ” || (has(self.storageMode) && self.storageMode == oldSelf.storageMode)",message="storageMode cannot change: create another Broker and move the topics to it"
 // +kubebuilder:validation:XValidation:rule="!has(self.storageMode) || self.storageMode != 'HostPath' || (has(self.hostPath) && self.hostPath.startsWith('/'))",message="storageMode HostPath needs hostPath, an absolute path on the nodes"
 // +kubebuilder:validation:XValidation:rule="!(has(oldSelf.storage) && has(oldSelf.storage.className)) || (has(self.storage) && has(self.storage.className) && self.storage.className == oldSelf.storage.className)",message="storage.className cannot change: a volume stays in its StorageClass"
 // +kubebuilder:validation:XValidation:rule="!(has(self.storage) && has(self.volumeClaimTemplates) && self.volumeClaimTemplates.size() > 0)",message="storage and volumeClaimTemplates exclude each other: keep one of them"

@@ -6,7 +6,7 @@ import (
 
 // ControllerSpec describes a quorum of DLedger controllers.
 //
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.storageMode) || oldSelf.storageMode == '' || (has(self.storageMode) && self.storageMode == oldSelf.storageMode)",message="storageMode cannot change: the controllers' data must not be lost"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.storageMode) || oldSelf.storageMode == ” || (has(self.storageMode) && self.storageMode == oldSelf.storageMode)",message="storageMode cannot change: the controllers' data must not be lost"
 // +kubebuilder:validation:XValidation:rule="!has(self.storageMode) || self.storageMode != 'HostPath' || (has(self.hostPath) && self.hostPath.startsWith('/'))",message="storageMode HostPath needs hostPath, an absolute path on the nodes"
 // +kubebuilder:validation:XValidation:rule="!(has(oldSelf.storage) && has(oldSelf.storage.className)) || (has(self.storage) && has(self.storage.className) && self.storage.className == oldSelf.storage.className)",message="storage.className cannot change: a volume stays in its StorageClass"
 // +kubebuilder:validation:XValidation:rule="!(has(self.storage) && has(self.volumeClaimTemplates) && self.volumeClaimTemplates.size() > 0)",message="storage and volumeClaimTemplates exclude each other: keep one of them"
