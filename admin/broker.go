@@ -1,0 +1,119 @@
+package admin
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+)
+
+// RuntimeInfo is a broker's figures by RocketMQ's names (RocketMQ's KVTable, filled in
+// AdminBrokerProcessor.prepareRuntimeInfo). The methods read the ones needed here; a figure that is absent or not a
+// number gives the zero value.
+type RuntimeInfo map[string]string
+
+// Version is the release, such as "V5_4_0".
+func (r RuntimeInfo) Version() string { return r["brokerVersionDesc"] }
+
+// Active reports whether the broker runs its special services, which is so on a master that serves.
+func (r RuntimeInfo) Active() bool { return r["brokerActive"] == "true" }
+
+// BootTime is when the broker process started.
+func (r RuntimeInfo) BootTime() time.Time {
+	ms, err := strconv.ParseInt(r["bootTimestamp"], 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// CommitLogMaxOffset is the end of the commit log, in bytes since the group's beginning.
+func (r RuntimeInfo) CommitLogMaxOffset() int64 {
+	n, _ := strconv.ParseInt(r["commitLogMaxOffset"], 10, 64)
+	return n
+}
+
+// CommitLogDiskRatio and ConsumeQueueDiskRatio are the used share of the disk that holds them, 0 to 1.
+func (r RuntimeInfo) CommitLogDiskRatio() float64 { return r.ratio("commitLogDiskRatio") }
+
+// ConsumeQueueDiskRatio is like CommitLogDiskRatio.
+func (r RuntimeInfo) ConsumeQueueDiskRatio() float64 { return r.ratio("consumeQueueDiskRatio") }
+
+func (r RuntimeInfo) ratio(key string) float64 {
+	f, _ := strconv.ParseFloat(r[key], 64)
+	return f
+}
+
+// BrokerRuntimeInfo asks a broker for its figures (GET_BROKER_RUNTIME_INFO).
+func (c *Client) BrokerRuntimeInfo(ctx context.Context, broker string) (RuntimeInfo, error) {
+	var table struct {
+		Table RuntimeInfo `json:"table"`
+	}
+	if _, err := c.invokeJSON(ctx, broker, remoting.Request{Code: remoting.GetBrokerRuntimeInfo}, &table); err != nil {
+		return nil, err
+	}
+	return table.Table, nil
+}
+
+// BrokerConfig asks a broker for its whole configuration (GET_BROKER_CONFIG). Keys that RocketMQ does not know are
+// shown too if they stood in the broker's file; secrets are shown in clear.
+func (c *Client) BrokerConfig(ctx context.Context, broker string) (map[string]string, error) {
+	resp, err := c.remoting.Invoke(ctx, broker, remoting.Request{Code: remoting.GetBrokerConfig})
+	if err != nil {
+		return nil, err
+	}
+	return parseProperties(resp.Body), nil
+}
+
+// UpdateBrokerConfig changes properties of a running broker and its file (UPDATE_BROKER_CONFIG). The broker answers
+// success even for keys it does not know and for keys that only take effect at a restart.
+func (c *Client) UpdateBrokerConfig(ctx context.Context, broker string, props map[string]string) error {
+	_, err := c.remoting.Invoke(ctx, broker, remoting.Request{Code: remoting.UpdateBrokerConfig, Body: formatProperties(props)})
+	return err
+}
+
+// HAStatus is the state of replication as one broker sees it (RocketMQ's HARuntimeInfo).
+type HAStatus struct {
+	// Master reports the broker's own role.
+	Master bool `json:"master"`
+	// MaxOffset is the end of a master's commit log, in bytes.
+	MaxOffset int64 `json:"masterCommitLogMaxOffset"`
+	// InSyncSlaves counts the slaves whose lag is small.
+	InSyncSlaves int `json:"inSyncSlaveNums"`
+	// Slaves are those connected to a master.
+	Slaves []HASlave `json:"haConnectionInfo"`
+	// Source is where a slave replicates from.
+	Source HASource `json:"haClientRuntimeInfo"`
+}
+
+// HASlave is one slave's connection, seen from the master (RocketMQ's HARuntimeInfo.HAConnectionRuntimeInfo).
+type HASlave struct {
+	// Addr is the remote end of the connection, not an address that the slave listens on.
+	Addr string `json:"addr"`
+	// AckOffset is how far the slave has written, Diff how many bytes of the master's log it lacks. Diff may be
+	// negative for a moment.
+	AckOffset int64 `json:"slaveAckOffset"`
+	Diff      int64 `json:"diff"`
+	InSync    bool  `json:"inSync"`
+}
+
+// HASource is a slave's view of its master (RocketMQ's HARuntimeInfo.HAClientRuntimeInfo).
+type HASource struct {
+	// MasterAddr is the host:port of the master's HA listener.
+	MasterAddr string `json:"masterAddr"`
+	// MaxOffset is the end of the slave's own commit log, MasterFlushOffset the master's flushed offset as last told.
+	MaxOffset         int64 `json:"maxOffset"`
+	MasterFlushOffset int64 `json:"masterFlushOffset"`
+	// Active reports that the connection stands.
+	Active bool `json:"activated"`
+}
+
+// HAStatus asks a broker for the state of its replication (GET_BROKER_HA_STATUS).
+func (c *Client) HAStatus(ctx context.Context, broker string) (*HAStatus, error) {
+	status := new(HAStatus)
+	if _, err := c.invokeJSON(ctx, broker, remoting.Request{Code: remoting.GetBrokerHAStatus}, status); err != nil {
+		return nil, err
+	}
+	return status, nil
+}

@@ -1,0 +1,165 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+)
+
+// ControllerMetadata is what a controller knows of its own quorum (RocketMQ's GetMetaDataResponseHeader).
+type ControllerMetadata struct {
+	// Group is the name of the raft group.
+	Group string
+	// LeaderID and LeaderAddr (host:port) are empty while there is no leader.
+	LeaderID   string
+	LeaderAddr string
+	// IsLeader reports whether the controller that answered leads.
+	IsLeader bool
+	// Peers are the configured members, in their order.
+	Peers []ControllerPeer
+}
+
+// ControllerPeer is a member of the quorum. ID is empty with jRaft.
+type ControllerPeer struct {
+	ID   string
+	Addr string // host:port
+}
+
+// ControllerMetadata asks any controller for its quorum (CONTROLLER_GET_METADATA_INFO).
+func (c *Client) ControllerMetadata(ctx context.Context, controller string) (*ControllerMetadata, error) {
+	resp, err := c.remoting.Invoke(ctx, controller, remoting.Request{Code: remoting.ControllerGetMetadataInfo})
+	if err != nil {
+		return nil, err
+	}
+	return &ControllerMetadata{
+		Group:      resp.Fields["group"],
+		LeaderID:   resp.Fields["controllerLeaderId"],
+		LeaderAddr: resp.Fields["controllerLeaderAddress"],
+		IsLeader:   resp.Fields["isLeader"] == "true",
+		Peers:      parsePeers(resp.Fields["peers"]),
+	}, nil
+}
+
+// parsePeers reads "n0:host:port;n1:host:port" (DLedger) or "host:port;host:port" (jRaft).
+func parsePeers(s string) []ControllerPeer {
+	var peers []ControllerPeer
+	for member := range strings.SplitSeq(s, ";") {
+		if member == "" {
+			continue
+		}
+		peer := ControllerPeer{Addr: member}
+		if id, addr, _ := strings.Cut(member, ":"); strings.Contains(addr, ":") {
+			peer = ControllerPeer{ID: id, Addr: addr}
+		}
+		peers = append(peers, peer)
+	}
+	return peers
+}
+
+// SyncState is what the controllers know of one broker group (RocketMQ's BrokerReplicasInfo.ReplicasInfo).
+type SyncState struct {
+	// MasterID is the controller's id of the master, counted from 1; 0 while there is no master. It is not the id
+	// in a name server, where every master is 0.
+	MasterID int64 `json:"masterBrokerId"`
+	// MasterAddr is host:port, empty while there is no master.
+	MasterAddr string `json:"masterAddress"`
+	// MasterEpoch grows with every election, SyncStateSetEpoch with every change of the set.
+	MasterEpoch       int64 `json:"masterEpoch"`
+	SyncStateSetEpoch int64 `json:"syncStateSetEpoch"`
+	// InSync are the members of the SyncStateSet, the only ones that may become master.
+	InSync    []Replica `json:"inSyncReplicas"`
+	NotInSync []Replica `json:"notInSyncReplicas"`
+}
+
+// Replica is a member of a broker group (RocketMQ's BrokerReplicasInfo.ReplicaIdentity).
+type Replica struct {
+	// ID is the controller's, counted from 1.
+	ID   int64  `json:"brokerId"`
+	Addr string `json:"brokerAddress"`
+	// Alive reports whether the asked controller gets the broker's heartbeats.
+	Alive bool `json:"alive"`
+}
+
+// SyncStateData asks the leading controller for the state of broker groups by brokerName
+// (CONTROLLER_GET_SYNC_STATE_DATA). Groups that it does not know are missing in the result. A controller that does
+// not lead answers remoting.ControllerNotLeader.
+func (c *Client) SyncStateData(ctx context.Context, controller string, brokerNames ...string) (map[string]SyncState, error) {
+	names, err := json.Marshal(brokerNames)
+	if err != nil {
+		return nil, fmt.Errorf("encode broker names: %w", err)
+	}
+	var info struct {
+		Table map[string]SyncState `json:"replicasInfoTable"`
+	}
+	req := remoting.Request{Code: remoting.ControllerGetSyncStateData, Body: names}
+	if _, err := c.invokeJSON(ctx, controller, req, &info); err != nil {
+		return nil, err
+	}
+	return info.Table, nil
+}
+
+// ElectMasterRequest says which broker is to be the master of its group (RocketMQ's ElectMasterRequestHeader).
+type ElectMasterRequest struct {
+	ClusterName string
+	BrokerName  string
+	// BrokerID is the controller's id of the broker, as in Replica.ID.
+	BrokerID int64
+}
+
+// ElectMasterResult is the group after the election (RocketMQ's ElectMasterResponseHeader and -Body).
+type ElectMasterResult struct {
+	MasterID          int64
+	MasterAddr        string
+	MasterEpoch       int64
+	SyncStateSetEpoch int64
+	// Addrs are the host:ports of the members by controller id.
+	Addrs map[int64]string
+	// SyncStateSet are the ids in the SyncStateSet, only the new master at first.
+	SyncStateSet []int64
+}
+
+// ElectMaster has the leading controller make a broker the master of its group (CONTROLLER_ELECT_MASTER). It is
+// refused with remoting.ControllerMasterStillExist if the broker is the master already, with
+// remoting.ControllerElectMasterFailed if it is not alive or not in the SyncStateSet, with
+// remoting.ControllerBrokerNeedToBeRegistered if the group is unknown and with remoting.ControllerNotLeader.
+func (c *Client) ElectMaster(ctx context.Context, controller string, req ElectMasterRequest) (*ElectMasterResult, error) {
+	var body struct {
+		Group struct {
+			Addrs map[int64]string `json:"brokerAddrs"`
+		} `json:"brokerMemberGroup"`
+		SyncStateSet []int64 `json:"syncStateSet"`
+	}
+	resp, err := c.invokeJSON(ctx, controller, remoting.Request{
+		Code: remoting.ControllerElectMaster,
+		Fields: map[string]string{
+			"clusterName":    req.ClusterName,
+			"brokerName":     req.BrokerName,
+			"brokerId":       strconv.FormatInt(req.BrokerID, 10),
+			"designateElect": "true",
+			"invokeTime":     strconv.FormatInt(time.Now().UnixMilli(), 10),
+		},
+	}, &body)
+	if err != nil {
+		return nil, err
+	}
+	result := &ElectMasterResult{
+		MasterAddr:   resp.Fields["masterAddress"],
+		Addrs:        body.Group.Addrs,
+		SyncStateSet: body.SyncStateSet,
+	}
+	for field, value := range map[string]*int64{
+		"masterBrokerId":    &result.MasterID,
+		"masterEpoch":       &result.MasterEpoch,
+		"syncStateSetEpoch": &result.SyncStateSetEpoch,
+	} {
+		if *value, err = strconv.ParseInt(resp.Fields[field], 10, 64); err != nil {
+			return nil, answerError(remoting.ControllerElectMaster, controller, fmt.Errorf("field %s: %w", field, err))
+		}
+	}
+	return result, nil
+}

@@ -1,0 +1,58 @@
+package admin
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf16"
+)
+
+// parseProperties reads the text of GET_*_CONFIG. RocketMQ writes it without any escaping, one key=value a line
+// (MixAll.properties2String), so it must not be read by the rules of java.util.Properties.
+func parseProperties(text []byte) map[string]string {
+	props := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if key, value, ok := strings.Cut(strings.TrimRight(line, "\r\n"), "="); ok {
+			props[key] = value
+		}
+	}
+	return props
+}
+
+// formatProperties writes the text of UPDATE_*_CONFIG, which the server does read by the rules of
+// java.util.Properties (MixAll.string2Properties): ISO 8859-1 with escapes.
+func formatProperties(props map[string]string) []byte {
+	var text strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(props)) {
+		escapeProperty(&text, key, true)
+		text.WriteByte('=')
+		escapeProperty(&text, props[key], false)
+		text.WriteByte('\n')
+	}
+	return []byte(text.String())
+}
+
+func escapeProperty(text *strings.Builder, s string, isKey bool) {
+	for i, r := range s {
+		switch {
+		case r == '\\':
+			text.WriteString(`\\`)
+		case r == '\n':
+			text.WriteString(`\n`)
+		case r == '\r':
+			text.WriteString(`\r`)
+		case r == '\t':
+			text.WriteString(`\t`)
+		case r == ' ' && (isKey || i == 0), isKey && strings.ContainsRune("=:#!", r):
+			text.WriteByte('\\')
+			text.WriteRune(r)
+		case r < ' ' || r > '~':
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(text, `\u%04x`, unit)
+			}
+		default:
+			text.WriteRune(r)
+		}
+	}
+}
