@@ -10,7 +10,7 @@ import (
 //
 // +kubebuilder:validation:MaxLength=32
 // +kubebuilder:validation:XValidation:rule="self.upperAscii() != 'CONTAINER'",message="clusterMode CONTAINER is not supported yet: use CONTROLLER (automatic failover) or STATIC"
-// +kubebuilder:validation:XValidation:rule="self.upperAscii() in [”, 'STATIC', 'CONTROLLER', 'CONTAINER']",message="clusterMode must be STATIC or CONTROLLER"
+// +kubebuilder:validation:XValidation:rule="self.size() == 0 || self.upperAscii() in ['STATIC', 'CONTROLLER', 'CONTAINER']",message="clusterMode must be STATIC or CONTROLLER"
 type ClusterMode string
 
 // The cluster modes.
@@ -23,11 +23,11 @@ const (
 
 // BrokerSpec describes broker groups, each of one master and its slaves.
 //
-// +kubebuilder:validation:XValidation:rule="(has(oldSelf.clusterMode) && oldSelf.clusterMode != ” ? oldSelf.clusterMode.upperAscii() : 'STATIC') == (has(self.clusterMode) && self.clusterMode != ” ? self.clusterMode.upperAscii() : 'STATIC')",message="clusterMode cannot change: create another Broker and move the topics to it"
-// +kubebuilder:validation:XValidation:rule="(has(oldSelf.clusterName) ? oldSelf.clusterName : ”) == (has(self.clusterName) ? self.clusterName : ”)",message="clusterName cannot change: the brokers' data is bound to it"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.storageMode) || oldSelf.storageMode == ” || (has(self.storageMode) && self.storageMode == oldSelf.storageMode)",message="storageMode cannot change: create another Broker and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.clusterMode) && oldSelf.clusterMode.size() > 0 ? oldSelf.clusterMode.upperAscii() : 'STATIC') == (has(self.clusterMode) && self.clusterMode.size() > 0 ? self.clusterMode.upperAscii() : 'STATIC')",message="clusterMode cannot change: create another Broker and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="oldSelf.?clusterName.orValue(\"\") == self.?clusterName.orValue(\"\")",message="clusterName cannot change: the brokers' data is bound to it"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.storageMode) && oldSelf.storageMode.size() > 0 ? oldSelf.storageMode : 'StorageClass') == (has(self.storageMode) && self.storageMode.size() > 0 ? self.storageMode : 'StorageClass')",message="storageMode cannot change: create another Broker and move the topics to it"
 // +kubebuilder:validation:XValidation:rule="!has(self.storageMode) || self.storageMode != 'HostPath' || (has(self.hostPath) && self.hostPath.startsWith('/'))",message="storageMode HostPath needs hostPath, an absolute path on the nodes"
-// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.storage) && has(oldSelf.storage.className)) || (has(self.storage) && has(self.storage.className) && self.storage.className == oldSelf.storage.className)",message="storage.className cannot change: a volume stays in its StorageClass"
+// +kubebuilder:validation:XValidation:rule="oldSelf.?storage.?className.or(oldSelf.?volumeClaimTemplates[?0].?spec.?storageClassName).or(oldSelf.?volumeClaimTemplates[?0].?metadata.?annotations[?'volume.beta.kubernetes.io/storage-class']).orValue(\"\") == self.?storage.?className.or(self.?volumeClaimTemplates[?0].?spec.?storageClassName).or(self.?volumeClaimTemplates[?0].?metadata.?annotations[?'volume.beta.kubernetes.io/storage-class']).orValue(\"\")",message="the storage class cannot change (storage.className or volumeClaimTemplates): a volume stays in its StorageClass"
 // +kubebuilder:validation:XValidation:rule="!(has(self.storage) && has(self.volumeClaimTemplates) && self.volumeClaimTemplates.size() > 0)",message="storage and volumeClaimTemplates exclude each other: keep one of them"
 // +kubebuilder:validation:XValidation:rule="!has(self.storage) || !has(self.storage.size) || quantity(string(self.storage.size)).compareTo(quantity(string(4 * (has(self.config) && 'mappedFileSizeCommitLog' in self.config && self.config['mappedFileSizeCommitLog'].matches('^[0-9]{1,15}$') ? int(self.config['mappedFileSizeCommitLog']) : 1073741824)))) >= 0",message="storage.size must hold at least four commit-log files (config mappedFileSizeCommitLog, 1Gi each if not set): enlarge the volume or make the files smaller"
 // +kubebuilder:validation:XValidation:rule="!has(self.config) || !('brokerRole' in self.config) || (self.config['brokerRole'] in ['ASYNC_MASTER', 'SYNC_MASTER'] && (!has(self.clusterMode) || self.clusterMode.upperAscii() != 'CONTROLLER'))",message="config.brokerRole may be ASYNC_MASTER or SYNC_MASTER, in clusterMode STATIC only: otherwise the controllers assign roles"

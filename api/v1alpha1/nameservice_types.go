@@ -7,9 +7,9 @@ import (
 
 // NameServiceSpec describes a set of name servers.
 //
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.storageMode) || oldSelf.storageMode == ” || (has(self.storageMode) && self.storageMode == oldSelf.storageMode)",message="storageMode cannot change: create another NameService and let the brokers use both"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.storageMode) && oldSelf.storageMode.size() > 0 ? oldSelf.storageMode : 'EmptyDir') == (has(self.storageMode) && self.storageMode.size() > 0 ? self.storageMode : 'EmptyDir')",message="storageMode cannot change: create another NameService and let the brokers use both"
 // +kubebuilder:validation:XValidation:rule="!has(self.storageMode) || self.storageMode != 'HostPath' || (has(self.hostPath) && self.hostPath.startsWith('/'))",message="storageMode HostPath needs hostPath, an absolute path on the nodes"
-// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.storage) && has(oldSelf.storage.className)) || (has(self.storage) && has(self.storage.className) && self.storage.className == oldSelf.storage.className)",message="storage.className cannot change: a volume stays in its StorageClass"
+// +kubebuilder:validation:XValidation:rule="oldSelf.?storage.?className.or(oldSelf.?volumeClaimTemplates[?0].?spec.?storageClassName).or(oldSelf.?volumeClaimTemplates[?0].?metadata.?annotations[?'volume.beta.kubernetes.io/storage-class']).orValue(\"\") == self.?storage.?className.or(self.?volumeClaimTemplates[?0].?spec.?storageClassName).or(self.?volumeClaimTemplates[?0].?metadata.?annotations[?'volume.beta.kubernetes.io/storage-class']).orValue(\"\")",message="the storage class cannot change (storage.className or volumeClaimTemplates): a volume stays in its StorageClass"
 // +kubebuilder:validation:XValidation:rule="!(has(self.storage) && has(self.volumeClaimTemplates) && self.volumeClaimTemplates.size() > 0)",message="storage and volumeClaimTemplates exclude each other: keep one of them"
 type NameServiceSpec struct {
 	// Size is the number of name servers.
