@@ -146,8 +146,9 @@ func (c *Client) begin(addr string) (*call, error) {
 	}
 	l := newLink(c, addr)
 	c.links[addr] = l
+	call := l.begin() // before run, which may fail at once
 	c.tasks.Go(l.run)
-	return l.begin(), nil
+	return call, nil
 }
 
 // retire makes later calls use a new connection; calls that l carries may still be answered.
