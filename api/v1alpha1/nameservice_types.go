@@ -9,7 +9,7 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="(has(oldSelf.storageMode) && oldSelf.storageMode.size() > 0 ? oldSelf.storageMode : 'EmptyDir') == (has(self.storageMode) && self.storageMode.size() > 0 ? self.storageMode : 'EmptyDir')",message="storageMode cannot change: create another NameService and let the brokers use both"
 // +kubebuilder:validation:XValidation:rule="!has(self.storageMode) || self.storageMode != 'HostPath' || (has(self.hostPath) && self.hostPath.startsWith('/'))",message="storageMode HostPath needs hostPath, an absolute path on the nodes"
-// +kubebuilder:validation:XValidation:rule="oldSelf.?storage.?className.or(oldSelf.?volumeClaimTemplates[?0].?spec.?storageClassName).or(oldSelf.?volumeClaimTemplates[?0].?metadata.?annotations[?'volume.beta.kubernetes.io/storage-class']).orValue(\"\") == self.?storage.?className.or(self.?volumeClaimTemplates[?0].?spec.?storageClassName).or(self.?volumeClaimTemplates[?0].?metadata.?annotations[?'volume.beta.kubernetes.io/storage-class']).orValue(\"\")",message="the storage class cannot change (storage.className or volumeClaimTemplates): a volume stays in its StorageClass"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.storage) && has(oldSelf.storage.className) ? oldSelf.storage.className : !has(oldSelf.volumeClaimTemplates) || oldSelf.volumeClaimTemplates.size() == 0 ? \"\" : has(oldSelf.volumeClaimTemplates[0].spec) && has(oldSelf.volumeClaimTemplates[0].spec.storageClassName) ? oldSelf.volumeClaimTemplates[0].spec.storageClassName : has(oldSelf.volumeClaimTemplates[0].metadata) && has(oldSelf.volumeClaimTemplates[0].metadata.annotations) && 'volume.beta.kubernetes.io/storage-class' in oldSelf.volumeClaimTemplates[0].metadata.annotations ? oldSelf.volumeClaimTemplates[0].metadata.annotations['volume.beta.kubernetes.io/storage-class'] : \"\") == (has(self.storage) && has(self.storage.className) ? self.storage.className : !has(self.volumeClaimTemplates) || self.volumeClaimTemplates.size() == 0 ? \"\" : has(self.volumeClaimTemplates[0].spec) && has(self.volumeClaimTemplates[0].spec.storageClassName) ? self.volumeClaimTemplates[0].spec.storageClassName : has(self.volumeClaimTemplates[0].metadata) && has(self.volumeClaimTemplates[0].metadata.annotations) && 'volume.beta.kubernetes.io/storage-class' in self.volumeClaimTemplates[0].metadata.annotations ? self.volumeClaimTemplates[0].metadata.annotations['volume.beta.kubernetes.io/storage-class'] : \"\")",message="the storage class cannot change (storage.className or volumeClaimTemplates): a volume stays in its StorageClass"
 // +kubebuilder:validation:XValidation:rule="!(has(self.storage) && has(self.volumeClaimTemplates) && self.volumeClaimTemplates.size() > 0)",message="storage and volumeClaimTemplates exclude each other: keep one of them"
 type NameServiceSpec struct {
 	// Size is the number of name servers.
@@ -33,7 +33,8 @@ type NameServiceSpec struct {
 	// Config holds RocketMQ properties for the name servers.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=256
-	// +kubebuilder:validation:XValidation:rule="!self.exists(k, k in ['listenPort', 'kvConfigPath', 'configStorePath'])",messageExpression="'set by the operator, because Services, probes and volumes depend on them; remove: ' + self.filter(k, k in ['listenPort', 'kvConfigPath', 'configStorePath']).join(', ')"
+	// +kubebuilder:validation:XValidation:rule="!['listenPort', 'kvConfigPath', 'configStorePath'].exists(k, k in self)",messageExpression="'set by the operator, because Services, probes and volumes depend on them; remove:' + ('listenPort' in self ? ' listenPort' : \"\") + ('kvConfigPath' in self ? ' kvConfigPath' : \"\") + ('configStorePath' in self ? ' configStorePath' : \"\")"
+	// +kubebuilder:validation:XValidation:rule="!('enableControllerInNamesrv' in self)",message="controllers run in pods of their own: create a Controller, and remove enableControllerInNamesrv"
 	Config map[string]ConfigValue `json:"config,omitempty"`
 
 	StorageSettings `json:",inline"`
@@ -53,6 +54,9 @@ type NameServiceStatus struct {
 	// Size is the number of pods that exist.
 	// +optional
 	Size int32 `json:"size"`
+	// ReadySize is the number of name servers that answer.
+	// +optional
+	ReadySize int32 `json:"readySize"`
 	// Members is "ready/wanted".
 	// +optional
 	Members string `json:"members,omitempty"`
