@@ -67,7 +67,7 @@ func (c *Client) BrokerConfig(ctx context.Context, broker string) (map[string]st
 }
 
 // UpdateBrokerConfig changes properties of a running broker and its file (UPDATE_BROKER_CONFIG). The broker answers
-// success even for keys it does not know and for keys that only take effect at a restart.
+// success even for keys it does not know and for keys that only take effect at a restart, and it trims values.
 func (c *Client) UpdateBrokerConfig(ctx context.Context, broker string, props map[string]string) error {
 	_, err := c.remoting.Invoke(ctx, broker, remoting.Request{Code: remoting.UpdateBrokerConfig, Body: formatProperties(props)})
 	return err
@@ -105,8 +105,8 @@ type HASource struct {
 	// MaxOffset is the end of the slave's own commit log, MasterFlushOffset the master's flushed offset as last told.
 	MaxOffset         int64 `json:"maxOffset"`
 	MasterFlushOffset int64 `json:"masterFlushOffset"`
-	// Active reports that the connection stands.
-	Active bool `json:"activated"`
+	// LastReadMillis is when the slave last heard from its master, in milliseconds since 1970; 0 on a master.
+	LastReadMillis int64 `json:"lastReadTimestamp"`
 }
 
 // HAStatus asks a broker for the state of its replication (GET_BROKER_HA_STATUS).

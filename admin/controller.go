@@ -87,8 +87,12 @@ type Replica struct {
 
 // SyncStateData asks the leading controller for the state of broker groups by brokerName
 // (CONTROLLER_GET_SYNC_STATE_DATA). Groups that it does not know are missing in the result. A controller that does
-// not lead answers remoting.ControllerNotLeader.
+// not lead answers remoting.ControllerNotLeader. Without names nothing is asked: a controller answers an empty list
+// with an error.
 func (c *Client) SyncStateData(ctx context.Context, controller string, brokerNames ...string) (map[string]SyncState, error) {
+	if len(brokerNames) == 0 {
+		return map[string]SyncState{}, nil
+	}
 	names, err := json.Marshal(brokerNames)
 	if err != nil {
 		return nil, fmt.Errorf("encode broker names: %w", err)
