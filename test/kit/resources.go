@@ -1,0 +1,125 @@
+package kit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+)
+
+// Resource is what all of the operator's kinds have in common.
+type Resource struct {
+	Kind, Name           string
+	Generation, Observed int64
+	Conditions           []metav1.Condition
+}
+
+// Resources lists the operator's resources in the namespace: NameServices, Controllers, Brokers.
+func (n *Namespace) Resources(ctx context.Context) ([]Resource, error) {
+	var (
+		nameServices v1alpha1.NameServiceList
+		controllers  v1alpha1.ControllerList
+		brokers      v1alpha1.BrokerList
+		all          []Resource
+	)
+	here := client.InNamespace(n.Name)
+	if err := errors.Join(n.Client.List(ctx, &nameServices, here), n.Client.List(ctx, &controllers, here), n.Client.List(ctx, &brokers, here)); err != nil {
+		return nil, err
+	}
+	for _, r := range nameServices.Items {
+		all = append(all, Resource{"NameService", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
+	}
+	for _, r := range controllers.Items {
+		all = append(all, Resource{"Controller", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
+	}
+	for _, r := range brokers.Items {
+		all = append(all, Resource{"Broker", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
+	}
+	return all, nil
+}
+
+// AwaitReady waits until every resource of the namespace is Ready and up to date.
+func (n *Namespace) AwaitReady(ctx context.Context, limit time.Duration) error {
+	return n.Await(ctx, "every resource of "+n.Name+" to be Ready", limit, func(ctx context.Context) error {
+		resources, err := n.Resources(ctx)
+		if err != nil {
+			return err
+		}
+		if len(resources) == 0 {
+			return errors.New("there is no resource")
+		}
+		var missing []error
+		for _, r := range resources {
+			missing = append(missing, r.ready())
+		}
+		return errors.Join(missing...)
+	})
+}
+
+func (r Resource) ready() error {
+	if r.Observed != r.Generation {
+		return fmt.Errorf("%s %s: generation %d was not observed yet", r.Kind, r.Name, r.Generation)
+	}
+	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionUpToDate} {
+		if c := meta.FindStatusCondition(r.Conditions, kind); c == nil {
+			return fmt.Errorf("%s %s has no condition %s", r.Kind, r.Name, kind)
+		} else if c.Status != metav1.ConditionTrue {
+			return fmt.Errorf("%s %s: %s=%s %s: %s", r.Kind, r.Name, c.Type, c.Status, c.Reason, c.Message)
+		}
+	}
+	return nil
+}
+
+// AwaitCondition waits until the resource has the condition in this status, and returns it.
+func (n *Namespace) AwaitCondition(ctx context.Context, kind, name, condition string, status metav1.ConditionStatus, limit time.Duration) (metav1.Condition, error) {
+	var found metav1.Condition
+	err := n.Await(ctx, fmt.Sprintf("%s %s to be %s=%s", kind, name, condition, status), limit, func(ctx context.Context) error {
+		c, err := n.Condition(ctx, kind, name, condition)
+		if err != nil {
+			return err
+		}
+		if c == nil {
+			return fmt.Errorf("it has no condition %s", condition)
+		}
+		if c.Status != status {
+			return fmt.Errorf("it is %s=%s %s: %s", condition, c.Status, c.Reason, c.Message)
+		}
+		found = *c
+		return nil
+	})
+	return found, err
+}
+
+// AwaitNoCondition waits until the resource has been reconciled and does not have the condition.
+func (n *Namespace) AwaitNoCondition(ctx context.Context, kind, name, condition string, limit time.Duration) error {
+	return n.Await(ctx, fmt.Sprintf("%s %s to lose condition %s", kind, name, condition), limit, func(ctx context.Context) error {
+		c, err := n.Condition(ctx, kind, name, condition)
+		if err != nil {
+			return err
+		}
+		if c != nil && c.Status != metav1.ConditionFalse {
+			return fmt.Errorf("it is %s=%s %s: %s", condition, c.Status, c.Reason, c.Message)
+		}
+		return nil
+	})
+}
+
+// Condition returns a resource's condition, nil if it is absent.
+func (n *Namespace) Condition(ctx context.Context, kind, name, condition string) (*metav1.Condition, error) {
+	resources, err := n.Resources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range resources {
+		if r.Kind == kind && r.Name == name {
+			return meta.FindStatusCondition(r.Conditions, condition), nil
+		}
+	}
+	return nil, fmt.Errorf("%s %s does not exist", kind, name)
+}
