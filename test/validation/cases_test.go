@@ -1,0 +1,226 @@
+package validation
+
+import (
+	"fmt"
+	"strings"
+)
+
+// object is a custom resource to be; its kind comes from the case.
+type object struct {
+	name string // "it" if empty
+	spec string // YAML
+}
+
+func spec(text string) object { return object{spec: text} }
+
+func named(name string) object { return object{name: name} }
+
+// ruleCase is one rule with an object that just keeps it and one that just breaks it. With old, both are updates.
+type ruleCase struct {
+	rule      string
+	kinds     []string
+	old       *object
+	good, bad object
+	want      string // all errors, one on each line
+}
+
+var (
+	all         = []string{"Broker", "Controller", "NameService"}
+	brokers     = []string{"Broker"}
+	controllers = []string{"Controller"}
+	nameServers = []string{"NameService"}
+)
+
+// quantityPattern is Kubernetes' own.
+const quantityPattern = `^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$`
+
+// list returns a YAML flow list of n items.
+func list(n int, item string) string {
+	return "[" + strings.Repeat(item+", ", n-1) + item + "]"
+}
+
+// properties returns a YAML flow map of n config keys.
+func properties(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "key%d: \"1\", ", i)
+	}
+	return "{" + b.String() + "}"
+}
+
+// ruleCases returns the cases. TestEveryRuleIsTested finds the rules that none of them needs.
+func ruleCases() []ruleCase {
+	a := func(n int) string { return strings.Repeat("a", n) }
+	before := func(text string) *object { return &object{spec: text} }
+	claim := func(class string) string { return "volumeClaimTemplates: [{spec: {storageClassName: " + class + "}}]" }
+	legacyClaim := `volumeClaimTemplates: [{metadata: {annotations: {volume.beta.kubernetes.io/storage-class: fast}}, spec: {}}]`
+	classFixed := `spec: Invalid value: the storage class cannot change (storage.className or volumeClaimTemplates): a volume stays in its StorageClass`
+	tooSmall := `spec: Invalid value: storage.size must hold at least four commit-log files (config mappedFileSizeCommitLog, 1Gi each if not set): enlarge the volume or make the files smaller`
+	wrongRole := `spec: Invalid value: config.brokerRole may be ASYNC_MASTER or SYNC_MASTER, in clusterMode STATIC only: otherwise the controllers assign roles`
+
+	return []ruleCase{
+		// Names.
+		{"the name fits into labels", all, nil, named(a(40)), named(a(41)),
+			`<nil>: Invalid value: metadata.name must be at most 40 characters, so that pod labels fit`},
+		{"the name starts with a letter", all, nil, named("a-1"), named("1-a"),
+			`<nil>: Invalid value: metadata.name must start with a letter and hold only lower-case letters, digits and '-': Services are named after it`},
+		{"the name has no dots", all, nil, named("a-b"), named("a.b"),
+			`<nil>: Invalid value: metadata.name must start with a letter and hold only lower-case letters, digits and '-': Services are named after it`},
+
+		// Sizes.
+		{"at least one group", brokers, nil, spec("size: 1"), spec("size: 0"),
+			`spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1`},
+		{"at most 999 groups", brokers, nil, spec("size: 999"), spec("size: 1000"),
+			`spec.size: Invalid value: 1000: spec.size in body should be less than or equal to 999`},
+		{"no negative number of slaves", brokers, nil, spec("replicaPerGroup: 0"), spec("replicaPerGroup: -1"),
+			`spec.replicaPerGroup: Invalid value: -1: spec.replicaPerGroup in body should be greater than or equal to 0`},
+		{"at most 9 slaves", brokers, nil, spec("replicaPerGroup: 9"), spec("replicaPerGroup: 10"),
+			`spec.replicaPerGroup: Invalid value: 10: spec.replicaPerGroup in body should be less than or equal to 9`},
+		{"at least one name server", nameServers, nil, spec("size: 1"), spec("size: 0"),
+			`spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1`},
+		{"at most 99 name servers", nameServers, nil, spec("size: 99"), spec("size: 100"),
+			`spec.size: Invalid value: 100: spec.size in body should be less than or equal to 99`},
+		{"at least one controller", controllers, nil, spec("size: 1"), spec("size: -1"),
+			"spec.size: Invalid value: -1: spec.size in body should be greater than or equal to 1\n" +
+				"spec.size: Invalid value: -1: size must be odd (1, 3, 5 or 7): an even quorum survives no more failures than the next smaller odd one"},
+		{"at most 7 controllers", controllers, nil, spec("size: 7"), spec("size: 9"),
+			`spec.size: Invalid value: 9: spec.size in body should be less than or equal to 7`},
+		{"an odd number of controllers", controllers, nil, spec("size: 5"), spec("size: 4"),
+			`spec.size: Invalid value: 4: size must be odd (1, 3, 5 or 7): an even quorum survives no more failures than the next smaller odd one`},
+		{"a fixed number of controllers", controllers, before("size: 3"), spec("size: 3"), spec("size: 5"),
+			`spec.size: Invalid value: 5: size cannot change: a DLedger quorum has fixed members. Create another Controller, and move the brokers to it`},
+		{"the default number of controllers is fixed too", controllers, before("{}"), spec("size: 3"), spec("size: 1"),
+			`spec.size: Invalid value: 1: size cannot change: a DLedger quorum has fixed members. Create another Controller, and move the brokers to it`},
+
+		// Cluster mode and name.
+		{"no CONTAINER mode yet", brokers, nil, spec("clusterMode: Controller"), spec("clusterMode: Container"),
+			`spec.clusterMode: Invalid value: "Container": clusterMode CONTAINER is not supported yet: use CONTROLLER (automatic failover) or STATIC`},
+		{"a known mode", brokers, nil, spec("clusterMode: static"), spec("clusterMode: DLEDGER"),
+			`spec.clusterMode: Invalid value: "DLEDGER": clusterMode must be STATIC or CONTROLLER`},
+		{"a short mode", brokers, nil, spec("clusterMode: CONTROLLER"), spec("clusterMode: " + a(33)),
+			`spec.clusterMode: Too long: may not be more than 32 bytes`},
+		{"a fixed mode", brokers, before("clusterMode: CONTROLLER"), spec("clusterMode: controller"), spec("clusterMode: STATIC"),
+			`spec: Invalid value: clusterMode cannot change: create another Broker and move the topics to it`},
+		{"the default mode is fixed too", brokers, before("{}"), spec(`clusterMode: ""`), spec("clusterMode: CONTROLLER"),
+			`spec: Invalid value: clusterMode cannot change: create another Broker and move the topics to it`},
+		{"a short cluster name", brokers, nil, spec("clusterName: " + a(127)), spec("clusterName: " + a(128)),
+			`spec.clusterName: Too long: may not be more than 127 bytes`},
+		{"a cluster name as RocketMQ takes it", brokers, nil, spec("clusterName: Default_Cluster-1"), spec("clusterName: default.cluster"),
+			`spec.clusterName: Invalid value: "default.cluster": spec.clusterName in body should match '^[a-zA-Z0-9_%|-]*$'`},
+		{"a fixed cluster name", brokers, before("clusterName: one"), spec("clusterName: one"), spec("clusterName: two"),
+			`spec: Invalid value: clusterName cannot change: the brokers' data is bound to it`},
+		{"the default cluster name is fixed too", brokers, before("{}"), spec(`clusterName: ""`), spec("clusterName: two"),
+			`spec: Invalid value: clusterName cannot change: the brokers' data is bound to it`},
+
+		// References and addresses.
+		{"name servers are addresses", brokers, nil, spec(`nameServers: "10.0.0.1:9876;ns.example.org:9876;"`), spec(`nameServers: "10.0.0.1,10.0.0.2"`),
+			`spec.nameServers: Invalid value: "10.0.0.1,10.0.0.2": spec.nameServers in body should match '^$|^[^\s;:]+:[0-9]{1,5}(;[^\s;:]+:[0-9]{1,5})*;?$'`},
+		{"not too many name servers", brokers, nil, spec("nameServers: " + a(4094) + ":1"), spec("nameServers: " + a(4095) + ":1"),
+			`spec.nameServers: Too long: may not be more than 4096 bytes`},
+		{"nameServiceRef has a name", brokers, nil, spec("nameServiceRef: {name: a}"), spec("nameServiceRef: {namespace: a}"),
+			`spec.nameServiceRef.name: Required value`},
+		{"nameServiceRef's name is not empty", brokers, nil, spec("nameServiceRef: {name: a}"), spec(`nameServiceRef: {name: ""}`),
+			`spec.nameServiceRef.name: Invalid value: "": spec.nameServiceRef.name in body should be at least 1 chars long`},
+		{"nameServiceRef's name is short", brokers, nil, spec("nameServiceRef: {name: " + a(253) + "}"), spec("nameServiceRef: {name: " + a(254) + "}"),
+			`spec.nameServiceRef.name: Too long: may not be more than 253 bytes`},
+		{"nameServiceRef's namespace is short", brokers, nil, spec("nameServiceRef: {name: a, namespace: " + a(63) + "}"), spec("nameServiceRef: {name: a, namespace: " + a(64) + "}"),
+			`spec.nameServiceRef.namespace: Too long: may not be more than 63 bytes`},
+		{"controllerRef has a name", brokers, nil, spec("controllerRef: {name: a}"), spec("controllerRef: {}"),
+			`spec.controllerRef.name: Required value`},
+		{"controllerRef's name is not empty", brokers, nil, spec("controllerRef: {name: a}"), spec(`controllerRef: {name: ""}`),
+			`spec.controllerRef.name: Invalid value: "": spec.controllerRef.name in body should be at least 1 chars long`},
+		{"controllerRef's name is short", brokers, nil, spec("controllerRef: {name: " + a(253) + "}"), spec("controllerRef: {name: " + a(254) + "}"),
+			`spec.controllerRef.name: Too long: may not be more than 253 bytes`},
+		{"controllerRef's namespace is short", brokers, nil, spec("controllerRef: {name: a, namespace: " + a(63) + "}"), spec("controllerRef: {name: a, namespace: " + a(64) + "}"),
+			`spec.controllerRef.namespace: Too long: may not be more than 63 bytes`},
+
+		// Images and pods.
+		{"a short brokerImage", brokers, nil, spec("brokerImage: " + a(512)), spec("brokerImage: " + a(513)),
+			`spec.brokerImage: Too long: may not be more than 512 bytes`},
+		{"a short controllerImage", controllers, nil, spec("controllerImage: " + a(512)), spec("controllerImage: " + a(513)),
+			`spec.controllerImage: Too long: may not be more than 512 bytes`},
+		{"a short nameServiceImage", nameServers, nil, spec("nameServiceImage: " + a(512)), spec("nameServiceImage: " + a(513)),
+			`spec.nameServiceImage: Too long: may not be more than 512 bytes`},
+		{"a known pull policy", all, nil, spec("imagePullPolicy: IfNotPresent"), spec("imagePullPolicy: Sometimes"),
+			`spec.imagePullPolicy: Unsupported value: "Sometimes": supported values: "", "Always", "IfNotPresent", "Never"`},
+		{"drainSeconds is not negative", brokers, nil, spec("drainSeconds: 0"), spec("drainSeconds: -1"),
+			`spec.drainSeconds: Invalid value: -1: spec.drainSeconds in body should be greater than or equal to 0`},
+		{"drainSeconds is an hour at most", brokers, nil, spec("drainSeconds: 3600"), spec("drainSeconds: 3601"),
+			`spec.drainSeconds: Invalid value: 3601: spec.drainSeconds in body should be less than or equal to 3600`},
+		{"a short scalePodName", brokers, nil, spec("scalePodName: " + a(253)), spec("scalePodName: " + a(254)),
+			`spec.scalePodName: Too long: may not be more than 253 bytes`},
+		{"not too many volumes", brokers, nil, spec("volumes: " + list(32, "{name: a}")), spec("volumes: " + list(33, "{name: a}")),
+			`spec.volumes: Too many: 33: must have at most 32 items`},
+
+		// JVM.
+		{"heap is a quantity", all, nil, spec("jvm: {heap: 1536Mi}"), spec("jvm: {heap: lots}"),
+			`spec.jvm.heap: Invalid value: "lots": spec.jvm.heap in body should match '` + quantityPattern + `'`},
+		{"direct memory is a quantity", all, nil, spec("jvm: {directMemory: 1.5Gi}"), spec("jvm: {directMemory: 1g}"),
+			`spec.jvm.directMemory: Invalid value: "1g": spec.jvm.directMemory in body should match '` + quantityPattern + `'`},
+		{"not too many options", all, nil, spec("jvm: {extraOptions: " + list(64, "-ea") + "}"), spec("jvm: {extraOptions: " + list(65, "-ea") + "}"),
+			`spec.jvm.extraOptions: Too many: 65: must have at most 64 items`},
+		{"short options", all, nil, spec("jvm: {extraOptions: [" + a(1024) + "]}"), spec("jvm: {extraOptions: [" + a(1025) + "]}"),
+			`spec.jvm.extraOptions[0]: Too long: may not be more than 1024 bytes`},
+
+		// Storage.
+		{"a known storage mode", all, nil, spec("storageMode: EmptyDir"), spec("storageMode: emptyDir"),
+			`spec.storageMode: Unsupported value: "emptyDir": supported values: "", "EmptyDir", "HostPath", "StorageClass"`},
+		{"HostPath with a path", all, nil, spec("{storageMode: HostPath, hostPath: /data}"), spec("storageMode: HostPath"),
+			`spec: Invalid value: storageMode HostPath needs hostPath, an absolute path on the nodes`},
+		{"HostPath with an absolute path", all, nil, spec("{storageMode: HostPath, hostPath: /data}"), spec("{storageMode: HostPath, hostPath: data}"),
+			`spec: Invalid value: storageMode HostPath needs hostPath, an absolute path on the nodes`},
+		{"a short hostPath", all, nil, spec("hostPath: /" + a(1023)), spec("hostPath: /" + a(1024)),
+			`spec.hostPath: Too long: may not be more than 1024 bytes`},
+		{"a fixed storage mode", brokers, before("storageMode: EmptyDir"), spec("storageMode: EmptyDir"), spec("storageMode: StorageClass"),
+			`spec: Invalid value: storageMode cannot change: create another Broker and move the topics to it`},
+		{"a broker's default storage mode may be written out, not changed", brokers, before("{}"), spec("storageMode: StorageClass"), spec("storageMode: EmptyDir"),
+			`spec: Invalid value: storageMode cannot change: create another Broker and move the topics to it`},
+		{"a controller's default storage mode may be written out, not changed", controllers, before(`storageMode: ""`), spec("storageMode: StorageClass"), spec("storageMode: EmptyDir"),
+			`spec: Invalid value: storageMode cannot change: the controllers' data must not be lost`},
+		{"a name server's default storage mode may be written out, not changed", nameServers, before("{}"), spec("storageMode: EmptyDir"), spec("storageMode: StorageClass"),
+			`spec: Invalid value: storageMode cannot change: create another NameService and let the brokers use both`},
+		{"a fixed storage class", all, before("storage: {className: fast, size: 8Gi}"), spec("storage: {className: fast, size: 9Gi}"), spec("storage: {className: slow, size: 8Gi}"), classFixed},
+		{"the default storage class is fixed too", all, before("{}"), spec("storage: {size: 8Gi}"), spec("storage: {className: fast}"), classFixed},
+		{"a fixed storage class in volumeClaimTemplates", all, before(claim("fast")), spec("storage: {className: fast}"), spec(claim("slow")), classFixed},
+		{"a fixed storage class in the old annotation", all, before(legacyClaim), spec(claim("fast")), spec("volumeClaimTemplates: []"), classFixed},
+		{"storage or volumeClaimTemplates", all, nil, spec("{storage: {size: 8Gi}, volumeClaimTemplates: []}"), spec("{storage: {size: 8Gi}, volumeClaimTemplates: [{}]}"),
+			`spec: Invalid value: storage and volumeClaimTemplates exclude each other: keep one of them`},
+		{"a short class name", all, nil, spec("storage: {className: " + a(253) + "}"), spec("storage: {className: " + a(254) + "}"),
+			`spec.storage.className: Too long: may not be more than 253 bytes`},
+		{"size is a quantity", all, nil, spec("storage: {size: 4Gi}"), spec("storage: {size: 4GB}"),
+			`spec.storage.size: Invalid value: "4GB": spec.storage.size in body should match '` + quantityPattern + `'`},
+		{"not too many claims", all, nil, spec("volumeClaimTemplates: " + list(8, "{}")), spec("volumeClaimTemplates: " + list(9, "{}")),
+			`spec.volumeClaimTemplates: Too many: 9: must have at most 8 items`},
+		{"room for four commit-log files", brokers, nil, spec("storage: {size: 4Gi}"), spec("storage: {size: 4095Mi}"), tooSmall},
+		{"room in plain bytes", brokers, nil, spec("storage: {size: 4294967296}"), spec("storage: {size: 4294967295}"), tooSmall},
+		{"room for four smaller files", brokers, nil,
+			spec(`{storage: {size: 256Mi}, config: {mappedFileSizeCommitLog: "67108864"}}`), spec(`{storage: {size: 268435455}, config: {mappedFileSizeCommitLog: "67108864"}}`), tooSmall},
+		{"room for four larger files", brokers, nil,
+			spec(`{storage: {size: 8Gi}, config: {mappedFileSizeCommitLog: "2147483648"}}`), spec(`{storage: {size: 7.9Gi}, config: {mappedFileSizeCommitLog: "2147483648"}}`), tooSmall},
+		{"a file size that is no number counts as 1Gi", brokers, nil,
+			spec(`{storage: {size: 4Gi}, config: {mappedFileSizeCommitLog: 64m}}`), spec(`{storage: {size: 1Gi}, config: {mappedFileSizeCommitLog: 64m}}`), tooSmall},
+
+		// Configuration.
+		{"not too many keys", all, nil, spec("config: " + properties(256)), spec("config: " + properties(257)),
+			`spec.config: Too many: 257: must have at most 256 items`},
+		{"short values", all, nil, spec("config: {key: " + a(4096) + "}"), spec("config: {key: " + a(4097) + "}"),
+			`spec.config.key: Too long: may not be more than 4096 bytes`},
+		{"a STATIC master's role", brokers, nil, spec("config: {brokerRole: SYNC_MASTER}"), spec("config: {brokerRole: SLAVE}"), wrongRole},
+		{"no role in CONTROLLER mode", brokers, nil,
+			spec("{clusterMode: CONTROLLER, config: {flushDiskType: SYNC_FLUSH}}"), spec("{clusterMode: controller, config: {brokerRole: ASYNC_MASTER}}"), wrongRole},
+		{"a broker's identity", brokers, nil, spec("config: {brokerfoo: x}"), spec(`config: {brokerId: "1", enableDLegerCommitLog: "true", brokerName: b}`),
+			`spec.config: Invalid value: set by the operator, because they are the broker's identity (spec.clusterName and spec.clusterMode set what can be chosen); remove: brokerName brokerId enableDLegerCommitLog`},
+		{"a broker's addresses", brokers, nil, spec(`config: {compressedRegister: "true"}`), spec(`config: {listenPort: "10911", namesrvAddr: "a:9876"}`),
+			`spec.config: Invalid value: set by the operator, which keeps addresses right (spec.nameServers, nameServiceRef, controllerRef and hostNetwork set what can be chosen); remove: namesrvAddr listenPort`},
+		{"a broker's directories", brokers, nil, spec(`config: {fileReservedTime: "48"}`), spec("config: {storePathRootDir: /data}"),
+			`spec.config: Invalid value: set by the operator, because the volume is mounted there; remove: storePathRootDir`},
+		{"a broker's permission", brokers, nil, spec(`config: {defaultTopicQueueNums: "8"}`), spec(`config: {brokerPermission: "6"}`),
+			`spec.config: Invalid value: set by the operator, which withdraws writes before a broker stops; remove: brokerPermission`},
+		{"a controller's members", controllers, nil, spec(`config: {scanNotActiveBrokerInterval: "1000"}`), spec("config: {controllerDLegerSelfId: n0, controllerType: jRaft}"),
+			`spec.config: Invalid value: set by the operator, because members, Services and volumes depend on them; remove: controllerType controllerDLegerSelfId`},
+		{"a name server's port", nameServers, nil, spec(`config: {orderMessageEnable: "true"}`), spec(`config: {listenPort: "9876"}`),
+			`spec.config: Invalid value: set by the operator, because Services, probes and volumes depend on them; remove: listenPort`},
+		{"no controller in a name server", nameServers, nil, spec("config: {}"), spec(`config: {enableControllerInNamesrv: "true"}`),
+			`spec.config: Invalid value: controllers run in pods of their own: create a Controller, and remove enableControllerInNamesrv`},
+	}
+}
