@@ -94,7 +94,12 @@ func (f *fixture) startServers() error {
 	if err != nil {
 		return err
 	}
-	member := rocketmq.Broker{Cluster: cluster, Name: group, NameServers: nameServers, Controllers: controllers}
+	member := rocketmq.Broker{
+		Cluster: cluster, Name: group, NameServers: nameServers, Controllers: controllers,
+		Properties: map[string]string{ // with the defaults of 5 s each an election takes up to half a minute to settle
+			"haSendHeartbeatInterval": "500", "checkSyncStateSetPeriod": "1000", "syncBrokerMetadataPeriod": "1000",
+		},
+	}
 	if f.firstMember, err = f.servers.Broker(member); err != nil {
 		return err
 	}
@@ -287,6 +292,8 @@ func TestElectMaster(t *testing.T) {
 		t.Fatalf("members (-want +got):\n%s", diff)
 	}
 	f.checkReplication(ctx, t, master.Addr, slave.Addr)
+	start := time.Now()
+	step := func(what string) { t.Logf("%6.2f s: %s", time.Since(start).Seconds(), what) }
 
 	elect := func(id int64) (*admin.ElectMasterResult, error) {
 		return f.admin.ElectMaster(ctx, f.controller.Addr,
@@ -312,15 +319,19 @@ func TestElectMaster(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
+	step("elected")
 	eventually(ctx, t, "name server shows the new master", func() (bool, error) {
 		info, err := f.admin.ClusterInfo(ctx, f.nameServer.Addr)
 		return err == nil && info.Brokers[group].Addrs[admin.MasterID] == slave.Addr, err
 	})
+	step("the name server shows the new master")
 	after := f.bothInSync(ctx, t)
+	step("the old master is in sync")
 	if after.MasterID != slave.ID || after.MasterAddr != slave.Addr || after.MasterEpoch != before.MasterEpoch+1 {
 		t.Errorf("after the election: %+v", after)
 	}
 	f.checkReplication(ctx, t, slave.Addr, master.Addr)
+	step("the old master replicates")
 }
 
 // checkReplication waits until both members of the group say that the one replicates from the other.
