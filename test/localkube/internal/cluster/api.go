@@ -91,16 +91,33 @@ func (a api) nodes(ctx context.Context) ([]nodeState, error) {
 	return nodes, nil
 }
 
-// nodesReady returns an error that names the nodes that are not ready.
-func (a api) nodesReady(ctx context.Context, want []node) error {
+// nodesReady returns an error that names the nodes that are not ready, or whose kubelets were not heard of since
+// the given time: what the Node object says may be from before the kubelet was killed.
+func (a api) nodesReady(ctx context.Context, want []node, since time.Time) error {
 	have, err := a.nodes(ctx)
 	if err != nil {
 		return err
 	}
+	var leases struct {
+		Items []struct {
+			Metadata struct{ Name string }
+			Spec     struct{ RenewTime time.Time }
+		}
+	}
+	if err := a.call(ctx, http.MethodGet, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", &leases); err != nil {
+		return err
+	}
+	heard := map[string]time.Time{}
+	for _, l := range leases.Items {
+		heard[l.Metadata.Name] = l.Spec.RenewTime
+	}
 	var errs []error
 	for _, n := range want {
-		if !slices.ContainsFunc(have, func(h nodeState) bool { return h.Name == n.name() && h.Ready }) {
+		switch {
+		case !slices.ContainsFunc(have, func(h nodeState) bool { return h.Name == n.name() && h.Ready }):
 			errs = append(errs, errors.New(n.name()+" is not Ready"))
+		case heard[n.name()].Before(since):
+			errs = append(errs, errors.New(n.name()+" does not renew its lease"))
 		}
 	}
 	return errors.Join(errs...)

@@ -31,6 +31,9 @@ const (
 	// unix socket's path is limited to 107 bytes.
 	ephemeral = "/run/localkube"
 
+	// leaseDuration is how long a kubelet's sign of life counts; it gives one every quarter of this.
+	leaseDuration = 20 * time.Second
+
 	// maxNodes bounds the one-digit names that clean-up looks for.
 	maxNodes = 9
 )

@@ -2,9 +2,11 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,23 +32,26 @@ func (c *Cluster) stop(ctx context.Context, wipe bool) error {
 	if err := c.endAll(ctx); err != nil {
 		return err
 	}
-	if err := c.unmount(c.run, ephemeral); err != nil {
+	if err := unmount(c.run, ephemeral); err != nil {
 		return err
 	}
 	if err := tearDownNetwork(ctx); err != nil {
 		return err
 	}
+	if err := removeHostPorts(ctx); err != nil {
+		return err
+	}
 	if err := tearDownCgroups(ctx); err != nil {
 		return err
 	}
-	if err := c.removeTree(ephemeral); err != nil {
+	if err := c.removeShared(); err != nil {
 		return err
 	}
-	if err := removeShared(); err != nil {
+	if err := removeTree(ephemeral); err != nil {
 		return err
 	}
 	if wipe {
-		return c.removeTree(c.run)
+		return removeTree(c.run)
 	}
 	return nil
 }
@@ -57,7 +62,7 @@ func below(path, dir string) bool {
 }
 
 // unmount unmounts everything below the directories, innermost first.
-func (c *Cluster) unmount(dirs ...string) error {
+func unmount(dirs ...string) error {
 	all, err := mounts()
 	if err != nil {
 		return err
@@ -75,7 +80,7 @@ func (c *Cluster) unmount(dirs ...string) error {
 }
 
 // removeTree removes a directory, but not if anything is mounted in it: that may be the contents of a hostPath volume.
-func (c *Cluster) removeTree(dir string) error {
+func removeTree(dir string) error {
 	all, err := mounts()
 	if err != nil {
 		return err
@@ -88,16 +93,62 @@ func (c *Cluster) removeTree(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-// removeShared removes what the kubelets and containerds leave in fixed places, if nobody else uses those.
-func removeShared() error {
-	for _, pattern := range []string{
-		"/var/lib/kubelet/device-plugins/*", "/var/lib/kubelet/device-plugins", "/var/lib/kubelet",
-		"/run/containerd/s/*", "/run/containerd/s", "/run/containerd",
-		"/var/lib/cni/results", "/var/lib/cni",
-	} {
-		_ = pattern
+// removeShared removes what containerd, the kubelets and the CNI plugins keep outside of our directories.
+func (c *Cluster) removeShared() error {
+	var files []string
+	// Every shim's socket, which a killed shim leaves.
+	bootstraps, err := filepath.Glob(filepath.Join(ephemeral, "node[0-9]", "state", "io.containerd.runtime.v2.task", "k8s.io", "*", "bootstrap.json"))
+	if err != nil {
+		return err
+	}
+	for _, name := range bootstraps {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		var bootstrap struct{ Address string }
+		// A damaged file is one that was being written when its shim was killed.
+		if err := json.Unmarshal(b, &bootstrap); err != nil {
+			continue
+		}
+		if socket, ok := strings.CutPrefix(bootstrap.Address, "unix://"); ok {
+			files = append(files, socket)
+		}
+	}
+	// What is remembered of pods whose network the plugins were not asked to take down.
+	results, err := filepath.Glob("/var/lib/cni/results/lk-node[0-9]-*")
+	if err != nil {
+		return err
+	}
+	files = append(files, results...)
+	for _, r := range results {
+		_, id, _ := strings.Cut(strings.TrimSuffix(filepath.Base(r), "-eth0"), "lk-node")
+		files = append(files, "/var/lib/cni/results/cni-loopback-"+id[len("1-"):]+"-lo")
+	}
+	logs, err := filepath.Glob("/var/log/containers/*")
+	if err != nil {
+		return err
+	}
+	for _, l := range logs {
+		if target, err := os.Readlink(l); err == nil && below(target, c.run) {
+			files = append(files, l)
+		}
+	}
+	// All kubelets of a machine share this one; somebody else's would listen on it.
+	const devices = "/var/lib/kubelet/device-plugins/kubelet.sock"
+	if conn, err := net.Dial("unix", devices); err == nil {
+		_ = conn.Close()
+	} else {
+		files = append(files, devices)
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	for _, dir := range []string{"/run/containerd/s", "/run/containerd", "/var/lib/cni/results", "/var/lib/cni",
+		"/var/log/containers", "/var/lib/kubelet/device-plugins", "/var/lib/kubelet"} {
+		_ = syscall.Rmdir(dir) // only if nobody else has anything there
 	}
 	return nil
 }
-
-var _ = filepath.Join

@@ -68,7 +68,7 @@ func linkExists(name string) bool {
 	return err == nil
 }
 
-// tearDownNetwork removes all that setUpNetwork, the CNI plugins and kube-proxy made, whoever is missing of it.
+// tearDownNetwork removes all that setUpNetwork and kube-proxy made, as far as it is there.
 func tearDownNetwork(ctx context.Context) error {
 	var cmds []string
 	namespaces, err := filepath.Glob("/run/netns/lk-node[0-9]")
@@ -101,16 +101,6 @@ func tearDownNetwork(ctx context.Context) error {
 			if _, err := command(ctx, "nft", "delete", "table", f[1], f[2]); err != nil {
 				return err
 			}
-		}
-	}
-	// What the CNI plugins remember of pods whose network they were not asked to take down.
-	left, err := filepath.Glob("/var/lib/cni/results/lk-node[0-9]-*")
-	if err != nil {
-		return err
-	}
-	for _, f := range left {
-		if err := os.Remove(f); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -25,6 +25,7 @@ type values struct {
 	Dir, State   string
 	Socket       string
 	MaxOpenFiles uint64
+	LeaseSeconds int
 }
 
 // values returns what the templates need, of the cluster and of one node.
@@ -37,6 +38,7 @@ func (c *Cluster) values(n node) (values, error) {
 		Run: c.run, PKI: c.pki(), Host: hostIP, DNS: dnsIP, DNSReady: dnsReady, PauseImage: pauseImage,
 		Name: n.name(), IP: n.ip(), PodCIDR: n.podCIDR(), CgroupRoot: "/" + n.cgroup(),
 		Dir: c.dir(n), State: filepath.Join(ephemeral, n.name()), Socket: n.socket(), MaxOpenFiles: limit.Max,
+		LeaseSeconds: int(leaseDuration.Seconds()),
 	}, nil
 }
 
@@ -150,7 +152,7 @@ func (c *Cluster) parts(nodes []node, s stage) []part {
 			"--service-cluster-ip-range=" + serviceCIDR, "--cluster-cidr=" + podCIDR, "--allocate-node-cidrs=false",
 			"--leader-elect=false", "--bind-address=127.0.0.1",
 			// A node that is cut off is noticed after 20 s instead of 50 s: tests wait for it.
-			"--node-monitor-grace-period=20s"}, kubeconfigs("controller-manager")...)...)
+			"--node-monitor-grace-period=" + leaseDuration.String()}, kubeconfigs("controller-manager")...)...)
 		add("kube-scheduler", 1, append([]string{"kube-scheduler", "--leader-elect=false", "--bind-address=127.0.0.1"}, kubeconfigs("scheduler")...)...)
 		for _, n := range nodes {
 			add("kubelet-"+n.name(), n, "kubelet", "--config="+filepath.Join(c.dir(n), "kubelet.yaml"),

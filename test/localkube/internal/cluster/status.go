@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -26,7 +25,11 @@ func (c *Cluster) Status(ctx context.Context, out io.Writer) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\n", p.name, state)
 	}
-	if a, err := c.api(); err == nil {
+	if _, ok := running["kube-apiserver"]; ok {
+		a, err := c.api()
+		if err != nil {
+			return err
+		}
 		nodes, err := a.nodes(ctx)
 		if err != nil {
 			fmt.Fprintf(w, "nodes\t%v\n", err)
@@ -44,7 +47,7 @@ func (c *Cluster) Status(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	if problems := c.Problems(ctx, s); len(problems) > 0 {
-		return fmt.Errorf("the cluster is not healthy: %w", errors.Join(problems...))
+		return fmt.Errorf("the cluster is not healthy: %s", oneLine(problems))
 	}
 	fmt.Fprintln(out, "healthy")
 	return nil

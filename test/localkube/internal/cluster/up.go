@@ -42,7 +42,7 @@ func (c *Cluster) Up(ctx context.Context, nodes int, fresh bool) error {
 			return err
 		}
 		if resumable {
-			c.say("resuming: %s", strings.ReplaceAll(errors.Join(problems...).Error(), "\n", "; "))
+			c.say("resuming: %s", oneLine(problems))
 			return c.converge(ctx, want)
 		}
 	}
@@ -159,7 +159,7 @@ func (c *Cluster) converge(ctx context.Context, s settings) error {
 	if err := start(addons); err != nil {
 		return err
 	}
-	if err := wait("the nodes", 120*time.Second, func() error { return a.nodesReady(ctx, nodes) }); err != nil {
+	if err := wait("the nodes", 120*time.Second, func() error { return a.nodesReady(ctx, nodes, c.start) }); err != nil {
 		return err
 	}
 	c.say("%d nodes Ready", len(nodes))
@@ -205,6 +205,10 @@ func (a api) forgetOtherNodes(ctx context.Context, keep []node) error {
 	return nil
 }
 
+func oneLine(errs []error) string {
+	return strings.ReplaceAll(errors.Join(errs...).Error(), "\n", "; ")
+}
+
 // Problems returns what keeps a cluster with these settings from being healthy.
 func (c *Cluster) Problems(ctx context.Context, want settings) []error {
 	have, err := c.settings()
@@ -227,6 +231,14 @@ func (c *Cluster) Problems(ctx context.Context, want settings) []error {
 			problems = append(problems, errors.New(p.name+" does not run"))
 		}
 	}
+	if len(running) == 0 {
+		return []error{errors.New("nothing of it runs")}
+	}
+	for _, n := range want.nodes()[1:] {
+		if b, _ := os.ReadFile("/sys/class/net/" + n.veth() + "/operstate"); strings.TrimSpace(string(b)) != "up" {
+			problems = append(problems, errors.New(n.name()+" is cut off"))
+		}
+	}
 	if len(problems) > 0 {
 		return problems
 	}
@@ -234,7 +246,7 @@ func (c *Cluster) Problems(ctx context.Context, want settings) []error {
 	if err != nil {
 		return []error{err}
 	}
-	for _, err := range []error{a.nodesReady(ctx, want.nodes()), a.hasDefaultServiceAccount(ctx), dnsWorks(ctx)} {
+	for _, err := range []error{a.nodesReady(ctx, want.nodes(), time.Now().Add(-leaseDuration)), a.hasDefaultServiceAccount(ctx), dnsWorks(ctx)} {
 		if err != nil {
 			problems = append(problems, err)
 		}
