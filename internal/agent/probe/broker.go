@@ -1,0 +1,95 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+const (
+	master = "master"
+	slave  = "slave"
+)
+
+// broker asks the broker itself and all its name servers at the same time. One name server that agrees is enough: the
+// others may be starting, or be down.
+func (p *Prober) broker(ctx context.Context) Report {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // the first one that agrees ends the others
+
+	nameServers := p.Broker.NameServers()
+	if len(nameServers) == 0 {
+		return Report{Reason: "the broker has no name server to register with: a NameService must exist, or spec.nameServers be set"}
+	}
+	type answer struct {
+		from int
+		info *admin.ClusterInfo
+		err  error
+	}
+	answers := make(chan answer, len(nameServers))
+	for i, nameServer := range nameServers {
+		go func() {
+			info, err := p.Admin.ClusterInfo(ctx, nameServer)
+			answers <- answer{i, info, err}
+		}()
+	}
+
+	// An entry at a name server may be stale; what the broker says of itself is not.
+	role := ""
+	switch status, err := p.Admin.HAStatus(ctx, p.Server); {
+	case err == nil && status.Master:
+		role = master
+	case err == nil:
+		role = slave
+	case !answered(err):
+		return Report{Reason: "the broker does not answer: " + err.Error()}
+	}
+
+	reasons := make([]string, len(nameServers))
+	for range nameServers {
+		a := <-answers
+		if a.err != nil {
+			reasons[a.from] = a.err.Error()
+			continue
+		}
+		shown, reason := p.Broker.registered(a.info.Brokers[p.Broker.Name].Addrs)
+		if reason == "" && role != "" && shown != role {
+			reason = fmt.Sprintf("shows the broker as %s, it is a %s by now", shown, role)
+		}
+		if reason == "" {
+			return Report{Ready: true, Reason: "registered at name server " + nameServers[a.from], Role: shown}
+		}
+		reasons[a.from] = fmt.Sprintf("name server %s %s", nameServers[a.from], reason)
+	}
+	return Report{Reason: "not registered at any name server: " + strings.Join(reasons, "; "), Role: role}
+}
+
+// registered returns the role in which the group's members, by broker id, show this broker, or why they do not.
+func (b Broker) registered(members map[int64]string) (role, reason string) {
+	if len(members) == 0 {
+		return "", "does not know broker " + b.Name
+	}
+	if b.Mode == settings.Static {
+		switch shown, ok := members[b.Ordinal]; {
+		case !ok:
+			return "", fmt.Sprintf("does not know broker %s with id %d", b.Name, b.Ordinal)
+		case shown != b.Address:
+			return "", fmt.Sprintf("shows broker %s with id %d at %s instead of %s: another broker of that name may be running", b.Name, b.Ordinal, shown, b.Address)
+		case b.Ordinal == admin.MasterID:
+			return master, ""
+		}
+		return slave, ""
+	}
+	if members[admin.MasterID] == b.Address {
+		return master, ""
+	}
+	for _, shown := range members {
+		if shown == b.Address {
+			return slave, ""
+		}
+	}
+	return "", fmt.Sprintf("does not know broker %s at %s", b.Name, b.Address)
+}

@@ -1,0 +1,178 @@
+// Package probe answers the kubelet over HTTP:
+//
+//	/livez    the java process is alive, nothing else: a server that is slow or waits for others must not be killed
+//	/startedz the server's port speaks RocketMQ's protocol, so log recovery is over (for the startup probe)
+//	/readyz   the server does its work, see Prober.Ready
+//
+// All three answer 200 or 503 and a JSON body, a Report. The latter two hold their verdict for a second and take at
+// most three to reach it, so the kubelet's timeoutSeconds must be above three.
+package probe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+)
+
+const (
+	holdFor = time.Second
+	timeout = 3 * time.Second
+)
+
+// Report is the body of an answer.
+type Report struct {
+	Ready bool `json:"ready"`
+	// Reason says in one sentence why it is not, or what it rests on.
+	Reason string `json:"reason"`
+	// Role is master or slave for a broker, leader or follower for a controller.
+	Role string `json:"role,omitempty"`
+}
+
+// Admin is what the checks ask the servers; *admin.Client in earnest.
+type Admin interface {
+	ClusterInfo(ctx context.Context, nameServer string) (*admin.ClusterInfo, error)
+	ControllerMetadata(ctx context.Context, controller string) (*admin.ControllerMetadata, error)
+	HAStatus(ctx context.Context, broker string) (*admin.HAStatus, error)
+}
+
+// Process is the server's process.
+type Process interface {
+	Running() bool
+	Stopping() bool
+}
+
+// Broker is who a broker is supposed to be.
+type Broker struct {
+	// Name is the brokerName, Address the host:port that it registers, Ordinal its pod's.
+	Name, Address string
+	Ordinal       int64
+	Mode          settings.Mode
+	// NameServers returns the current addresses; they may change while the broker runs.
+	NameServers func() []string
+}
+
+// Prober looks at one server.
+type Prober struct {
+	Role    settings.Role
+	Process Process
+	Admin   Admin
+	// Server is the host:port of the server itself. It is the pod's IP, because that is what others use.
+	Server string
+	// Broker is set for brokers.
+	Broker Broker
+}
+
+// Handler serves the three paths.
+func (p *Prober) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { write(w, p.alive()) })
+	mux.Handle("GET /startedz", held(p.Started))
+	mux.Handle("GET /readyz", held(p.Ready))
+	return mux
+}
+
+func (p *Prober) alive() Report {
+	if !p.Process.Running() {
+		return Report{Reason: "java is not running"}
+	}
+	return Report{Ready: true, Reason: "java is running"}
+}
+
+// Started says whether the server speaks its protocol.
+func (p *Prober) Started(ctx context.Context) Report {
+	if r := p.alive(); !r.Ready {
+		return r
+	}
+	var err error
+	switch p.Role {
+	case settings.NameServer:
+		_, err = p.Admin.ClusterInfo(ctx, p.Server)
+	case settings.Controller:
+		_, err = p.Admin.ControllerMetadata(ctx, p.Server)
+	default:
+		_, err = p.Admin.HAStatus(ctx, p.Server)
+	}
+	if err != nil && !answered(err) {
+		return Report{Reason: "the server does not answer: " + err.Error()}
+	}
+	return Report{Ready: true, Reason: "the server answers"}
+}
+
+// answered says whether the error is an answer of the server's.
+func answered(err error) bool {
+	var response *remoting.ResponseError
+	return errors.As(err, &response)
+}
+
+// Ready says whether the server does its work: a name server lists brokers; a controller sees a leader; a broker is
+// registered at one or more name servers under its own address and in the role that it really has.
+func (p *Prober) Ready(ctx context.Context) Report {
+	if r := p.alive(); !r.Ready {
+		return r
+	}
+	if p.Process.Stopping() {
+		return Report{Reason: "the server is being stopped"}
+	}
+	switch p.Role {
+	case settings.NameServer:
+		return p.nameServer(ctx)
+	case settings.Controller:
+		return p.controller(ctx)
+	default:
+		return p.broker(ctx)
+	}
+}
+
+func (p *Prober) nameServer(ctx context.Context) Report {
+	if _, err := p.Admin.ClusterInfo(ctx, p.Server); err != nil {
+		return Report{Reason: "the name server does not list its brokers: " + err.Error()}
+	}
+	return Report{Ready: true, Reason: "the name server answers"}
+}
+
+func (p *Prober) controller(ctx context.Context) Report {
+	metadata, err := p.Admin.ControllerMetadata(ctx, p.Server)
+	switch {
+	case err != nil:
+		return Report{Reason: "the controller does not answer: " + err.Error()}
+	case metadata.LeaderID == "":
+		return Report{Reason: "the controllers have no leader: more than half of them must run and reach each other"}
+	case metadata.IsLeader:
+		return Report{Ready: true, Reason: "this controller leads", Role: "leader"}
+	}
+	return Report{Ready: true, Reason: fmt.Sprintf("controller %s at %s leads", metadata.LeaderID, metadata.LeaderAddr), Role: "follower"}
+}
+
+// held answers from the last verdict while it is fresh; callers that come together share one.
+func held(check func(context.Context) Report) http.Handler {
+	var mu sync.Mutex
+	var last Report
+	var at time.Time
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if at.IsZero() || time.Since(at) >= holdFor {
+			// Not the request's context: others wait for the same verdict.
+			ctx, cancel := context.WithTimeout(context.Background(), timeout)
+			last, at = check(ctx), time.Now()
+			cancel()
+		}
+		write(w, last)
+	})
+}
+
+func write(w http.ResponseWriter, r Report) {
+	w.Header().Set("Content-Type", "application/json")
+	if !r.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(r)
+}

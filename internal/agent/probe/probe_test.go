@@ -1,0 +1,225 @@
+package probe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+)
+
+// servers is what the fake servers answer, by address. An absent one refuses the connection.
+type servers struct {
+	calls       atomic.Int32
+	nameServers map[string]map[int64]string // members of broker b
+	hanging     string                      // this one never answers
+	controller  *admin.ControllerMetadata
+	broker      *admin.HAStatus
+	refusal     *remoting.ResponseError
+}
+
+var errRefused = errors.New("connection refused")
+
+func (s *servers) ClusterInfo(ctx context.Context, addr string) (*admin.ClusterInfo, error) {
+	s.calls.Add(1)
+	if s.hanging != "" && addr == s.hanging {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	members, ok := s.nameServers[addr]
+	if !ok {
+		return nil, errRefused
+	}
+	return &admin.ClusterInfo{Brokers: map[string]admin.BrokerData{"b": {Name: "b", Addrs: members}}}, nil
+}
+
+func (s *servers) ControllerMetadata(context.Context, string) (*admin.ControllerMetadata, error) {
+	s.calls.Add(1)
+	if s.controller == nil {
+		return nil, errRefused
+	}
+	return s.controller, nil
+}
+
+func (s *servers) HAStatus(context.Context, string) (*admin.HAStatus, error) {
+	s.calls.Add(1)
+	switch {
+	case s.refusal != nil:
+		return nil, s.refusal
+	case s.broker == nil:
+		return nil, errRefused
+	}
+	return s.broker, nil
+}
+
+type process struct{ running, stopping bool }
+
+func (p process) Running() bool  { return p.running }
+func (p process) Stopping() bool { return p.stopping }
+
+const (
+	own   = "b-1.h:10911"
+	other = "b-0.h:10911"
+)
+
+func TestReady(t *testing.T) {
+	up := process{running: true}
+	nameServer := Prober{Role: settings.NameServer, Process: up, Server: "ns"}
+	controller := Prober{Role: settings.Controller, Process: up}
+	broker := func(mode settings.Mode, ordinal int64, nameServers ...string) Prober {
+		return Prober{Role: settings.Broker, Process: up, Broker: Broker{
+			Name: "b", Address: own, Ordinal: ordinal, Mode: mode, NameServers: func() []string { return nameServers },
+		}}
+	}
+	members := func(m map[int64]string) map[string]map[int64]string { return map[string]map[int64]string{"ns": m} }
+	isMaster, isSlave := &admin.HAStatus{Master: true}, &admin.HAStatus{}
+
+	tests := []struct {
+		name    string
+		prober  Prober
+		servers *servers
+		want    Report // Reason: a part of it
+	}{
+		{"process gone", Prober{Process: process{}}, &servers{}, Report{Reason: "java is not running"}},
+		{"stopping", Prober{Process: process{running: true, stopping: true}}, &servers{}, Report{Reason: "is being stopped"}},
+
+		{"name server", nameServer, &servers{nameServers: members(nil)}, Report{Ready: true, Reason: "answers"}},
+		{"name server silent", nameServer, &servers{}, Report{Reason: "connection refused"}},
+
+		{"controller leads", controller, &servers{controller: &admin.ControllerMetadata{LeaderID: "n0", IsLeader: true}}, Report{Ready: true, Reason: "leads", Role: "leader"}},
+		{"controller follows", controller, &servers{controller: &admin.ControllerMetadata{LeaderID: "n1", LeaderAddr: "c-1:9878"}}, Report{Ready: true, Reason: "controller n1 at c-1:9878 leads", Role: "follower"}},
+		{"no leader", controller, &servers{controller: &admin.ControllerMetadata{}}, Report{Reason: "no leader"}},
+		{"controller silent", controller, &servers{}, Report{Reason: "connection refused"}},
+
+		{"static master", broker(settings.Static, 0, "ns"), &servers{broker: isMaster, nameServers: members(map[int64]string{0: own})}, Report{Ready: true, Reason: "registered at name server ns", Role: "master"}},
+		{"static slave", broker(settings.Static, 2, "ns"), &servers{broker: isSlave, nameServers: members(map[int64]string{0: other, 2: own})}, Report{Ready: true, Reason: "registered", Role: "slave"}},
+		{"static, other id", broker(settings.Static, 2, "ns"), &servers{broker: isSlave, nameServers: members(map[int64]string{0: other, 1: own})}, Report{Reason: "name server ns does not know broker b with id 2", Role: "slave"}},
+		{"static, someone else's address", broker(settings.Static, 0, "ns"), &servers{broker: isMaster, nameServers: members(map[int64]string{0: other})}, Report{Reason: "shows broker b with id 0 at b-0.h:10911 instead of b-1.h:10911", Role: "master"}},
+
+		{"elected master", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isMaster, nameServers: members(map[int64]string{0: own, 1: other})}, Report{Ready: true, Reason: "registered", Role: "master"}},
+		{"elected slave", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, nameServers: members(map[int64]string{0: other, 7: own})}, Report{Ready: true, Reason: "registered", Role: "slave"}},
+		{"not registered yet", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, nameServers: members(map[int64]string{0: other})}, Report{Reason: "does not know broker b at b-1.h:10911", Role: "slave"}},
+		{"group unknown", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, nameServers: members(nil)}, Report{Reason: "name server ns does not know broker b", Role: "slave"}},
+		{"stale mastership", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, nameServers: members(map[int64]string{0: own})}, Report{Reason: "shows the broker as master, it is a slave by now", Role: "slave"}},
+		{"stale entry of a dead broker", broker(settings.ControllerMode, 1, "ns"), &servers{nameServers: members(map[int64]string{0: own})}, Report{Reason: "the broker does not answer: connection refused"}},
+		{"own role not told", broker(settings.ControllerMode, 1, "ns"), &servers{refusal: &remoting.ResponseError{Code: 1}, nameServers: members(map[int64]string{0: own})}, Report{Ready: true, Reason: "registered", Role: "master"}},
+		{"no name server", broker(settings.Static, 0), &servers{broker: isMaster}, Report{Reason: "no name server to register with"}},
+		{"all name servers down", broker(settings.Static, 0, "x", "y"), &servers{broker: isMaster}, Report{Reason: "connection refused; connection refused", Role: "master"}},
+		{"one of three suffices", broker(settings.Static, 0, "x", "y", "ns"), &servers{broker: isMaster, hanging: "x", nameServers: members(map[int64]string{0: own})}, Report{Ready: true, Reason: "name server ns", Role: "master"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.prober.Admin = tt.servers
+			got := tt.prober.Ready(t.Context())
+			if !strings.Contains(got.Reason, tt.want.Reason) {
+				t.Errorf("reason %q, want %q in it", got.Reason, tt.want.Reason)
+			}
+			got.Reason = tt.want.Reason
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestStarted(t *testing.T) {
+	refusal := &remoting.ResponseError{Code: 1}
+	tests := []struct {
+		name    string
+		role    settings.Role
+		running bool
+		servers *servers
+		want    bool
+	}{
+		{"process gone", settings.Broker, false, &servers{broker: &admin.HAStatus{}}, false},
+		{"broker recovers its log", settings.Broker, true, &servers{}, false},
+		{"broker answers", settings.Broker, true, &servers{broker: &admin.HAStatus{}}, true},
+		{"a refusal is an answer", settings.Broker, true, &servers{refusal: refusal}, true},
+		{"controller without leader", settings.Controller, true, &servers{controller: &admin.ControllerMetadata{}}, true},
+		{"controller silent", settings.Controller, true, &servers{}, false},
+		{"name server", settings.NameServer, true, &servers{nameServers: map[string]map[int64]string{"": nil}}, true},
+		{"name server silent", settings.NameServer, true, &servers{}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := Prober{Role: tt.role, Process: process{running: tt.running}, Admin: tt.servers}
+			if got := p.Started(t.Context()); got.Ready != tt.want || got.Reason == "" {
+				t.Errorf("got %+v, want ready %v and a reason", got, tt.want)
+			}
+		})
+	}
+}
+
+func get(t *testing.T, h http.Handler, path string) (int, Report) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	var r Report
+	if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil {
+		t.Fatalf("%s: %v: %s", path, err, w.Body)
+	}
+	return w.Code, r
+}
+
+func TestHandlerAnswersAndHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := &servers{nameServers: map[string]map[int64]string{"ns": nil}}
+		h := (&Prober{Role: settings.NameServer, Process: process{running: true}, Admin: fake, Server: "ns"}).Handler()
+		for _, path := range []string{"/livez", "/startedz", "/readyz"} {
+			if code, r := get(t, h, path); code != http.StatusOK || !r.Ready {
+				t.Errorf("%s: %d %+v", path, code, r)
+			}
+		}
+		fake.nameServers = nil // goes silent
+		fake.calls.Store(0)
+		time.Sleep(holdFor - time.Millisecond)
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(func() { get(t, h, "/readyz") })
+		}
+		wg.Wait()
+		if n := fake.calls.Load(); n != 0 {
+			t.Errorf("%d questions within the hold", n)
+		}
+		time.Sleep(time.Millisecond)
+		if code, r := get(t, h, "/readyz"); code != http.StatusServiceUnavailable || r.Ready {
+			t.Errorf("after the hold: %d %+v", code, r)
+		}
+		if code, _ := get(t, h, "/livez"); code != http.StatusOK {
+			t.Errorf("/livez must not look at the protocol: %d", code)
+		}
+	})
+}
+
+func TestReadyIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := (&Prober{Role: settings.NameServer, Process: process{running: true}, Admin: &servers{hanging: "ns"}, Server: "ns"}).Handler()
+		start := time.Now()
+		code, r := get(t, h, "/readyz")
+		if code != http.StatusServiceUnavailable || !strings.Contains(r.Reason, "deadline exceeded") {
+			t.Errorf("%d %+v", code, r)
+		}
+		if took := time.Since(start); took != timeout {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+func TestLivezFollowsTheProcess(t *testing.T) {
+	h := (&Prober{Process: process{running: false}}).Handler()
+	if code, r := get(t, h, "/livez"); code != http.StatusServiceUnavailable || r.Ready {
+		t.Errorf("%d %+v", code, r)
+	}
+}

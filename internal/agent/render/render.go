@@ -1,0 +1,177 @@
+// Package render makes the configuration files of the RocketMQ servers. It does no I/O.
+package render
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// nameServerPollMillis is how often a broker looks at its own namesrvAddr. RocketMQ's default of two minutes would be
+// how long an UPDATE_BROKER_CONFIG takes to have an effect (BrokerController.initializeScheduledTasks).
+const nameServerPollMillis = 5000
+
+// Input is everything that a server's properties depend on.
+type Input struct {
+	Role settings.Role
+	// PodName ends in the ordinal; PodIP is the node's address under hostNetwork.
+	PodName, PodIP string
+	Settings       settings.Settings
+	// Base holds the properties of the user's base file, if there is one.
+	Base map[string]string
+	// DataDir is the directory of the server's data, ConfigFile the path that the result is written to.
+	DataDir, ConfigFile string
+}
+
+// Override is a property of the user that gave way to the operator's.
+type Override struct {
+	Key, Value string
+	// Effective is the value in force; empty means RocketMQ's default.
+	Effective string
+	Reason    string
+}
+
+func (o Override) String() string {
+	now := "left out"
+	if o.Effective != "" {
+		now = fmt.Sprintf("%q", o.Effective)
+	}
+	return fmt.Sprintf("%s = %q is %s: %s", o.Key, o.Value, now, o.Reason)
+}
+
+// Properties returns the server's properties: RocketMQ's metrics switched on < the user's base file < spec.config <
+// the keys that the operator owns. It also returns what of the user's did not get through.
+func Properties(in Input) (map[string]string, []Override, error) {
+	group, ordinal, err := SplitPodName(in.PodName)
+	if err != nil {
+		return nil, nil, err
+	}
+	props := make(map[string]string)
+	if in.Role != settings.NameServer { // which has no exporter
+		props["metricsExporterType"] = "PROM"
+		props["metricsPromExporterHost"] = "0.0.0.0" // a broker's default is brokerIP1
+		props["metricsPromExporterPort"] = strconv.Itoa(settings.MetricsPort)
+	}
+	user := maps.Clone(in.Base)
+	if user == nil {
+		user = make(map[string]string)
+	}
+	maps.Copy(user, in.Settings.Config)
+	maps.Copy(props, user)
+
+	var own map[string]string
+	switch {
+	case in.Role == settings.NameServer:
+		own = nameServer(in)
+	case in.Role == settings.Controller && in.Settings.Controller != nil:
+		own = controller(in, group, ordinal)
+	case in.Role == settings.Broker && in.Settings.Broker != nil:
+		own = broker(in, group, ordinal, user["brokerRole"])
+	default:
+		return nil, nil, fmt.Errorf("the settings say nothing about a %s", in.Role)
+	}
+
+	var overrides []Override
+	for _, owned := range settings.OwnedKeys(in.Role) {
+		value, given := user[owned.Key]
+		effective, set := own[owned.Key]
+		if set {
+			props[owned.Key] = effective
+		} else {
+			delete(props, owned.Key)
+		}
+		// A group's members share the user's file, so a slave meets its master's role there.
+		slave := owned.Permits(value) && in.Settings.Broker.Mode == settings.Static
+		if given && value != effective && !slave {
+			overrides = append(overrides, Override{Key: owned.Key, Value: value, Effective: effective, Reason: owned.Reason})
+		}
+	}
+	return props, overrides, nil
+}
+
+func nameServer(in Input) map[string]string {
+	return map[string]string{
+		"listenPort":      strconv.Itoa(settings.NameServerPort),
+		"kvConfigPath":    path.Join(in.DataDir, "namesrv", "kvConfig.json"),
+		"configStorePath": in.ConfigFile,
+	}
+}
+
+func controller(in Input, group string, ordinal int) map[string]string {
+	peers := make([]string, in.Settings.Controller.Size)
+	for i := range peers {
+		// DLedger cuts at the first hyphen only, so the host name may contain some.
+		peers[i] = fmt.Sprintf("n%d-%s-%d.%s:%d", i, group, i, in.Settings.ServiceDomain, settings.ControllerPort)
+	}
+	return map[string]string{
+		"controllerType":         "DLedger",
+		"controllerDLegerGroup":  in.Settings.Controller.Group,
+		"controllerDLegerPeers":  strings.Join(peers, ";"),
+		"controllerDLegerSelfId": fmt.Sprintf("n%d", ordinal),
+		"controllerStorePath":    in.DataDir,
+		"configStorePath":        in.ConfigFile,
+	}
+}
+
+func broker(in Input, group string, ordinal int, userRole string) map[string]string {
+	b := in.Settings.Broker
+	host := Host(in)
+	own := map[string]string{
+		"brokerClusterName":          b.ClusterName,
+		"brokerName":                 group,
+		"brokerIP1":                  host,
+		"brokerIP2":                  host,
+		"listenPort":                 strconv.Itoa(settings.BrokerPort),
+		"haListenPort":               strconv.Itoa(settings.BrokerHAPort),
+		"namesrvAddr":                strings.Join(b.NameServers, ";"),
+		"updateNameServerAddrPeriod": strconv.Itoa(nameServerPollMillis),
+		"storePathRootDir":           in.DataDir,
+		"storePathCommitLog":         path.Join(in.DataDir, "commitlog"),
+	}
+	switch {
+	case b.Mode == settings.ControllerMode:
+		own["enableControllerMode"] = "true"
+		own["controllerAddr"] = strings.Join(b.Controllers, ";")
+		own["brokerId"] = "-1" // the controllers decide
+		own["brokerRole"] = "SLAVE"
+	case ordinal == 0:
+		own["brokerId"] = "0"
+		own["brokerRole"] = "ASYNC_MASTER"
+		if userRole == "SYNC_MASTER" {
+			own["brokerRole"] = userRole
+		}
+	default:
+		own["brokerId"] = strconv.Itoa(ordinal)
+		own["brokerRole"] = "SLAVE"
+	}
+	return own
+}
+
+// Host is the name or IP under which other pods and clients reach this server.
+func Host(in Input) string {
+	if in.Settings.HostNetwork {
+		return in.PodIP
+	}
+	return in.PodName + "." + in.Settings.ServiceDomain
+}
+
+// Address is host:port of a broker, as it registers at the name servers.
+func Address(in Input) string {
+	return net.JoinHostPort(Host(in), strconv.Itoa(settings.BrokerPort))
+}
+
+// SplitPodName cuts a StatefulSet pod's name into the StatefulSet's name, which is also the brokerName, and the ordinal.
+func SplitPodName(pod string) (statefulSet string, ordinal int, err error) {
+	i := strings.LastIndexByte(pod, '-')
+	if i > 0 {
+		if ordinal, err = strconv.Atoi(pod[i+1:]); err == nil {
+			return pod[:i], ordinal, nil
+		}
+	}
+	return "", 0, fmt.Errorf("POD_NAME %q does not end in an ordinal: it must be the pod's metadata.name, from a StatefulSet", pod)
+}
