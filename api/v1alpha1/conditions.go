@@ -47,4 +47,8 @@ const (
 	ReasonReplacingPods         = "ReplacingPods"
 	ReasonUpToDate              = "UpToDate"
 	ReasonPaused                = "Paused"
+	// ReasonWouldLoseMessages: the disk of an outdated pod dies with it, and no other member has its messages.
+	ReasonWouldLoseMessages = "WouldLoseMessages"
+	// ReasonScaleInUnsupported: fewer groups or slaves are wanted than run, and none is removed.
+	ReasonScaleInUnsupported = "ScaleInUnsupported"
 )

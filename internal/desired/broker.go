@@ -1,0 +1,105 @@
+package desired
+
+import (
+	"maps"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// Dependencies of a Broker, resolved.
+type Dependencies struct {
+	// NameServers and Controllers are host:port, every member.
+	NameServers []string
+	Controllers []string
+	// NameServerService is the client address for tools in the pods.
+	NameServerService string
+	References        References
+}
+
+// graceSeconds leaves time for a handover and for java to flush its store.
+func graceSeconds(b *v1alpha1.Broker) int64 {
+	return max(120, int64(size(b.Spec.DrainSeconds, 35))+90)
+}
+
+// Broker objects that all groups share: headless Service and settings.
+func (c Cluster) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.Object, error) {
+	config, err := configMap(b, Broker, settings.Settings{
+		ServiceDomain: c.serviceDomain(b, Broker), HostNetwork: b.Spec.HostNetwork, Config: properties(b.Spec.Config),
+		Broker: &settings.BrokerSettings{
+			ClusterName: ClusterName(b), Mode: Mode(b), NameServers: deps.NameServers, Controllers: deps.Controllers,
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []client.Object{
+		headless(b, Broker, ports(
+			corev1.ServicePort{Name: "broker", Port: settings.BrokerPort},
+			corev1.ServicePort{Name: "broker-fast", Port: settings.BrokerFastPort},
+			corev1.ServicePort{Name: "broker-ha", Port: settings.BrokerHAPort},
+			corev1.ServicePort{Name: "metrics", Port: settings.MetricsPort})),
+		config,
+	}, nil
+}
+
+// BrokerGroup objects: PodDisruptionBudget and StatefulSet of group g with so many members.
+func (c Cluster) BrokerGroup(b *v1alpha1.Broker, g, members int32, deps Dependencies) (*policyv1.PodDisruptionBudget, *appsv1.StatefulSet, error) {
+	group := Group(b.Name, g)
+	labels := Labels(b, Broker)
+	labels[LabelGroup] = group
+	selector := Selector(b.Name, Broker, group)
+	sum, err := hash(Image(b.Spec.BrokerImage), b.Spec.HostNetwork, b.Spec.Config, b.Spec.HostPath, b.Spec.Volumes, size(b.Spec.DrainSeconds, 35),
+		restartRelevant(&b.Spec.PodSettings), deps.References)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := statefulSet(b, group, HeadlessService(b.Name, Broker), members, podSpec{
+		component: Broker, role: settings.Broker, labels: maps.Clone(labels), selector: selector,
+		image: Image(b.Spec.BrokerImage), agentImage: c.AgentImage, configMap: ConfigMap(b.Name, Broker), hash: sum,
+		hostNetwork: b.Spec.HostNetwork, graceSecond: graceSeconds(b), nameServers: deps.NameServerService,
+		ports: []corev1.ContainerPort{
+			{Name: "broker", ContainerPort: settings.BrokerPort, Protocol: corev1.ProtocolTCP},
+			{Name: "broker-fast", ContainerPort: settings.BrokerFastPort, Protocol: corev1.ProtocolTCP},
+			{Name: "broker-ha", ContainerPort: settings.BrokerHAPort, Protocol: corev1.ProtocolTCP},
+			{Name: "metrics", ContainerPort: settings.MetricsPort, Protocol: corev1.ProtocolTCP},
+		},
+		agentPort: settings.BrokerAgentPort,
+		data:      data(b.Namespace, &b.Spec.StorageSettings, v1alpha1.StorageClass, "10Gi"),
+		volumes:   b.Spec.Volumes,
+		settings:  &b.Spec.PodSettings,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	set.Spec.PersistentVolumeClaimRetentionPolicy = retention(b)
+	return disruptionBudget(b, group, labels, selector), set, nil
+}
+
+// retention keeps volumes unless the user says otherwise.
+func retention(b *v1alpha1.Broker) *appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy {
+	out := &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
+		WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+		WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+	}
+	if given := b.Spec.PersistentVolumeClaimRetentionPolicy; given != nil {
+		if given.WhenDeleted != "" {
+			out.WhenDeleted = given.WhenDeleted
+		}
+		if given.WhenScaled != "" {
+			out.WhenScaled = given.WhenScaled
+		}
+	}
+	return out
+}
+
+// ExternalNameServers are those that the user gave by hand.
+func ExternalNameServers(b *v1alpha1.Broker) []string {
+	return strings.FieldsFunc(b.Spec.NameServers, func(r rune) bool { return r == ';' || r == ' ' })
+}

@@ -1,0 +1,56 @@
+package desired
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// Controller objects: headless Service, settings, PodDisruptionBudget; then the StatefulSet. The client Service is
+// ControllerService, which comes when the quorum is complete.
+func (c Cluster) Controller(ctl *v1alpha1.Controller, refs References) ([]client.Object, *appsv1.StatefulSet, error) {
+	labels, selector := Labels(ctl, Controller), Selector(ctl.Name, Controller, "")
+	config, err := configMap(ctl, Controller, settings.Settings{
+		ServiceDomain: c.serviceDomain(ctl, Controller), Config: properties(ctl.Spec.Config),
+		Controller: &settings.ControllerSettings{Group: ctl.Name, Size: Controllers(ctl)},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	sum, err := hash(Image(ctl.Spec.ControllerImage), ctl.Spec.Config, ctl.Spec.HostPath, restartRelevant(&ctl.Spec.PodSettings), refs)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := statefulSet(ctl, ctl.Name, HeadlessService(ctl.Name, Controller), Controllers(ctl), podSpec{
+		component: Controller, role: settings.Controller, labels: labels, selector: selector,
+		image: Image(ctl.Spec.ControllerImage), agentImage: c.AgentImage, configMap: config.Name, hash: sum, graceSecond: 60,
+		ports: []corev1.ContainerPort{
+			{Name: "controller", ContainerPort: settings.ControllerPort, Protocol: corev1.ProtocolTCP},
+			{Name: "metrics", ContainerPort: settings.MetricsPort, Protocol: corev1.ProtocolTCP},
+		},
+		agentPort: settings.ControllerAgentPort,
+		data:      data(ctl.Namespace, &ctl.Spec.StorageSettings, v1alpha1.StorageClass, "4Gi"),
+		settings:  &ctl.Spec.PodSettings,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return []client.Object{
+		headless(ctl, Controller, controllerPorts()),
+		config,
+		disruptionBudget(ctl, ClientService(ctl.Name, Controller), labels, selector),
+	}, set, nil
+}
+
+// ControllerService is the one address of a complete quorum, for tools. Brokers need every controller's own.
+func (c Cluster) ControllerService(ctl *v1alpha1.Controller) *corev1.Service {
+	return clientService(ctl, Controller, controllerPorts())
+}
+
+func controllerPorts() []corev1.ServicePort {
+	return ports(corev1.ServicePort{Name: "controller", Port: settings.ControllerPort},
+		corev1.ServicePort{Name: "metrics", Port: settings.MetricsPort})
+}

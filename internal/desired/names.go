@@ -1,0 +1,179 @@
+// Package desired says which Kubernetes objects a resource asks for. It is pure: resources in, objects out.
+package desired
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Labels of everything that the operator makes. Role and cluster may change, so they are in no selector.
+const (
+	LabelName      = "app.kubernetes.io/name"
+	LabelInstance  = "app.kubernetes.io/instance"
+	LabelComponent = "app.kubernetes.io/component"
+	LabelPartOf    = "app.kubernetes.io/part-of"
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+
+	LabelCluster           = "rocketmq.apache.org/cluster"
+	LabelRocketMQComponent = "rocketmq.apache.org/component"
+	LabelGroup             = "rocketmq.apache.org/group"
+	LabelRole              = "rocketmq.apache.org/role"
+
+	// ManagedBy is the value of LabelManagedBy.
+	ManagedBy = "rocketmq-operator"
+)
+
+// AnnotationHash on a pod template and its pods is the hash of what the user can change. A pod whose hash is not
+// the wanted one is outdated, whatever else a newer operator would render.
+const AnnotationHash = "rocketmq.apache.org/config-hash"
+
+// Component is a kind of server.
+type Component string
+
+// The components.
+const (
+	NameServer Component = "nameserver"
+	Controller Component = "controller"
+	Broker     Component = "broker"
+)
+
+// Cluster is what all objects of one installation depend on.
+type Cluster struct {
+	// Domain of the Kubernetes cluster, "cluster.local".
+	Domain string
+	// AgentImage is the image that the agent is copied from.
+	AgentImage string
+}
+
+// HeadlessService of a component's pods.
+func HeadlessService(cr string, c Component) string { return fmt.Sprintf("%s-%s-headless", cr, c) }
+
+// ClientService of name servers and controllers.
+func ClientService(cr string, c Component) string { return fmt.Sprintf("%s-%s", cr, c) }
+
+// ConfigMap that a component's pods mount.
+func ConfigMap(cr string, c Component) string { return fmt.Sprintf("%s-%s-config", cr, c) }
+
+// Group is the name of broker group g: brokerName and StatefulSet.
+func Group(cr string, g int32) string { return fmt.Sprintf("%s-%d", cr, g) }
+
+// Pod is the name of pod i of a StatefulSet.
+func Pod(statefulSet string, i int32) string { return fmt.Sprintf("%s-%d", statefulSet, i) }
+
+// Ordinal is the number at the end of a pod's name, -1 if there is none.
+func Ordinal(pod string) int32 {
+	i, err := strconv.ParseInt(pod[strings.LastIndex(pod, "-")+1:], 10, 32)
+	if err != nil {
+		return -1
+	}
+	return int32(i)
+}
+
+// serviceDomain is the full name of a component's headless Service.
+func (c Cluster) serviceDomain(obj client.Object, component Component) string {
+	return fmt.Sprintf("%s.%s.svc.%s", HeadlessService(obj.GetName(), component), obj.GetNamespace(), c.Domain)
+}
+
+// addresses are those of the pods of a StatefulSet named like its resource.
+func (c Cluster) addresses(obj client.Object, component Component, size int32, port int) []string {
+	out := make([]string, 0, size)
+	for i := range size {
+		out = append(out, fmt.Sprintf("%s.%s:%d", Pod(obj.GetName(), i), c.serviceDomain(obj, component), port))
+	}
+	return out
+}
+
+// NameServerAddresses are what brokers and clients use, one for each name server.
+func (c Cluster) NameServerAddresses(ns *v1alpha1.NameService) []string {
+	return c.addresses(ns, NameServer, size(ns.Spec.Size, 1), settings.NameServerPort)
+}
+
+// ControllerAddresses are what brokers use, one for each controller.
+func (c Cluster) ControllerAddresses(ctl *v1alpha1.Controller) []string {
+	return c.addresses(ctl, Controller, size(ctl.Spec.Size, 3), settings.ControllerPort)
+}
+
+// BrokerAddress is what the broker in a pod registers with, unless it uses the host's network.
+func (c Cluster) BrokerAddress(b *v1alpha1.Broker, pod string) string {
+	return fmt.Sprintf("%s.%s:%d", pod, c.serviceDomain(b, Broker), settings.BrokerPort)
+}
+
+// NameServerService is the address that never changes while name servers come and go: for mqadmin in any pod.
+func (c Cluster) NameServerService(name, namespace string) string {
+	return fmt.Sprintf("%s.%s.svc.%s:%d", ClientService(name, NameServer), namespace, c.Domain, settings.NameServerPort)
+}
+
+// Labels of a component's objects.
+func Labels(obj client.Object, component Component) map[string]string {
+	cluster := obj.GetLabels()[LabelCluster]
+	if cluster == "" {
+		cluster = obj.GetName()
+	}
+	return map[string]string{
+		LabelName:              "rocketmq",
+		LabelInstance:          obj.GetName(),
+		LabelComponent:         string(component),
+		LabelPartOf:            cluster,
+		LabelManagedBy:         ManagedBy,
+		LabelCluster:           cluster,
+		LabelRocketMQComponent: string(component),
+	}
+}
+
+// Selector of a component's pods; group is "" for all of them.
+func Selector(cr string, component Component, group string) map[string]string {
+	labels := map[string]string{LabelInstance: cr, LabelComponent: string(component), LabelManagedBy: ManagedBy}
+	if group != "" {
+		labels[LabelGroup] = group
+	}
+	return labels
+}
+
+// size is a number that the API server has defaulted, unless the object never passed it.
+func size(n *int32, fallback int32) int32 {
+	if n == nil {
+		return fallback
+	}
+	return *n
+}
+
+// NameServers wanted.
+func NameServers(ns *v1alpha1.NameService) int32 { return size(ns.Spec.Size, 1) }
+
+// Controllers wanted.
+func Controllers(ctl *v1alpha1.Controller) int32 { return size(ctl.Spec.Size, 3) }
+
+// Groups wanted of a Broker.
+func Groups(b *v1alpha1.Broker) int32 { return size(b.Spec.Size, 1) }
+
+// Members wanted in each group of a Broker: the master and its slaves.
+func Members(b *v1alpha1.Broker) int32 { return 1 + size(b.Spec.ReplicaPerGroup, 1) }
+
+// Mode of a Broker, whatever case the user wrote.
+func Mode(b *v1alpha1.Broker) settings.Mode {
+	if strings.EqualFold(string(b.Spec.ClusterMode), string(v1alpha1.ControllerMode)) {
+		return settings.ControllerMode
+	}
+	return settings.Static
+}
+
+// ClusterName is a Broker's brokerClusterName.
+func ClusterName(b *v1alpha1.Broker) string {
+	if b.Spec.ClusterName != "" {
+		return b.Spec.ClusterName
+	}
+	return b.Name
+}
+
+// Image of a component, the default one if the user's is empty.
+func Image(image string) string {
+	if image == "" {
+		return v1alpha1.DefaultImage
+	}
+	return image
+}

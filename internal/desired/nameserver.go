@@ -1,0 +1,46 @@
+package desired
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// NameService objects: Services, settings, PodDisruptionBudget; then the StatefulSet.
+func (c Cluster) NameService(ns *v1alpha1.NameService, refs References) ([]client.Object, *appsv1.StatefulSet, error) {
+	labels, selector := Labels(ns, NameServer), Selector(ns.Name, NameServer, "")
+	p := ports(corev1.ServicePort{Name: "nameserver", Port: settings.NameServerPort})
+	config, err := configMap(ns, NameServer, settings.Settings{
+		ServiceDomain: c.serviceDomain(ns, NameServer), HostNetwork: ns.Spec.HostNetwork, Config: properties(ns.Spec.Config),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	sum, err := hash(Image(ns.Spec.NameServiceImage), ns.Spec.HostNetwork, ns.Spec.DNSPolicy, ns.Spec.Config, ns.Spec.HostPath,
+		restartRelevant(&ns.Spec.PodSettings), refs)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := statefulSet(ns, ns.Name, HeadlessService(ns.Name, NameServer), NameServers(ns), podSpec{
+		component: NameServer, role: settings.NameServer, labels: labels, selector: selector,
+		image: Image(ns.Spec.NameServiceImage), agentImage: c.AgentImage, configMap: config.Name, hash: sum,
+		hostNetwork: ns.Spec.HostNetwork, dnsPolicy: ns.Spec.DNSPolicy, graceSecond: 30,
+		nameServers: c.NameServerService(ns.Name, ns.Namespace),
+		ports:       []corev1.ContainerPort{{Name: "nameserver", ContainerPort: settings.NameServerPort, Protocol: corev1.ProtocolTCP}},
+		agentPort:   settings.NameServerAgentPort,
+		data:        data(ns.Namespace, &ns.Spec.StorageSettings, v1alpha1.EmptyDir, "1Gi"),
+		settings:    &ns.Spec.PodSettings,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return []client.Object{
+		headless(ns, NameServer, p),
+		clientService(ns, NameServer, p),
+		config,
+		disruptionBudget(ns, ClientService(ns.Name, NameServer), labels, selector),
+	}, set, nil
+}

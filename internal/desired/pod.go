@@ -1,0 +1,261 @@
+package desired
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// Container is the name of the RocketMQ container.
+const Container = "rocketmq"
+
+const (
+	rocketmqID     = 3000 // uid and gid of the official image
+	volumeAgent    = "rocketmq-agent"
+	volumeRun      = "rocketmq-run"
+	volumeSettings = "rocketmq-settings"
+	volumeData     = "data"
+	agentBinary    = settings.AgentDir + "/rocketmq-agent"
+)
+
+// podSpec is what a pod template is made of.
+type podSpec struct {
+	component   Component
+	role        settings.Role
+	labels      map[string]string
+	selector    map[string]string
+	image       string
+	agentImage  string
+	configMap   string
+	hash        string
+	hostNetwork bool
+	dnsPolicy   corev1.DNSPolicy
+	graceSecond int64
+	nameServers string
+	ports       []corev1.ContainerPort
+	agentPort   int32
+	data        dataVolume
+	// volumes are the user's; the first may carry the base file.
+	volumes  []corev1.Volume
+	settings *v1alpha1.PodSettings
+}
+
+// template builds the pod template, the user's overlay last.
+func (p podSpec) template() (corev1.PodTemplateSpec, error) {
+	template := corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: maps.Clone(p.labels), Annotations: maps.Clone(p.settings.PodAnnotations)},
+		Spec: corev1.PodSpec{
+			TerminationGracePeriodSeconds: new(p.graceSecond),
+			AutomountServiceAccountToken:  new(false),
+			EnableServiceLinks:            new(false),
+			ServiceAccountName:            p.settings.ServiceAccountName,
+			HostNetwork:                   p.hostNetwork,
+			DNSPolicy:                     p.dns(),
+			ImagePullSecrets:              p.settings.ImagePullSecrets,
+			Affinity:                      p.affinity(),
+			Tolerations:                   p.settings.Tolerations,
+			NodeSelector:                  p.settings.NodeSelector,
+			PriorityClassName:             p.settings.PriorityClassName,
+			TopologySpreadConstraints:     p.spread(),
+			SecurityContext:               p.podSecurity(),
+			InitContainers:                []corev1.Container{p.agentContainer()},
+			Containers:                    []corev1.Container{p.rocketmqContainer()},
+			Volumes:                       p.podVolumes(),
+		},
+	}
+	template, err := overlay(template, p.settings.PodTemplate)
+	if err != nil {
+		return template, err
+	}
+	// What selectors and rollouts depend on is not the overlay's.
+	if template.Labels == nil {
+		template.Labels = map[string]string{}
+	}
+	maps.Copy(template.Labels, p.labels)
+	if template.Annotations == nil {
+		template.Annotations = map[string]string{}
+	}
+	template.Annotations[AnnotationHash] = p.hash
+	return template, nil
+}
+
+func (p podSpec) dns() corev1.DNSPolicy {
+	switch {
+	case p.dnsPolicy != "" && !(p.hostNetwork && p.dnsPolicy == corev1.DNSClusterFirst):
+		return p.dnsPolicy
+	case p.hostNetwork:
+		return corev1.DNSClusterFirstWithHostNet
+	default:
+		return corev1.DNSClusterFirst
+	}
+}
+
+func (p podSpec) podSecurity() *corev1.PodSecurityContext {
+	if p.settings.SecurityContext != nil {
+		return p.settings.SecurityContext
+	}
+	return &corev1.PodSecurityContext{
+		RunAsUser:           new(int64(rocketmqID)),
+		RunAsGroup:          new(int64(rocketmqID)),
+		FSGroup:             new(int64(rocketmqID)),
+		FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
+		RunAsNonRoot:        new(true),
+		SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+}
+
+func noPrivileges() *corev1.SecurityContext {
+	return &corev1.SecurityContext{
+		AllowPrivilegeEscalation: new(false),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+	}
+}
+
+// affinity keeps pods of one component apart under hostNetwork: they use the node's ports.
+func (p podSpec) affinity() *corev1.Affinity {
+	affinity := p.settings.Affinity.DeepCopy()
+	if !p.hostNetwork {
+		return affinity
+	}
+	if affinity == nil {
+		affinity = &corev1.Affinity{}
+	}
+	if affinity.PodAntiAffinity == nil {
+		affinity.PodAntiAffinity = &corev1.PodAntiAffinity{}
+	}
+	affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution = append(
+		affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution, corev1.PodAffinityTerm{
+			TopologyKey: corev1.LabelHostname,
+			LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{
+				LabelComponent: string(p.component), LabelManagedBy: ManagedBy}},
+			NamespaceSelector: &metav1.LabelSelector{}, // of every namespace
+		})
+	return affinity
+}
+
+func (p podSpec) spread() []corev1.TopologySpreadConstraint {
+	if len(p.settings.TopologySpreadConstraints) > 0 {
+		return p.settings.TopologySpreadConstraints
+	}
+	var out []corev1.TopologySpreadConstraint
+	for _, key := range []string{corev1.LabelHostname, corev1.LabelTopologyZone} {
+		out = append(out, corev1.TopologySpreadConstraint{
+			MaxSkew: 1, TopologyKey: key, WhenUnsatisfiable: corev1.ScheduleAnyway,
+			LabelSelector: &metav1.LabelSelector{MatchLabels: p.selector},
+		})
+	}
+	return out
+}
+
+// agentContainer copies the agent from the operator's image.
+func (p podSpec) agentContainer() corev1.Container {
+	return corev1.Container{
+		Name:            "agent",
+		Image:           p.agentImage,
+		ImagePullPolicy: p.settings.ImagePullPolicy,
+		Command:         []string{"/rocketmq-agent", "install", agentBinary},
+		SecurityContext: noPrivileges(),
+		Resources: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("16Mi")},
+			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
+		},
+		VolumeMounts: []corev1.VolumeMount{{Name: volumeAgent, MountPath: settings.AgentDir}},
+	}
+}
+
+func (p podSpec) rocketmqContainer() corev1.Container {
+	security := p.settings.ContainerSecurityContext
+	if security == nil {
+		security = noPrivileges()
+	}
+	mounts := []corev1.VolumeMount{
+		{Name: volumeAgent, MountPath: settings.AgentDir, ReadOnly: true},
+		{Name: volumeRun, MountPath: settings.RunDir},
+		{Name: volumeSettings, MountPath: settings.Dir, ReadOnly: true},
+		p.data.mount(),
+	}
+	if len(p.volumes) > 0 {
+		mounts = append(mounts, corev1.VolumeMount{Name: p.volumes[0].Name, MountPath: settings.BaseDir, ReadOnly: true})
+	}
+	probe := func(path string, period, timeout, failures int32) *corev1.Probe {
+		return &corev1.Probe{
+			ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(p.agentPort)}},
+			PeriodSeconds: period, TimeoutSeconds: timeout, FailureThreshold: failures,
+		}
+	}
+	return corev1.Container{
+		Name:            Container,
+		Image:           p.image,
+		ImagePullPolicy: p.settings.ImagePullPolicy,
+		Command:         append([]string{agentBinary, "run", string(p.role)}, jvmFlags(p.component, p.settings)...),
+		Env:             p.env(),
+		Resources:       p.settings.Resources,
+		SecurityContext: security,
+		Ports:           append(p.ports, corev1.ContainerPort{Name: "agent", ContainerPort: p.agentPort, Protocol: corev1.ProtocolTCP}),
+		StartupProbe:    probe("/startedz", 1, 4, 600), // log recovery takes its time
+		ReadinessProbe:  probe("/readyz", 2, 4, 2),
+		LivenessProbe:   probe("/livez", 10, 4, 3),
+		VolumeMounts:    mounts,
+	}
+}
+
+func (p podSpec) env() []corev1.EnvVar {
+	field := func(name, path string) corev1.EnvVar {
+		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
+			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path}}}
+	}
+	env := []corev1.EnvVar{
+		field("POD_NAME", "metadata.name"),
+		field("POD_NAMESPACE", "metadata.namespace"),
+		field("POD_IP", "status.podIP"),
+		field("HOST_IP", "status.hostIP"),
+	}
+	if p.nameServers != "" {
+		env = append(env, corev1.EnvVar{Name: "NAMESRV_ADDR", Value: p.nameServers})
+	}
+	return append(env, p.settings.Env...)
+}
+
+func (p podSpec) podVolumes() []corev1.Volume {
+	empty := corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
+	volumes := []corev1.Volume{
+		{Name: volumeAgent, VolumeSource: empty},
+		{Name: volumeRun, VolumeSource: empty},
+		{Name: volumeSettings, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: p.configMap}, DefaultMode: new(int32(0o444))}}},
+	}
+	if p.data.source != nil {
+		volumes = append(volumes, corev1.Volume{Name: p.data.name, VolumeSource: *p.data.source})
+	}
+	return append(volumes, p.volumes...)
+}
+
+// overlay applies the user's strategic merge patch.
+func overlay(template corev1.PodTemplateSpec, patch *runtime.RawExtension) (corev1.PodTemplateSpec, error) {
+	if patch == nil || len(patch.Raw) == 0 {
+		return template, nil
+	}
+	base, err := json.Marshal(template)
+	if err != nil {
+		return template, err
+	}
+	merged, err := strategicpatch.StrategicMergePatch(base, patch.Raw, corev1.PodTemplateSpec{})
+	if err != nil {
+		return template, fmt.Errorf("spec.podTemplate is no valid overlay of a pod template: %w", err)
+	}
+	var out corev1.PodTemplateSpec
+	if err := json.Unmarshal(merged, &out); err != nil {
+		return template, fmt.Errorf("spec.podTemplate does not fit a pod template: %w", err)
+	}
+	return out, nil
+}

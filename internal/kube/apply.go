@@ -1,0 +1,264 @@
+// Package kube writes to Kubernetes: server-side apply of owned objects that is silent when nothing changed, status
+// and conditions.
+package kube
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+)
+
+// FieldOwner is the manager name of everything that the operator writes.
+const FieldOwner = "rocketmq-operator"
+
+// appliedAnnotation holds the hash of what was applied last, so that a removed field is noticed too.
+const appliedAnnotation = "rocketmq.apache.org/applied"
+
+// ConflictError says that an object of the wanted name is not ours. It is never taken over.
+type ConflictError struct {
+	Kind, Name string
+	// Legacy: the predecessor made it.
+	Legacy bool
+	// Holder is who has it.
+	Holder string
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("%s %q exists and belongs to %s", e.Kind, e.Name, e.Holder)
+}
+
+// Applier writes the objects that a resource owns.
+type Applier struct {
+	// Client reads from caches that hold our own labels only.
+	Client client.Client
+	// Reader reads from the API server.
+	Reader client.Reader
+}
+
+// Apply brings obj to the API server and reports whether it had to write. The owner becomes its controller.
+// An object of that name that is not the owner's is a *ConflictError.
+func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, error) {
+	desired, err := a.prepare(owner, obj)
+	if err != nil {
+		return false, err
+	}
+	live, err := a.live(ctx, owner, obj)
+	if err != nil {
+		return false, err
+	}
+	opts := []client.ApplyOption{client.FieldOwner(FieldOwner)}
+	if live != nil {
+		if live.GetAnnotations()[appliedAnnotation] == desired.GetAnnotations()[appliedAnnotation] && covers(live.Object, desired.Object) {
+			return false, nil
+		}
+		opts = append(opts, client.ForceOwnership)
+	}
+	// The first write is not forced: an object that appeared since the read keeps its fields and answers a conflict.
+	if err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), opts...); err != nil {
+		if live == nil && apierrors.IsConflict(err) {
+			return false, &ConflictError{Kind: desired.GetKind(), Name: desired.GetName(), Holder: "another writer"}
+		}
+		return false, fmt.Errorf("apply %s %s: %w", desired.GetKind(), client.ObjectKeyFromObject(obj), err)
+	}
+	return true, nil
+}
+
+// prepare turns a desired object into what is sent: no status, no nulls, owner and hash set.
+func (a *Applier) prepare(owner, obj client.Object) (*unstructured.Unstructured, error) {
+	if err := controllerutil.SetControllerReference(owner, obj, a.Client.Scheme()); err != nil {
+		return nil, fmt.Errorf("own %s: %w", obj.GetName(), err)
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		return nil, fmt.Errorf("convert %s: %w", obj.GetName(), err)
+	}
+	gvk, err := apiutil.GVKForObject(obj, a.Client.Scheme())
+	if err != nil {
+		return nil, err
+	}
+	delete(content, "status")
+	u := &unstructured.Unstructured{Object: dropEmpty(content).(map[string]any)}
+	u.SetGroupVersionKind(gvk)
+	hashed, err := json.Marshal(hashedPart(u))
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(hashed)
+	annotations := u.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[appliedAnnotation] = hex.EncodeToString(sum[:8])
+	u.SetAnnotations(annotations)
+	return u, nil
+}
+
+// hashedPart is what the hash covers. A StatefulSet's template counts by its own annotation (the hash of what the user
+// can change), because it is carried over from the live object while that is equal; its claims cannot change at all.
+func hashedPart(u *unstructured.Unstructured) map[string]any {
+	if u.GetKind() != "StatefulSet" {
+		return u.Object
+	}
+	out := u.DeepCopy().Object
+	annotations, _, _ := unstructured.NestedMap(out, "spec", "template", "metadata", "annotations")
+	unstructured.RemoveNestedField(out, "spec", "template")
+	unstructured.RemoveNestedField(out, "spec", "volumeClaimTemplates")
+	out["template"] = annotations
+	return out
+}
+
+// live finds the object, in the cache or, since caches do not see foreign objects, at the API server. It is nil if
+// there is none.
+func (a *Applier) live(ctx context.Context, owner, obj client.Object) (*unstructured.Unstructured, error) {
+	found, err := a.Client.Scheme().New(obj.GetObjectKind().GroupVersionKind())
+	if err != nil {
+		gvk, gvkErr := apiutil.GVKForObject(obj, a.Client.Scheme())
+		if gvkErr != nil {
+			return nil, gvkErr
+		}
+		if found, err = a.Client.Scheme().New(gvk); err != nil {
+			return nil, err
+		}
+	}
+	object := found.(client.Object)
+	key := client.ObjectKeyFromObject(obj)
+	err = a.Client.Get(ctx, key, object)
+	if apierrors.IsNotFound(err) {
+		err = a.Reader.Get(ctx, key, object)
+	}
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %T %s: %w", obj, key, err)
+	}
+	if conflict := foreign(owner, obj, object); conflict != nil {
+		gvk, err := apiutil.GVKForObject(obj, a.Client.Scheme())
+		if err != nil {
+			return nil, err
+		}
+		conflict.Kind = gvk.Kind
+		return nil, conflict
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return nil, fmt.Errorf("convert %s: %w", key, err)
+	}
+	return &unstructured.Unstructured{Object: content}, nil
+}
+
+// legacyLabels are those that the predecessor put on its objects.
+func legacyLabels() []string { return []string{"broker_cr", "name_service_cr", "controller_cr"} }
+
+// IsLegacy reports whether the predecessor made an object.
+func IsLegacy(obj client.Object) bool {
+	for _, label := range legacyLabels() {
+		if _, ok := obj.GetLabels()[label]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// foreign says whose a found object is, nil if it is the owner's. An orphan with all our labels is ours.
+func foreign(owner, desired, found client.Object) *ConflictError {
+	conflict := &ConflictError{Name: found.GetName()}
+	if IsLegacy(found) {
+		conflict.Legacy, conflict.Holder = true, "apache/rocketmq-operator"
+		return conflict
+	}
+	if controller := metav1.GetControllerOf(found); controller != nil {
+		if controller.UID == owner.GetUID() {
+			return nil
+		}
+		conflict.Holder = controller.Kind + " " + controller.Name
+		return conflict
+	}
+	for key, value := range desired.GetLabels() {
+		if found.GetLabels()[key] != value {
+			conflict.Holder = "somebody else (it has none of this resource's labels)"
+			return conflict
+		}
+	}
+	return nil
+}
+
+// dropEmpty removes nulls and empty maps, which typed objects produce for unset structs; sending them would own them.
+// An empty emptyDir, and any other member of a list element, means something and stays.
+func dropEmpty(value any) any { return drop(value, "") }
+
+func drop(value any, key string) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for k, child := range v {
+			child = drop(child, k)
+			m, isMap := child.(map[string]any)
+			if child == nil || (isMap && len(m) == 0 && unsetWhenEmpty(k)) {
+				delete(v, k)
+				continue
+			}
+			v[k] = child
+		}
+		return v
+	case []any:
+		for i := range v {
+			v[i] = drop(v[i], key)
+		}
+		return v
+	default:
+		return v
+	}
+}
+
+// unsetWhenEmpty lists the struct fields that Go always writes out.
+func unsetWhenEmpty(key string) bool {
+	switch key {
+	case "resources", "status", "updateStrategy", "strategy", "creationTimestamp":
+		return true
+	}
+	return false
+}
+
+// covers reports whether live holds everything that desired asks for. What the API server added by defaulting may be
+// there too.
+func covers(live, desired any) bool {
+	switch want := desired.(type) {
+	case map[string]any:
+		have, ok := live.(map[string]any)
+		if !ok {
+			return len(want) == 0 && live == nil
+		}
+		for key, value := range want {
+			if key == "apiVersion" || key == "kind" {
+				continue // not filled in by typed reads
+			}
+			if !covers(have[key], value) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		have, ok := live.([]any)
+		if !ok || len(have) != len(want) {
+			return false
+		}
+		for i := range want {
+			if !covers(have[i], want[i]) {
+				return false
+			}
+		}
+		return true
+	default:
+		return fmt.Sprint(live) == fmt.Sprint(desired)
+	}
+}

@@ -1,0 +1,107 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+)
+
+// Waiting says what a reconcile waits for. It is no error: something will wake it.
+type Waiting struct {
+	Reason  string
+	Message string
+}
+
+// Wait makes a Waiting.
+func Wait(reason, format string, args ...any) *Waiting {
+	return &Waiting{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// Conditions collects what one pass of a reconcile found out. Troubles that a complete pass did not raise are over.
+type Conditions struct {
+	generation int64
+	list       *[]metav1.Condition
+	raised     map[string]bool
+}
+
+// NewConditions starts a pass over a resource's conditions.
+func NewConditions(generation int64, list *[]metav1.Condition) *Conditions {
+	return &Conditions{generation: generation, list: list, raised: map[string]bool{}}
+}
+
+// Set sets a condition.
+func (c *Conditions) Set(condition string, status metav1.ConditionStatus, reason, message string) {
+	c.raised[condition] = true
+	meta.SetStatusCondition(c.list, metav1.Condition{
+		Type: condition, Status: status, Reason: reason, Message: shorten(message), ObservedGeneration: c.generation,
+	})
+}
+
+// Raise sets a trouble; several of one kind are told together.
+func (c *Conditions) Raise(condition, format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	if c.raised[condition] {
+		if before := meta.FindStatusCondition(*c.list, condition); before != nil {
+			message = before.Message + "; " + message
+		}
+	}
+	c.Set(condition, metav1.ConditionTrue, condition, message)
+}
+
+// Raised reports whether this pass raised the trouble.
+func (c *Conditions) Raised(condition string) bool { return c.raised[condition] }
+
+// Message of a condition, raised in this pass or before.
+func (c *Conditions) Message(condition string) string {
+	if found := meta.FindStatusCondition(*c.list, condition); found != nil {
+		return found.Message
+	}
+	return ""
+}
+
+// Settle removes the troubles that this pass did not raise, except those in keep, and puts the rest in order.
+func (c *Conditions) Settle(keep ...string) {
+	*c.list = slices.DeleteFunc(*c.list, func(condition metav1.Condition) bool {
+		return condition.Type != v1alpha1.ConditionReady && condition.Type != v1alpha1.ConditionUpToDate &&
+			!c.raised[condition.Type] && !slices.Contains(keep, condition.Type)
+	})
+	rank := map[string]int{v1alpha1.ConditionReady: -2, v1alpha1.ConditionUpToDate: -1}
+	sort.SliceStable(*c.list, func(i, j int) bool {
+		a, b := (*c.list)[i].Type, (*c.list)[j].Type
+		if rank[a] != rank[b] {
+			return rank[a] < rank[b]
+		}
+		return a < b
+	})
+}
+
+// PatchStatus writes the status of after if it differs from before's, the object as it was read.
+// A newer object answers a conflict error: the next pass sees it.
+func PatchStatus(ctx context.Context, c client.Client, before, after client.Object) error {
+	if equality.Semantic.DeepEqual(before, after) {
+		return nil
+	}
+	if err := c.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.FieldOwner(FieldOwner)); err != nil {
+		return fmt.Errorf("write status: %w", err)
+	}
+	return nil
+}
+
+// shorten keeps a message within the API's limit for conditions.
+func shorten(message string) string {
+	const limit = 32768
+	message = strings.TrimSpace(message)
+	if len(message) > limit {
+		return message[:limit]
+	}
+	return message
+}

@@ -1,0 +1,133 @@
+package observe
+
+import (
+	"context"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+)
+
+// BrokerTargets are the servers to ask about a Broker resource, as host:port that the operator can dial.
+type BrokerTargets struct {
+	NameServers []string
+	Controllers []string
+	// Groups are the brokerNames.
+	Groups []string
+	// Masters are the STATIC masters to ask for their slaves, by brokerName.
+	Masters map[string]string
+}
+
+// Brokers is what the servers said about a Broker resource.
+type Brokers struct {
+	// Registered: for each name server that answered, the members of each group: address by broker id.
+	Registered map[string]map[string]map[int64]string
+	// Unreachable are the name servers that did not answer, with the error.
+	Unreachable map[string]string
+	// Leader is the controller that leads, "" if none was found.
+	Leader string
+	// SyncStates are the leader's records of the groups. A group that it does not know is missing.
+	SyncStates map[string]admin.SyncState
+	// InSyncHosts are the hosts of the slaves that a STATIC master says are in sync, by brokerName.
+	InSyncHosts map[string][]string
+}
+
+// SameBrokers reports whether two answers tell the same. The wording of an error is no news.
+func SameBrokers(a, b *Brokers) bool {
+	keys := func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+	return a != nil && b != nil && cmp.Equal(a.Registered, b.Registered) && slices.Equal(keys(a.Unreachable), keys(b.Unreachable)) &&
+		a.Leader == b.Leader && cmp.Equal(a.SyncStates, b.SyncStates) && cmp.Equal(a.InSyncHosts, b.InSyncHosts)
+}
+
+// ProbeBrokers asks all servers at once: one request to each name server, one to the leading controller for all groups.
+func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
+	return func(ctx context.Context) *Brokers {
+		out := &Brokers{
+			Registered: map[string]map[string]map[int64]string{}, Unreachable: map[string]string{},
+			InSyncHosts: map[string][]string{},
+		}
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for _, server := range targets.NameServers {
+			wg.Go(func() {
+				info, err := c.ClusterInfo(ctx, server)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					out.Unreachable[server] = err.Error()
+					return
+				}
+				groups := map[string]map[int64]string{}
+				for _, group := range targets.Groups {
+					if data, ok := info.Brokers[group]; ok {
+						groups[group] = data.Addrs
+					}
+				}
+				out.Registered[server] = groups
+			})
+		}
+		for group, master := range targets.Masters {
+			wg.Go(func() {
+				status, err := c.HAStatus(ctx, master)
+				if err != nil {
+					return // it is not registered then, which shows
+				}
+				hosts := []string{}
+				for _, slave := range status.Slaves {
+					if host, _, err := net.SplitHostPort(slave.Addr); err == nil && slave.InSync {
+						hosts = append(hosts, host)
+					}
+				}
+				slices.Sort(hosts)
+				mu.Lock()
+				defer mu.Unlock()
+				out.InSyncHosts[group] = hosts
+			})
+		}
+		wg.Go(func() {
+			leader := FindLeader(ctx, c, targets.Controllers)
+			if leader == "" {
+				return
+			}
+			states, err := c.SyncStateData(ctx, leader, targets.Groups...)
+			if err != nil {
+				return // no leader any more: the next look finds the new one
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out.Leader, out.SyncStates = leader, states
+		})
+		wg.Wait()
+		return out
+	}
+}
+
+// leaderTimeout bounds the search for the leader, so that dead controllers leave time for the question itself.
+const leaderTimeout = 2 * time.Second
+
+// FindLeader asks controllers which of them leads; "" if none says so.
+func FindLeader(ctx context.Context, c *admin.Client, controllers []string) string {
+	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
+	defer cancel() // the first leader found is the answer
+	found := make(chan string, len(controllers))
+	for _, controller := range controllers {
+		go func() {
+			metadata, err := c.ControllerMetadata(ctx, controller)
+			if err != nil || !metadata.IsLeader {
+				controller = ""
+			}
+			found <- controller
+		}()
+	}
+	for range controllers {
+		if leader := <-found; leader != "" {
+			return leader
+		}
+	}
+	return ""
+}

@@ -1,0 +1,154 @@
+// Package observe asks RocketMQ what is, again and again, outside of any reconcile. It keeps the last answer and
+// wakes the reconciler only when the answer changed.
+package observe
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+)
+
+const (
+	// eagerInterval is how often a resource that is on its way somewhere is looked at.
+	eagerInterval = time.Second
+	// probeTimeout bounds one look at one cluster, however many of its servers are dead.
+	probeTimeout = 5 * time.Second
+)
+
+// Probe looks at one cluster. It must end when its context does.
+type Probe[T any] func(ctx context.Context) T
+
+// Poller looks at many clusters, each in a goroutine of its own, so that a dead one delays no other.
+type Poller[T any] struct {
+	// ctx ends all polling.
+	ctx      context.Context
+	interval time.Duration
+	equal    func(a, b T) bool
+	events   chan event.GenericEvent
+
+	mu      sync.Mutex
+	watched map[types.NamespacedName]*watch[T]
+}
+
+type watch[T any] struct {
+	cancel context.CancelFunc
+	// nudge ends the pause before the next look.
+	nudge chan struct{}
+
+	mu    sync.Mutex
+	probe Probe[T]
+	eager bool
+	last  T
+	seen  time.Time
+}
+
+// NewPoller polls until ctx ends, each cluster every interval. equal decides whether an answer is news.
+func NewPoller[T any](ctx context.Context, interval time.Duration, equal func(a, b T) bool) *Poller[T] {
+	return &Poller[T]{
+		ctx: ctx, interval: interval, equal: equal,
+		events: make(chan event.GenericEvent, 1024), watched: map[types.NamespacedName]*watch[T]{},
+	}
+}
+
+// Events tells which resource's answer changed.
+func (p *Poller[T]) Events() chan event.GenericEvent { return p.events }
+
+// Watch looks at a cluster from now on, with the given probe: every second if eager, else every interval.
+func (p *Poller[T]) Watch(key types.NamespacedName, probe Probe[T], eager bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w, known := p.watched[key]
+	if !known {
+		ctx, cancel := context.WithCancel(p.ctx)
+		w = &watch[T]{cancel: cancel, nudge: make(chan struct{}, 1), probe: probe, eager: eager}
+		p.watched[key] = w
+		go p.run(ctx, key, w)
+		return
+	}
+	w.mu.Lock()
+	sooner := eager && !w.eager
+	w.probe, w.eager = probe, eager
+	w.mu.Unlock()
+	if sooner {
+		select {
+		case w.nudge <- struct{}{}:
+		default: // it is awake already
+		}
+	}
+}
+
+// Forget ends looking at a cluster.
+func (p *Poller[T]) Forget(key types.NamespacedName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w, known := p.watched[key]; known {
+		w.cancel()
+		delete(p.watched, key)
+	}
+}
+
+// Latest is the last answer and its age; false if there is none yet.
+func (p *Poller[T]) Latest(key types.NamespacedName) (T, time.Duration, bool) {
+	p.mu.Lock()
+	w, known := p.watched[key]
+	p.mu.Unlock()
+	if !known {
+		var none T
+		return none, 0, false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last, time.Since(w.seen), !w.seen.IsZero()
+}
+
+func (p *Poller[T]) run(ctx context.Context, key types.NamespacedName, w *watch[T]) {
+	for {
+		w.mu.Lock()
+		probe := w.probe
+		w.mu.Unlock()
+
+		probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
+		answer := probe(probeCtx)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+
+		w.mu.Lock()
+		news := w.seen.IsZero() || !p.equal(w.last, answer)
+		w.last, w.seen = answer, time.Now()
+		pause := p.interval*9/10 + rand.N(p.interval/5) // jitter: clusters spread over the interval
+		if w.eager {
+			pause = eagerInterval
+		}
+		w.mu.Unlock()
+
+		if news {
+			select {
+			case p.events <- event.GenericEvent{Object: named(key)}:
+			case <-ctx.Done():
+				return
+			}
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-w.nudge:
+			timer.Stop()
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// named is an object that carries only its key, which is all that an event needs.
+func named(key types.NamespacedName) client.Object {
+	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+}

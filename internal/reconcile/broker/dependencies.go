@@ -1,0 +1,221 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
+)
+
+func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {
+	image := desired.Image(p.b.Spec.BrokerImage)
+	if why := version.Unsupported(image); why != "" {
+		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.brokerImage: %s", why), nil
+	}
+	topology := version.Topology{Slaves: desired.Members(p.b) > 1, ControllerMode: desired.Mode(p.b) == settings.ControllerMode}
+	for _, defect := range version.Known(image, topology) {
+		p.Conditions.Raise(v1alpha1.ConditionKnownDefect, "%s", defect)
+	}
+	return nil, nil
+}
+
+// resolveNameService finds the NameService: by hand, by reference, as resolved before, or the only candidate.
+func (p *pass) resolveNameService(ctx context.Context) (*kube.Waiting, error) {
+	if external := desired.ExternalNameServers(p.b); len(external) > 0 {
+		p.b.Status.NameServiceRef = nil
+		p.deps.NameServers, p.deps.NameServerService = external, strings.Join(external, ";")
+		return nil, nil
+	}
+	var list v1alpha1.NameServiceList
+	ns := &v1alpha1.NameService{}
+	waiting, err := p.resolve(ctx, reference{
+		kind: "NameService", field: "nameServiceRef", given: p.b.Spec.NameServiceRef, resolved: &p.b.Status.NameServiceRef,
+		object: ns, list: &list,
+		names: func() (names []string) {
+			for i := range list.Items {
+				names = append(names, list.Items[i].Name)
+			}
+			return names
+		},
+	})
+	if waiting != nil || err != nil {
+		return waiting, err
+	}
+	p.nameService = ns
+	p.deps.NameServers = p.Cluster.NameServerAddresses(ns)
+	p.deps.NameServerService = p.Cluster.NameServerService(ns.Name, ns.Namespace)
+	return nil, nil
+}
+
+func (p *pass) resolveController(ctx context.Context) (*kube.Waiting, error) {
+	if desired.Mode(p.b) != settings.ControllerMode {
+		p.b.Status.ControllerRef = nil
+		return nil, nil
+	}
+	var list v1alpha1.ControllerList
+	ctl := &v1alpha1.Controller{}
+	waiting, err := p.resolve(ctx, reference{
+		kind: "Controller", field: "controllerRef", given: p.b.Spec.ControllerRef, resolved: &p.b.Status.ControllerRef,
+		object: ctl, list: &list,
+		names: func() (names []string) {
+			for i := range list.Items {
+				names = append(names, list.Items[i].Name)
+			}
+			return names
+		},
+	})
+	if waiting != nil || err != nil {
+		return waiting, err
+	}
+	p.controller = ctl
+	p.deps.Controllers = p.Cluster.ControllerAddresses(ctl)
+	return nil, nil
+}
+
+// reference to another resource.
+type reference struct {
+	kind, field string
+	given       *v1alpha1.ObjectReference
+	resolved    **v1alpha1.ObjectReference
+	object      client.Object
+	list        client.ObjectList
+	names       func() []string
+}
+
+func (p *pass) resolve(ctx context.Context, ref reference) (*kube.Waiting, error) {
+	get := func(to v1alpha1.ObjectReference) (bool, error) {
+		if to.Namespace == "" {
+			to.Namespace = p.b.Namespace
+		}
+		err := p.Client.Get(ctx, client.ObjectKey{Namespace: to.Namespace, Name: to.Name}, ref.object)
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("read %s %s: %w", ref.kind, to.Name, err)
+		}
+		*ref.resolved = &to
+		return true, nil
+	}
+	if ref.given != nil {
+		found, err := get(*ref.given)
+		if !found && err == nil {
+			return p.Trouble(v1alpha1.ConditionMissingReference, "spec.%s names the %s %q, which does not exist: create it or correct the reference",
+				ref.field, ref.kind, ref.given.Name), nil
+		}
+		return nil, err
+	}
+	// What was resolved stays, so that a second candidate breaks nothing that runs.
+	if *ref.resolved != nil {
+		if found, err := get(**ref.resolved); found || err != nil {
+			return nil, err
+		}
+		*ref.resolved = nil
+	}
+	if err := p.Client.List(ctx, ref.list, client.InNamespace(p.b.Namespace)); err != nil {
+		return nil, fmt.Errorf("list %ss: %w", ref.kind, err)
+	}
+	switch names := ref.names(); len(names) {
+	case 0:
+		return p.Trouble(v1alpha1.ConditionMissingReference, "there is no %s in namespace %s: create one, or name one of another namespace in spec.%s",
+			ref.kind, p.b.Namespace, ref.field), nil
+	case 1:
+		_, err := get(v1alpha1.ObjectReference{Name: names[0]})
+		return nil, err
+	default:
+		return p.Trouble(v1alpha1.ConditionAmbiguousReference, "several %ss are in namespace %s (%s): name one in spec.%s",
+			ref.kind, p.b.Namespace, strings.Join(names, ", "), ref.field), nil
+	}
+}
+
+// checkLegacy looks for the predecessor's StatefulSets before ours exist: their brokers have the same names.
+func (p *pass) checkLegacy(ctx context.Context) (*kube.Waiting, error) {
+	if p.b.Status.Size > 0 {
+		return nil, nil
+	}
+	var list appsv1.StatefulSetList
+	if err := p.Reader.List(ctx, &list, client.InNamespace(p.b.Namespace), client.MatchingLabels{"broker_cr": p.b.Name}); err != nil {
+		return nil, fmt.Errorf("list the predecessor's StatefulSets: %w", err)
+	}
+	if len(list.Items) == 0 {
+		return nil, nil
+	}
+	names := make([]string, 0, len(list.Items))
+	for i := range list.Items {
+		names = append(names, list.Items[i].Name)
+	}
+	return p.Trouble(v1alpha1.ConditionLegacyResources, "apache/rocketmq-operator's StatefulSets %s still run brokers of this name. They are "+
+		"never touched: migrate to a Broker of another name, or stop and delete them: kubectl delete statefulset %s",
+		strings.Join(names, ", "), strings.Join(names, " ")), nil
+}
+
+// checkNames refuses brokerNames that another Broker registers at the same name servers; the older one keeps them.
+func (p *pass) checkNames(ctx context.Context) (*kube.Waiting, error) {
+	var list v1alpha1.BrokerList
+	if err := p.Client.List(ctx, &list); err != nil {
+		return nil, fmt.Errorf("list Brokers: %w", err)
+	}
+	for i := range list.Items {
+		other := &list.Items[i]
+		if other.UID == p.b.UID || other.Name != p.b.Name || !p.sharesNameServers(other) || !older(other, p.b) {
+			continue
+		}
+		return p.Trouble(v1alpha1.ConditionBrokerNameConflict, "Broker %s/%s registers the same broker names (%s, …) at the same name servers: "+
+			"use another metadata.name or other name servers", other.Namespace, other.Name, desired.Group(other.Name, 0)), nil
+	}
+	return nil, nil
+}
+
+func (p *pass) sharesNameServers(other *v1alpha1.Broker) bool {
+	if p.nameService == nil {
+		return strings.Join(desired.ExternalNameServers(other), ";") == strings.Join(p.deps.NameServers, ";")
+	}
+	for _, ref := range []*v1alpha1.ObjectReference{other.Status.NameServiceRef, other.Spec.NameServiceRef} {
+		if ref == nil {
+			continue
+		}
+		namespace := ref.Namespace
+		if namespace == "" {
+			namespace = other.Namespace
+		}
+		return ref.Name == p.nameService.Name && namespace == p.nameService.Namespace
+	}
+	return false
+}
+
+func older(a, b *v1alpha1.Broker) bool {
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.Namespace < b.Namespace
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}
+
+func (p *pass) readReferences(ctx context.Context) (*kube.Waiting, error) {
+	var err error
+	p.deps.References, err = kube.ReadConfigMaps(ctx, p.Reader, p.b.Namespace, kube.ReferencedConfigMaps(&p.b.Spec.PodSettings, p.b.Spec.Volumes))
+	return nil, err
+}
+
+// awaitNameServers and awaitControllers hold back the creation of brokers, not the care for those that exist.
+func (p *pass) awaitNameServers(context.Context) (*kube.Waiting, error) {
+	if p.nameService == nil || p.b.Status.Size > 0 || p.nameService.Status.ReadySize > 0 {
+		return nil, nil
+	}
+	return kube.Wait(v1alpha1.ReasonWaitingForNameServers, "NameService %s has no name server that answers yet", p.nameService.Name), nil
+}
+
+func (p *pass) awaitControllers(context.Context) (*kube.Waiting, error) {
+	if p.controller == nil || p.b.Status.Size > 0 || p.controller.Status.Leader != "" {
+		return nil, nil
+	}
+	return kube.Wait(v1alpha1.ReasonWaitingForControllers, "Controller %s has no leader yet", p.controller.Name), nil
+}

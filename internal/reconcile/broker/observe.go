@@ -1,0 +1,276 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// maxAge is how old an answer may be before it is no longer shown as the truth.
+const maxAge = 45 * time.Second
+
+// view is what is known of the brokers now.
+type view struct {
+	*observe.Brokers
+	// known: the answer is young enough, and a name server was among those that answered.
+	known bool
+	// at is when the servers were asked.
+	at time.Time
+}
+
+// observe takes in the last answer and says what to ask next.
+func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
+	nameServers, err := p.nameServerTargets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	controllers, err := p.controllerTargets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key := client.ObjectKeyFromObject(p.b)
+	answer, age, ok := p.observed.Latest(key)
+	p.seen = view{Brokers: answer, at: time.Now().Add(-age), known: ok && age < maxAge && len(answer.Registered) > 0}
+	if !ok {
+		p.seen.Brokers = &observe.Brokers{}
+	}
+	before := p.b.Status.Groups
+	p.b.Status.Groups = p.groupStatus()
+	p.summarize()
+	p.tellMasters(before)
+
+	targets := observe.BrokerTargets{NameServers: nameServers, Controllers: controllers, Masters: map[string]string{}}
+	for _, set := range p.sets {
+		targets.Groups = append(targets.Groups, set.Name)
+	}
+	if p.controller == nil {
+		for i := range p.pods {
+			if pod := &p.pods[i]; desired.Ordinal(pod.Name) == 0 && workload.Ready(pod) {
+				targets.Masters[pod.Labels[desired.LabelGroup]] = dial(pod, settings.BrokerPort)
+			}
+		}
+	}
+	p.observed.Watch(key, observe.ProbeBrokers(p.RocketMQ, targets), !p.converged())
+	return nil, nil
+}
+
+// converged: every wanted member is ready, registered and up to date, so there is no hurry to look again.
+func (p *pass) converged() bool {
+	for i := range p.pods {
+		if !workload.Ready(&p.pods[i]) || outdated(&p.pods[i], p.hash) {
+			return false
+		}
+	}
+	for _, group := range p.b.Status.Groups {
+		for _, member := range group.Members {
+			if member.Role == "" || !member.InSync {
+				return false
+			}
+		}
+	}
+	return p.seen.known && len(p.pods) == p.wanted()
+}
+
+// wanted is the number of brokers that the StatefulSets ask for.
+func (p *pass) wanted() int {
+	n := 0
+	for _, set := range p.sets {
+		n += int(*set.Spec.Replicas)
+	}
+	return n
+}
+
+func dial(pod *corev1.Pod, port int) string {
+	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))
+}
+
+// nameServerTargets are pod IPs, which work before DNS does, or the user's addresses.
+func (p *pass) nameServerTargets(ctx context.Context) ([]string, error) {
+	if p.nameService == nil {
+		return p.deps.NameServers, nil
+	}
+	return p.targets(ctx, p.nameService, desired.NameServer, settings.NameServerPort)
+}
+
+func (p *pass) controllerTargets(ctx context.Context) ([]string, error) {
+	if p.controller == nil {
+		return nil, nil
+	}
+	return p.targets(ctx, p.controller, desired.Controller, settings.ControllerPort)
+}
+
+func (p *pass) targets(ctx context.Context, of client.Object, component desired.Component, port int) ([]string, error) {
+	var pods corev1.PodList
+	err := p.Client.List(ctx, &pods, client.InNamespace(of.GetNamespace()), client.MatchingLabels(desired.Selector(of.GetName(), component, "")))
+	if err != nil {
+		return nil, fmt.Errorf("list pods of %s: %w", of.GetName(), err)
+	}
+	var out []string
+	for i := range pods.Items {
+		if pod := &pods.Items[i]; pod.Status.PodIP != "" && pod.DeletionTimestamp == nil {
+			out = append(out, dial(pod, port))
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// address that a broker registers with.
+func (p *pass) address(pod string, ip string) string {
+	if p.b.Spec.HostNetwork {
+		return net.JoinHostPort(ip, strconv.Itoa(settings.BrokerPort))
+	}
+	return p.Cluster.BrokerAddress(p.b, pod)
+}
+
+// groupStatus says of every wanted member what the name servers and the controllers say.
+func (p *pass) groupStatus() []v1alpha1.BrokerGroupStatus {
+	var out []v1alpha1.BrokerGroupStatus
+	for _, set := range p.sets {
+		group := v1alpha1.BrokerGroupStatus{Name: set.Name}
+		for i := range *set.Spec.Replicas {
+			member := v1alpha1.BrokerMemberStatus{Pod: desired.Pod(set.Name, i)}
+			ip := ""
+			at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == member.Pod })
+			if at >= 0 {
+				ip = p.pods[at].Status.PodIP
+			}
+			if addr := p.address(member.Pod, ip); p.seen.known && at >= 0 {
+				if id, registered := p.registeredID(set.Name, addr); registered {
+					member.BrokerID, member.Address, member.Role = &id, addr, v1alpha1.RoleSlave
+					if id == admin.MasterID {
+						member.Role, group.Master = v1alpha1.RoleMaster, member.Pod
+					}
+					member.InSync = p.inSync(set.Name, addr, ip, member.Role)
+				}
+			}
+			group.Members = append(group.Members, member)
+		}
+		out = append(out, group)
+	}
+	return out
+}
+
+// registeredID is the id that most name servers know an address by.
+func (p *pass) registeredID(group, addr string) (int64, bool) {
+	votes := map[int64]int{}
+	best, found := int64(0), false
+	for _, groups := range p.seen.Registered {
+		for id, registered := range groups[group] {
+			if registered != addr {
+				continue
+			}
+			votes[id]++
+			if !found || votes[id] > votes[best] || (votes[id] == votes[best] && id < best) {
+				best, found = id, true
+			}
+		}
+	}
+	return best, found
+}
+
+// registeredEverywhere: every name server that answers knows the broker, and every one answers.
+func (p *pass) registeredEverywhere(group, addr string) bool {
+	for _, groups := range p.seen.Registered {
+		known := false
+		for _, registered := range groups[group] {
+			known = known || registered == addr
+		}
+		if !known {
+			return false
+		}
+	}
+	return len(p.seen.Unreachable) == 0
+}
+
+func (p *pass) inSync(group, addr, ip string, role v1alpha1.Role) bool {
+	if p.controller != nil {
+		return slices.ContainsFunc(p.seen.SyncStates[group].InSync, func(r admin.Replica) bool { return r.Addr == addr && r.Alive })
+	}
+	return role == v1alpha1.RoleMaster || slices.Contains(p.seen.InSyncHosts[group], ip)
+}
+
+// summarize fills the columns that kubectl shows.
+func (p *pass) summarize() {
+	registered, masters := 0, []string{}
+	for _, group := range p.b.Status.Groups {
+		for _, member := range group.Members {
+			if member.Role != "" {
+				registered++
+			}
+		}
+		if group.Master == "" {
+			masters = append(masters, "-")
+			continue
+		}
+		masters = append(masters, group.Master)
+	}
+	p.b.Status.Members = fmt.Sprintf("%d/%d", registered, p.wanted())
+	p.b.Status.Masters = strings.Join(masters, " ")
+}
+
+// tellMasters sends an event for each group that has another master than before.
+func (p *pass) tellMasters(before []v1alpha1.BrokerGroupStatus) {
+	for _, group := range p.b.Status.Groups {
+		i := slices.IndexFunc(before, func(g v1alpha1.BrokerGroupStatus) bool { return g.Name == group.Name })
+		switch {
+		case group.Master == "" || (i >= 0 && before[i].Master == group.Master):
+		case i < 0 || before[i].Master == "":
+			p.Event("MasterElected", "Observe", "%s is master of %s", group.Master, group.Name)
+		default:
+			p.Event("MasterChanged", "Observe", "%s: %s → %s", group.Name, before[i].Master, group.Master)
+		}
+	}
+}
+
+// labelRoles makes the pods' role label follow their real role.
+func (p *pass) labelRoles(ctx context.Context) (*kube.Waiting, error) {
+	if !p.seen.known {
+		return nil, nil
+	}
+	roles := map[string]v1alpha1.Role{}
+	for _, group := range p.b.Status.Groups {
+		for _, member := range group.Members {
+			roles[member.Pod] = member.Role
+		}
+	}
+	for i := range p.pods {
+		pod := &p.pods[i]
+		role := string(roles[pod.Name])
+		if pod.Labels[desired.LabelRole] == role {
+			continue
+		}
+		labelled := pod.DeepCopy()
+		if role == "" {
+			delete(labelled.Labels, desired.LabelRole)
+		} else {
+			labelled.Labels[desired.LabelRole] = role
+		}
+		if err := p.Client.Patch(ctx, labelled, client.MergeFrom(pod), client.FieldOwner(kube.FieldOwner)); client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("label pod %s: %w", pod.Name, err)
+		}
+		p.pods[i] = *labelled
+	}
+	return nil, nil
+}
+
+// freshFor reports whether the servers were asked after a pod became ready.
+func (v view) freshFor(readySince metav1.Time) bool {
+	return v.known && v.at.After(readySince.Add(time.Second))
+}

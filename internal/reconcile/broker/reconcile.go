@@ -1,0 +1,116 @@
+// Package broker reconciles Broker resources.
+package broker
+
+import (
+	"context"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+)
+
+// Reconciler of Brokers.
+type Reconciler struct {
+	*workload.Env
+	// Observed keeps what name servers, controllers and masters last said of each Broker.
+	Observed *observe.Poller[*observe.Brokers]
+}
+
+// SetupWithManager registers the reconciler and what wakes it.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.Broker{}).
+		Owns(&appsv1.StatefulSet{}).Owns(&corev1.Service{}).Owns(&corev1.ConfigMap{}).Owns(&policyv1.PodDisruptionBudget{}).
+		Watches(&corev1.Pod{}, workload.PodHandler(desired.Broker)).
+		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
+		Watches(&v1alpha1.Controller{}, handler.EnqueueRequestsFromMapFunc(r.all)).
+		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(refs.Source(r.Client, &v1alpha1.BrokerList{}, func(resource client.Object, configMap string) bool {
+			spec := &resource.(*v1alpha1.Broker).Spec
+			return workload.Refers(&spec.PodSettings, spec.Volumes, configMap)
+		})).
+		Complete(r)
+}
+
+// all Brokers of the changed object's namespace, and those that refer across namespaces, may depend on it.
+func (r *Reconciler) all(ctx context.Context, changed client.Object) []reconcile.Request {
+	var list v1alpha1.BrokerList
+	if err := r.Client.List(ctx, &list); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "list Brokers: a changed dependency is noticed only later")
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range list.Items {
+		b := &list.Items[i]
+		if b.Namespace == changed.GetNamespace() || refersTo(b, changed) {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
+		}
+	}
+	return out
+}
+
+func refersTo(b *v1alpha1.Broker, changed client.Object) bool {
+	for _, ref := range []*v1alpha1.ObjectReference{b.Spec.NameServiceRef, b.Spec.ControllerRef} {
+		if ref != nil && ref.Name == changed.GetName() && ref.Namespace == changed.GetNamespace() {
+			return true
+		}
+	}
+	return false
+}
+
+// pass is one reconcile of one Broker.
+type pass struct {
+	workload.Pass
+	observed *observe.Poller[*observe.Brokers]
+	b        *v1alpha1.Broker
+
+	nameService *v1alpha1.NameService // nil for name servers given by hand
+	controller  *v1alpha1.Controller  // nil in STATIC mode
+	deps        desired.Dependencies
+
+	hash string                // of the wanted spec
+	sets []*appsv1.StatefulSet // one for each group
+	pods []corev1.Pod
+	seen view
+}
+
+// Reconcile brings the objects and the status of a Broker to what its spec says.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	b := &v1alpha1.Broker{}
+	if err := r.Client.Get(ctx, req.NamespacedName, b); err != nil || b.DeletionTimestamp != nil {
+		r.Observed.Forget(req.NamespacedName)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	before := b.DeepCopy()
+	p := &pass{observed: r.Observed, b: b,
+		Pass: workload.Pass{Env: r.Env, Owner: b, Conditions: kube.NewConditions(b.Generation, &b.Status.Conditions)}}
+	waiting, err := workload.Run(ctx,
+		p.checkImage,
+		p.resolveNameService,
+		p.resolveController,
+		p.checkLegacy,
+		p.checkNames,
+		p.readReferences,
+		p.applyShared,
+		p.awaitNameServers,
+		p.awaitControllers,
+		p.applyGroups,
+		p.observe,
+		p.labelRoles,
+		p.raiseTroubles,
+		p.replaceOutdated,
+		p.awaitReady,
+	)
+	return ctrl.Result{}, p.Finish(ctx, before, &b.Status.ObservedGeneration, waiting, err)
+}

@@ -1,0 +1,188 @@
+// Package controller reconciles Controller resources.
+package controller
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
+)
+
+// Reconciler of Controllers.
+type Reconciler struct {
+	*workload.Env
+	// Leaders looks for the leader of each quorum: its address, "" if there is none.
+	Leaders *observe.Poller[string]
+}
+
+// SetupWithManager registers the reconciler and what wakes it.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.Controller{}).
+		Owns(&appsv1.StatefulSet{}).Owns(&corev1.Service{}).Owns(&corev1.ConfigMap{}).Owns(&policyv1.PodDisruptionBudget{}).
+		Watches(&corev1.Pod{}, workload.PodHandler(desired.Controller)).
+		WatchesRawSource(source.Channel(r.Leaders.Events(), &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(refs.Source(r.Client, &v1alpha1.ControllerList{}, func(resource client.Object, configMap string) bool {
+			return workload.Refers(&resource.(*v1alpha1.Controller).Spec.PodSettings, nil, configMap)
+		})).
+		Complete(r)
+}
+
+// pass is one reconcile of one Controller.
+type pass struct {
+	workload.Pass
+	leaders *observe.Poller[string]
+	ctl     *v1alpha1.Controller
+	set     *appsv1.StatefulSet
+	refs    desired.References
+	pods    []corev1.Pod
+	// fresh: the leader was looked for after the last pod became ready.
+	fresh bool
+}
+
+// Reconcile brings the objects and the status of a Controller to what its spec says.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	ctl := &v1alpha1.Controller{}
+	if err := r.Client.Get(ctx, req.NamespacedName, ctl); err != nil || ctl.DeletionTimestamp != nil {
+		r.Leaders.Forget(req.NamespacedName)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	before := ctl.DeepCopy()
+	p := &pass{leaders: r.Leaders, ctl: ctl,
+		Pass: workload.Pass{Env: r.Env, Owner: ctl, Conditions: kube.NewConditions(ctl.Generation, &ctl.Status.Conditions)}}
+	waiting, err := workload.Run(ctx,
+		p.checkImage,
+		p.readReferences,
+		p.applyObjects,
+		p.observePods,
+		p.observeLeader,
+		p.replaceOutdated,
+		p.awaitReady,
+		p.applyService,
+	)
+	return ctrl.Result{}, p.Finish(ctx, before, &ctl.Status.ObservedGeneration, waiting, err)
+}
+
+func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {
+	if why := version.Unsupported(p.ctl.Spec.ControllerImage); why != "" {
+		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.controllerImage: %s", why), nil
+	}
+	return nil, nil
+}
+
+func (p *pass) readReferences(ctx context.Context) (*kube.Waiting, error) {
+	var err error
+	p.refs, err = kube.ReadConfigMaps(ctx, p.Reader, p.ctl.Namespace, kube.ReferencedConfigMaps(&p.ctl.Spec.PodSettings, nil))
+	return nil, err
+}
+
+func (p *pass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
+	objects, set, err := p.Cluster.Controller(p.ctl, p.refs)
+	if err != nil {
+		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
+	}
+	p.set = set
+	if waiting, err := p.Apply(ctx, objects...); waiting != nil || err != nil {
+		return waiting, err
+	}
+	return p.ApplyStatefulSet(ctx, set, false)
+}
+
+func (p *pass) observePods(ctx context.Context) (*kube.Waiting, error) {
+	var err error
+	if p.pods, err = p.Pods(ctx, p.set.Spec.Selector.MatchLabels); err != nil {
+		return nil, err
+	}
+	status := &p.ctl.Status
+	status.Size, status.Nodes = int32(len(p.pods)), nil
+	ready := 0
+	for i := range p.pods {
+		status.Nodes = append(status.Nodes, p.pods[i].Name)
+		if workload.Ready(&p.pods[i]) {
+			ready++
+		}
+	}
+	status.Members = fmt.Sprintf("%d/%d", ready, desired.Controllers(p.ctl))
+	status.Addresses = p.Cluster.ControllerAddresses(p.ctl)
+	return nil, p.LostNodes(ctx, p.pods)
+}
+
+// observeLeader follows the quorum: closely until it is complete and up to date, then at leisure.
+func (p *pass) observeLeader(context.Context) (*kube.Waiting, error) {
+	key := client.ObjectKeyFromObject(p.ctl)
+	pods := map[string]string{}
+	var targets []string
+	eager := len(p.pods) < int(desired.Controllers(p.ctl))
+	var readySince metav1.Time
+	for i := range p.pods {
+		pod := &p.pods[i]
+		if pod.Status.PodIP == "" {
+			eager = true
+			continue
+		}
+		addr := net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(settings.ControllerPort))
+		pods[addr] = pod.Name
+		targets = append(targets, addr)
+		eager = eager || !workload.Ready(pod) || pod.Annotations[desired.AnnotationHash] != workload.Hash(p.set)
+		if since := workload.ReadySince(pod); readySince.Before(&since) {
+			readySince = since
+		}
+	}
+	leader, age, seen := p.leaders.Latest(key)
+	p.leaders.Watch(key, func(ctx context.Context) string { return observe.FindLeader(ctx, p.RocketMQ, targets) },
+		eager || pods[leader] == "")
+	p.fresh = seen && time.Now().Add(-age).After(readySince.Add(time.Second))
+	if was := p.ctl.Status.Leader; seen && was != pods[leader] {
+		p.ctl.Status.Leader = pods[leader]
+		if p.ctl.Status.Leader != "" {
+			p.Event("LeaderElected", "Observe", "%s leads the controllers", p.ctl.Status.Leader)
+		}
+	}
+	return nil, nil
+}
+
+func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
+	group := rollout.Group{Name: p.set.Name, Expected: int(desired.Controllers(p.ctl))}
+	for i := range p.pods {
+		member := workload.Member(&p.pods[i], workload.Hash(p.set))
+		member.Serving = member.Ready && p.fresh && p.ctl.Status.Leader != ""
+		member.Leading = member.Name == p.ctl.Status.Leader
+		if p.ctl.Spec.StorageMode == v1alpha1.EmptyDir && desired.Controllers(p.ctl) < 3 {
+			member.Keep = "storageMode is EmptyDir and no other controller has its data"
+		}
+		group.Pods = append(group.Pods, member)
+	}
+	return nil, p.Replace(ctx, p.pods, rollout.Next([]rollout.Group{group}), p.ctl.Spec.Paused)
+}
+
+func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
+	waiting, err := p.NotReady(ctx, p.pods, int(desired.Controllers(p.ctl)))
+	if waiting == nil && err == nil && p.ctl.Status.Leader == "" {
+		waiting = kube.Wait(v1alpha1.ReasonNoLeader, "the controllers have not elected a leader yet")
+	}
+	return waiting, err
+}
+
+// applyService comes last: one address for all is right only when all are there.
+func (p *pass) applyService(ctx context.Context) (*kube.Waiting, error) {
+	return p.Apply(ctx, p.Cluster.ControllerService(p.ctl))
+}

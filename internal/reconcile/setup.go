@@ -1,0 +1,63 @@
+// Package reconcile wires the reconcilers of all kinds.
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+)
+
+// requestTimeout bounds one question to one RocketMQ server.
+const requestTimeout = 3 * time.Second
+
+// Setup adds every reconciler to the manager. Namespaces are those to watch, nil for all; ctx ends all polling.
+func Setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, namespaces map[string]cache.Config, observeInterval time.Duration) error {
+	external, err := cache.New(mgr.GetConfig(), cache.Options{
+		Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultNamespaces: namespaces,
+		DefaultTransform: onlyNames,
+	})
+	if err != nil {
+		return fmt.Errorf("cache of referenced ConfigMaps: %w", err)
+	}
+	if err := mgr.Add(external); err != nil {
+		return err
+	}
+	refs := workload.References{Cache: external}
+	env := &workload.Env{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("rocketmq-operator"),
+		Cluster: cluster, RocketMQ: admin.New(remoting.NewClient(remoting.Options{Timeout: requestTimeout})),
+	}
+	if err := (&nameservice.Reconciler{Env: env}).SetupWithManager(mgr, refs); err != nil {
+		return fmt.Errorf("NameService reconciler: %w", err)
+	}
+	leaders := observe.NewPoller(ctx, observeInterval, func(a, b string) bool { return a == b })
+	if err := (&controller.Reconciler{Env: env, Leaders: leaders}).SetupWithManager(mgr, refs); err != nil {
+		return fmt.Errorf("Controller reconciler: %w", err)
+	}
+	brokers := observe.NewPoller(ctx, observeInterval, observe.SameBrokers)
+	if err := (&broker.Reconciler{Env: env, Observed: brokers}).SetupWithManager(mgr, refs); err != nil {
+		return fmt.Errorf("Broker reconciler: %w", err)
+	}
+	return nil
+}
+
+// onlyNames keeps of a foreign ConfigMap what tells that it changed.
+func onlyNames(object any) (any, error) {
+	if m, ok := object.(*metav1.PartialObjectMetadata); ok {
+		m.ObjectMeta = metav1.ObjectMeta{Name: m.Name, Namespace: m.Namespace, UID: m.UID, ResourceVersion: m.ResourceVersion}
+	}
+	return object, nil
+}

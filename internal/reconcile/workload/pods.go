@@ -1,0 +1,221 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
+)
+
+// Pods of the resource with these labels, in order.
+func (p *Pass) Pods(ctx context.Context, selector map[string]string) ([]corev1.Pod, error) {
+	var list corev1.PodList
+	if err := p.Client.List(ctx, &list, client.InNamespace(p.Owner.GetNamespace()), client.MatchingLabels(selector)); err != nil {
+		return nil, fmt.Errorf("list pods: %w", err)
+	}
+	pods := list.Items
+	sort.Slice(pods, func(i, j int) bool {
+		if a, b := pods[i].Labels[desired.LabelGroup], pods[j].Labels[desired.LabelGroup]; a != b {
+			return desired.Ordinal(a) < desired.Ordinal(b)
+		}
+		return desired.Ordinal(pods[i].Name) < desired.Ordinal(pods[j].Name)
+	})
+	return pods, nil
+}
+
+// Ready reports a pod's readiness.
+func Ready(pod *corev1.Pod) bool {
+	c := condition(pod, corev1.PodReady)
+	return c != nil && c.Status == corev1.ConditionTrue && pod.DeletionTimestamp == nil
+}
+
+// ReadySince is when a ready pod became so.
+func ReadySince(pod *corev1.Pod) metav1.Time {
+	if c := condition(pod, corev1.PodReady); c != nil {
+		return c.LastTransitionTime
+	}
+	return metav1.Time{}
+}
+
+func condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {
+	i := slices.IndexFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Type == kind })
+	if i < 0 {
+		return nil
+	}
+	return &pod.Status.Conditions[i]
+}
+
+// stuckReasons are what a container waits for when its pod will not become ready by itself.
+func stuckReasons() []string {
+	return []string{"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull",
+		"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+}
+
+// Stuck says why a pod cannot become ready as it is, "" if nothing is known against it.
+func Stuck(pod *corev1.Pod) string {
+	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
+		return "unschedulable: " + c.Message
+	}
+	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		waiting := status.State.Waiting
+		if waiting == nil || !slices.Contains(stuckReasons(), waiting.Reason) {
+			continue
+		}
+		why := waiting.Reason
+		if last := status.LastTerminationState.Terminated; last != nil && last.Message != "" {
+			why += ": " + strings.TrimSpace(last.Message)
+		} else if waiting.Message != "" {
+			why += ": " + waiting.Message
+		}
+		return why
+	}
+	return ""
+}
+
+// Trouble that the pods have, as one sentence for each, for a status message.
+func describe(pods []corev1.Pod) []string {
+	var out []string
+	for i := range pods {
+		pod := &pods[i]
+		switch why := Stuck(pod); {
+		case Ready(pod):
+		case pod.DeletionTimestamp != nil:
+			out = append(out, pod.Name+" is stopping")
+		case why != "":
+			out = append(out, fmt.Sprintf("%s cannot start (%s)", pod.Name, why))
+		default:
+			out = append(out, pod.Name+" is starting")
+		}
+	}
+	return out
+}
+
+// NotReady waits for pods: nil if expected of them are ready. A refusal to create them is told.
+func (p *Pass) NotReady(ctx context.Context, pods []corev1.Pod, expected int) (*kube.Waiting, error) {
+	said := describe(pods)
+	if missing := expected - len(pods); missing > 0 {
+		refusal, err := p.refusal(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if refusal != "" {
+			return p.Trouble(v1alpha1.ConditionRefused, "%d pods are not admitted: %s", missing, refusal), nil
+		}
+		said = append(said, fmt.Sprintf("%d pods are still to be created", missing))
+	}
+	if len(said) == 0 {
+		return nil, nil
+	}
+	return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s", strings.Join(said, "; ")), nil
+}
+
+// refusal is what admission said when a StatefulSet's pod was not admitted, with the remedy where it is known.
+func (p *Pass) refusal(ctx context.Context) (string, error) {
+	var list eventsv1.EventList
+	err := p.Reader.List(ctx, &list, client.InNamespace(p.Owner.GetNamespace()), client.MatchingFields{"reason": "FailedCreate"})
+	if err != nil {
+		return "", fmt.Errorf("list events: %w", err)
+	}
+	for _, e := range list.Items {
+		if e.Regarding.Kind != "StatefulSet" || !p.owns(e.Regarding.Name) || !strings.Contains(e.Note, "forbidden") {
+			continue
+		}
+		if strings.Contains(e.Note, "violates PodSecurity") {
+			return e.Note + ". hostNetwork and storageMode HostPath need a namespace that admits such pods: kubectl label namespace " +
+				p.Owner.GetNamespace() + " pod-security.kubernetes.io/enforce=privileged --overwrite", nil
+		}
+		return e.Note, nil
+	}
+	return "", nil
+}
+
+// owns reports whether a StatefulSet of this name is the resource's.
+func (p *Pass) owns(set string) bool {
+	name := p.Owner.GetName()
+	return set == name || (strings.HasPrefix(set, name+"-") && desired.Group(name, desired.Ordinal(set)) == set)
+}
+
+// LostNodes raises NodeLost for pods on nodes that do not answer.
+func (p *Pass) LostNodes(ctx context.Context, pods []corev1.Pod) error {
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Spec.NodeName == "" || Ready(pod) {
+			continue
+		}
+		var node corev1.Node
+		err := p.Reader.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, &node)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read node %s: %w", pod.Spec.NodeName, err)
+		}
+		if !nodeAnswers(&node) {
+			p.Conditions.Raise(v1alpha1.ConditionNodeLost, "pod %s is on node %s, which does not answer. If the node is switched off for good, "+
+				"release its pods and volumes: kubectl taint nodes %s node.kubernetes.io/out-of-service=nodeshutdown:NoExecute",
+				pod.Name, node.Name, node.Name)
+		}
+	}
+	return nil
+}
+
+func nodeAnswers(node *corev1.Node) bool {
+	i := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
+	return i < 0 || node.Status.Conditions[i].Status == corev1.ConditionTrue
+}
+
+// Member is a pod as the rollout sees it, as far as Kubernetes knows.
+func Member(pod *corev1.Pod, hash string) rollout.Pod {
+	return rollout.Pod{
+		Name: pod.Name, Outdated: pod.Annotations[desired.AnnotationHash] != hash, Ready: Ready(pod),
+		Stuck: !Ready(pod) && Stuck(pod) != "", Terminating: pod.DeletionTimestamp != nil,
+	}
+}
+
+// Replace does what the rollout decided and tells the user; UpToDate says how far it is.
+func (p *Pass) Replace(ctx context.Context, pods []corev1.Pod, decision rollout.Decision, paused bool) error {
+	switch {
+	case decision.Outdated == 0:
+		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
+		return nil
+	case paused:
+		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
+			fmt.Sprintf("%d pods run an older spec; spec.paused is set", decision.Outdated))
+		return nil
+	case decision.Blocked:
+		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonWouldLoseMessages, decision.Reason)
+		return nil
+	}
+	i := slices.IndexFunc(pods, func(pod corev1.Pod) bool { return pod.Name == decision.Replace })
+	message := fmt.Sprintf("%d pods run an older spec; waiting: %s", decision.Outdated, decision.Reason)
+	if i >= 0 {
+		message = fmt.Sprintf("%d pods run an older spec; replacing %s: %s", decision.Outdated, decision.Replace, decision.Reason)
+	}
+	p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods, message)
+	if i < 0 {
+		return nil
+	}
+	pod := &pods[i]
+	// The preconditions make a decision on stale knowledge fail instead of stopping a second pod.
+	err := p.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("replace pod %s: %w", pod.Name, err)
+	}
+	p.Event("ReplacingPod", "Replace", "replacing pod %s: %s (%d outdated)", pod.Name, decision.Reason, decision.Outdated)
+	return nil
+}

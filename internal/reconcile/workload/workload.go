@@ -1,0 +1,172 @@
+// Package workload is what the reconcilers of servers share: steps, owned objects, StatefulSets, pods and their
+// replacement.
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+)
+
+// Env is what every reconciler works with.
+type Env struct {
+	// Client reads from caches that hold our own objects.
+	Client client.Client
+	// Reader reads from the API server.
+	Reader   client.Reader
+	Recorder events.EventRecorder
+	Cluster  desired.Cluster
+	RocketMQ *admin.Client
+}
+
+// Step of a reconcile. A non-nil Waiting ends the pass: something will wake it.
+type Step func(ctx context.Context) (*kube.Waiting, error)
+
+// Run goes through the steps until one waits or fails.
+func Run(ctx context.Context, steps ...Step) (*kube.Waiting, error) {
+	for _, step := range steps {
+		if waiting, err := step(ctx); waiting != nil || err != nil {
+			return waiting, err
+		}
+	}
+	return nil, nil
+}
+
+// Pass is one reconcile of one resource.
+type Pass struct {
+	*Env
+	Owner      client.Object
+	Conditions *kube.Conditions
+}
+
+// Event tells the user what the operator did.
+func (p *Pass) Event(reason, action, format string, args ...any) {
+	p.Recorder.Eventf(p.Owner, nil, corev1.EventTypeNormal, reason, action, format, args...)
+}
+
+// Warn tells the user of trouble.
+func (p *Pass) Warn(reason, action, format string, args ...any) {
+	p.Recorder.Eventf(p.Owner, nil, corev1.EventTypeWarning, reason, action, format, args...)
+}
+
+// Apply writes owned objects. A foreign object of a wanted name, or the API server's refusal, ends the pass with a
+// condition that says what to do.
+func (p *Pass) Apply(ctx context.Context, objects ...client.Object) (*kube.Waiting, error) {
+	applier := kube.Applier{Client: p.Client, Reader: p.Reader}
+	for _, object := range objects {
+		_, err := applier.Apply(ctx, p.Owner, object)
+		if waiting, err := p.explain(err); waiting != nil || err != nil {
+			return waiting, err
+		}
+	}
+	return nil, nil
+}
+
+// explain turns errors that the user has to mend into conditions.
+func (p *Pass) explain(err error) (*kube.Waiting, error) {
+	var conflict *kube.ConflictError
+	switch {
+	case err == nil:
+		return nil, nil
+	case errors.As(err, &conflict) && conflict.Legacy:
+		return p.Trouble(v1alpha1.ConditionLegacyResources, "%s, which is never touched. Move its data to a resource of another "+
+			"name, or delete it: kubectl delete %s %s", conflict, conflict.Kind, conflict.Name), nil
+	case errors.As(err, &conflict):
+		return p.Trouble(v1alpha1.ConditionNameConflict, "%s, and this resource needs that name. Remove the object or create "+
+			"this resource under another name", conflict), nil
+	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err):
+		return p.Trouble(v1alpha1.ConditionRefused, "the API server refused an object: %s", err), nil
+	default:
+		return nil, err
+	}
+}
+
+// Trouble raises a condition that stops the resource.
+func (p *Pass) Trouble(condition, format string, args ...any) *kube.Waiting {
+	p.Conditions.Raise(condition, format, args...)
+	return kube.Wait(condition, format, args...)
+}
+
+// ApplyStatefulSet writes a StatefulSet and returns it as it then is. The pod template of a live one is kept while
+// the user's hash is the same, or while hold says that its turn has not come; its claims cannot change.
+func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, hold bool) (*kube.Waiting, error) {
+	var live appsv1.StatefulSet
+	err := p.Client.Get(ctx, client.ObjectKeyFromObject(set), &live)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("read StatefulSet %s: %w", set.Name, err)
+	}
+	exists := err == nil
+	wanted := Hash(set)
+	if exists {
+		if hold || Hash(&live) == wanted {
+			set.Spec.Template = live.Spec.Template
+		}
+		set.Spec.VolumeClaimTemplates = live.Spec.VolumeClaimTemplates
+	}
+	applier := kube.Applier{Client: p.Client, Reader: p.Reader}
+	wrote, err := applier.Apply(ctx, p.Owner, set)
+	if waiting, err := p.explain(err); waiting != nil || err != nil {
+		return waiting, err
+	}
+	switch {
+	case !exists && wrote:
+		p.Event("Created", "Create", "created StatefulSet %s with %d pods", set.Name, *set.Spec.Replicas)
+	case exists && Hash(&live) != Hash(set):
+		p.Event("Updated", "Update", "StatefulSet %s has the new spec; its pods follow one at a time", set.Name)
+	case exists && *live.Spec.Replicas != *set.Spec.Replicas:
+		p.Event("Scaled", "Scale", "StatefulSet %s goes from %d to %d pods", set.Name, *live.Spec.Replicas, *set.Spec.Replicas)
+	}
+	return nil, nil
+}
+
+// Hash of what the user can change, from a StatefulSet's template.
+func Hash(set *appsv1.StatefulSet) string {
+	return set.Spec.Template.Annotations[desired.AnnotationHash]
+}
+
+// PodHandler maps our pods to the resource they belong to.
+func PodHandler(component desired.Component) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(_ context.Context, pod client.Object) []reconcile.Request {
+		if pod.GetLabels()[desired.LabelComponent] != string(component) {
+			return nil
+		}
+		return []reconcile.Request{{NamespacedName: client.ObjectKey{
+			Namespace: pod.GetNamespace(), Name: pod.GetLabels()[desired.LabelInstance]}}}
+	})
+}
+
+// Finish ends a pass: Ready says what came out, troubles that are over go, and the status is written if it differs.
+// A pass that failed keeps what it did not get to look at.
+func (p *Pass) Finish(ctx context.Context, before client.Object, generation *int64, waiting *kube.Waiting, failure error) error {
+	switch {
+	case failure != nil:
+		// The error is retried and logged; what was known stays.
+	case waiting != nil:
+		status := metav1.ConditionFalse
+		if waiting.Reason == v1alpha1.ReasonUnreachable {
+			status = metav1.ConditionUnknown
+		}
+		p.Conditions.Set(v1alpha1.ConditionReady, status, waiting.Reason, waiting.Message)
+		p.Conditions.Settle()
+		*generation = p.Owner.GetGeneration()
+	default:
+		p.Conditions.Set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "")
+		p.Conditions.Settle()
+		*generation = p.Owner.GetGeneration()
+	}
+	return errors.Join(failure, kube.PatchStatus(ctx, p.Client, before, p.Owner))
+}

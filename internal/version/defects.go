@@ -1,0 +1,64 @@
+package version
+
+import "fmt"
+
+// Topology is what a Broker exposes to a defect.
+type Topology struct {
+	// Slaves: groups have slaves.
+	Slaves bool
+	// ControllerMode: masters are elected, so a slave can become master.
+	ControllerMode bool
+}
+
+// Defect of a range of releases.
+type Defect struct {
+	First, Last Version
+	// Exposed says which topologies it can hurt.
+	Exposed func(Topology) bool
+	// Text: what happens, what the operator does about it, and what to do.
+	Text string
+	// Source of the knowledge.
+	Source string
+}
+
+// Defects is the table of known defects, the newest release first.
+func Defects() []Defect {
+	promotable := func(t Topology) bool { return t.Slaves && t.ControllerMode }
+	slaves := func(t Topology) bool { return t.Slaves }
+	return []Defect{
+		{
+			First: Version{5, 5, 0}, Last: Version{5, 5, 0}, Exposed: promotable,
+			Text: "slaves cannot read the master's consumer offsets, so after an unplanned failover groups that are " +
+				"offline consume their topics again from the start; 5.4.0 does not have this defect",
+			Source: "SlaveSynchronize.syncConsumerOffset with fastjson2 2.0.59: JSONException, not support unquoted name",
+		},
+		{
+			First: Version{5, 3, 2}, Last: Version{5, 3, 3}, Exposed: slaves,
+			Text: "slaves lose their topics when any topic has attributes such as message.type, so a failover loses " +
+				"topics; use 5.4.0",
+			Source: "apache/rocketmq#9403, #9547; SlaveSynchronize.syncTopicConfig",
+		},
+		{
+			First: Version{5, 0, 0}, Last: Version{5, 1, 0}, Exposed: func(t Topology) bool { return t.ControllerMode },
+			Text: "controllers know brokers by their address, so a broker whose pod gets another address is taken for a " +
+				"new one; use 5.4.0",
+			Source: "apache/rocketmq#5745, #5989, mended in 5.1.1",
+		},
+	}
+}
+
+// Known lists the defects that an image's release has and a topology is exposed to, as one text each.
+func Known(image string, t Topology) []string {
+	v, ok := Of(image)
+	if !ok {
+		return nil
+	}
+	var out []string
+	for _, d := range Defects() {
+		if v.Less(d.First) || d.Last.Less(v) || !d.Exposed(t) {
+			continue
+		}
+		out = append(out, fmt.Sprintf("RocketMQ %s: %s", v, d.Text))
+	}
+	return out
+}

@@ -1,0 +1,59 @@
+// Package version knows RocketMQ's releases: which images cannot be run, and which releases have which defect.
+package version
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Version of RocketMQ.
+type Version struct{ Major, Minor, Patch int }
+
+func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch) }
+
+// Less orders versions.
+func (v Version) Less(o Version) bool {
+	if v.Major != o.Major {
+		return v.Major < o.Major
+	}
+	if v.Minor != o.Minor {
+		return v.Minor < o.Minor
+	}
+	return v.Patch < o.Patch
+}
+
+// Of reads the version from an image's tag; false if the tag is not one.
+func Of(image string) (Version, bool) {
+	name, _, _ := strings.Cut(image, "@")
+	tag := name[strings.LastIndex(name, "/")+1:]
+	_, tag, ok := strings.Cut(tag, ":")
+	if !ok {
+		return Version{}, false
+	}
+	m := regexp.MustCompile(`^v?(\d+)\.(\d+)\.(\d+)(-|$)`).FindStringSubmatch(tag)
+	if m == nil {
+		return Version{}, false
+	}
+	number := func(s string) int { n, _ := strconv.Atoi(s); return n } // digits, by the expression
+	return Version{number(m[1]), number(m[2]), number(m[3])}, true
+}
+
+// Unsupported says why an image cannot be run, "" if nothing speaks against it.
+func Unsupported(image string) string {
+	const remedy = "set an official image such as apache/rocketmq:5.4.0"
+	name := image[strings.LastIndex(image, "/")+1:]
+	name, _, _ = strings.Cut(name, ":")
+	switch name {
+	case "rocketmq-broker", "rocketmq-nameserver", "rocketmq-namesrv", "rocketmq-controller":
+		return fmt.Sprintf("image %q was made for apache/rocketmq-operator: it runs as root from another layout; %s", image, remedy)
+	}
+	if strings.Contains(image, "-operator-0.") {
+		return fmt.Sprintf("image %q was made for apache/rocketmq-operator; %s", image, remedy)
+	}
+	if v, ok := Of(image); ok && v.Major < 5 {
+		return fmt.Sprintf("image %q is RocketMQ %s, and 5.0.0 is the oldest that is supported; %s", image, v, remedy)
+	}
+	return ""
+}
