@@ -12,8 +12,12 @@ import (
 	"time"
 )
 
-// keep is how many builds of one thing stay in the cache: enough for a few checkouts side by side.
-const keep = 4
+// A build of a thing is thrown away when keep newer ones were made and nobody asked for it for a while: tests run
+// from what is here, and several checkouts may share it.
+const (
+	keep   = 4
+	unused = 2 * time.Hour
+)
 
 // cache is a directory of files and directories that were built once. An entry is there completely or not at all.
 type cache struct {
@@ -83,7 +87,7 @@ func (c cache) lock(ctx context.Context, path string) (unlock func(), err error)
 	}
 }
 
-// prune removes all but the last used builds of name, and never current.
+// prune removes old builds of name, never current.
 func (c cache) prune(name, suffix, current string) error {
 	paths, err := filepath.Glob(filepath.Join(c.dir, name+"-"+keyGlob+suffix))
 	if err != nil {
@@ -97,7 +101,7 @@ func (c cache) prune(name, suffix, current string) error {
 	}
 	sort.Slice(paths, func(i, j int) bool { return used[paths[i]].After(used[paths[j]]) })
 	for i, p := range paths {
-		if i >= keep && p != current {
+		if i >= keep && p != current && time.Since(used[p]) > unused {
 			if err := os.RemoveAll(p); err != nil {
 				return fmt.Errorf("remove an old build: %w", err)
 			}

@@ -4,6 +4,8 @@
 # HEAP_OPTS, JAVA_OPT and JAVA_OPT_EXT come from the environment; the last one wins.
 : "${ROCKETMQ_HOME:=$(cd "$(dirname "$0")/.." && pwd)}"
 export ROCKETMQ_HOME
+# Outside an image: the Java this is tested with, where it is installed.
+[ -n "$JAVA_HOME" ] || JAVA_HOME=$(ls -d /usr/lib/jvm/java-17-openjdk-amd64 2>/dev/null)
 name=$1
 main=$2
 shift 2

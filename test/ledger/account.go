@@ -1,0 +1,200 @@
+package main
+
+import (
+	"sync"
+	"time"
+)
+
+// account keeps the books of one run: which messages a broker acknowledged, which came back, and when. It is safe for
+// concurrent use. Messages are known by their number.
+type account struct {
+	mu      sync.Mutex
+	started time.Time
+	entries []entry // by number
+	groups  map[string]*gaps
+	all     gaps
+
+	sendErrors    int
+	lastSendError string
+	received      int // messages that came at least once
+	duplicates    int
+	open          int // acknowledged and not received
+	firstReceived time.Time
+	stopped       time.Time // when sending ended
+}
+
+type entry struct{ acked, received bool }
+
+// gaps measures the longest time without an acknowledgement.
+type gaps struct {
+	acked       int
+	first, last time.Time
+	longest     time.Duration
+}
+
+func (g *gaps) ack(at time.Time) {
+	if g.acked == 0 {
+		g.first = at
+	} else {
+		g.longest = max(g.longest, at.Sub(g.last))
+	}
+	g.acked++
+	g.last = at
+}
+
+// until is the longest gap when the one that is open at the end counts too.
+func (g *gaps) until(end time.Time) time.Duration {
+	if g.acked == 0 || end.IsZero() {
+		return g.longest
+	}
+	return max(g.longest, end.Sub(g.last))
+}
+
+func newAccount(started time.Time) *account {
+	return &account{started: started, groups: map[string]*gaps{}}
+}
+
+// entry returns the record of a number; the caller holds mu.
+func (a *account) entry(number int) *entry {
+	for number >= len(a.entries) {
+		a.entries = append(a.entries, entry{})
+	}
+	return &a.entries[number]
+}
+
+// ack records that broker group has acknowledged message number.
+func (a *account) ack(number int, group string, at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.entry(number)
+	e.acked = true
+	if !e.received {
+		a.open++
+	}
+	if a.groups[group] == nil {
+		a.groups[group] = &gaps{}
+	}
+	a.groups[group].ack(at)
+	a.all.ack(at)
+}
+
+// fail records a send that was not acknowledged. The message may be stored all the same, and may come back.
+func (a *account) fail(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sendErrors++
+	a.lastSendError = err.Error()
+}
+
+// receive records a delivery.
+func (a *account) receive(number int, at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.entry(number)
+	if e.received {
+		a.duplicates++
+		return
+	}
+	e.received = true
+	if e.acked {
+		a.open--
+	}
+	if a.received == 0 {
+		a.firstReceived = at
+	}
+	a.received++
+}
+
+// stop records the end of sending: a gap that is open then ends there.
+func (a *account) stop(at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stopped = at
+}
+
+// counts returns the numbers of progress lines. open is how many acknowledged messages have not come back.
+func (a *account) counts() (acked, received, open, sendErrors int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.all.acked, a.received, a.open, a.sendErrors
+}
+
+// verdict is the result of a run, printed as one line of JSON. Times are milliseconds since startedAt; -1 if the thing
+// did not happen.
+type verdict struct {
+	Run       string    `json:"run"`
+	Topic     string    `json:"topic"`
+	StartedAt time.Time `json:"startedAt"`
+	// Acked counts the messages acknowledged with SEND_OK. A run that only consumes takes it from its flags.
+	Acked int `json:"acked"`
+	// Received counts the messages that came at least once, Duplicates their further deliveries.
+	Received   int `json:"received"`
+	Duplicates int `json:"duplicates"`
+	// Lost counts the acknowledged messages that never came; LostIDs names the first of them.
+	Lost    int   `json:"lost"`
+	LostIDs []int `json:"lostIDs"`
+	// SendErrors counts sends that failed after the client's own retries, LastSendError is the last one's text.
+	SendErrors    int    `json:"sendErrors"`
+	LastSendError string `json:"lastSendError,omitempty"`
+	// LongestGapMillis is the longest time without any acknowledgement between the first one and the end of sending.
+	LongestGapMillis    int64                   `json:"longestGapMillis"`
+	FirstAckedMillis    int64                   `json:"firstAckedMillis"`
+	FirstReceivedMillis int64                   `json:"firstReceivedMillis"`
+	ElapsedMillis       int64                   `json:"elapsedMillis"`
+	Groups              map[string]groupVerdict `json:"groups"`
+}
+
+// groupVerdict is what one broker group (brokerName) acknowledged.
+type groupVerdict struct {
+	Acked            int   `json:"acked"`
+	LongestGapMillis int64 `json:"longestGapMillis"`
+}
+
+// maxLostIDs is how many lost messages a verdict names.
+const maxLostIDs = 20
+
+// verdict sums up at the end of the run.
+func (a *account) verdict(now time.Time) verdict {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	v := verdict{
+		StartedAt: a.started, Acked: a.all.acked, Received: a.received, Duplicates: a.duplicates, Lost: a.open,
+		LostIDs: []int{}, SendErrors: a.sendErrors, LastSendError: a.lastSendError,
+		LongestGapMillis:    a.all.until(a.stopped).Milliseconds(),
+		FirstAckedMillis:    a.since(a.all.first),
+		FirstReceivedMillis: a.since(a.firstReceived),
+		ElapsedMillis:       a.since(now),
+		Groups:              map[string]groupVerdict{},
+	}
+	for number, e := range a.entries {
+		if e.acked && !e.received && len(v.LostIDs) < maxLostIDs {
+			v.LostIDs = append(v.LostIDs, number)
+		}
+	}
+	for name, g := range a.groups {
+		v.Groups[name] = groupVerdict{Acked: g.acked, LongestGapMillis: g.until(a.stopped).Milliseconds()}
+	}
+	return v
+}
+
+func (a *account) since(at time.Time) int64 {
+	if at.IsZero() {
+		return -1
+	}
+	return at.Sub(a.started).Milliseconds()
+}
+
+// producedOnly is the verdict of a run that leaves consuming to another one: nothing can be said about losses.
+func (v verdict) producedOnly() verdict {
+	v.Lost, v.LostIDs = 0, []int{}
+	return v
+}
+
+// consumedOnly is the verdict of a run that was told how many messages another one got acknowledged.
+func (v verdict) consumedOnly(acked int) verdict {
+	v.Acked, v.Lost, v.LostIDs = acked, max(0, acked-v.Received), []int{}
+	return v
+}
+
+// good says whether the run proves that messages pass and none is lost.
+func (v verdict) good() bool { return v.Acked > 0 && v.Lost == 0 }

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	rocketmq "github.com/apache/rocketmq-client-go/v2"
+	"github.com/apache/rocketmq-client-go/v2/admin"
+	"github.com/apache/rocketmq-client-go/v2/consumer"
+	"github.com/apache/rocketmq-client-go/v2/primitive"
+	"github.com/apache/rocketmq-client-go/v2/producer"
+)
+
+// everyBroker is a topic that each broker which creates topics by itself has (TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC).
+const everyBroker = "TBW102"
+
+// createdQueues is how many queues a created topic gets on each broker.
+const createdQueues = 4
+
+// router is what we need of the client that stands behind a producer or a consumer.
+type router interface {
+	// UpdateTopicRouteInfo asks a name server for the routes of all topics in use.
+	UpdateTopicRouteInfo()
+}
+
+// nameServers is what we need of the client's list of name servers.
+type nameServers interface {
+	UpdateNameServerAddress()
+	FindBrokerAddrByName(brokerName string) string
+}
+
+// behind digs the client out of the private field of a producer, consumer or admin. The client polls routes every 30 s
+// and offers no setting for that; what it does then is public, but only on this inner object.
+func behind(outer any, field string) (router, nameServers, error) {
+	v := reflect.ValueOf(outer).Elem().FieldByName(field)
+	if !v.IsValid() {
+		return nil, nil, fmt.Errorf("%T has no field %s: not the version of the client that this was written for", outer, field)
+	}
+	v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem().Elem()
+	routes, ok := v.Interface().(router)
+	method := v.MethodByName("GetNameSrv")
+	if !ok || !method.IsValid() {
+		return nil, nil, fmt.Errorf("%T.%s is not the client that this was written for", outer, field)
+	}
+	servers, ok := method.Call(nil)[0].Interface().(nameServers)
+	if !ok {
+		return nil, nil, fmt.Errorf("the name servers of %T are not what this was written for", outer)
+	}
+	return routes, servers, nil
+}
+
+// poll makes the client behind outer (a producer or consumer) look for new routes and name servers every interval.
+func poll(ctx context.Context, outer any, field string, interval time.Duration) error {
+	routes, servers, err := behind(outer, field)
+	if err != nil {
+		return err
+	}
+	go every(ctx, interval, func() {
+		servers.UpdateNameServerAddress()
+		routes.UpdateTopicRouteInfo()
+	})
+	return nil
+}
+
+// every calls f after each interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, f func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			f()
+		}
+	}
+}
+
+// message makes the body of a numbered message of at least size bytes.
+func message(run string, number, size int) []byte {
+	body := fmt.Sprintf("ledger %s %d ", run, number)
+	return []byte(body + strings.Repeat(".", max(0, size-len(body))))
+}
+
+// parseMessage is the inverse of message.
+func parseMessage(body []byte) (run string, number int, ok bool) {
+	fields := strings.Fields(string(body[:min(len(body), 200)]))
+	if len(fields) < 3 || fields[0] != "ledger" {
+		return "", 0, false
+	}
+	number, err := strconv.Atoi(fields[2])
+	return fields[1], number, err == nil && number >= 0
+}
+
+// sender sends synchronously through one producer of the client.
+type sender struct {
+	producer rocketmq.Producer
+	topic    string
+}
+
+func newSender(ctx context.Context, names *resolver, topic, run string, interval time.Duration) (*sender, error) {
+	p, err := producer.NewDefaultProducer(producer.WithNsResolver(names), producer.WithGroupName("ledger-"+run))
+	if err != nil {
+		return nil, fmt.Errorf("make a producer: %w", err)
+	}
+	if err := p.Start(); err != nil {
+		return nil, fmt.Errorf("start the producer: %w", err)
+	}
+	return &sender{producer: p, topic: topic}, poll(ctx, p, "client", interval)
+}
+
+// send returns the name of the broker group that acknowledged the message.
+func (s *sender) send(ctx context.Context, body []byte) (group string, err error) {
+	result, err := s.producer.SendSync(ctx, primitive.NewMessage(s.topic, body))
+	if err != nil {
+		return "", err
+	}
+	if result.Status != primitive.SendOK {
+		return "", fmt.Errorf("broker answered with status %d instead of SEND_OK", result.Status)
+	}
+	return result.MessageQueue.BrokerName, nil
+}
+
+// consume starts a push consumer that reads the topic from its first offset and hands every message to receive.
+// The topic must exist: the client refuses to start otherwise. stop ends it and saves its offsets.
+func consume(ctx context.Context, names *resolver, topic, group string, interval time.Duration, receive func(body []byte)) (stop func() error, err error) {
+	c, err := consumer.NewPushConsumer(consumer.WithNsResolver(names), consumer.WithGroupName(group),
+		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
+	if err != nil {
+		return nil, fmt.Errorf("make a consumer: %w", err)
+	}
+	err = c.Subscribe(topic, consumer.MessageSelector{}, func(_ context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
+		for _, m := range messages {
+			receive(m.Body)
+		}
+		return consumer.ConsumeSuccess, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to %s: %w", topic, err)
+	}
+	if err := c.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the consumer: %w", err), c.Shutdown())
+	}
+	return c.Shutdown, poll(ctx, c, "client", interval)
+}
+
+// withAdmin calls f with an admin client of its own: the client caches routes for ever.
+func withAdmin(names *resolver, f func(admin.Admin) error) error {
+	a, err := admin.NewAdmin(admin.WithResolver(names))
+	if err != nil {
+		return fmt.Errorf("make an admin client: %w", err)
+	}
+	return errors.Join(f(a), a.Close())
+}
+
+// hasRoute says whether the name servers know the topic.
+func hasRoute(names *resolver, topic string) error {
+	return withAdmin(names, func(a admin.Admin) error {
+		_, err := a.FetchClusterList(topic)
+		return err
+	})
+}
+
+// brokers returns the names of the broker groups that a topic has writable queues on, and their masters' addresses.
+func brokers(ctx context.Context, a admin.Admin, topic string) (map[string]string, error) {
+	queues, err := a.FetchPublishMessageQueues(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	_, servers, err := behind(a, "cli")
+	if err != nil {
+		return nil, err
+	}
+	masters := map[string]string{}
+	for _, q := range queues {
+		masters[q.BrokerName] = servers.FindBrokerAddrByName(q.BrokerName)
+	}
+	return masters, nil
+}
+
+// createTopic creates the topic on the master of every broker group, and fails if the name servers do not show it on
+// all of them (yet): the client does not look at the brokers' answers.
+func createTopic(ctx context.Context, names *resolver, topic string) error {
+	var want map[string]string
+	err := withAdmin(names, func(a admin.Admin) (err error) {
+		if want, err = brokers(ctx, a, everyBroker); err != nil {
+			return fmt.Errorf("find the brokers (they must have autoCreateTopicEnable, or create topic %s by hand): %w", topic, err)
+		}
+		for name, address := range want {
+			err := a.CreateTopic(ctx, admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(address),
+				admin.WithReadQueueNums(createdQueues), admin.WithWriteQueueNums(createdQueues))
+			if err != nil {
+				return fmt.Errorf("create topic %s on %s: %w", topic, name, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return withAdmin(names, func(a admin.Admin) error {
+		got, err := brokers(ctx, a, topic)
+		if err != nil {
+			return fmt.Errorf("look at topic %s: %w", topic, err)
+		}
+		for name := range want {
+			if _, ok := got[name]; !ok {
+				return fmt.Errorf("topic %s is not on %s yet", topic, name)
+			}
+		}
+		return nil
+	})
+}
+
+// clientLog passes the client's warnings and errors on. It implements the client's rlog.Logger.
+type clientLog struct{ log *slog.Logger }
+
+func (clientLog) Debug(string, map[string]any) {}
+func (clientLog) Info(string, map[string]any)  {}
+func (l clientLog) Warning(msg string, fields map[string]any) {
+	l.log.Warn(msg, attributes(fields)...)
+}
+func (l clientLog) Error(msg string, fields map[string]any) {
+	l.log.Error(msg, attributes(fields)...)
+}
+func (l clientLog) Fatal(msg string, fields map[string]any) { l.Error(msg, fields) }
+func (clientLog) Level(string)                              {}
+func (clientLog) OutputPath(string) error                   { return nil }
+
+func attributes(fields map[string]any) []any {
+	var a []any
+	for k, v := range fields {
+		a = append(a, k, v)
+	}
+	return a
+}

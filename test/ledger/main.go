@@ -1,0 +1,359 @@
+// Command ledger judges a RocketMQ cluster from outside, through a client that is not ours: it sends numbered messages,
+// consumes them, and says whether every acknowledged one came back. Progress goes to stderr, the verdict is one line of
+// JSON on stdout. The exit status is 0 only when messages were acknowledged and none is lost.
+//
+// SIGTERM or SIGINT ends sending and begins draining; a second one ends draining. The verdict comes in any case.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"regexp"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/apache/rocketmq-client-go/v2/rlog"
+)
+
+// options are the flags.
+type options struct {
+	nameServers string
+	topic       string
+	group       string
+	run         string
+	only        string
+	messages    int
+	duration    time.Duration
+	rate        float64
+	size        int
+	producers   int
+	createTopic bool
+	wait        time.Duration
+	drain       time.Duration
+	poll        time.Duration
+}
+
+const both, produceOnly, consumeOnly = "both", "produce", "consume"
+
+func parseFlags(args []string, stderr io.Writer) (options, error) {
+	var o options
+	f := flag.NewFlagSet("ledger", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.nameServers, "name-servers", os.Getenv("NAMESRV_ADDR"), "name servers, host:port;host:port (default $NAMESRV_ADDR)")
+	f.StringVar(&o.topic, "topic", "ledger", "topic to use; brokers create it with the first message unless --create-topic")
+	f.BoolVar(&o.createTopic, "create-topic", false, "create the topic on the masters of all broker groups first")
+	f.StringVar(&o.group, "group", "ledger", "consumer group")
+	f.StringVar(&o.run, "run", "", "name of this run, part of every message (default a random one; with --only consume: any run's messages)")
+	f.StringVar(&o.only, "only", both, "produce, consume or both")
+	f.IntVar(&o.messages, "messages", 0, "send this many messages; with --only consume: wait for this many")
+	f.DurationVar(&o.duration, "duration", 0, "send for this long; with --only consume: receive for at most this long")
+	f.Float64Var(&o.rate, "rate", 0, "messages a second, over all producers (default as fast as it goes)")
+	f.IntVar(&o.size, "size", 100, "bytes of a message")
+	f.IntVar(&o.producers, "producers", 4, "concurrent senders")
+	f.DurationVar(&o.wait, "wait", time.Minute, "how long to wait for name servers, brokers and topic at the start")
+	f.DurationVar(&o.drain, "drain", time.Minute, "how long to wait for the messages that are still missing when sending has ended")
+	f.DurationVar(&o.poll, "poll", 30*time.Second, "how often clients look for new routes and name servers")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	return o, o.check(f.Args())
+}
+
+// namePattern is what brokers accept as the name of a topic or group (TopicValidator).
+var namePattern = regexp.MustCompile(`^[%|a-zA-Z0-9_-]+$`)
+
+func (o *options) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	case o.only != both && o.only != produceOnly && o.only != consumeOnly:
+		return fmt.Errorf("--only %q: it is %s, %s or %s", o.only, produceOnly, consumeOnly, both)
+	case o.messages <= 0 && o.duration <= 0:
+		return errors.New("how much? give --messages, --duration or both")
+	case o.messages < 0 || o.duration < 0 || o.rate < 0 || o.size < 0:
+		return errors.New("--messages, --duration, --rate and --size cannot be negative")
+	case o.producers < 1 || o.poll <= 0:
+		return errors.New("--producers and --poll must be positive")
+	case !namePattern.MatchString(o.topic) || !namePattern.MatchString(o.group):
+		return fmt.Errorf("--topic %q, --group %q: letters, digits, - and _ only", o.topic, o.group)
+	case o.run != "" && !namePattern.MatchString(o.run):
+		return fmt.Errorf("--run %q: letters, digits, - and _ only", o.run)
+	}
+	if o.run == "" && o.only != consumeOnly {
+		o.run = strconv.FormatUint(rand.Uint64(), 36)
+	}
+	return nil
+}
+
+func main() {
+	o, err := parseFlags(os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ledger:", err)
+		os.Exit(2)
+	}
+	rlog.SetLogger(clientLog{slog.New(slog.NewTextHandler(os.Stderr, nil))})
+
+	draining, endDrain := context.WithCancel(context.Background())
+	sending, endSending := context.WithCancel(draining)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		fmt.Fprintln(os.Stderr, "ledger: signal: no more sending, draining")
+		endSending()
+		<-signals
+		endDrain()
+	}()
+	l := &ledger{options: o, stderr: os.Stderr, account: newAccount(time.Now())}
+	v, err := l.judge(sending, draining)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ledger:", err)
+	}
+	line, jsonErr := json.Marshal(v)
+	if jsonErr != nil {
+		fmt.Fprintln(os.Stderr, "ledger:", jsonErr)
+	}
+	fmt.Println(string(line))
+	if err != nil || !v.good() {
+		os.Exit(1)
+	}
+}
+
+// ledger is one run.
+type ledger struct {
+	options
+	stderr  io.Writer
+	account *account
+}
+
+// judge sends while sending lives, waits for what is missing while draining lives, both within the options' limits, and
+// returns the verdict, also when it returns an error.
+func (l *ledger) judge(sending, draining context.Context) (verdict, error) {
+	err := l.work(sending, draining)
+	v := l.account.verdict(time.Now())
+	v.Run, v.Topic = l.run, l.topic
+	switch l.only {
+	case produceOnly:
+		v = v.producedOnly()
+	case consumeOnly:
+		// Without a number to wait for, what came is all that can be said.
+		v = v.consumedOnly(max(l.messages, v.Received))
+	}
+	return v, err
+}
+
+func (l *ledger) work(sending, draining context.Context) error {
+	clients, endClients := context.WithCancel(draining)
+	defer endClients()
+	go every(clients, time.Second, l.progress)
+
+	names, err := newResolver(l.nameServers)
+	if err != nil {
+		return err
+	}
+	if err := l.await(sending, "the name servers' addresses", func() error { return names.refresh(sending) }); err != nil {
+		return err
+	}
+	go every(clients, l.poll, func() {
+		if err := names.refresh(clients); err != nil && clients.Err() == nil {
+			fmt.Fprintln(l.stderr, "ledger:", err)
+		}
+	})
+	if err := l.prepareTopic(sending, names); err != nil {
+		return err
+	}
+
+	consuming := make(chan error, 1)
+	stopConsumer := func() error { return nil }
+	if l.only != produceOnly {
+		// Beside the sending: where brokers create the topic, it appears with the first message.
+		go func() {
+			err := l.await(clients, "topic "+l.topic, func() error { return hasRoute(names, l.topic) })
+			if err == nil {
+				stopConsumer, err = consume(clients, names, l.topic, l.group, l.poll, l.receive)
+			}
+			consuming <- err
+		}()
+	} else {
+		consuming <- nil
+	}
+
+	if l.only == consumeOnly {
+		limited, cancel := limit(sending, l.duration)
+		defer cancel()
+		l.until(limited, func() bool { _, received, _, _ := l.account.counts(); return l.messages > 0 && received >= l.messages })
+	} else {
+		if err := l.produce(clients, sending, names); err != nil {
+			return err
+		}
+	}
+	limited, cancel := context.WithTimeout(draining, l.drain)
+	defer cancel()
+	select {
+	case err := <-consuming:
+		if err != nil {
+			return err
+		}
+	case <-limited.Done():
+		return fmt.Errorf("the consumer did not start: %w", limited.Err())
+	}
+	if l.only == both {
+		l.until(limited, func() bool { _, _, open, _ := l.account.counts(); return open == 0 })
+	}
+	l.progress()
+	return stopWithin(stopLimit, stopConsumer)
+}
+
+// stopLimit bounds the consumer's farewell (it saves its offsets at the brokers).
+const stopLimit = 5 * time.Second
+
+func stopWithin(limit time.Duration, stop func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- stop() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(limit):
+		return nil
+	}
+}
+
+// prepareTopic waits until messages can be sent.
+func (l *ledger) prepareTopic(ctx context.Context, names *resolver) error {
+	if l.createTopic {
+		return l.await(ctx, "topic "+l.topic, func() error { return createTopic(ctx, names, l.topic) })
+	}
+	if l.only == consumeOnly {
+		return nil
+	}
+	return l.await(ctx, "a broker", func() error {
+		if hasRoute(names, l.topic) == nil {
+			return nil
+		}
+		return hasRoute(names, everyBroker)
+	})
+}
+
+// await tries until it works, for as long as --wait says.
+func (l *ledger) await(ctx context.Context, what string, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, l.wait)
+	defer cancel()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w (last try: %w)", what, ctx.Err(), err)
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+// until looks for a condition until ctx ends.
+func (l *ledger) until(ctx context.Context, done func() bool) {
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// limit is context.WithTimeout where no duration means no limit.
+func limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
+}
+
+// produce sends numbered messages until one of the limits or the end of sending. A send under way is not cut off.
+func (l *ledger) produce(clients, sending context.Context, names *resolver) error {
+	s, err := newSender(clients, names, l.topic, l.run, l.poll)
+	if err != nil {
+		return err
+	}
+	sending, cancel := limit(sending, l.duration)
+	defer cancel()
+	numbers := make(chan int)
+	var senders sync.WaitGroup
+	for range l.producers {
+		senders.Go(func() {
+			for number := range numbers {
+				l.send(clients, s, number)
+			}
+		})
+	}
+	feed(sending, numbers, l.messages, l.rate)
+	senders.Wait()
+	l.account.stop(time.Now())
+	return nil
+}
+
+// errorPause keeps senders from spinning while a broker refuses connections.
+const errorPause = 50 * time.Millisecond
+
+func (l *ledger) send(ctx context.Context, s *sender, number int) {
+	group, err := s.send(ctx, message(l.run, number, l.size))
+	if err == nil {
+		l.account.ack(number, group, time.Now())
+		return
+	}
+	l.account.fail(err)
+	select {
+	case <-ctx.Done():
+	case <-time.After(errorPause):
+	}
+}
+
+// feed hands out the numbers 0, 1, … and closes numbers after the last one. messages and rate limit it when positive.
+func feed(ctx context.Context, numbers chan<- int, messages int, rate float64) {
+	defer close(numbers)
+	begin := time.Now()
+	for number := 0; messages <= 0 || number < messages; number++ {
+		var due <-chan time.Time
+		if rate > 0 {
+			due = time.After(time.Until(begin.Add(time.Duration(float64(number) / rate * float64(time.Second)))))
+			select {
+			case <-ctx.Done():
+				return
+			case <-due:
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case numbers <- number:
+		}
+	}
+}
+
+// receive books a delivery of this run; other runs may have used the topic before.
+func (l *ledger) receive(body []byte) {
+	run, number, ok := parseMessage(body)
+	if ok && (l.run == "" || run == l.run) {
+		l.account.receive(number, time.Now())
+	}
+}
+
+func (l *ledger) progress() {
+	acked, received, open, sendErrors := l.account.counts()
+	fmt.Fprintf(l.stderr, "ledger %6.1fs  acked %d  received %d  missing %d  send errors %d\n",
+		time.Since(l.account.started).Seconds(), acked, received, open, sendErrors)
+}
