@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/zapr"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -76,7 +77,8 @@ func command() *cobra.Command {
 
 func run(ctx context.Context, o options) error {
 	config := zap.NewProductionConfig()
-	config.Sampling = nil
+	config.Sampling, config.DisableStacktrace, config.DisableCaller = nil, true, true
+	config.EncoderConfig.EncodeTime = zapcore.ISO8601TimeEncoder
 	if o.debug {
 		config.Level = zap.NewAtomicLevelAt(zap.DebugLevel)
 	}

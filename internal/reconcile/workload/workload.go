@@ -168,5 +168,9 @@ func (p *Pass) Finish(ctx context.Context, before client.Object, generation *int
 		p.Conditions.Settle()
 		*generation = p.Owner.GetGeneration()
 	}
-	return errors.Join(failure, kube.PatchStatus(ctx, p.Client, before, p.Owner))
+	err := kube.PatchStatus(ctx, p.Client, before, p.Owner)
+	if apierrors.IsConflict(err) {
+		err = nil // this pass read an old copy; the newer one is on its way and wakes the next
+	}
+	return errors.Join(failure, err)
 }
