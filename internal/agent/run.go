@@ -1,0 +1,249 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/jvm"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/probe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/properties"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/render"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/supervise"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+)
+
+// logf writes a line in the format of the servers' own log, which goes to the same place.
+func logf(level, format string, args ...any) {
+	fmt.Printf("%s %-5s agent - %s\n", time.Now().Format("2006-01-02 15:04:05.000"), level, fmt.Sprintf(format, args...))
+}
+
+// main runs the server until it ends and returns the container's exit code.
+func (c *config) main() int {
+	result, err := c.run()
+	switch {
+	case err != nil:
+		c.explain(err.Error())
+		return exitFailure
+	case result.Signal == syscall.SIGKILL:
+		c.explain("java was killed; most likely the container ran out of memory: raise resources.limits.memory, or lower jvm.heap and jvm.directMemory")
+	case result.Signal != 0:
+		c.explain(fmt.Sprintf("java was ended by the signal %q", result.Signal))
+	case result.ExitCode != 0:
+		// Not into the termination log: the end of the container's log, which Kubernetes shows instead, says more.
+		logf("ERROR", "java exited with code %d; its reason is above", result.ExitCode)
+	default:
+		logf("INFO", "java has stopped")
+	}
+	return result.ExitCode
+}
+
+// explain says why the container ends, in the log and where Kubernetes looks for it.
+func (c *config) explain(reason string) {
+	logf("ERROR", "%s", reason)
+	if f, err := os.OpenFile(c.terminationLog, os.O_WRONLY|os.O_TRUNC, 0); err == nil {
+		_, _ = f.WriteString(reason)
+		_ = f.Close()
+	}
+}
+
+func (c *config) run() (supervise.Result, error) {
+	signals := supervise.Signals()
+	defer signal.Stop(signals)
+
+	home := os.Getenv("ROCKETMQ_HOME")
+	if err := jvm.CheckHome(home); err != nil {
+		return supervise.Result{}, err
+	}
+	if err := c.checkDataDir(); err != nil {
+		return supervise.Result{}, err
+	}
+	input, err := c.input()
+	if err != nil {
+		return supervise.Result{}, err
+	}
+	if err := c.write(input); err != nil {
+		return supervise.Result{}, err
+	}
+	java, err := jvm.Find(context.Background(), os.Getenv("JAVA_HOME"))
+	if err != nil {
+		return supervise.Result{}, err
+	}
+	args, err := c.javaArgs(java.Major, home, input.ConfigFile)
+	if err != nil {
+		return supervise.Result{}, err
+	}
+
+	child := &supervise.Child{Path: java.Path, Args: args, Env: os.Environ()}
+	rc := remoting.NewClient(remoting.Options{})
+	defer rc.Close()
+	prober := c.prober(input, child, admin.New(rc))
+	listener, err := net.Listen("tcp", c.http)
+	if err != nil {
+		return supervise.Result{}, fmt.Errorf("listen for probes: %w", err)
+	}
+	server := &http.Server{Handler: prober.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	defer server.Close()
+
+	logf("INFO", "starting java %d: %s %q", java.Major, java.Path, args)
+	return child.Run(signals)
+}
+
+// input gathers what the configuration depends on.
+func (c *config) input() (render.Input, error) {
+	s, err := c.settings()
+	if err != nil {
+		return render.Input{}, err
+	}
+	in := render.Input{
+		Role:       c.role,
+		PodName:    os.Getenv("POD_NAME"),
+		PodIP:      os.Getenv("POD_IP"),
+		Settings:   s,
+		DataDir:    c.dataDir,
+		ConfigFile: filepath.Join(c.runDir, string(c.role)+".conf"),
+	}
+	if s.HostNetwork {
+		if ip := os.Getenv("HOST_IP"); ip != "" {
+			in.PodIP = ip
+		}
+	}
+	if c.role != settings.Broker {
+		return in, nil
+	}
+	base := filepath.Join(c.baseDir, settings.BaseFile)
+	data, err := os.ReadFile(base)
+	if errors.Is(err, fs.ErrNotExist) {
+		return in, nil
+	}
+	if err == nil {
+		in.Base, err = properties.Parse(data)
+	}
+	if err != nil {
+		return render.Input{}, fmt.Errorf("the file %s of spec.volumes: %w", base, err)
+	}
+	return in, nil
+}
+
+func (c *config) settings() (settings.Settings, error) {
+	path := filepath.Join(c.settingsDir, settings.File)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return settings.Settings{}, fmt.Errorf("the operator's settings: %w", err)
+	}
+	var s settings.Settings
+	if err := json.Unmarshal(data, &s); err != nil {
+		return settings.Settings{}, fmt.Errorf("the operator's settings %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// write renders the configuration into the run directory. RocketMQ rewrites its file when properties are changed at
+// run time, so it must be writable, and is made anew at each start.
+func (c *config) write(in render.Input) error {
+	props, overrides, err := render.Properties(in)
+	if err != nil {
+		return err
+	}
+	for _, o := range overrides {
+		logf("WARN", "property of the user overridden: %s", o)
+	}
+	if err := os.MkdirAll(c.runDir, 0o755); err != nil {
+		return fmt.Errorf("the directory for the configuration: %w", err)
+	}
+	for path, content := range map[string][]byte{
+		in.ConfigFile:        properties.Format(props),
+		c.logbackFile():      render.Logback,
+		c.javaSecurityFile(): render.JavaSecurity,
+	} {
+		if err := os.WriteFile(path, content, 0o640); err != nil {
+			return fmt.Errorf("write configuration: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *config) logbackFile() string      { return filepath.Join(c.runDir, "logback.xml") }
+func (c *config) javaSecurityFile() string { return filepath.Join(c.runDir, "java.security") }
+
+func (c *config) javaArgs(major int, home, configFile string) ([]string, error) {
+	options, err := jvm.Options{
+		Role:                c.role,
+		JavaMajor:           major,
+		DefaultHeap:         c.defaultHeap,
+		DefaultDirectMemory: c.defaultDirectMemory,
+		Getenv:              os.Getenv,
+		Heap:                c.heap,
+		DirectMemory:        c.directMemory,
+		Extra:               c.javaOptions,
+	}.Args()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{
+		// RocketMQ derives paths from it, and a uid that the image does not know has none.
+		"-Duser.home=" + filepath.Dir(c.dataDir),
+		"-Drmq.logback.configurationFile=" + c.logbackFile(),
+		"-Djava.security.properties=" + c.javaSecurityFile(),
+	}
+	args = append(args, options...)
+	return append(args, "-cp", jvm.ClassPath(home), jvm.MainClass(c.role), "-c", configFile), nil
+}
+
+func (c *config) prober(in render.Input, child *supervise.Child, client *admin.Client) *probe.Prober {
+	port := map[settings.Role]int{
+		settings.NameServer: settings.NameServerPort,
+		settings.Controller: settings.ControllerPort,
+		settings.Broker:     settings.BrokerPort,
+	}[c.role]
+	ip := in.PodIP
+	if ip == "" {
+		ip = "127.0.0.1"
+	}
+	p := &probe.Prober{Role: c.role, Process: child, Admin: client, Server: net.JoinHostPort(ip, strconv.Itoa(port))}
+	if c.role == settings.Broker {
+		group, ordinal, _ := render.SplitPodName(in.PodName) // checked by render.Properties
+		p.Broker = probe.Broker{
+			Name: group, Ordinal: int64(ordinal), Address: render.Address(in), Mode: in.Settings.Broker.Mode,
+			// The file follows the name servers while the broker runs; the broker is told by the operator.
+			NameServers: func() []string {
+				if now, err := c.settings(); err == nil && now.Broker != nil {
+					return now.Broker.NameServers
+				}
+				return in.Settings.Broker.NameServers
+			},
+		}
+	}
+	return p
+}
+
+// checkDataDir tries to write. Kubernetes makes volumes writable through fsGroup, but never hostPath ones.
+func (c *config) checkDataDir() error {
+	err := os.MkdirAll(c.dataDir, 0o755)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(c.dataDir, ".rocketmq-agent-*"); err == nil {
+			_ = f.Close()
+			return os.Remove(f.Name())
+		}
+	}
+	owner := fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid())
+	if c.hostPath != "" {
+		return fmt.Errorf("the data directory is not writable: run `chown -R %s %s` on node %s: %w", owner, c.hostPath, os.Getenv("HOST_IP"), err)
+	}
+	return fmt.Errorf("the data directory %s is not writable: give the pod the fsGroup %d, or run `chown -R %s` on the directory behind it: %w",
+		c.dataDir, os.Getgid(), owner, err)
+}
