@@ -139,7 +139,7 @@ func (p *pass) resolve(ctx context.Context, ref reference) (*kube.Waiting, error
 
 // checkLegacy looks for the predecessor's StatefulSets before ours exist: their brokers have the same names.
 func (p *pass) checkLegacy(ctx context.Context) (*kube.Waiting, error) {
-	if p.b.Status.Size > 0 {
+	if len(p.existing) > 0 {
 		return nil, nil
 	}
 	var list appsv1.StatefulSetList
@@ -207,14 +207,14 @@ func (p *pass) readReferences(ctx context.Context) (*kube.Waiting, error) {
 
 // awaitNameServers and awaitControllers hold back the creation of brokers, not the care for those that exist.
 func (p *pass) awaitNameServers(context.Context) (*kube.Waiting, error) {
-	if p.nameService == nil || p.b.Status.Size > 0 || p.nameService.Status.ReadySize > 0 {
+	if p.nameService == nil || len(p.existing) > 0 || p.nameService.Status.ReadySize > 0 {
 		return nil, nil
 	}
 	return kube.Wait(v1alpha1.ReasonWaitingForNameServers, "NameService %s has no name server that answers yet", p.nameService.Name), nil
 }
 
 func (p *pass) awaitControllers(context.Context) (*kube.Waiting, error) {
-	if p.controller == nil || p.b.Status.Size > 0 || p.controller.Status.Leader != "" {
+	if p.controller == nil || len(p.existing) > 0 || p.controller.Status.Leader != "" {
 		return nil, nil
 	}
 	return kube.Wait(v1alpha1.ReasonWaitingForControllers, "Controller %s has no leader yet", p.controller.Name), nil

@@ -37,17 +37,13 @@ func (p *pass) applyGroups(ctx context.Context) (*kube.Waiting, error) {
 	for i := range p.pods {
 		p.b.Status.Nodes = append(p.b.Status.Nodes, p.pods[i].Name)
 	}
-	existing, err := p.existing(ctx)
-	if err != nil {
-		return nil, err
-	}
 	groups := desired.Groups(p.b)
-	for g := range existing {
+	for g := range p.existing {
 		groups = max(groups, g+1)
 	}
 	busy := false
 	for g := range groups {
-		members := max(desired.Members(p.b), existing[g])
+		members := max(desired.Members(p.b), p.existing[g])
 		budget, set, err := p.Cluster.BrokerGroup(p.b, g, members, p.deps)
 		if err != nil {
 			return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
@@ -73,21 +69,21 @@ func outdated(pod *corev1.Pod, hash string) bool {
 	return pod.Annotations[desired.AnnotationHash] != hash
 }
 
-// existing are the replicas of the groups that exist. Neither groups nor members are removed by a smaller number in the
-// spec: that needs their messages consumed first.
-func (p *pass) existing(ctx context.Context) (map[int32]int32, error) {
+// readExisting finds the groups that exist and how many members each has. Neither groups nor members are removed by a
+// smaller number in the spec: that needs their messages consumed first.
+func (p *pass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 	var list appsv1.StatefulSetList
 	if err := p.Client.List(ctx, &list, client.InNamespace(p.b.Namespace), client.MatchingLabels(desired.Selector(p.b.Name, desired.Broker, ""))); err != nil {
 		return nil, fmt.Errorf("list StatefulSets: %w", err)
 	}
-	out := map[int32]int32{}
+	p.existing = map[int32]int32{}
 	for i := range list.Items {
 		set := &list.Items[i]
 		if g := desired.Ordinal(set.Name); set.Name == desired.Group(p.b.Name, g) && set.Spec.Replicas != nil {
-			out[g] = *set.Spec.Replicas
+			p.existing[g] = *set.Spec.Replicas
 		}
 	}
-	return out, nil
+	return nil, nil
 }
 
 func (p *pass) podsOf(group string) []corev1.Pod {

@@ -228,13 +228,17 @@ func (p *pass) summarize() {
 // tellMasters sends an event for each group that has another master than before.
 func (p *pass) tellMasters(before []v1alpha1.BrokerGroupStatus) {
 	for _, group := range p.b.Status.Groups {
-		i := slices.IndexFunc(before, func(g v1alpha1.BrokerGroupStatus) bool { return g.Name == group.Name })
+		was := ""
+		if i := slices.IndexFunc(before, func(g v1alpha1.BrokerGroupStatus) bool { return g.Name == group.Name }); i >= 0 {
+			was = before[i].Master
+		}
+		at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == group.Master })
 		switch {
-		case group.Master == "" || (i >= 0 && before[i].Master == group.Master):
-		case i < 0 || before[i].Master == "":
-			p.Event("MasterElected", "Observe", "%s is master of %s", group.Master, group.Name)
+		case at < 0 || was == group.Master:
+		case was == "":
+			p.Event(&p.pods[at], "MasterElected", "Observe", "%s is master of %s", group.Master, group.Name)
 		default:
-			p.Event("MasterChanged", "Observe", "%s: %s → %s", group.Name, before[i].Master, group.Master)
+			p.Event(&p.pods[at], "MasterChanged", "Observe", "%s is master of %s after %s", group.Master, group.Name, was)
 		}
 	}
 }

@@ -79,10 +79,11 @@ type pass struct {
 	controller  *v1alpha1.Controller  // nil in STATIC mode
 	deps        desired.Dependencies
 
-	hash string                // of the wanted spec
-	sets []*appsv1.StatefulSet // one for each group
-	pods []corev1.Pod
-	seen view
+	existing map[int32]int32       // members of the groups that exist
+	hash     string                // of the wanted spec
+	sets     []*appsv1.StatefulSet // one for each group
+	pods     []corev1.Pod
+	seen     view
 }
 
 // Reconcile brings the objects and the status of a Broker to what its spec says.
@@ -99,6 +100,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.checkImage,
 		p.resolveNameService,
 		p.resolveController,
+		p.readExisting,
 		p.checkLegacy,
 		p.checkNames,
 		p.readReferences,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -153,8 +154,8 @@ func (p *pass) observeLeader(context.Context) (*kube.Waiting, error) {
 	p.fresh = seen && time.Now().Add(-age).After(readySince.Add(time.Second))
 	if was := p.ctl.Status.Leader; seen && was != pods[leader] {
 		p.ctl.Status.Leader = pods[leader]
-		if p.ctl.Status.Leader != "" {
-			p.Event("LeaderElected", "Observe", "%s leads the controllers", p.ctl.Status.Leader)
+		if i := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == pods[leader] }); i >= 0 {
+			p.Event(&p.pods[i], "LeaderElected", "Observe", "%s leads the controllers", pods[leader])
 		}
 	}
 	return nil, nil

@@ -156,8 +156,8 @@ func (p *Pass) LostNodes(ctx context.Context, pods []corev1.Pod) error {
 		}
 		var node corev1.Node
 		err := p.Reader.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, &node)
-		if apierrors.IsNotFound(err) {
-			continue
+		if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+			continue // an operator that is confined to namespaces may not see nodes
 		}
 		if err != nil {
 			return fmt.Errorf("read node %s: %w", pod.Spec.NodeName, err)
@@ -216,6 +216,6 @@ func (p *Pass) Replace(ctx context.Context, pods []corev1.Pod, decision rollout.
 	if err != nil {
 		return fmt.Errorf("replace pod %s: %w", pod.Name, err)
 	}
-	p.Event("ReplacingPod", "Replace", "replacing pod %s: %s (%d outdated)", pod.Name, decision.Reason, decision.Outdated)
+	p.Event(pod, "ReplacingPod", "Replace", "replacing pod %s: %s (%d outdated)", pod.Name, decision.Reason, decision.Outdated)
 	return nil
 }

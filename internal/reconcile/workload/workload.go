@@ -53,14 +53,10 @@ type Pass struct {
 	Conditions *kube.Conditions
 }
 
-// Event tells the user what the operator did.
-func (p *Pass) Event(reason, action, format string, args ...any) {
-	p.Recorder.Eventf(p.Owner, nil, corev1.EventTypeNormal, reason, action, format, args...)
-}
-
-// Warn tells the user of trouble.
-func (p *Pass) Warn(reason, action, format string, args ...any) {
-	p.Recorder.Eventf(p.Owner, nil, corev1.EventTypeWarning, reason, action, format, args...)
+// Event tells the user what the operator did, or saw, to which object. Events that differ only in their text are
+// counted as one, so the object matters.
+func (p *Pass) Event(object client.Object, reason, action, format string, args ...any) {
+	p.Recorder.Eventf(p.Owner, object, corev1.EventTypeNormal, reason, action, format, args...)
 }
 
 // Apply writes owned objects. A foreign object of a wanted name, or the API server's refusal, ends the pass with a
@@ -124,11 +120,11 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	}
 	switch {
 	case !exists && wrote:
-		p.Event("Created", "Create", "created StatefulSet %s with %d pods", set.Name, *set.Spec.Replicas)
+		p.Event(set, "Created", "Create", "created StatefulSet %s with %d pods", set.Name, *set.Spec.Replicas)
 	case exists && Hash(&live) != Hash(set):
-		p.Event("Updated", "Update", "StatefulSet %s has the new spec; its pods follow one at a time", set.Name)
+		p.Event(set, "Updated", "Update", "StatefulSet %s has the new spec; its pods follow one at a time", set.Name)
 	case exists && *live.Spec.Replicas != *set.Spec.Replicas:
-		p.Event("Scaled", "Scale", "StatefulSet %s goes from %d to %d pods", set.Name, *live.Spec.Replicas, *set.Spec.Replicas)
+		p.Event(set, "Scaled", "Scale", "StatefulSet %s goes from %d to %d pods", set.Name, *live.Spec.Replicas, *set.Spec.Replicas)
 	}
 	return nil, nil
 }
@@ -164,7 +160,7 @@ func (p *Pass) Finish(ctx context.Context, before client.Object, generation *int
 		p.Conditions.Settle()
 		*generation = p.Owner.GetGeneration()
 	default:
-		p.Conditions.Set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "")
+		p.Conditions.Set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "every member serves")
 		p.Conditions.Settle()
 		*generation = p.Owner.GetGeneration()
 	}
