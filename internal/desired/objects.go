@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"reflect"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -21,8 +22,14 @@ import (
 // spec.
 type References map[string]map[string]string
 
-// hash covers what the user can change about a running pod, and nothing that the operator decides.
+// hash covers what the user can change about a running pod, and nothing that the operator decides. An empty list or
+// map says the same as none.
 func hash(parts ...any) (string, error) {
+	for i, part := range parts {
+		if v := reflect.ValueOf(part); (v.Kind() == reflect.Map || v.Kind() == reflect.Slice) && v.Len() == 0 {
+			parts[i] = nil
+		}
+	}
 	data, err := json.Marshal(parts)
 	if err != nil {
 		return "", fmt.Errorf("hash: %w", err)

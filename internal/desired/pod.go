@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -209,6 +210,8 @@ func (p podSpec) rocketmqContainer() corev1.Container {
 	}
 }
 
+// env is the pod's identity and the user's variables. No name is there twice: the API server refuses to apply such a
+// list. The identity is ours, the tools' NAMESRV_ADDR the user's if given.
 func (p podSpec) env() []corev1.EnvVar {
 	field := func(name, path string) corev1.EnvVar {
 		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
@@ -220,10 +223,19 @@ func (p podSpec) env() []corev1.EnvVar {
 		field("POD_IP", "status.podIP"),
 		field("HOST_IP", "status.hostIP"),
 	}
-	if p.nameServers != "" {
-		env = append(env, corev1.EnvVar{Name: "NAMESRV_ADDR", Value: p.nameServers})
+	has := func(env []corev1.EnvVar, name string) bool {
+		return slices.ContainsFunc(env, func(e corev1.EnvVar) bool { return e.Name == name })
 	}
-	return append(env, p.settings.Env...)
+	const tools = "NAMESRV_ADDR"
+	if p.nameServers != "" && !has(p.settings.Env, tools) {
+		env = append(env, corev1.EnvVar{Name: tools, Value: p.nameServers})
+	}
+	for _, e := range p.settings.Env {
+		if !has(env, e.Name) {
+			env = append(env, e)
+		}
+	}
+	return env
 }
 
 func (p podSpec) podVolumes() []corev1.Volume {

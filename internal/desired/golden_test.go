@@ -1,0 +1,152 @@
+package desired
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/yaml"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+)
+
+var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
+
+// installation is the one that all tests are about.
+func installation() Cluster {
+	return Cluster{Domain: "cluster.local", AgentImage: "registry.example/rocketmq-operator:1"}
+}
+
+// dependencies are those of a Broker whose NameService is mq/ns and whose Controller is mq/ctl.
+func dependencies() Dependencies {
+	ns, ctl := &v1alpha1.NameService{}, &v1alpha1.Controller{}
+	ns.Name, ns.Namespace, ctl.Name, ctl.Namespace = "ns", "mq", "ctl", "mq"
+	c := installation()
+	return Dependencies{
+		NameServers: c.NameServerAddresses(ns), Controllers: c.ControllerAddresses(ctl),
+		NameServerService: c.NameServerService("ns", "mq"),
+	}
+}
+
+// TestGolden compares every object that a resource asks for with testdata/<case>.golden.yaml.
+func TestGolden(t *testing.T) {
+	inputs, err := filepath.Glob("testdata/*.in.yaml")
+	if err != nil || len(inputs) == 0 {
+		t.Fatalf("no input in testdata: %v", err)
+	}
+	for _, input := range inputs {
+		base := strings.TrimSuffix(input, ".in.yaml")
+		t.Run(filepath.Base(base), func(t *testing.T) {
+			golden := base + ".golden.yaml"
+			got := objectsOf(t, input)
+			if *update {
+				if err := os.WriteFile(golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("objects differ from %s (-want +got); if that is meant: go test -update\n%s", golden, diff)
+			}
+		})
+	}
+}
+
+// objectsOf renders all objects of the resource in a file as YAML documents.
+func objectsOf(t *testing.T, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kind struct{ Kind string }
+	if err := yaml.Unmarshal(text, &kind); err != nil {
+		t.Fatal(err)
+	}
+	var objects []client.Object
+	add := func(err error, more ...client.Object) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects = append(objects, more...)
+	}
+	c := installation()
+	switch kind.Kind {
+	case "NameService":
+		ns := parse[v1alpha1.NameService](t, string(text))
+		shared, set, err := c.NameService(ns, nil)
+		add(err, append(shared, set)...)
+	case "Controller":
+		ctl := parse[v1alpha1.Controller](t, string(text))
+		shared, set, err := c.Controller(ctl, nil)
+		add(err, append(shared, set, c.ControllerService(ctl))...)
+	case "Broker":
+		b := parse[v1alpha1.Broker](t, string(text))
+		deps := dependencies()
+		if external := ExternalNameServers(b); len(external) > 0 {
+			deps.NameServers, deps.NameServerService = external, strings.Join(external, ";")
+		}
+		if Mode(b) == "STATIC" {
+			deps.Controllers = nil
+		}
+		shared, err := c.Broker(b, deps)
+		add(err, shared...)
+		for g := range Groups(b) {
+			budget, set, err := c.BrokerGroup(b, g, Members(b), deps)
+			add(err, budget, set)
+		}
+	default:
+		t.Fatalf("%s: no such kind %q", file, kind.Kind)
+	}
+	var out bytes.Buffer
+	for _, object := range objects {
+		out.WriteString("---\n")
+		out.Write(document(t, object))
+	}
+	return out.Bytes()
+}
+
+// document is an object as a user would write it.
+func document(t *testing.T, object client.Object) []byte {
+	t.Helper()
+	gvk, err := apiutil.GVKForObject(object, scheme.Scheme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(content, "status")
+	u := &unstructured.Unstructured{Object: content}
+	u.SetGroupVersionKind(gvk)
+	text, err := yaml.Marshal(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// parse reads a resource; a field that does not exist is an error.
+func parse[T any](t *testing.T, text string) *T {
+	t.Helper()
+	out := new(T)
+	if err := yaml.UnmarshalStrict([]byte(text), out); err != nil {
+		t.Fatalf("%v in:\n%s", err, text)
+	}
+	return out
+}

@@ -1,0 +1,189 @@
+package desired
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+)
+
+// change sets one field of a spec, given as YAML.
+type change struct {
+	spec string
+	// restarts: the pods must be replaced to follow.
+	restarts bool
+}
+
+// podChanges are those that all kinds have.
+func podChanges() map[string]change {
+	return map[string]change{
+		"imagePullPolicy":           {"Always", true},
+		"imagePullSecrets":          {"[{name: s}]", true},
+		"resources":                 {"{limits: {memory: 3Gi}}", true},
+		"env":                       {"[{name: A, value: b}]", true},
+		"securityContext":           {"{runAsUser: 5}", true},
+		"containerSecurityContext":  {"{privileged: false}", true},
+		"podAnnotations":            {"{a: b}", true},
+		"affinity":                  {"{nodeAffinity: {}}", true},
+		"tolerations":               {"[{operator: Exists}]", true},
+		"nodeSelector":              {"{a: b}", true},
+		"priorityClassName":         {"p", true},
+		"serviceAccountName":        {"s", true},
+		"topologySpreadConstraints": {"[{topologyKey: rack}]", true},
+		"podTemplate":               {"{metadata: {annotations: {a: b}}}", true},
+		"jvm":                       {"{heap: 1Gi}", true},
+		"paused":                    {"true", false},
+		"hostPath":                  {"/other", true},
+		// The CRD refuses a change of these, growth of storage aside, which needs no restart.
+		"storageMode":          {"EmptyDir", false},
+		"volumeClaimTemplates": {"[{metadata: {name: x}}]", false},
+		"storage":              {"{size: 20Gi}", false},
+	}
+}
+
+// TestHash changes every field of every spec, so that whoever adds a field has to say whether it needs a restart.
+func TestHash(t *testing.T) {
+	for _, kind := range []struct {
+		name    string
+		spec    reflect.Type
+		hash    func(t *testing.T, c Cluster, spec string) string
+		changes map[string]change
+	}{
+		{"NameService", reflect.TypeFor[v1alpha1.NameServiceSpec](), nameServiceHash, map[string]change{
+			"size":             {"3", false},
+			"nameServiceImage": {"apache/rocketmq:5.5.0", true},
+			"hostNetwork":      {"true", true},
+			"dnsPolicy":        {"Default", true},
+			"config":           {"{a: b}", true},
+		}},
+		{"Controller", reflect.TypeFor[v1alpha1.ControllerSpec](), controllerHash, map[string]change{
+			"size":            {"5", false},
+			"controllerImage": {"apache/rocketmq:5.5.0", true},
+			"config":          {"{a: b}", true},
+		}},
+		{"Broker", reflect.TypeFor[v1alpha1.BrokerSpec](), brokerHash, map[string]change{
+			"size":                                 {"3", false},
+			"replicaPerGroup":                      {"2", false},
+			"clusterMode":                          {"CONTROLLER", false}, // cannot change
+			"clusterName":                          {"other", false},      // cannot change
+			"nameServers":                          {"a:9876", false},     // reaches brokers without a restart
+			"nameServiceRef":                       {"{name: other}", false},
+			"controllerRef":                        {"{name: other}", false},
+			"brokerImage":                          {"apache/rocketmq:5.5.0", true},
+			"hostNetwork":                          {"true", true},
+			"config":                               {"{a: b}", true},
+			"volumes":                              {"[{name: v, emptyDir: {}}]", true},
+			"drainSeconds":                         {"60", true},
+			"persistentVolumeClaimRetentionPolicy": {"{whenDeleted: Delete}", false},
+			"allowRestart":                         {"true", false},
+			"scalePodName":                         {"b-0-0", false},
+		}},
+	} {
+		t.Run(kind.name, func(t *testing.T) {
+			for field, c := range podChanges() {
+				kind.changes[field] = c
+			}
+			before := kind.hash(t, installation(), "{}")
+			for _, field := range jsonFields(kind.spec) {
+				c, known := kind.changes[field]
+				if !known {
+					t.Errorf("spec.%s: say here whether its change restarts pods", field)
+					continue
+				}
+				after := kind.hash(t, installation(), "{"+field+": "+c.spec+"}")
+				if restarts := after != before; restarts != c.restarts {
+					t.Errorf("spec.%s: a change restarts pods: %t, want %t", field, restarts, c.restarts)
+				}
+			}
+			other := Cluster{Domain: "other.domain", AgentImage: "registry.example/rocketmq-operator:2"}
+			if kind.hash(t, other, "{}") != before {
+				t.Error("an upgrade of the operator would restart pods")
+			}
+			// Defaults that the API server fills in, and empty values, say the same as nothing.
+			for _, same := range []string{
+				"{config: {}}", "{env: []}", "{volumeClaimTemplates: []}", "{podAnnotations: {}, resources: {}}",
+				"{tolerations: [], imagePullSecrets: [], nodeSelector: {}, topologySpreadConstraints: []}",
+			} {
+				if kind.hash(t, installation(), same) != before {
+					t.Errorf("spec %s restarts pods", same)
+				}
+			}
+		})
+	}
+	for _, same := range []string{"{volumes: []}", "{drainSeconds: 35}", "{brokerImage: 'apache/rocketmq:5.4.0'}"} {
+		if brokerHash(t, installation(), same) != brokerHash(t, installation(), "{}") {
+			t.Errorf("Broker spec %s restarts pods", same)
+		}
+	}
+}
+
+// TestHashOfReferences: what a ConfigMap holds that the spec refers to is part of the spec.
+func TestHashOfReferences(t *testing.T) {
+	sum := func(refs References) string {
+		deps := dependencies()
+		deps.References = refs
+		_, set, err := installation().BrokerGroup(parse[v1alpha1.Broker](t, "metadata: {name: b, namespace: mq}"), 0, 2, deps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return hashOf(set)
+	}
+	one := sum(References{"a": {"k": "1"}})
+	if one != sum(References{"a": {"k": "1"}}) || one == sum(References{"a": {"k": "2"}}) || one == sum(nil) {
+		t.Error("the hash must follow the content of a referenced ConfigMap")
+	}
+	if sum(nil) != sum(References{}) {
+		t.Error("no references are told in two ways")
+	}
+}
+
+func nameServiceHash(t *testing.T, c Cluster, spec string) string {
+	t.Helper()
+	_, set, err := c.NameService(parse[v1alpha1.NameService](t, "metadata: {name: x, namespace: mq}\nspec: "+spec), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hashOf(set)
+}
+
+func controllerHash(t *testing.T, c Cluster, spec string) string {
+	t.Helper()
+	_, set, err := c.Controller(parse[v1alpha1.Controller](t, "metadata: {name: x, namespace: mq}\nspec: "+spec), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hashOf(set)
+}
+
+func brokerHash(t *testing.T, c Cluster, spec string) string {
+	t.Helper()
+	b := parse[v1alpha1.Broker](t, "metadata: {name: x, namespace: mq}\nspec: "+spec)
+	deps := dependencies()
+	if external := ExternalNameServers(b); len(external) > 0 {
+		deps.NameServers, deps.NameServerService = external, strings.Join(external, ";")
+	}
+	_, set, err := c.BrokerGroup(b, 0, Members(b), deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hashOf(set)
+}
+
+func hashOf(set *appsv1.StatefulSet) string { return set.Spec.Template.Annotations[AnnotationHash] }
+
+// jsonFields are the names of a spec's fields, those of embedded structs too.
+func jsonFields(spec reflect.Type) []string {
+	var names []string
+	for field := range spec.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" {
+			names = append(names, jsonFields(field.Type)...)
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
+}
