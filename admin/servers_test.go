@@ -20,8 +20,8 @@ const (
 	cluster = "cluster-a"
 	group   = "broker-a"
 
-	startLimit = 90 * time.Second // on a busy machine; usually 15 s
-	stepLimit  = 40 * time.Second
+	startLimit = 3 * time.Minute // on a starved machine; usually 15 s
+	stepLimit  = time.Minute
 )
 
 // fixture is one small cluster that all tests of the package share.
