@@ -63,9 +63,12 @@ func Next(groups []Group) Decision {
 		decision.Reason = waiting
 		return decision
 	}
-	if p, ok := first(groups, func(p Pod) bool { return p.Outdated && p.Stuck }); ok {
+	if p, ok := first(groups, func(p Pod) bool { return p.Outdated && p.Stuck && p.Keep == "" }); ok {
 		decision.Replace, decision.Reason = p.Name, "it cannot become ready with its old spec"
 		return decision
+	}
+	if p, ok := first(groups, func(p Pod) bool { return p.Outdated && p.Stuck }); ok {
+		return decision.blocked(p)
 	}
 	if waiting := unhealthy(groups); waiting != "" {
 		decision.Reason = waiting
@@ -73,14 +76,18 @@ func Next(groups []Group) Decision {
 	}
 	p := nextInOrder(groups)
 	if p.Keep != "" {
-		decision.Reason, decision.Blocked = fmt.Sprintf("%s is not replaced: %s", p.Name, p.Keep), true
-		return decision
+		return decision.blocked(p)
 	}
 	decision.Replace, decision.Reason = p.Name, "its spec changed"
 	if p.Leading {
 		decision.Reason = "its spec changed; it leads and goes last"
 	}
 	return decision
+}
+
+func (d Decision) blocked(p Pod) Decision {
+	d.Reason, d.Blocked = fmt.Sprintf("%s is not replaced: %s", p.Name, p.Keep), true
+	return d
 }
 
 // inMotion says which pod is coming or going.

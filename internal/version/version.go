@@ -43,7 +43,7 @@ func Of(image string) (Version, bool) {
 // Unsupported says why an image cannot be run, "" if nothing speaks against it.
 func Unsupported(image string) string {
 	const remedy = "set an official image such as apache/rocketmq:5.4.0"
-	name := image[strings.LastIndex(image, "/")+1:]
+	name, _, _ := strings.Cut(image[strings.LastIndex(image, "/")+1:], "@")
 	name, _, _ = strings.Cut(name, ":")
 	switch name {
 	case "rocketmq-broker", "rocketmq-nameserver", "rocketmq-namesrv", "rocketmq-controller":

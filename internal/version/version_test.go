@@ -1,0 +1,119 @@
+package version
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestOf(t *testing.T) {
+	for image, want := range map[string]string{
+		"apache/rocketmq:5.4.0":                                      "5.4.0",
+		"rocketmq:v5.3.2":                                            "5.3.2",
+		"registry.example:5000/mirror/rocketmq:5.10.1":               "5.10.1",
+		"apache/rocketmq:5.3.3-arm64":                                "5.3.3",
+		"apache/rocketmq:5.4.0@sha256:0123456789abcdef":              "5.4.0",
+		"apacherocketmq/rocketmq-broker:4.5.0-alpine-operator-0.3.0": "4.5.0",
+		"apache/rocketmq":                                            "",
+		"apache/rocketmq:latest":                                     "",
+		"apache/rocketmq:5.4":                                        "",
+		"apache/rocketmq:5.4.0.1":                                    "",
+		"apache/rocketmq:2025-5.4.0":                                 "",
+		"registry.example:5000/rocketmq":                             "",
+		"apache/rocketmq@sha256:0123456789abcdef":                    "",
+		"": "",
+	} {
+		got, ok := Of(image)
+		if ok != (want != "") || (ok && got.String() != want) {
+			t.Errorf("Of(%q) = %s, %t; want %q", image, got, ok, want)
+		}
+	}
+}
+
+func TestLess(t *testing.T) {
+	ordered := []Version{{4, 9, 9}, {5, 0, 0}, {5, 1, 0}, {5, 1, 10}, {5, 3, 3}, {5, 10, 0}, {6, 0, 0}}
+	for i, a := range ordered {
+		for j, b := range ordered {
+			if a.Less(b) != (i < j) {
+				t.Errorf("%s.Less(%s) = %t", a, b, a.Less(b))
+			}
+		}
+	}
+}
+
+func TestUnsupported(t *testing.T) {
+	for image, supported := range map[string]bool{
+		"":                      true, // the default
+		"apache/rocketmq:5.4.0": true,
+		"apache/rocketmq:5.0.0": true,
+		"apache/rocketmq":       true,
+		"registry.example:5000/mq/rocketmq@sha256:0123456789abcdef": true,
+		"registry.example/own-build:nightly":                        true,
+
+		"apache/rocketmq:4.9.7": false,
+		// What the predecessor's examples and build scripts name.
+		"apacherocketmq/rocketmq-nameserver:4.5.0-alpine-operator-0.3.0": false,
+		"apacherocketmq/rocketmq-broker:4.5.0-alpine-operator-0.3.0":     false,
+		"apacherocketmq/rocketmq-broker:5.1.4-alpine-operator-0.4.0":     false,
+		"apacherocketmq/rocketmq-controller:5.1.4-alpine-operator-0.4.0": false,
+		"registry.example:5000/mirror/rocketmq-nameserver:latest":        false,
+		"registry.example/rocketmq-broker@sha256:0123456789abcdef":       false,
+		"registry.example/renamed:5.1.4-alpine-operator-0.4.0":           false,
+	} {
+		why := Unsupported(image)
+		if (why == "") != supported {
+			t.Errorf("Unsupported(%q) = %q", image, why)
+		}
+		if why != "" && (!strings.Contains(why, image) || !strings.Contains(why, "apache/rocketmq:5.4.0")) {
+			t.Errorf("%q must name the image and what to set", why)
+		}
+	}
+}
+
+func TestKnown(t *testing.T) {
+	alone, static, failover := Topology{}, Topology{Slaves: true}, Topology{Slaves: true, ControllerMode: true}
+	for _, test := range []struct {
+		image    string
+		topology Topology
+		want     string // part of the one text, "" for none
+	}{
+		{"apache/rocketmq:5.4.0", failover, ""},
+		{"apache/rocketmq:5.5.0", failover, "consume their topics again"},
+		{"apache/rocketmq:5.5.0", static, ""},
+		{"apache/rocketmq:5.5.1", failover, ""},
+		{"apache/rocketmq:5.3.1", failover, ""},
+		{"apache/rocketmq:5.3.2", failover, "lose their topics"},
+		{"apache/rocketmq:5.3.3", static, "lose their topics"},
+		{"apache/rocketmq:5.3.3", alone, ""},
+		{"apache/rocketmq:5.3.4", failover, ""},
+		{"apache/rocketmq:5.1.0", Topology{ControllerMode: true}, "by their address"},
+		{"apache/rocketmq:5.1.1", failover, ""},
+		{"apache/rocketmq:latest", failover, ""},
+		{"", failover, ""},
+	} {
+		got := Known(test.image, test.topology)
+		if test.want == "" {
+			if len(got) > 0 {
+				t.Errorf("%s %+v: %q, want none", test.image, test.topology, got)
+			}
+			continue
+		}
+		if len(got) != 1 || !strings.Contains(got[0], test.want) || !strings.Contains(got[0], "RocketMQ 5.") {
+			t.Errorf("%s %+v: %q, want one that says %q", test.image, test.topology, got, test.want)
+		}
+	}
+}
+
+// TestDefects: each entry can be understood, and leads to a release that has no defect itself.
+func TestDefects(t *testing.T) {
+	for _, d := range Defects() {
+		if d.Last.Less(d.First) || d.Exposed == nil || d.Text == "" || d.Source == "" {
+			t.Errorf("incomplete defect %+v", d)
+		}
+		if !strings.Contains(d.Text, "5.4.0") {
+			t.Errorf("%q names no better release", d.Text)
+		}
+	}
+	if got := Known("apache/rocketmq:5.4.0", Topology{Slaves: true, ControllerMode: true}); len(got) > 0 {
+		t.Errorf("the recommended release has %q", got)
+	}
+}
