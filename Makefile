@@ -1,0 +1,125 @@
+# Every target explains itself: make help.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# One set of build flags everywhere, so that everything shares one build cache.
+export CGO_ENABLED := 0
+export GOFLAGS := -buildvcs=false -trimpath
+
+# Tools are built once for each set of versions, outside of the checkout.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rocketmq-operator
+TOOLS := $(CACHE)/tools/$(shell { go version; cat tools/go.mod tools/go.sum; } | sha256sum | cut -c1-16)
+CONTROLLER_GEN := $(TOOLS)/controller-gen
+GOLANGCI_LINT := $(TOOLS)/golangci-lint
+
+LOCALKUBE := go run -C test/localkube ./cmd/localkube
+FUZZTIME := 30s
+
+# The parts of the test run, as bin/suite takes them: a name and a command. Tests of reconcilers need an API server and
+# stories a whole cluster; all others need nothing.
+CHECKS := \
+	verify 'hack/verify' \
+	lint 'make lint'
+UNIT := \
+	unit 'go test -json $$(go list ./... | grep -v /internal/reconcile)' \
+	unit-localkube 'go test -C test/localkube -json ./cmd/... ./internal/...' \
+	unit-ledger 'go test -C test/ledger -json ./...' \
+	unit-tools 'go test -C tools -json ./...'
+APISERVER := \
+	api-server 'KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && go test -json -timeout 20m ./internal/reconcile/...'
+STORIES := \
+	e2e 'hack/with-cluster go test -json -count=1 -tags e2e -timeout 60m ./test/e2e/...'
+LONG := \
+	long 'hack/with-cluster go test -json -count=1 -tags e2e,long -timeout 6h ./test/e2e/...'
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Show it: a Kubernetes on this machine (or $KUBECONFIG's), the operator, the quickstart, a failover
+	go run ./test/demo
+
+.PHONY: demo-down
+demo-down: ## Remove what make demo left, and the Kubernetes if it started one
+	go run ./test/demo down
+
+.PHONY: test
+test: bin/suite ## Check everything: verify, lint, unit, API-server and end-to-end tests
+	@bin/suite $(CHECKS) $(UNIT) $(APISERVER) $(STORIES)
+
+.PHONY: test-long
+test-long: bin/suite ## Hours of it: repetitions, further RocketMQ versions, long faults
+	@bin/suite $(LONG)
+
+.PHONY: unit
+unit: bin/suite ## Run the tests that need no cluster
+	@bin/suite $(UNIT)
+
+.PHONY: api-server
+api-server: bin/suite ## Run the reconcilers' tests against a real API server
+	@bin/suite $(APISERVER)
+
+.PHONY: e2e
+e2e: bin/suite ## Tell the users' stories on a real Kubernetes with real RocketMQ
+	@bin/suite $(STORIES)
+
+.PHONY: verify
+verify: ## Fail if generated files, go.mod files or the formatting are out of date
+	@hack/verify
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run the linters on every module
+	$(GOLANGCI_LINT) run --allow-parallel-runners
+	cd tools && $(GOLANGCI_LINT) run --allow-parallel-runners
+	cd test/ledger && $(GOLANGCI_LINT) run --allow-parallel-runners
+	cd test/localkube && $(GOLANGCI_LINT) run --allow-parallel-runners ./cmd/... ./internal/...
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz test for FUZZTIME=30s
+	@hack/fuzz $(FUZZTIME)
+
+.PHONY: bench-startup
+bench-startup: ## Time the quickstart against the same topology as hand-written manifests
+	@hack/with-cluster go run ./test/bench startup
+
+.PHONY: bench-idle
+bench-idle: ## Count the operator's writes, and its memory, over ten quiet minutes
+	@hack/with-cluster go run ./test/bench idle
+
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Generate deep copies and CRDs from api/
+	@$(CONTROLLER_GEN) object crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd
+	@go run -C tools ./crdtrim $(CURDIR)/config/crd/rocketmq.apache.org_*.yaml
+
+.PHONY: build
+build: ## Build the programs into bin/
+	go build -o bin/ -ldflags '-s -w' ./cmd/...
+
+.PHONY: images
+images: ## Build the images without Docker or a registry, and print the archives to load
+	@go run ./test/images all
+
+.PHONY: install-yaml
+install-yaml: ## Write dist/install.yaml, all that a cluster needs in one file
+	@mkdir -p dist
+	@kubectl=$$(command -v kubectl) || kubectl=$$($(LOCALKUBE) assets)/kubectl; \
+	"$$kubectl" kustomize config/default > dist/install.yaml.tmp
+	@mv dist/install.yaml.tmp dist/install.yaml
+	@echo dist/install.yaml
+
+.PHONY: clean
+clean: ## Remove what was built in this checkout (not the caches)
+	rm -rf bin dist
+
+.PHONY: bin/suite
+bin/suite:
+	@go build -C tools -o ../bin/suite ./suite
+
+$(CONTROLLER_GEN): PACKAGE = sigs.k8s.io/controller-tools/cmd/controller-gen
+$(GOLANGCI_LINT): PACKAGE = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(TOOLS)/%:
+	@echo 'building $* (once)' >&2
+	@go build -C tools -o $@.$$$$ $(PACKAGE) && mv $@.$$$$ $@

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Removes the operator, its rights and its kinds.
+set -euo pipefail
+
+usage='usage: ./purge-operator.sh [--with-clusters]
+Removes the RocketMQ operator from the cluster that kubectl talks to.
+  --with-clusters  remove all RocketMQ clusters too; their volumes stay, as far as their retention policy says so'
+
+clusters=
+case ${1:-} in
+  "") ;;
+  --with-clusters) clusters=yes ;;
+  -h | --help) echo "$usage"; exit ;;
+  *) echo "$usage" >&2; exit 2 ;;
+esac
+
+fail() { echo "purge-operator: $*" >&2; exit 1; }
+
+kubectl version >/dev/null 2>&1 || fail "kubectl reaches no cluster: set KUBECONFIG, and try kubectl get nodes"
+
+label=app.kubernetes.io/part-of=rocketmq-operator
+ours=app.kubernetes.io/managed-by=rocketmq-operator
+
+# The kinds go last: with them go all resources of theirs.
+kinds=$(kubectl get crds --selector "$label" --output jsonpath='{range .items[*]}{.metadata.name}{"\n"}{end}')
+for kind in $kinds; do
+  resources=$(kubectl get "$kind" --all-namespaces --output \
+    jsonpath='{range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name}{"\n"}{end}')
+  [ -n "$resources" ] || continue
+  if [ -z "$clusters" ]; then
+    fail "there are still RocketMQ clusters:
+$(kubectl get rocketmq --all-namespaces 2>/dev/null || echo "$resources")
+Without the operator nobody looks after them. Remove them first, or use --with-clusters."
+  fi
+  echo "$resources" | sed 's/^/removing /'
+  kubectl delete "$kind" --all --all-namespaces --timeout=180s >/dev/null
+done
+if [ -n "$clusters" ]; then
+  echo "waiting for the pods to stop"
+  kubectl wait pods --all-namespaces --selector "$ours" --for=delete --timeout=300s >/dev/null
+fi
+
+kubectl delete namespace rocketmq-operator-system --ignore-not-found --timeout=180s
+kubectl delete clusterrolebindings,clusterroles --selector "$label"
+kubectl delete rolebindings --all-namespaces --selector "$label"
+kubectl delete crds --selector "$label" --timeout=180s
+
+volumes=$(kubectl get persistentvolumeclaims --all-namespaces --selector "$ours" --no-headers 2>/dev/null)
+if [ -n "$volumes" ]; then
+  echo "The operator is removed. The volumes stay, with all messages; a cluster of the same name would use them again:"
+  echo "$volumes"
+  echo "To delete them: kubectl delete persistentvolumeclaims --all-namespaces --selector $ours"
+else
+  echo "The operator is removed. No volumes are left."
+fi

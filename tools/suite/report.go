@@ -1,0 +1,207 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// slow tests are shown as they end.
+const slow = 10 * time.Second
+
+// event is one line of `go test -json` (go doc test2json).
+type event struct {
+	Action     string
+	Package    string
+	ImportPath string // of build events
+	Test       string
+	Elapsed    float64 // seconds
+	Output     string
+}
+
+// key of a test: package and name. A package's own is that of the empty name.
+type key struct{ pkg, test string }
+
+// report counts and prints.
+type report struct {
+	out   io.Writer
+	now   func() time.Time
+	start time.Time
+	spoke time.Time // when something was printed last
+
+	passed, failed int
+	failures       []string
+	part           part
+}
+
+// part is what is known of the part that runs.
+type part struct {
+	name           string
+	start          time.Time
+	passed, failed int
+	output         map[key][]string
+	running        map[key]time.Time
+	// parents have subtests, which are counted in their place; brokenParents are those of failed ones.
+	parents, brokenParents map[key]bool
+	tests                  map[string]int // of each package
+}
+
+func newReport(out io.Writer, now func() time.Time) *report {
+	return &report{out: out, now: now, start: now()}
+}
+
+func (r *report) begin(name string) {
+	r.part = part{
+		name: name, start: r.now(), output: map[key][]string{}, running: map[key]time.Time{},
+		parents: map[key]bool{}, brokenParents: map[key]bool{}, tests: map[string]int{},
+	}
+	r.printf("=== %s", name)
+}
+
+// line takes one line of a part's output.
+func (r *report) line(line string) {
+	var e event
+	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &e) != nil || e.Action == "" {
+		r.printf("%s", strings.TrimRight(line, "\n"))
+		return
+	}
+	r.event(e)
+}
+
+func (r *report) event(e event) {
+	p, k := &r.part, key{e.Package, e.Test}
+	switch e.Action {
+	case "build-output":
+		r.printf("%s", strings.TrimRight(e.Output, "\n"))
+	case "run":
+		p.running[k] = r.now()
+		if parent, ok := k.parent(); ok {
+			p.parents[parent] = true
+		}
+	case "output":
+		p.output[k] = append(p.output[k], e.Output)
+	case "pass":
+		r.close(k)
+		switch {
+		case k.test == "":
+			if p.tests[k.pkg] > 0 {
+				r.printf("ok    %s  %d tests, %s", k.pkg, p.tests[k.pkg], seconds(e.Elapsed))
+			}
+		case !p.parents[k]:
+			p.passed++
+		}
+	case "fail":
+		r.fail(k, e.Elapsed)
+	case "skip":
+		r.close(k)
+		if k.test != "" {
+			r.printf("skip  %s", k)
+		}
+	}
+}
+
+// close forgets what need not be shown any more.
+func (r *report) close(k key) {
+	p := &r.part
+	if started, ran := p.running[k]; ran {
+		p.tests[k.pkg]++
+		if took := r.now().Sub(started); took > slow {
+			r.printf("      %s took %s", k, took.Round(time.Second))
+		}
+	}
+	delete(p.running, k)
+	delete(p.output, k)
+}
+
+// fail counts a failure once: a parent only fails by itself if no subtest did, a package only if no test did.
+func (r *report) fail(k key, elapsed float64) {
+	p := &r.part
+	parent, ok := k.parent()
+	if ok || k.test != "" {
+		p.brokenParents[parent] = true
+	}
+	counts := !p.brokenParents[k]
+	text := strings.Join(p.output[k], "")
+	r.close(k)
+	if counts || strings.TrimSpace(text) != "" {
+		r.printf("FAIL  %s  %s\n%s", k, seconds(elapsed), strings.TrimRight(text, "\n"))
+	}
+	if counts {
+		p.failed++
+		r.failures = append(r.failures, fmt.Sprintf("%s: %s", p.name, k))
+	}
+}
+
+// heartbeat says what runs if nothing was said for a while.
+func (r *report) heartbeat(silence time.Duration) {
+	if r.now().Sub(r.spoke) < silence {
+		return
+	}
+	var names []string
+	for k := range r.part.running {
+		if !r.part.parents[k] {
+			names = append(names, k.String())
+		}
+	}
+	slices.Sort(names)
+	if len(names) == 0 {
+		names = []string{r.part.name}
+	}
+	r.printf("      still running: %s", strings.Join(names, ", "))
+}
+
+// end closes a part; err is how its command ended.
+func (r *report) end(err error) {
+	p := &r.part
+	switch {
+	case err != nil && p.failed == 0:
+		p.failed++
+		r.failures = append(r.failures, fmt.Sprintf("%s: %v", p.name, err))
+		r.printf("FAIL  %s: %v", p.name, err)
+	case err == nil && p.passed+p.failed == 0:
+		p.passed++
+	}
+	r.passed += p.passed
+	r.failed += p.failed
+	r.printf("=== %s: %d passed, %d failed in %s", p.name, p.passed, p.failed, r.now().Sub(p.start).Round(time.Second))
+}
+
+// finish prints the failures by name and the closing line. It reports whether all is well.
+func (r *report) finish() bool {
+	if len(r.failures) > 0 {
+		r.printf("failed:")
+		for _, name := range r.failures {
+			r.printf("  %s", name)
+		}
+	}
+	fmt.Fprintf(r.out, "%d passed, %d failed\n", r.passed, r.failed)
+	return r.failed == 0
+}
+
+// printf prints with the minutes and seconds since the start.
+func (r *report) printf(format string, args ...any) {
+	r.spoke = r.now()
+	since := r.spoke.Sub(r.start)
+	fmt.Fprintf(r.out, "%02d:%02d  %s\n", int(since.Minutes()), int(since.Seconds())%60, fmt.Sprintf(format, args...))
+}
+
+func seconds(s float64) string { return fmt.Sprintf("%.1fs", s) }
+
+func (k key) String() string {
+	if k.test == "" {
+		return k.pkg
+	}
+	return k.pkg + " " + k.test
+}
+
+// parent is the test that a subtest belongs to, else the package.
+func (k key) parent() (key, bool) {
+	i := strings.LastIndexByte(k.test, '/')
+	if i < 0 {
+		return key{k.pkg, ""}, false
+	}
+	return key{k.pkg, k.test[:i]}, true
+}
