@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -96,13 +98,36 @@ func rocketmqConfig(version string) imageConfig {
 	}
 }
 
-// rocketmqEntries lists the image: a minimal Linux of this machine's C library, busybox and bash, the Java runtime,
-// and RocketMQ's home owned by its user.
+// rocketmqEntries lists the image: a minimal Linux, the Java runtime, and RocketMQ's home owned by its user.
 func rocketmqEntries(ctx context.Context, version, home, java string) ([]entry, error) {
-	homeAt := rocketmqDir + "/rocketmq-" + version
+	applets, err := command(ctx, "", nil, "/usr/bin/busybox", "--list")
+	if err != nil {
+		return nil, err
+	}
+	entries := baseEntries(strings.Fields(applets))
+	for _, name := range libraries {
+		source := filepath.Join(libDir, name)
+		if !exists(source) {
+			return nil, fmt.Errorf("library %s of this Debian is missing (apt-get install libc6 libstdc++6 zlib1g libtinfo6)", source)
+		}
+		entries = append(entries, executable(strings.TrimPrefix(source, "/"), source))
+	}
+	runtime, err := tree(java, imageJava, 0)
+	if err != nil {
+		return nil, fmt.Errorf("list the java runtime: %w", err)
+	}
+	server, err := tree(home, rocketmqDir+"/rocketmq-"+version, rocketmqUser)
+	if err != nil {
+		return nil, fmt.Errorf("list ROCKETMQ_HOME: %w", err)
+	}
+	return slices.Concat(entries, runtime, server), nil
+}
+
+// baseEntries lists a Linux of this machine's loader, busybox with its applets, and bash.
+func baseEntries(applets []string) []entry {
 	entries := []entry{
-		directory("tmp", 0o777|os.ModeSticky, 0),
-		directory("var/tmp", 0o777|os.ModeSticky, 0),
+		directory("tmp", 0o777|fs.ModeSticky, 0),
+		directory("var/tmp", 0o777|fs.ModeSticky, 0),
 		directory("dev", 0o755, 0), directory("proc", 0o755, 0), directory("sys", 0o755, 0), directory("run", 0o755, 0),
 		directory("root", 0o700, 0),
 		directory(rocketmqDir, 0o755, rocketmqUser),
@@ -117,29 +142,10 @@ func rocketmqEntries(ctx context.Context, version, home, java string) ([]entry, 
 		symlink("usr/bin/env", "../../bin/env"),
 		symlink("usr/bin/java", "/"+imageJava+"/bin/java"),
 	}
-	applets, err := command(ctx, "", nil, "/usr/bin/busybox", "--list")
-	if err != nil {
-		return nil, err
-	}
-	for _, applet := range strings.Fields(applets) {
+	for _, applet := range applets {
 		if applet != "busybox" && applet != "bash" {
 			entries = append(entries, symlink("bin/"+applet, "busybox"))
 		}
 	}
-	for _, name := range libraries {
-		source := filepath.Join(libDir, name)
-		if !exists(source) {
-			return nil, fmt.Errorf("library %s of this Debian is missing (apt-get install libc6 libstdc++6 zlib1g libtinfo6)", source)
-		}
-		entries = append(entries, executable(strings.TrimPrefix(source, "/"), source))
-	}
-	runtime, err := tree(java, imageJava, 0)
-	if err != nil {
-		return nil, fmt.Errorf("list the java runtime: %w", err)
-	}
-	server, err := tree(home, homeAt, rocketmqUser)
-	if err != nil {
-		return nil, fmt.Errorf("list ROCKETMQ_HOME: %w", err)
-	}
-	return append(append(entries, runtime...), server...), nil
+	return entries
 }

@@ -2,7 +2,10 @@ module github.com/rocketmq-operator/rocketmq-operator/test/ledger
 
 go 1.26.0
 
-require github.com/apache/rocketmq-client-go/v2 v2.1.3-0.20251226070945-2173d070fd1b
+require (
+	github.com/apache/rocketmq-client-go/v2 v2.1.3-0.20251226070945-2173d070fd1b
+	github.com/google/go-cmp v0.5.5
+)
 
 require (
 	github.com/emirpasic/gods v1.12.0 // indirect

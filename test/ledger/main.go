@@ -53,14 +53,14 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.topic, "topic", "ledger", "topic to use; brokers create it with the first message unless --create-topic")
 	f.BoolVar(&o.createTopic, "create-topic", false, "create the topic on the masters of all broker groups first")
 	f.StringVar(&o.group, "group", "ledger", "consumer group")
-	f.StringVar(&o.run, "run", "", "name of this run, part of every message (default a random one; with --only consume: any run's messages)")
+	f.StringVar(&o.run, "run", "", "name of this run, part of every message (default a random one; needed with --only consume)")
 	f.StringVar(&o.only, "only", both, "produce, consume or both")
-	f.IntVar(&o.messages, "messages", 0, "send this many messages; with --only consume: wait for this many")
+	f.IntVar(&o.messages, "messages", 0, "send until this many are acknowledged; with --only consume: wait for this many")
 	f.DurationVar(&o.duration, "duration", 0, "send for this long; with --only consume: receive for at most this long")
 	f.Float64Var(&o.rate, "rate", 0, "messages a second, over all producers (default as fast as it goes)")
 	f.IntVar(&o.size, "size", 100, "bytes of a message")
 	f.IntVar(&o.producers, "producers", 4, "concurrent senders")
-	f.DurationVar(&o.wait, "wait", time.Minute, "how long to wait for name servers, brokers and topic at the start")
+	f.DurationVar(&o.wait, "wait", time.Minute, "how long to wait for name servers, brokers and topic at the start, and without --duration for an acknowledgement")
 	f.DurationVar(&o.drain, "drain", time.Minute, "how long to wait for the messages that are still missing when sending has ended")
 	f.DurationVar(&o.poll, "poll", 30*time.Second, "how often clients look for new routes and name servers")
 	if err := f.Parse(args); err != nil {
@@ -88,8 +88,10 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("--topic %q, --group %q: letters, digits, - and _ only", o.topic, o.group)
 	case o.run != "" && !namePattern.MatchString(o.run):
 		return fmt.Errorf("--run %q: letters, digits, - and _ only", o.run)
+	case o.run == "" && o.only == consumeOnly:
+		return errors.New("--only consume needs --run, as in the verdict of the run that produced")
 	}
-	if o.run == "" && o.only != consumeOnly {
+	if o.run == "" {
 		o.run = strconv.FormatUint(rand.Uint64(), 36)
 	}
 	return nil
@@ -291,69 +293,62 @@ func (l *ledger) produce(clients, sending context.Context, names *resolver) erro
 	}
 	sending, cancel := limit(sending, l.duration)
 	defer cancel()
-	numbers := make(chan int)
+	q := newQuota(l.messages, l.rate)
+	if l.duration == 0 {
+		// Nothing else would end a run whose brokers are gone for good.
+		q.patience = l.wait
+	}
 	var senders sync.WaitGroup
 	for range l.producers {
 		senders.Go(func() {
-			for number := range numbers {
-				l.send(clients, s, number)
+			for number, ok := q.take(sending); ok; number, ok = q.take(sending) {
+				q.settle(l.send(clients, s, number))
 			}
 		})
 	}
-	feed(sending, numbers, l.messages, l.rate)
 	senders.Wait()
 	l.account.stop(time.Now())
+	if q.gaveUp() {
+		return fmt.Errorf("no message was acknowledged for %v: gave up sending", l.wait)
+	}
 	return nil
 }
 
 // errorPause keeps senders from spinning while a broker refuses connections.
 const errorPause = 50 * time.Millisecond
 
-func (l *ledger) send(ctx context.Context, s *sender, number int) {
+// send sends one message and books what became of it.
+func (l *ledger) send(ctx context.Context, s *sender, number int) (acked bool) {
 	group, err := s.send(ctx, message(l.run, number, l.size))
 	if err == nil {
 		l.account.ack(number, group, time.Now())
-		return
+		return true
 	}
 	l.account.fail(err)
 	select {
 	case <-ctx.Done():
 	case <-time.After(errorPause):
 	}
-}
-
-// feed hands out the numbers 0, 1, … and closes numbers after the last one. messages and rate limit it when positive.
-func feed(ctx context.Context, numbers chan<- int, messages int, rate float64) {
-	defer close(numbers)
-	begin := time.Now()
-	for number := 0; messages <= 0 || number < messages; number++ {
-		var due <-chan time.Time
-		if rate > 0 {
-			due = time.After(time.Until(begin.Add(time.Duration(float64(number) / rate * float64(time.Second)))))
-			select {
-			case <-ctx.Done():
-				return
-			case <-due:
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case numbers <- number:
-		}
-	}
+	return false
 }
 
 // receive books a delivery of this run; other runs may have used the topic before.
 func (l *ledger) receive(body []byte) {
 	run, number, ok := parseMessage(body)
-	if ok && (l.run == "" || run == l.run) {
+	if ok && run == l.run {
 		l.account.receive(number, time.Now())
 	}
 }
 
 func (l *ledger) progress() {
 	acked, received, open, sendErrors := l.account.counts()
-	fmt.Fprintf(l.stderr, "ledger %6.1fs  acked %d  received %d  missing %d  send errors %d\n",
-		time.Since(l.account.started).Seconds(), acked, received, open, sendErrors)
+	elapsed := time.Since(l.account.started).Seconds()
+	switch l.only {
+	case produceOnly:
+		fmt.Fprintf(l.stderr, "ledger %6.1fs  acked %d  send errors %d\n", elapsed, acked, sendErrors)
+	case consumeOnly:
+		fmt.Fprintf(l.stderr, "ledger %6.1fs  received %d\n", elapsed, received)
+	default:
+		fmt.Fprintf(l.stderr, "ledger %6.1fs  acked %d  received %d  missing %d  send errors %d\n", elapsed, acked, received, open, sendErrors)
+	}
 }

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// base is a fixed start; at is a moment so many milliseconds later.
+var base = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func at(millis int) time.Time { return base.Add(time.Duration(millis) * time.Millisecond) }
+
+func TestVerdict(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(a *account)
+		want verdict
+		good bool
+	}{
+		{
+			name: "nothing happened",
+			do:   func(*account) {},
+			want: verdict{FirstAckedMillis: -1, FirstReceivedMillis: -1},
+		},
+		{
+			name: "all came back, one before its acknowledgement",
+			do: func(a *account) {
+				a.ack(0, "b-0", at(10))
+				a.receive(1, at(15))
+				a.ack(1, "b-1", at(30))
+				a.receive(0, at(40))
+				a.stop(at(50))
+			},
+			want: verdict{
+				Acked: 2, Received: 2, LongestGapMillis: 20, FirstAckedMillis: 10, FirstReceivedMillis: 15,
+				Groups: map[string]groupVerdict{"b-0": {Acked: 1, LongestGapMillis: 40}, "b-1": {Acked: 1, LongestGapMillis: 20}},
+			},
+			good: true,
+		},
+		{
+			name: "an acknowledged message is lost",
+			do: func(a *account) {
+				for number := range 3 {
+					a.ack(number, "b-0", at(number))
+				}
+				a.receive(0, at(5))
+				a.receive(2, at(5))
+				a.stop(at(2))
+			},
+			want: verdict{
+				Acked: 3, Received: 2, Lost: 1, LostIDs: []int{1}, LongestGapMillis: 1, FirstReceivedMillis: 5,
+				Groups: map[string]groupVerdict{"b-0": {Acked: 3, LongestGapMillis: 1}},
+			},
+		},
+		{
+			name: "duplicates, and a failed send that was stored all the same",
+			do: func(a *account) {
+				a.ack(0, "b-0", at(0))
+				a.fail(errors.New("timeout"))
+				a.receive(1, at(3))
+				a.receive(0, at(4))
+				a.receive(0, at(5))
+				a.receive(1, at(6))
+				a.stop(at(0))
+			},
+			want: verdict{
+				Acked: 1, Received: 2, Duplicates: 2, SendErrors: 1, LastSendError: "timeout", FirstReceivedMillis: 3,
+				Groups: map[string]groupVerdict{"b-0": {Acked: 1}},
+			},
+			good: true,
+		},
+		{
+			name: "an outage that lasts to the end of sending is a gap",
+			do: func(a *account) {
+				a.ack(0, "b-0", at(100))
+				a.ack(1, "b-0", at(300))
+				a.receive(0, at(300))
+				a.receive(1, at(300))
+				a.stop(at(1300))
+			},
+			want: verdict{
+				Acked: 2, Received: 2, LongestGapMillis: 1000, FirstAckedMillis: 100, FirstReceivedMillis: 300,
+				Groups: map[string]groupVerdict{"b-0": {Acked: 2, LongestGapMillis: 1000}},
+			},
+			good: true,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newAccount(base)
+			tt.do(a)
+			got := a.verdict(at(2000))
+			tt.want.StartedAt, tt.want.ElapsedMillis = base, 2000
+			if tt.want.LostIDs == nil {
+				tt.want.LostIDs = []int{}
+			}
+			if tt.want.Groups == nil {
+				tt.want.Groups = map[string]groupVerdict{}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("verdict (-want +got):\n%s", diff)
+			}
+			if got.good() != tt.good {
+				t.Errorf("good() = %v, want %v", got.good(), tt.good)
+			}
+		})
+	}
+}
+
+func TestVerdictNamesTheFirstLostOnly(t *testing.T) {
+	a := newAccount(base)
+	for number := range 100 {
+		a.ack(number, "b-0", at(number))
+	}
+	a.receive(0, at(0))
+	v := a.verdict(at(200))
+	if v.Lost != 99 || len(v.LostIDs) != maxLostIDs || v.LostIDs[0] != 1 || v.LostIDs[maxLostIDs-1] != maxLostIDs {
+		t.Errorf("lost %d, named %v; want 99, and the numbers 1 to %d", v.Lost, v.LostIDs, maxLostIDs)
+	}
+}
+
+func TestVerdictOfHalfARun(t *testing.T) {
+	a := newAccount(base)
+	a.ack(7, "b-0", at(1))
+	if v := a.verdict(at(2)).producedOnly(); v.Acked != 1 || v.Lost != 0 || !v.good() {
+		t.Errorf("produced only: %+v, want 1 acknowledged and nothing said about losses", v)
+	}
+	b := newAccount(base)
+	b.receive(3, at(1))
+	if v := b.verdict(at(2)).consumedOnly(3); v.Acked != 3 || v.Lost != 2 || v.good() {
+		t.Errorf("consumed only: %+v, want 2 of 3 lost", v)
+	}
+	if v := b.verdict(at(2)).consumedOnly(1); v.Lost != 0 || !v.good() {
+		t.Errorf("consumed only: %+v, want none of 1 lost", v)
+	}
+}
