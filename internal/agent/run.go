@@ -194,8 +194,8 @@ func (c *config) javaArgs(major int, home, configFile string) ([]string, error) 
 		return nil, err
 	}
 	args := []string{
-		// RocketMQ derives paths from it, and a uid that the image does not know has none.
-		"-Duser.home=" + filepath.Dir(c.dataDir),
+		// RocketMQ writes small things below it (RocksDB's own log), and a uid that the image does not know has none.
+		"-Duser.home=" + c.runDir,
 		"-Drmq.logback.configurationFile=" + c.logbackFile(),
 		"-Djava.security.properties=" + c.javaSecurityFile(),
 	}

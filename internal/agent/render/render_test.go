@@ -1,0 +1,176 @@
+package render
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/properties"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const predecessorFile = `# broker-common.conf as the predecessor's examples have it
+deleteWhen=04
+fileReservedTime=48
+flushDiskType=ASYNC_FLUSH
+# set brokerRole to ASYNC_MASTER or SYNC_MASTER. DO NOT set to SLAVE because the replica instance will automatically be set!!!
+brokerRole=SYNC_MASTER
+brokerId = 7
+namesrvAddr : elsewhere:9876
+storePathRootDir=/root/store
+storePathEpochFile=/tmp/epoch
+enableDLegerCommitLog=true
+`
+
+func TestProperties(t *testing.T) {
+	nameServers := []string{"ns-0.ns-h.prod.svc.cluster.local:9876", "ns-1.ns-h.prod.svc.cluster.local:9876"}
+	controllers := []string{"ctl-0.ctl-h.prod.svc.cluster.local:9878", "ctl-1.ctl-h.prod.svc.cluster.local:9878"}
+	nameServer := settings.Settings{ServiceDomain: "ns-h.prod.svc.cluster.local"}
+	controller := settings.Settings{
+		ServiceDomain: "ctl-h.prod.svc.cluster.local",
+		Controller:    &settings.ControllerSettings{Group: "main", Size: 3},
+	}
+	broker := func(mode settings.Mode, config map[string]string) settings.Settings {
+		s := settings.Settings{
+			ServiceDomain: "b-h.prod.svc.cluster.local",
+			Config:        config,
+			Broker:        &settings.BrokerSettings{ClusterName: "main", Mode: mode, NameServers: nameServers},
+		}
+		if mode == settings.ControllerMode {
+			s.Broker.Controllers = controllers
+		}
+		return s
+	}
+	onHost := func(s settings.Settings) settings.Settings {
+		s.HostNetwork = true
+		return s
+	}
+	with := func(s settings.Settings, config map[string]string) settings.Settings {
+		s.Config = config
+		return s
+	}
+	tests := []struct {
+		name, pod string
+		role      settings.Role
+		settings  settings.Settings
+		base      string
+	}{
+		{"nameserver", "ns-0", settings.NameServer, nameServer, ""},
+		{"nameserver-hostnetwork-config", "ns-1", settings.NameServer,
+			onHost(with(nameServer, map[string]string{"orderMessageEnable": "true", "listenPort": "1"})), ""},
+		{"controller", "my-ctl-2", settings.Controller, controller, ""},
+		{"controller-config", "my-ctl-0", settings.Controller,
+			with(controller, map[string]string{"mappedFileSize": "16777216", "metricsExporterType": "DISABLE", "controllerType": "jRaft"}), ""},
+		{"broker-static-master", "my-broker-0-0", settings.Broker, broker(settings.Static, nil), ""},
+		{"broker-static-slave", "my-broker-0-1", settings.Broker, broker(settings.Static, map[string]string{"brokerRole": "SYNC_MASTER"}), ""},
+		{"broker-static-base", "my-broker-1-0", settings.Broker,
+			broker(settings.Static, map[string]string{"fileReservedTime": "72", "metricsPromExporterPort": "9999"}), predecessorFile},
+		{"broker-static-hostnetwork", "my-broker-0-0", settings.Broker, onHost(broker(settings.Static, nil)), ""},
+		{"broker-controller", "my-broker-11-1", settings.Broker, broker(settings.ControllerMode, map[string]string{"minInSyncReplicas": "2"}), ""},
+		{"broker-controller-hostnetwork-base", "my-broker-0-0", settings.Broker, onHost(broker(settings.ControllerMode, nil)), predecessorFile},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			base, err := properties.Parse([]byte(tt.base))
+			if err != nil {
+				t.Fatal(err)
+			}
+			props, overrides, err := Properties(Input{
+				Role: tt.role, PodName: tt.pod, PodIP: "192.0.2.7", Settings: tt.settings, Base: base,
+				DataDir: settings.DataDir, ConfigFile: settings.RunDir + "/server.conf",
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := properties.Format(props)
+			for _, o := range overrides {
+				got = fmt.Appendf(got, "# overridden: %s\n", o)
+			}
+			golden(t, tt.name+".golden", got)
+		})
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got); go test -update rewrites it\n%s", path, diff)
+	}
+}
+
+func TestPropertiesRefusesWhatItCannotKnow(t *testing.T) {
+	tests := []struct {
+		in   Input
+		want string
+	}{
+		{Input{Role: settings.Broker, PodName: "x"}, `POD_NAME "x" does not end in an ordinal`},
+		{Input{Role: settings.Broker, PodName: "x-y"}, `POD_NAME "x-y" does not end in an ordinal`},
+		{Input{Role: settings.NameServer, PodName: "-0"}, `POD_NAME "-0" does not end in an ordinal`},
+		{Input{Role: settings.Broker, PodName: "x-0"}, "the settings say nothing about a broker"},
+		{Input{Role: settings.Controller, PodName: "x-0"}, "the settings say nothing about a controller"},
+	}
+	for _, tt := range tests {
+		_, _, err := Properties(tt.in)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %q: %v, want %q", tt.in.Role, tt.in.PodName, err, tt.want)
+		}
+	}
+}
+
+// What is rendered by the operator must be owned by it, or a user could change it unnoticed.
+func TestEveryRenderedKeyIsOwned(t *testing.T) {
+	for _, in := range []Input{
+		{Role: settings.NameServer, PodName: "x-0"},
+		{Role: settings.Controller, PodName: "x-0", Settings: settings.Settings{Controller: &settings.ControllerSettings{Size: 1}}},
+		{Role: settings.Broker, PodName: "x-0", Settings: settings.Settings{Broker: &settings.BrokerSettings{Mode: settings.Static}}},
+		{Role: settings.Broker, PodName: "x-0", Settings: settings.Settings{Broker: &settings.BrokerSettings{Mode: settings.ControllerMode}}},
+	} {
+		props, _, err := Properties(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, owned := range settings.OwnedKeys(in.Role) {
+			delete(props, owned.Key)
+			if owned.Reason == "" {
+				t.Errorf("%s: no reason for %s", in.Role, owned.Key)
+			}
+		}
+		for key := range props {
+			if !strings.HasPrefix(key, "metrics") {
+				t.Errorf("%s: %s is rendered but not owned", in.Role, key)
+			}
+		}
+	}
+}
+
+func TestLogbackIsXML(t *testing.T) {
+	decoder := xml.NewDecoder(bytes.NewReader(Logback))
+	for {
+		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
