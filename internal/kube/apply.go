@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -56,21 +57,33 @@ func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, er
 	if err != nil {
 		return false, err
 	}
-	opts := []client.ApplyOption{client.FieldOwner(FieldOwner)}
-	if live != nil {
-		if live.GetAnnotations()[appliedAnnotation] == desired.GetAnnotations()[appliedAnnotation] && covers(live.Object, desired.Object) {
-			return false, nil
-		}
-		opts = append(opts, client.ForceOwnership)
-	}
-	// The first write is not forced: an object that appeared since the read keeps its fields and answers a conflict.
-	if err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), opts...); err != nil {
-		if live == nil && apierrors.IsConflict(err) {
+	if live == nil {
+		// Not forced: an object that appeared since the read keeps its fields and answers a conflict.
+		err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), client.FieldOwner(FieldOwner))
+		if apierrors.IsConflict(err) {
 			return false, &ConflictError{Kind: desired.GetKind(), Name: desired.GetName(), Holder: "another writer"}
 		}
+	} else if live.GetAnnotations()[appliedAnnotation] != desired.GetAnnotations()[appliedAnnotation] {
+		err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), client.FieldOwner(FieldOwner), client.ForceOwnership)
+	} else if !covers(live.Object, desired.Object) {
+		err = a.putBack(ctx, desired)
+	} else {
+		return false, nil
+	}
+	if err != nil {
 		return false, fmt.Errorf("apply %s %s: %w", desired.GetKind(), client.ObjectKeyFromObject(obj), err)
 	}
 	return true, nil
+}
+
+// putBack undoes what somebody else changed. A merge patch replaces lists as a whole: server-side apply would leave the
+// elements that others own, such as a port that was given another number.
+func (a *Applier) putBack(ctx context.Context, desired *unstructured.Unstructured) error {
+	patch, err := json.Marshal(desired.Object)
+	if err != nil {
+		return err
+	}
+	return a.Client.Patch(ctx, desired.DeepCopy(), client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldOwner))
 }
 
 // prepare turns a desired object into what is sent: no status, no nulls, owner and hash set.

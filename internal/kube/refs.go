@@ -25,6 +25,14 @@ func ReferencedConfigMaps(pod *v1alpha1.PodSettings, volumes []corev1.Volume) []
 		if volume.ConfigMap != nil {
 			names[volume.ConfigMap.Name] = struct{}{}
 		}
+		if volume.Projected == nil {
+			continue
+		}
+		for _, source := range volume.Projected.Sources {
+			if source.ConfigMap != nil {
+				names[source.ConfigMap.Name] = struct{}{}
+			}
+		}
 	}
 	out := make([]string, 0, len(names))
 	for name := range maps.Keys(names) {

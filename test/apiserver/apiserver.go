@@ -1,0 +1,91 @@
+// Package apiserver runs a real kube-apiserver and etcd for a test binary, with this project's CRDs. There is no
+// kubelet, no scheduler and no controller: tests play those.
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+const (
+	buildTimeout = 25 * time.Minute // from empty caches
+	startTimeout = 2 * time.Minute
+)
+
+// Run starts the servers, gives their address to use, and stops them when it returns: for TestMain. The executables
+// are those in KUBEBUILDER_ASSETS, or localkube's.
+func Run(use func(*rest.Config) int) int {
+	code, err := run(use)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "API server for tests:", err)
+		return 1
+	}
+	return code
+}
+
+func run(use func(*rest.Config) int) (code int, err error) {
+	root, err := moduleRoot()
+	if err != nil {
+		return 0, err
+	}
+	assets, err := executables(root)
+	if err != nil {
+		return 0, err
+	}
+	environment := &envtest.Environment{
+		CRDDirectoryPaths:        []string{filepath.Join(root, "config", "crd")},
+		ErrorIfCRDPathMissing:    true,
+		BinaryAssetsDirectory:    assets,
+		ControlPlaneStartTimeout: startTimeout,
+		ControlPlaneStopTimeout:  startTimeout,
+	}
+	config, err := environment.Start()
+	if err != nil {
+		return 0, errors.Join(err, environment.Stop())
+	}
+	defer func() { err = errors.Join(err, environment.Stop()) }()
+	config.QPS, config.Burst = -1, -1
+	return use(config), nil
+}
+
+func executables(root string) (string, error) {
+	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
+		return assets, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout)
+	defer cancel()
+	build := exec.CommandContext(ctx, "go", "-C", filepath.Join(root, "test", "localkube"), "run", "./cmd/localkube", "assets")
+	build.Stderr = os.Stderr
+	out, err := build.Output()
+	if err != nil {
+		return "", fmt.Errorf("build kube-apiserver and etcd (or set KUBEBUILDER_ASSETS): %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// moduleRoot is the nearest directory above a test's own that holds the CRDs.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "config", "crd")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("no config/crd above the working directory: run the tests in the repository")
+		}
+		dir = parent
+	}
+}
