@@ -137,7 +137,11 @@ func (c *Cluster) Build(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	if err := writePauseImage(filepath.Join(tmp, "pause"), filepath.Join(tmp, "pause.tar")); err != nil {
+	pause, err := os.ReadFile(filepath.Join(tmp, "pause"))
+	if err != nil {
+		return "", err
+	}
+	if err := writeImage(filepath.Join(tmp, "pause.tar"), pauseImage, imageFile{"pause", 0o755, pause}); err != nil {
 		return "", err
 	}
 	if err := os.Rename(tmp, bin); err != nil {

@@ -19,6 +19,9 @@ func (c *Cluster) Down(ctx context.Context, wipe bool) error {
 	if os.Geteuid() != 0 {
 		return errors.New("need root")
 	}
+	if err := c.alone(); err != nil {
+		return err
+	}
 	if err := c.stop(ctx, wipe); err != nil {
 		return err
 	}

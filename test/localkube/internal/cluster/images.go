@@ -19,18 +19,17 @@ import (
 	"time"
 )
 
-// writePauseImage writes a docker-archive (docker save) with the executable as its only file.
-func writePauseImage(executable, archive string) error {
-	b, err := os.ReadFile(executable)
-	if err != nil {
-		return err
-	}
-	type file struct {
-		name string
-		mode int64
-		body []byte
-	}
-	pack := func(files ...file) ([]byte, error) {
+// imageFile is a file of an image or archive.
+type imageFile struct {
+	name string // without a leading slash
+	mode int64
+	body []byte
+}
+
+// writeImage writes a docker-archive (the format of docker save) with one layer that holds the files; the first is
+// the entrypoint.
+func writeImage(archive, tag string, files ...imageFile) error {
+	pack := func(files ...imageFile) ([]byte, error) {
 		var buf bytes.Buffer
 		w := tar.NewWriter(&buf)
 		for _, f := range files {
@@ -44,26 +43,24 @@ func writePauseImage(executable, archive string) error {
 		err := w.Close()
 		return buf.Bytes(), err
 	}
-	layer, err := pack(file{"pause", 0o755, b})
+	layer, err := pack(files...)
 	if err != nil {
 		return err
 	}
-	sum := func(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(s[:]) }
 	config, err := json.Marshal(map[string]any{
 		"architecture": runtime.GOARCH, "os": "linux",
-		"config": map[string]any{"Entrypoint": []string{"/pause"}, "User": "65535"},
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + sum(layer)}},
+		"config": map[string]any{"Entrypoint": []string{"/" + files[0].name}, "User": "65535"},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{fmt.Sprintf("sha256:%x", sha256.Sum256(layer))}},
 	})
 	if err != nil {
 		return err
 	}
-	manifest, err := json.Marshal([]map[string]any{{
-		"Config": sum(config) + ".json", "RepoTags": []string{pauseImage}, "Layers": []string{"layer.tar"},
-	}})
+	configName := fmt.Sprintf("%x.json", sha256.Sum256(config))
+	manifest, err := json.Marshal([]map[string]any{{"Config": configName, "RepoTags": []string{tag}, "Layers": []string{"layer.tar"}}})
 	if err != nil {
 		return err
 	}
-	image, err := pack(file{sum(config) + ".json", 0o644, config}, file{"layer.tar", 0o644, layer}, file{"manifest.json", 0o644, manifest})
+	image, err := pack(imageFile{configName, 0o644, config}, imageFile{"layer.tar", 0o644, layer}, imageFile{"manifest.json", 0o644, manifest})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // setUpNetwork makes the bridge, the nodes' namespaces and the routes, as far as they are missing, and the links
@@ -70,25 +71,25 @@ func linkExists(name string) bool {
 
 // tearDownNetwork removes all that setUpNetwork and kube-proxy made, as far as it is there.
 func tearDownNetwork(ctx context.Context) error {
-	var cmds []string
+	links := []string{bridge}
+	for n := node(2); n <= maxNodes; n++ {
+		links = append(links, n.veth())
+	}
+	for _, l := range links {
+		if !linkExists(l) {
+			continue
+		}
+		// A link of a namespace that is being destroyed vanishes at a moment of the kernel's choice.
+		if _, err := command(ctx, "ip", "link", "del", l); err != nil && linkExists(l) {
+			return err
+		}
+	}
 	namespaces, err := filepath.Glob("/run/netns/lk-node[0-9]")
 	if err != nil {
 		return err
 	}
 	for _, ns := range namespaces {
-		cmds = append(cmds, "ip netns del "+filepath.Base(ns))
-	}
-	// A namespace vanishes some time after its last user; the veth pair's end out here is freed at once.
-	for n := node(2); n <= maxNodes; n++ {
-		if linkExists(n.veth()) {
-			cmds = append(cmds, "ip link del "+n.veth())
-		}
-	}
-	if linkExists(bridge) {
-		cmds = append(cmds, "ip link del "+bridge)
-	}
-	for _, cmd := range cmds {
-		if _, err := command(ctx, strings.Fields(cmd)...); err != nil {
+		if _, err := command(ctx, "ip", "netns", "del", filepath.Base(ns)); err != nil {
 			return err
 		}
 	}
@@ -102,6 +103,11 @@ func tearDownNetwork(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+	// "ip netns add" mounts this directory on itself and leaves it so.
+	if left, err := os.ReadDir("/run/netns"); err == nil && len(left) == 0 {
+		_ = syscall.Unmount("/run/netns", syscall.MNT_DETACH)
+		_ = syscall.Rmdir("/run/netns")
 	}
 	return nil
 }

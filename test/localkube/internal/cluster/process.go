@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,32 +39,30 @@ func (p process) isPart() bool {
 	return false
 }
 
-// partOf returns which part of the cluster with state directory run a process with this environment belongs to,
-// empty if none.
-func partOf(environ []byte, run string) string {
-	part, ours := "", false
+// owner returns the state directory of the cluster that a process with this environment belongs to, and the part;
+// both are empty if it belongs to none.
+func owner(environ []byte) (run, part string) {
 	for v := range bytes.SplitSeq(environ, []byte{0}) {
 		name, value, _ := bytes.Cut(v, []byte{'='})
 		switch string(name) {
 		case envRun:
-			ours = string(value) == run
+			run = string(value)
 		case envPart:
 			part = string(value)
 		}
 	}
-	if !ours {
-		return ""
+	if run == "" || part == "" {
+		return "", ""
 	}
-	return part
+	return run, part
 }
 
-// processes returns all living processes of this cluster.
-func (c *Cluster) processes() ([]process, error) {
+// processes returns all living processes of this cluster, and the state directories of others that run too.
+func (c *Cluster) processes() (found []process, others []string, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var found []process
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || pid == os.Getpid() {
@@ -71,7 +70,15 @@ func (c *Cluster) processes() ([]process, error) {
 		}
 		dir := filepath.Join("/proc", e.Name())
 		// A process may end at any moment: errors mean that it did, and a zombie's environment is empty.
-		if b, err := os.ReadFile(dir + "/environ"); err != nil || partOf(b, c.run) == "" {
+		b, err := os.ReadFile(dir + "/environ")
+		run, part := owner(b)
+		if err != nil || run == "" {
+			continue
+		}
+		if run != c.run {
+			if !slices.Contains(others, run) {
+				others = append(others, run)
+			}
 			continue
 		}
 		p, err := os.FindProcess(pid)
@@ -79,9 +86,8 @@ func (c *Cluster) processes() ([]process, error) {
 			continue
 		}
 		// Read again now that p holds on to the process itself: the pid cannot have changed hands unnoticed.
-		b, err := os.ReadFile(dir + "/environ")
-		part := partOf(b, c.run)
-		if err != nil || part == "" {
+		b, err = os.ReadFile(dir + "/environ")
+		if run2, part2 := owner(b); err != nil || run2 != run || part2 != part {
 			continue
 		}
 		exe, err := os.Readlink(dir + "/exe")
@@ -90,12 +96,22 @@ func (c *Cluster) processes() ([]process, error) {
 		}
 		found = append(found, process{part: part, exe: strings.TrimSuffix(exe, " (deleted)"), Process: p})
 	}
-	return found, nil
+	return found, others, nil
+}
+
+// alone fails if a cluster of another cache directory runs: they would share the bridge, the addresses and more.
+func (c *Cluster) alone() error {
+	_, others, err := c.processes()
+	if err == nil && len(others) > 0 {
+		err = fmt.Errorf("another local cluster runs, with its state in %s; end it first with down, with the XDG_CACHE_HOME or HOME that it was started with",
+			strings.Join(others, ", "))
+	}
+	return err
 }
 
 // running returns the living parts by name.
 func (c *Cluster) running() (map[string]process, error) {
-	all, err := c.processes()
+	all, _, err := c.processes()
 	parts := map[string]process{}
 	for _, p := range all {
 		if p.isPart() {
@@ -192,7 +208,7 @@ func (c *Cluster) signal(ctx context.Context, which func(process) bool, sig os.S
 	sent := map[int]bool{}
 	var left []string
 	err := poll(ctx, wait, 50*time.Millisecond, func() error {
-		all, err := c.processes()
+		all, _, err := c.processes()
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,9 @@ func (c *Cluster) Up(ctx context.Context, nodes int, fresh bool) error {
 	if os.Geteuid() != 0 {
 		return errors.New("need root, for network namespaces, mounts and cgroups")
 	}
+	if err := c.alone(); err != nil {
+		return err
+	}
 	if err := c.installPackages(ctx); err != nil {
 		return err
 	}

@@ -1,0 +1,64 @@
+// Command nettool is the program of the self-test's pods: Debian's static busybox cannot resolve names in an image
+// without the system's libraries.
+//
+//	nettool serve ADDRESS   answer every HTTP request with the host name
+//	nettool get URL         print the body
+//	nettool dns NAME        print the addresses, sorted
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: nettool {serve ADDRESS|get URL|dns NAME}")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, "nettool:", err)
+		os.Exit(1)
+	}
+}
+
+func run(command, arg string) error {
+	if command == "serve" {
+		host, err := os.Hostname()
+		if err != nil {
+			return err
+		}
+		return http.ListenAndServe(arg, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, host) }))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	switch command {
+	case "get":
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, arg, nil)
+		if err != nil {
+			return err
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		_, err = io.Copy(os.Stdout, res.Body)
+		return err
+	case "dns":
+		addrs, err := net.DefaultResolver.LookupHost(ctx, arg)
+		if err != nil {
+			return err
+		}
+		slices.Sort(addrs)
+		fmt.Println(addrs)
+		return nil
+	}
+	return fmt.Errorf("unknown command %q", command)
+}
