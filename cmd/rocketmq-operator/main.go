@@ -3,13 +3,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/go-logr/zapr"
-	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	appsv1 "k8s.io/api/apps/v1"
@@ -30,7 +31,13 @@ import (
 )
 
 func main() {
-	if err := command().ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+	o, err := parse(os.Args[1:])
+	if err == nil {
+		err = run(ctrl.SetupSignalHandler(), o)
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "rocketmq-operator:", err)
 		os.Exit(1)
 	}
@@ -40,7 +47,7 @@ func main() {
 type options struct {
 	agentImage      string
 	clusterDomain   string
-	namespaces      []string
+	namespaces      string
 	leaderElect     bool
 	leaderNamespace string
 	metricsAddr     string
@@ -49,30 +56,28 @@ type options struct {
 	debug           bool
 }
 
-func command() *cobra.Command {
+func parse(args []string) (options, error) {
 	var o options
-	cmd := &cobra.Command{
-		Use:           "rocketmq-operator",
-		Short:         "Runs RocketMQ clusters on Kubernetes",
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
-	}
-	f := cmd.Flags()
+	f := flag.NewFlagSet("rocketmq-operator", flag.ContinueOnError)
 	f.StringVar(&o.agentImage, "agent-image", "", "image that RocketMQ pods copy the agent from: the operator's own (required)")
 	f.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "DNS domain of the Kubernetes cluster")
-	f.StringSliceVar(&o.namespaces, "watch-namespaces", nil, "namespaces to watch, comma separated; all if empty")
+	f.StringVar(&o.namespaces, "watch-namespaces", "", "namespaces to watch, comma separated; all if empty")
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "let only one of several operators work")
 	f.StringVar(&o.leaderNamespace, "leader-election-namespace", "", "namespace of the Lease; the pod's own if empty")
 	f.StringVar(&o.metricsAddr, "metrics-bind-address", ":8080", "address of /metrics; 0 switches it off")
 	f.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	f.DurationVar(&o.observeInterval, "observe-interval", 10*time.Second, "how often a converged cluster's servers are asked for their state")
 	f.BoolVar(&o.debug, "debug", false, "log more")
-	if err := cmd.MarkFlagRequired("agent-image"); err != nil {
-		panic(err) // the flag is defined above
+	if err := f.Parse(args); err != nil {
+		return o, err
 	}
-	return cmd
+	switch {
+	case f.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q: see --help", f.Arg(0))
+	case o.agentImage == "":
+		return o, errors.New("--agent-image is not set: give the image that this program runs from")
+	}
+	return o, nil
 }
 
 func run(ctx context.Context, o options) error {
@@ -131,7 +136,7 @@ func newScheme() (*runtime.Scheme, error) {
 }
 
 // ownObjects keeps foreign pods, ConfigMaps and the rest out of memory.
-func ownObjects(namespaces []string) cache.Options {
+func ownObjects(namespaces string) cache.Options {
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})}
 	return cache.Options{
 		DefaultNamespaces: namespaceSet(namespaces),
@@ -147,9 +152,9 @@ func ownObjects(namespaces []string) cache.Options {
 }
 
 // namespaceSet is nil for all namespaces.
-func namespaceSet(namespaces []string) map[string]cache.Config {
+func namespaceSet(namespaces string) map[string]cache.Config {
 	var out map[string]cache.Config
-	for _, namespace := range namespaces {
+	for namespace := range strings.SplitSeq(namespaces, ",") {
 		if namespace = strings.TrimSpace(namespace); namespace == "" {
 			continue
 		}

@@ -188,6 +188,10 @@ func (p podSpec) rocketmqContainer() corev1.Container {
 	if len(p.volumes) > 0 {
 		mounts = append(mounts, corev1.VolumeMount{Name: p.volumes[0].Name, MountPath: settings.BaseDir, ReadOnly: true})
 	}
+	command := append([]string{agentBinary, "run", string(p.role)}, jvmFlags(p.component, p.settings)...)
+	if p.data.hostPath != "" {
+		command = append(command, "--host-path="+p.data.hostPath+"/$(POD_NAME)")
+	}
 	probe := func(path string, period, timeout, failures int32) *corev1.Probe {
 		return &corev1.Probe{
 			ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(p.agentPort)}},
@@ -198,7 +202,7 @@ func (p podSpec) rocketmqContainer() corev1.Container {
 		Name:            Container,
 		Image:           p.image,
 		ImagePullPolicy: p.settings.ImagePullPolicy,
-		Command:         append([]string{agentBinary, "run", string(p.role)}, jvmFlags(p.component, p.settings)...),
+		Command:         command,
 		Env:             p.env(),
 		Resources:       p.settings.Resources,
 		SecurityContext: security,

@@ -16,13 +16,13 @@ type dataVolume struct {
 	name   string
 	claims []corev1.PersistentVolumeClaim
 	source *corev1.VolumeSource
-	// subPath: HostPath directories are shared by the pods of a node.
-	subPath bool
+	// hostPath is the directory on the node that holds one directory for each pod.
+	hostPath string
 }
 
 func (d dataVolume) mount() corev1.VolumeMount {
 	mount := corev1.VolumeMount{Name: d.name, MountPath: settings.DataDir}
-	if d.subPath {
+	if d.hostPath != "" {
 		mount.SubPathExpr = "$(POD_NAME)"
 	}
 	return mount
@@ -41,8 +41,9 @@ func data(namespace string, s *v1alpha1.StorageSettings, fallback v1alpha1.Stora
 	case v1alpha1.EmptyDir:
 		return dataVolume{name: volumeData, source: &corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}
 	case v1alpha1.HostPath:
-		return dataVolume{name: volumeData, subPath: true, source: &corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{
-			Path: path.Join(s.HostPath, namespace), Type: new(corev1.HostPathDirectoryOrCreate)}}}
+		directory := path.Join(s.HostPath, namespace)
+		return dataVolume{name: volumeData, hostPath: directory, source: &corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{
+			Path: directory, Type: new(corev1.HostPathDirectoryOrCreate)}}}
 	}
 	if len(s.VolumeClaimTemplates) > 0 {
 		claims := make([]corev1.PersistentVolumeClaim, 0, len(s.VolumeClaimTemplates))

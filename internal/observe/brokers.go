@@ -4,11 +4,10 @@ import (
 	"context"
 	"maps"
 	"net"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 )
@@ -40,8 +39,8 @@ type Brokers struct {
 // SameBrokers reports whether two answers tell the same. The wording of an error is no news.
 func SameBrokers(a, b *Brokers) bool {
 	keys := func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
-	return a != nil && b != nil && cmp.Equal(a.Registered, b.Registered) && slices.Equal(keys(a.Unreachable), keys(b.Unreachable)) &&
-		a.Leader == b.Leader && cmp.Equal(a.SyncStates, b.SyncStates) && cmp.Equal(a.InSyncHosts, b.InSyncHosts)
+	return a != nil && b != nil && reflect.DeepEqual(a.Registered, b.Registered) && slices.Equal(keys(a.Unreachable), keys(b.Unreachable)) &&
+		a.Leader == b.Leader && reflect.DeepEqual(a.SyncStates, b.SyncStates) && reflect.DeepEqual(a.InSyncHosts, b.InSyncHosts)
 }
 
 // ProbeBrokers asks all servers at once: one request to each name server, one to the leading controller for all groups.
