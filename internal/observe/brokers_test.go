@@ -2,12 +2,7 @@ package observe
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/json"
-	"errors"
-	"io"
 	"maps"
-	"net"
 	"slices"
 	"testing"
 	"time"
@@ -16,86 +11,51 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
 )
 
-// answer of a server in memory.
-type answer struct {
-	fields map[string]string
-	body   string
-	refuse bool
-}
+// answers of one server by request.
+type answers map[remoting.RequestCode]fakemq.Answer
 
-// servers by address. One that is nil takes connections and never answers; one that is missing refuses them;
-// "unroutable" swallows them.
-type servers map[string]map[remoting.RequestCode]answer
+// servers by address. One that is nil never answers; one that is missing refuses connections; unroutable swallows them.
+type servers map[string]answers
 
 const unroutable = "10.0.0.99:1"
 
+func (s servers) State(addr string) fakemq.State {
+	switch server, ok := s[addr]; {
+	case addr == unroutable:
+		return fakemq.Unroutable
+	case !ok:
+		return fakemq.Refused
+	case server == nil:
+		return fakemq.Silent
+	}
+	return fakemq.Serving
+}
+
+func (s servers) Answer(addr string, code remoting.RequestCode, _ []byte) (fakemq.Answer, bool) {
+	answer, ok := s[addr][code]
+	return answer, ok
+}
+
 func (s servers) client(t *testing.T) *admin.Client {
 	t.Helper()
-	c := remoting.NewClient(remoting.Options{Dialer: func(ctx context.Context, _, addr string) (net.Conn, error) {
-		if addr == unroutable {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}
-		answers, ok := s[addr]
-		if !ok {
-			return nil, errors.New("connection refused")
-		}
-		ours, theirs := net.Pipe()
-		go serve(theirs, answers)
-		return ours, nil
-	}})
+	c := remoting.NewClient(remoting.Options{Dialer: fakemq.Dialer(s)})
 	t.Cleanup(func() { _ = c.Close() })
 	return admin.New(c)
 }
 
-// serve speaks RocketMQ's frames: length, length of the JSON header, header, body.
-func serve(conn net.Conn, answers map[remoting.RequestCode]answer) {
-	defer conn.Close()
-	for {
-		var lengths [2]uint32
-		if err := binary.Read(conn, binary.BigEndian, &lengths); err != nil {
-			return
-		}
-		frame := make([]byte, lengths[0]-4)
-		if _, err := io.ReadFull(conn, frame); err != nil {
-			return
-		}
-		var request struct {
-			Code   remoting.RequestCode
-			Opaque int32
-		}
-		if err := json.Unmarshal(frame[:lengths[1]], &request); err != nil {
-			return
-		}
-		a, known := answers[request.Code]
-		if !known {
-			continue
-		}
-		code := 0
-		if a.refuse {
-			code = 1
-		}
-		header, _ := json.Marshal(map[string]any{"code": code, "opaque": request.Opaque, "flag": 1, "extFields": a.fields})
-		out := binary.BigEndian.AppendUint32(nil, uint32(4+len(header)+len(a.body)))
-		out = binary.BigEndian.AppendUint32(out, uint32(len(header)))
-		if _, err := conn.Write(append(append(out, header...), a.body...)); err != nil {
-			return
-		}
-	}
-}
-
-func controller(leads string) map[remoting.RequestCode]answer {
-	return map[remoting.RequestCode]answer{
-		remoting.ControllerGetMetadataInfo: {fields: map[string]string{"group": "ctl", "isLeader": leads}},
-		remoting.ControllerGetSyncStateData: {body: `{"replicasInfoTable":{"b-0":{"masterBrokerId":1,"masterAddress":"m:10911",
+func controller(leads string) answers {
+	return answers{
+		remoting.ControllerGetMetadataInfo: {Fields: map[string]string{"group": "ctl", "isLeader": leads}},
+		remoting.ControllerGetSyncStateData: {Body: `{"replicasInfoTable":{"b-0":{"masterBrokerId":1,"masterAddress":"m:10911",
 			"inSyncReplicas":[{"brokerId":1,"brokerAddress":"m:10911","alive":true}]}}}`},
 	}
 }
 
 func TestFindLeader(t *testing.T) {
-	refusing := map[remoting.RequestCode]answer{remoting.ControllerGetMetadataInfo: {refuse: true}}
+	refusing := answers{remoting.ControllerGetMetadataInfo: {Code: 1}}
 	for _, test := range []struct {
 		name        string
 		servers     servers
@@ -127,8 +87,8 @@ func TestFindLeader(t *testing.T) {
 	}
 }
 
-func nameServer(body string) map[remoting.RequestCode]answer {
-	return map[remoting.RequestCode]answer{remoting.GetBrokerClusterInfo: {body: body}}
+func nameServer(body string) answers {
+	return answers{remoting.GetBrokerClusterInfo: {Body: body}}
 }
 
 const clusterInfo = `{"brokerAddrTable":{
@@ -139,7 +99,7 @@ func TestProbeBrokers(t *testing.T) {
 	all := servers{
 		"ns0:1": nameServer(clusterInfo), "ns1:1": nameServer(`{"brokerAddrTable":{},"clusterAddrTable":{}}`), "silent:1": nil,
 		"c0:1": controller("false"), "c1:1": controller("true"),
-		"master:1": {remoting.GetBrokerHAStatus: {body: `{"master":true,"haConnectionInfo":[{"addr":"10.0.0.3:4444","inSync":true},
+		"master:1": {remoting.GetBrokerHAStatus: {Body: `{"master":true,"haConnectionInfo":[{"addr":"10.0.0.3:4444","inSync":true},
 			{"addr":"10.0.0.2:4444","inSync":true},{"addr":"10.0.0.4:4444","inSync":false}]}`}},
 	}
 	registered := map[string]map[string]map[int64]string{"ns0:1": {"b-0": {0: "m:10911", 2: "s:10911"}}, "ns1:1": {}}
