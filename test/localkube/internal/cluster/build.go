@@ -32,16 +32,20 @@ const (
 	containerd = "github.com/containerd/containerd/v2/cmd/"
 )
 
-var buildSteps = []buildStep{
-	{".", []string{"-ldflags=-s -w " + versionFlags, "./kube"}},
-	{".", []string{"-ldflags=-s -w", "./coredns", "./pause"}},
-	// The tags leave out snapshotters that are not used.
-	{"containerd", []string{"-ldflags=-s -w", "-tags=no_btrfs no_devmapper no_zfs",
-		containerd + "containerd", containerd + "ctr", containerd + "containerd-shim-runc-v2"}},
+func buildSteps() []buildStep {
+	return []buildStep{
+		{".", []string{"-ldflags=-s -w " + versionFlags, "./kube"}},
+		{".", []string{"-ldflags=-s -w", "./coredns", "./pause"}},
+		// The tags leave out snapshotters that are not used.
+		{"containerd", []string{"-ldflags=-s -w", "-tags=no_btrfs no_devmapper no_zfs",
+			containerd + "containerd", containerd + "ctr", containerd + "containerd-shim-runc-v2"}},
+	}
 }
 
 // kubeNames are the names that the multi-call executable is called by.
-var kubeNames = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl", "provisioner"}
+func kubeNames() []string {
+	return []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl", "provisioner"}
+}
 
 // sourceDir finds this module's directory: the working directory (as with "go -C test/localkube run") or one above it.
 func sourceDir() (string, error) {
@@ -64,7 +68,7 @@ func sourceDir() (string, error) {
 // buildKey is a hash of all that goes into the executables: versions, sources and flags.
 func buildKey(src string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, runtime.Version(), runtime.GOARCH, buildSteps, kubeNames)
+	fmt.Fprintln(h, runtime.Version(), runtime.GOARCH, buildSteps(), kubeNames())
 	var files []string
 	for _, name := range []string{"go.mod", "go.sum", "kube", "coredns", "pause", "containerd"} {
 		err := filepath.WalkDir(filepath.Join(src, name), func(path string, d fs.DirEntry, err error) error {
@@ -118,7 +122,7 @@ func (c *Cluster) Build(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var cpu time.Duration
-	for _, s := range buildSteps {
+	for _, s := range buildSteps() {
 		used, err := goBuild(ctx, filepath.Join(src, s.dir), append([]string{"-o", tmp + "/"}, s.args...))
 		if err != nil {
 			return "", err
@@ -132,7 +136,7 @@ func (c *Cluster) Build(ctx context.Context) (string, error) {
 		}
 		c.say("built %s (%.0f s of CPU)", strings.Join(names, ", "), used.Seconds())
 	}
-	for _, name := range kubeNames {
+	for _, name := range kubeNames() {
 		if err := os.Symlink("kube", filepath.Join(tmp, name)); err != nil {
 			return "", err
 		}

@@ -172,7 +172,7 @@ func TestPartsAreKnownExecutables(t *testing.T) {
 	var names []string
 	for _, p := range c.allParts(settings{Nodes: 2}.nodes()) {
 		names = append(names, p.name)
-		if exe := p.args[0]; exe != "containerd" && exe != "coredns" && !strings.Contains(strings.Join(kubeNames, " "), exe) {
+		if exe := p.args[0]; exe != "containerd" && exe != "coredns" && !strings.Contains(strings.Join(kubeNames(), " "), exe) {
 			t.Errorf("%s: no executable %s is built", p.name, exe)
 		}
 	}

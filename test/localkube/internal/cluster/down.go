@@ -47,7 +47,7 @@ func (c *Cluster) stop(ctx context.Context, wipe bool) error {
 	if err := tearDownCgroups(ctx); err != nil {
 		return err
 	}
-	if err := c.removeShared(); err != nil {
+	if err := c.removeShared(ctx); err != nil {
 		return err
 	}
 	if err := removeTree(ephemeral); err != nil {
@@ -97,7 +97,7 @@ func removeTree(dir string) error {
 }
 
 // removeShared removes what containerd, the kubelets and the CNI plugins keep outside of our directories.
-func (c *Cluster) removeShared() error {
+func (c *Cluster) removeShared(ctx context.Context) error {
 	var files []string
 	// Every shim's socket, which a killed shim leaves.
 	bootstraps, err := filepath.Glob(filepath.Join(ephemeral, "node[0-9]", "state", "io.containerd.runtime.v2.task", "k8s.io", "*", "bootstrap.json"))
@@ -139,7 +139,7 @@ func (c *Cluster) removeShared() error {
 	}
 	// All kubelets of a machine share this one; somebody else's would listen on it.
 	const devices = "/var/lib/kubelet/device-plugins/kubelet.sock"
-	if conn, err := net.Dial("unix", devices); err == nil {
+	if conn, err := (&net.Dialer{}).DialContext(ctx, "unix", devices); err == nil {
 		_ = conn.Close()
 	} else {
 		files = append(files, devices)

@@ -11,23 +11,21 @@ import (
 	"time"
 )
 
-// debianPackages are what the cluster takes from Debian, each with a file that shows that it is installed.
-var debianPackages = []struct{ name, file string }{
-	{"runc", "sbin/runc"},
-	{"containernetworking-plugins", "lib/cni/ptp"},
-	{"nftables", "sbin/nft"},
-	{"iptables", "sbin/iptables"},
-	{"conntrack", "sbin/conntrack"},
-	{"iproute2", "bin/ip"},
-	{"busybox-static", "bin/busybox"},
-	{"socat", "bin/socat"},
-	{"ethtool", "sbin/ethtool"},
-}
-
-// missingPackages returns the packages whose file is neither below root nor below root/usr.
+// missingPackages returns which of the Debian packages that the cluster needs are not installed: those of which a
+// certain file is neither below root nor below root/usr.
 func missingPackages(root string) []string {
 	var missing []string
-	for _, p := range debianPackages {
+	for _, p := range []struct{ name, file string }{
+		{"runc", "sbin/runc"},
+		{"containernetworking-plugins", "lib/cni/ptp"},
+		{"nftables", "sbin/nft"},
+		{"iptables", "sbin/iptables"},
+		{"conntrack", "sbin/conntrack"},
+		{"iproute2", "bin/ip"},
+		{"busybox-static", "bin/busybox"}, // not for the cluster itself, but for images of tests
+		{"socat", "bin/socat"},
+		{"ethtool", "sbin/ethtool"},
+	} {
 		_, err := os.Stat(filepath.Join(root, "usr", p.file))
 		if err != nil {
 			_, err = os.Stat(filepath.Join(root, p.file))
@@ -39,7 +37,7 @@ func missingPackages(root string) []string {
 	return missing
 }
 
-// installPackages installs what is missing of debianPackages.
+// installPackages installs the Debian packages that are missing.
 func (c *Cluster) installPackages(ctx context.Context) error {
 	missing := missingPackages("/")
 	if len(missing) == 0 {

@@ -137,7 +137,7 @@ func (c *Cluster) environment(bin string, more ...string) []string {
 func (c *Cluster) logFile(part string) string { return filepath.Join(c.run, "logs", part+".log") }
 
 // startPart starts a part that outlives this command. If it ends before this command does, died is told.
-func (c *Cluster) startPart(p part, bin string, died chan<- error) error {
+func (c *Cluster) startPart(ctx context.Context, p part, bin string, died chan<- error) error {
 	log := c.logFile(p.name)
 	if err := os.Rename(log, log+".old"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -152,7 +152,7 @@ func (c *Cluster) startPart(p part, bin string, died chan<- error) error {
 		// Not "ip netns exec": that remounts /sys and hides the cgroups.
 		args = append([]string{"/usr/bin/nsenter", "--net=/run/netns/" + ns}, args...)
 	}
-	cmd := exec.Command(args[0], args[1:]...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), args[0], args[1:]...)
 	cmd.Dir = c.run
 	cmd.Env = c.environment(bin, envRun+"="+c.run, envPart+"="+p.name)
 	cmd.Stdout, cmd.Stderr = f, f

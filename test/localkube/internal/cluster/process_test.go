@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,7 +48,7 @@ func TestProcessesAreRecognised(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := func(exe string, env ...string) *exec.Cmd {
-		cmd := exec.Command(exe, "60")
+		cmd := exec.CommandContext(context.WithoutCancel(t.Context()), exe, "60") // killed below
 		cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, env...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -119,7 +120,7 @@ func TestStartPartReportsADeath(t *testing.T) {
 	}
 	t.Setenv("HTTPS_PROXY", "http://proxy") // must not get in
 	died := make(chan error, 1)
-	if err := c.startPart(part{"etcd", 1, []string{"etcd", "--flag"}}, bin, died); err != nil {
+	if err := c.startPart(t.Context(), part{"etcd", 1, []string{"etcd", "--flag"}}, bin, died); err != nil {
 		t.Fatal(err)
 	}
 	select {

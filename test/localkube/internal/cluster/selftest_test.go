@@ -107,7 +107,7 @@ func TestRealCluster(t *testing.T) {
 					t.Errorf("%s reached %q through the Service", pod, got)
 				}
 			}
-			if out, err := k.try(execIn(pod, "/nettool", "dns", "example.com")...); err == nil || !strings.Contains(out, "no such host") {
+			if out, err := k.try(t.Context(), execIn(pod, "/nettool", "dns", "example.com")...); err == nil || !strings.Contains(out, "no such host") {
 				t.Errorf("a name outside of the cluster: %s", out)
 			}
 		}
@@ -118,7 +118,7 @@ func TestRealCluster(t *testing.T) {
 		}
 	})
 	t.Run("the restricted pod security standard is enforced", func(t *testing.T) {
-		out, err := k.try("run", "root", "-n", "selftest", "--image=selftest/nettool:1")
+		out, err := k.try(t.Context(), "run", "root", "-n", "selftest", "--image=selftest/nettool:1")
 		if err == nil || !strings.Contains(out, "violates PodSecurity") {
 			t.Errorf("a pod without a security context: %s", out)
 		}
@@ -214,8 +214,8 @@ type kubectl struct {
 	bin string
 }
 
-func (k kubectl) try(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+func (k kubectl) try(ctx context.Context, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(k.bin, "kubectl"), args...)
 	cmd.Env = k.c.environment(k.bin)
@@ -225,7 +225,7 @@ func (k kubectl) try(args ...string) (string, error) {
 
 func (k kubectl) run(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := k.try(args...)
+	out, err := k.try(t.Context(), args...)
 	if err != nil {
 		t.Fatalf("kubectl %s: %v: %s", strings.Join(args, " "), err, out)
 	}

@@ -101,12 +101,12 @@ func (c *Cluster) converge(ctx context.Context, s settings) error {
 	}
 	all := c.allParts(nodes)
 	died := make(chan error, len(all))
-	start := func(s2 stage) error {
-		for _, p := range c.parts(nodes, s2) {
+	start := func(at stage) error {
+		for _, p := range c.parts(nodes, at) {
 			if _, ok := running[p.name]; ok {
 				continue
 			}
-			if err := c.startPart(p, s.Bin, died); err != nil {
+			if err := c.startPart(ctx, p, s.Bin, died); err != nil {
 				return err
 			}
 		}
