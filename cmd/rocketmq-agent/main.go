@@ -3,11 +3,12 @@
 package main
 
 import (
+	"context"
 	"os"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent"
 )
 
 func main() {
-	os.Exit(agent.Main(os.Args[1:]))
+	os.Exit(agent.Main(context.Background(), os.Args[1:]))
 }

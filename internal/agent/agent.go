@@ -2,6 +2,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,8 +27,8 @@ const (
 	exitUsage   = 2
 )
 
-// Main runs the command and returns the exit code.
-func Main(args []string) int {
+// Main runs the command and returns the exit code. The end of ctx kills java; SIGTERM is the way to stop it in order.
+func Main(ctx context.Context, args []string) int {
 	switch {
 	case len(args) == 2 && args[0] == "install":
 		if err := install(args[1]); err != nil {
@@ -43,7 +44,7 @@ func Main(args []string) int {
 			}
 			return exitUsage
 		}
-		return config.main()
+		return config.main(ctx)
 	}
 	fmt.Fprint(os.Stderr, Usage)
 	return exitUsage

@@ -22,7 +22,7 @@ import (
 // TestMain lets the test binary be the agent: it handles signals and reaps children, which takes a process of its own.
 func TestMain(m *testing.M) {
 	if os.Getenv("AGENT_TEST") != "" {
-		os.Exit(Main(os.Args[1:]))
+		os.Exit(Main(context.Background(), os.Args[1:]))
 	}
 	os.Exit(m.Run())
 }
@@ -327,7 +327,7 @@ func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
 		nil, {"install"}, {"run"}, {"run", "proxy"}, {"run", "broker", "--no-such-flag"}, {"run", "broker", "extra"}, {"stop"},
 	} {
-		if code := Main(args); code != exitUsage {
+		if code := Main(t.Context(), args); code != exitUsage {
 			t.Errorf("%q: exit code %d, want %d", args, code, exitUsage)
 		}
 	}
@@ -336,7 +336,7 @@ func TestWrongUse(t *testing.T) {
 func TestInstall(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), "rocketmq-agent")
 	for range 2 { // a restarted init container finds its own copy
-		if code := Main([]string{"install", dest}); code != 0 {
+		if code := Main(t.Context(), []string{"install", dest}); code != 0 {
 			t.Fatalf("exit code %d", code)
 		}
 		info, err := os.Stat(dest)
@@ -354,7 +354,7 @@ func TestInstall(t *testing.T) {
 	if files, err := os.ReadDir(filepath.Dir(dest)); err != nil || len(files) != 1 {
 		t.Errorf("left behind: %v, %v", files, err)
 	}
-	if code := Main([]string{"install", "/no/such/dir/agent"}); code != exitFailure {
+	if code := Main(t.Context(), []string{"install", "/no/such/dir/agent"}); code != exitFailure {
 		t.Errorf("into no directory: exit code %d", code)
 	}
 }

@@ -31,8 +31,8 @@ func logf(level, format string, args ...any) {
 }
 
 // main runs the server until it ends and returns the container's exit code.
-func (c *config) main() int {
-	result, err := c.run()
+func (c *config) main(ctx context.Context) int {
+	result, err := c.run(ctx)
 	switch {
 	case err != nil:
 		c.explain(err.Error())
@@ -59,7 +59,7 @@ func (c *config) explain(reason string) {
 	}
 }
 
-func (c *config) run() (supervise.Result, error) {
+func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	signals := supervise.Signals()
 	defer signal.Stop(signals)
 
@@ -77,7 +77,7 @@ func (c *config) run() (supervise.Result, error) {
 	if err := c.write(input); err != nil {
 		return supervise.Result{}, err
 	}
-	java, err := jvm.Find(context.Background(), os.Getenv("JAVA_HOME"))
+	java, err := jvm.Find(ctx, os.Getenv("JAVA_HOME"))
 	if err != nil {
 		return supervise.Result{}, err
 	}
@@ -90,7 +90,7 @@ func (c *config) run() (supervise.Result, error) {
 	rc := remoting.NewClient(remoting.Options{})
 	defer rc.Close()
 	prober := c.prober(input, child, admin.New(rc))
-	listener, err := net.Listen("tcp", c.http)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.http)
 	if err != nil {
 		return supervise.Result{}, fmt.Errorf("listen for probes: %w", err)
 	}
@@ -99,7 +99,7 @@ func (c *config) run() (supervise.Result, error) {
 	defer server.Close()
 
 	logf("INFO", "starting java %d: %s %q", java.Major, java.Path, args)
-	return child.Run(signals)
+	return child.Run(ctx, signals)
 }
 
 // input gathers what the configuration depends on.
@@ -164,12 +164,12 @@ func (c *config) write(in render.Input) error {
 	if err := os.MkdirAll(c.runDir, 0o755); err != nil {
 		return fmt.Errorf("the directory for the configuration: %w", err)
 	}
-	for path, content := range map[string][]byte{
-		in.ConfigFile:        properties.Format(props),
+	for path, content := range map[string]string{
+		in.ConfigFile:        string(properties.Format(props)),
 		c.logbackFile():      render.Logback,
 		c.javaSecurityFile(): render.JavaSecurity,
 	} {
-		if err := os.WriteFile(path, content, 0o640); err != nil {
+		if err := os.WriteFile(path, []byte(content), 0o640); err != nil {
 			return fmt.Errorf("write configuration: %w", err)
 		}
 	}

@@ -1,5 +1,7 @@
 package settings
 
+import "slices"
+
 // OwnedKey is a RocketMQ property that the operator decides. spec.config must not name it; in a user's base file it
 // is overridden by the agent, which says so in its log.
 type OwnedKey struct {
@@ -12,12 +14,7 @@ type OwnedKey struct {
 
 // Permits says whether the user may give this value.
 func (k OwnedKey) Permits(value string) bool {
-	for _, allowed := range k.Allowed {
-		if value == allowed {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(k.Allowed, value)
 }
 
 // Reasons that several keys share.

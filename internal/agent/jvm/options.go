@@ -26,12 +26,14 @@ type Options struct {
 
 // moduleFlags opens what RocketMQ reaches into on Java 9 and later: Hessian in the controller, sun.nio.ch.DirectBuffer
 // in the store (apache/rocketmq issues 9887, 10170).
-var moduleFlags = []string{
-	"--add-opens=java.base/java.lang=ALL-UNNAMED",
-	"--add-opens=java.base/java.nio=ALL-UNNAMED",
-	"--add-opens=java.base/java.util=ALL-UNNAMED",
-	"--add-opens=java.base/jdk.internal.ref=ALL-UNNAMED",
-	"--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
+func moduleFlags() []string {
+	return []string{
+		"--add-opens=java.base/java.lang=ALL-UNNAMED",
+		"--add-opens=java.base/java.nio=ALL-UNNAMED",
+		"--add-opens=java.base/java.util=ALL-UNNAMED",
+		"--add-opens=java.base/jdk.internal.ref=ALL-UNNAMED",
+		"--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
+	}
 }
 
 // Args returns the JVM's options: modules, defaults, HEAP_OPTS, BROKER_MEM, JAVA_OPT_EXT, spec.jvm.
@@ -57,7 +59,7 @@ func (o Options) Args() ([]string, error) {
 
 	var args []string
 	if o.JavaMajor >= 9 {
-		args = append(args, moduleFlags...)
+		args = append(args, moduleFlags()...)
 	}
 	args = append(args, o.defaultMemory(user)...)
 	return append(args, user...), nil

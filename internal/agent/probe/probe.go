@@ -156,12 +156,12 @@ func held(check func(context.Context) Report) http.Handler {
 	var mu sync.Mutex
 	var last Report
 	var at time.Time
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		if at.IsZero() || time.Since(at) >= holdFor {
-			// Not the request's context: others wait for the same verdict.
-			ctx, cancel := context.WithTimeout(context.Background(), timeout)
+			// Others wait for the same verdict, so that it does not end with this request.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), timeout)
 			last, at = check(ctx), time.Now()
 			cancel()
 		}

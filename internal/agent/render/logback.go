@@ -6,9 +6,9 @@ import _ "embed"
 // class prefix ch.qos.logback by itself (JoranConfiguratorExt), so these are the ordinary class names.
 //
 //go:embed logback.xml
-var Logback []byte
+var Logback string
 
 // JavaSecurity shortens how long java remembers a name: pods get new addresses when they restart, and names that did
 // not resolve a moment ago do once the other pod has started. The defaults are 30 s and 10 s. It is read through
 // -Djava.security.properties, as a security property because JDK 8 to 17 set the second one in their own file.
-var JavaSecurity = []byte("networkaddress.cache.ttl=5\nnetworkaddress.cache.negative.ttl=1\n")
+const JavaSecurity = "networkaddress.cache.ttl=5\nnetworkaddress.cache.negative.ttl=1\n"

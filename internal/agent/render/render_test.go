@@ -1,7 +1,6 @@
 package render
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
 	"flag"
@@ -165,7 +164,7 @@ func TestEveryRenderedKeyIsOwned(t *testing.T) {
 }
 
 func TestLogbackIsXML(t *testing.T) {
-	decoder := xml.NewDecoder(bytes.NewReader(Logback))
+	decoder := xml.NewDecoder(strings.NewReader(Logback))
 	for {
 		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
 			return

@@ -48,10 +48,10 @@ func Signals() chan os.Signal {
 	return signals
 }
 
-// Run starts the child and waits for its end, however long that takes: the kubelet bounds it by SIGKILL. An error
-// means that the child did not start.
-func (c *Child) Run(signals <-chan os.Signal) (Result, error) {
-	cmd := exec.Command(c.Path, c.Args...)
+// Run starts the child and waits for its end, however long that takes: the kubelet bounds it by SIGKILL, and the end of
+// ctx is one. An error means that the child did not start.
+func (c *Child) Run(ctx context.Context, signals <-chan os.Signal) (Result, error) {
+	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = c.Env, os.Stdout, os.Stderr
 	// A process group of its own: a terminal's interrupt reaches it through us only.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -61,7 +61,7 @@ func (c *Child) Run(signals <-chan os.Signal) (Result, error) {
 	c.running.Store(true)
 	defer c.running.Store(false)
 
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	told := false
 	stop := make(chan struct{}) // closed when BeforeStop is done

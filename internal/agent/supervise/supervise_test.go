@@ -44,7 +44,7 @@ func supervisor(script string) {
 	}
 	signals := Signals()
 	defer signal.Stop(signals)
-	result, err := child.Run(signals)
+	result, err := child.Run(context.Background(), signals)
 	if err != nil {
 		panic(err)
 	}
@@ -149,7 +149,7 @@ func TestOrphansAreReaped(t *testing.T) {
 
 func TestRunNamesWhatDoesNotStart(t *testing.T) {
 	child := &Child{Path: "/no/such/java"}
-	if _, err := child.Run(nil); err == nil || !strings.Contains(err.Error(), "start /no/such/java") {
+	if _, err := child.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "start /no/such/java") {
 		t.Errorf("got %v", err)
 	}
 }
