@@ -34,10 +34,14 @@ func (n *Namespace) Apply(ctx context.Context, manifest string, edits ...string)
 
 // ApplyObject applies one object. Without a namespace of its own it goes to n.
 func (n *Namespace) ApplyObject(ctx context.Context, object *unstructured.Unstructured) error {
-	if object.GetNamespace() == "" {
+	namespaced, err := n.Client.IsObjectNamespaced(object)
+	if err != nil {
+		return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	if namespaced && object.GetNamespace() == "" {
 		object.SetNamespace(n.Name)
 	}
-	err := n.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), fieldOwner, client.ForceOwnership)
+	err = n.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), fieldOwner, client.ForceOwnership)
 	if err != nil {
 		return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
 	}

@@ -46,8 +46,31 @@ func (n *Namespace) Resources(ctx context.Context) ([]Resource, error) {
 
 // AwaitReady waits until every resource of the namespace is Ready and up to date.
 func (n *Namespace) AwaitReady(ctx context.Context, limit time.Duration) error {
+	return n.awaitReady(ctx, limit, func([]Resource) {})
+}
+
+// AwaitReadyAloud is AwaitReady that says what changes meanwhile.
+func (n *Namespace) AwaitReadyAloud(ctx context.Context, limit time.Duration) error {
+	said := map[string]string{}
+	return n.awaitReady(ctx, limit, func(resources []Resource) {
+		for _, r := range resources {
+			c := meta.FindStatusCondition(r.Conditions, v1alpha1.ConditionReady)
+			if c == nil {
+				continue
+			}
+			line := fmt.Sprintf("%s %s: %s: %s", r.Kind, r.Name, c.Reason, c.Message)
+			if said[r.Kind+r.Name] != line {
+				said[r.Kind+r.Name] = line
+				n.Log.Printf("%s", line)
+			}
+		}
+	})
+}
+
+func (n *Namespace) awaitReady(ctx context.Context, limit time.Duration, look func([]Resource)) error {
 	return n.Await(ctx, "every resource of "+n.Name+" to be Ready", limit, func(ctx context.Context) error {
 		resources, err := n.Resources(ctx)
+		look(resources)
 		if err != nil {
 			return err
 		}

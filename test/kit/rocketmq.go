@@ -64,35 +64,40 @@ func (t Topology) compare(info *admin.ClusterInfo) error {
 	return errors.Join(wrong...)
 }
 
-// Broker reads a Broker resource.
-func (n *Namespace) Broker(ctx context.Context, name string) (*v1alpha1.Broker, error) {
+// Status reads the Broker resource.
+func (i *Installation) Status(ctx context.Context) (*v1alpha1.Broker, error) {
 	broker := &v1alpha1.Broker{}
-	if err := n.Client.Get(ctx, client.ObjectKey{Namespace: n.Name, Name: name}, broker); err != nil {
-		return nil, fmt.Errorf("get Broker %s/%s: %w", n.Name, name, err)
+	if err := i.Client.Get(ctx, client.ObjectKey{Namespace: i.Name, Name: i.Broker}, broker); err != nil {
+		return nil, fmt.Errorf("get Broker %s/%s: %w", i.Name, i.Broker, err)
 	}
 	return broker, nil
 }
 
-// Master returns the pod that is master of a group by the resource's status, empty if there is none.
-func Master(broker *v1alpha1.Broker, group string) string {
+// Master is the pod that is master of a group by the resource's status.
+func (i *Installation) Master(ctx context.Context, group int) (string, error) {
+	broker, err := i.Status(ctx)
+	if err != nil {
+		return "", err
+	}
 	for _, g := range broker.Status.Groups {
-		if g.Name == group {
-			return g.Master
+		if g.Name == i.Group(group) && g.Master != "" {
+			return g.Master, nil
 		}
 	}
-	return ""
+	return "", fmt.Errorf("the status of Broker %s/%s names no master of %s", i.Name, i.Broker, i.Group(group))
 }
 
-// AwaitNewMaster waits until a name server shows a master of the group in another pod than before, and returns that
+// AwaitNewMaster waits until the first name server shows a master of the group in another pod than before, and returns that
 // pod's name.
-func (n *Namespace) AwaitNewMaster(ctx context.Context, nameServerPod, group, before string, limit time.Duration) (string, error) {
+func (i *Installation) AwaitNewMaster(ctx context.Context, group int, before string, limit time.Duration) (string, error) {
 	var master string
-	err := n.Await(ctx, "another master of "+group+" than "+before, limit, func(ctx context.Context) error {
-		info, err := n.ClusterInfo(ctx, nameServerPod)
+	name := i.Group(group)
+	err := i.Await(ctx, "another master of "+name+" than "+before, limit, func(ctx context.Context) error {
+		info, err := i.ClusterInfo(ctx, i.NameServers(1)[0])
 		if err != nil {
 			return err
 		}
-		address, ok := info.Brokers[group].Addrs[admin.MasterID]
+		address, ok := info.Brokers[name].Addrs[admin.MasterID]
 		if !ok {
 			return errors.New("the group has no master")
 		}
@@ -106,7 +111,13 @@ func (n *Namespace) AwaitNewMaster(ctx context.Context, nameServerPod, group, be
 
 // ClusterList runs mqadmin clusterList in a broker pod, without flags, as a user would.
 func (n *Namespace) ClusterList(ctx context.Context, brokerPod string) (string, error) {
+	return n.MQAdmin(ctx, brokerPod, "clusterList")
+}
+
+// MQAdmin runs a command of mqadmin in a pod.
+func (n *Namespace) MQAdmin(ctx context.Context, pod string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	return n.Exec(ctx, brokerPod, RocketMQContainer, "sh", "-c", `exec sh "$ROCKETMQ_HOME/bin/mqadmin" clusterList`)
+	command := append([]string{"sh", "-c", `exec sh "$ROCKETMQ_HOME/bin/mqadmin" "$@"`, "mqadmin"}, args...)
+	return n.Exec(ctx, pod, RocketMQContainer, command...)
 }

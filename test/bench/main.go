@@ -1,0 +1,86 @@
+// Command bench measures what the project promises in numbers, on localkube or the cluster of $KUBECONFIG.
+//
+//	go run ./test/bench startup           the quickstart against the same servers as hand-written manifests
+//	go run ./test/bench idle [DURATION]   the operator's memory and writes, idle and under traffic (10m each)
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+const (
+	quickstart   = "examples/quickstart"
+	nameServers  = 3
+	groups       = 2
+	groupMembers = 2
+	servers      = 10 // of all kinds
+	startLimit   = 6 * time.Minute
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, kit.NewLog(os.Stdout), os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, log *kit.Log, args []string) error {
+	usage := errors.New("usage: go run ./test/bench startup | idle [DURATION]")
+	if len(args) == 0 || len(args) > 2 {
+		return usage
+	}
+	lasting := 10 * time.Minute
+	if len(args) == 2 {
+		var err error
+		if lasting, err = time.ParseDuration(args[1]); err != nil {
+			return err
+		}
+	}
+	b := &bench{log: log}
+	var err error
+	if b.place, err = kit.Provision(ctx, log); err != nil {
+		return err
+	}
+	if b.cluster, err = kit.Connect(); err != nil {
+		return err
+	}
+	if err := b.cluster.DeleteTestNamespaces(ctx, log); err != nil {
+		return err
+	}
+	if _, err := b.place.InstallOperator(ctx, b.cluster); err != nil {
+		return err
+	}
+	switch args[0] {
+	case "startup":
+		return b.startup(ctx)
+	case "idle":
+		return b.idle(ctx, lasting)
+	}
+	return usage
+}
+
+// bench is what both benchmarks need.
+type bench struct {
+	log     *kit.Log
+	place   *kit.Place
+	cluster *kit.Cluster
+}
+
+// remove deletes a namespace and waits, so that it costs the next measurement nothing.
+func remove(ctx context.Context, n *kit.Namespace) error {
+	if err := n.Delete(ctx); err != nil {
+		return err
+	}
+	return n.AwaitDeleted(ctx, 5*time.Minute)
+}

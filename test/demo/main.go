@@ -1,0 +1,214 @@
+// Command demo shows the operator at work: it starts a Kubernetes of three nodes on this machine (or uses the cluster
+// of $KUBECONFIG), installs the operator, applies examples/quickstart, passes messages through it, and kills a master.
+//
+//	go run ./test/demo        show it, and leave it running
+//	go run ./test/demo down   remove it
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+const (
+	namespace = "rocketmq-demo"
+	example   = "examples/quickstart"
+	messages  = 1000
+
+	nameServers  = 3
+	groups       = 2
+	groupMembers = 2
+
+	readyLimit    = 6 * time.Minute // ten servers, two cores
+	failoverLimit = 2 * time.Minute
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	log := kit.NewLog(os.Stdout)
+	err := run(ctx, log, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, log *kit.Log, args []string) error {
+	switch {
+	case len(args) == 0:
+		return show(ctx, log)
+	case len(args) == 1 && args[0] == "down":
+		return remove(ctx, log)
+	}
+	return errors.New("usage: go run ./test/demo [down]")
+}
+
+func show(ctx context.Context, log *kit.Log) error {
+	place, err := kit.Provision(ctx, log)
+	if err != nil {
+		return err
+	}
+	cluster, err := kit.Connect()
+	if err != nil {
+		return err
+	}
+	if _, err := place.InstallOperator(ctx, cluster); err != nil {
+		return err
+	}
+	log.Printf("namespace %s, which admits only pods without privileges", namespace)
+	n, err := cluster.CreateNamespace(ctx, namespace, kit.Restricted, log)
+	if err != nil {
+		return fmt.Errorf("%w (go run ./test/demo down removes an earlier demo)", err)
+	}
+	c, err := n.InstallationOf(example)
+	if err != nil {
+		return err
+	}
+	d := demo{place, c}
+	for _, step := range []func(context.Context) error{d.start, d.look, d.send, d.killMaster} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	d.farewell()
+	return nil
+}
+
+// demo is the demo's cluster; its methods are the demo's steps.
+type demo struct {
+	place *kit.Place
+	c     *kit.Installation
+}
+
+func (d demo) start(ctx context.Context) error {
+	d.c.Log.Printf("kubectl apply -n %s -f %s", namespace, example)
+	applied := time.Now()
+	if err := d.c.ApplyPath(ctx, example); err != nil {
+		return err
+	}
+	if err := d.c.AwaitReadyAloud(ctx, readyLimit); err != nil {
+		return err
+	}
+	if err := d.c.AwaitRegistered(ctx, d.c.NameServers(nameServers), d.c.Topology(groups, groupMembers), time.Minute); err != nil {
+		return err
+	}
+	d.c.Log.Printf("everything is Ready %.0f s after kubectl apply", time.Since(applied).Seconds())
+	return nil
+}
+
+func (d demo) look(ctx context.Context) error {
+	for _, what := range []string{"pods", "rocketmq"} {
+		if err := d.kubectlGet(ctx, what); err != nil {
+			return err
+		}
+	}
+	list, err := d.c.ClusterList(ctx, d.c.Member(0, 0))
+	if err != nil {
+		return err
+	}
+	d.c.Log.Printf("mqadmin clusterList, in pod %s (BID 0 is a master):", d.c.Member(0, 0))
+	d.c.Log.Block(list)
+	return nil
+}
+
+func (d demo) kubectlGet(ctx context.Context, what string) error {
+	out, err := d.place.Kubectl(ctx, "get", "-n", namespace, what)
+	if err != nil {
+		return err
+	}
+	d.c.Log.Printf("kubectl get -n %s %s:", namespace, what)
+	d.c.Log.Block(out)
+	return nil
+}
+
+func (d demo) send(ctx context.Context) error {
+	d.c.Log.Printf("sending and consuming %d messages with the community's Go client", messages)
+	ledger, err := d.c.StartLedger(ctx, kit.LedgerOptions{NameServers: d.c.Address(), Topic: "demo", Messages: messages})
+	if err != nil {
+		return err
+	}
+	verdict, err := ledger.Verdict(ctx, 3*time.Minute)
+	if err != nil {
+		return err
+	}
+	d.c.Log.Printf("%s", verdict)
+	if verdict.Acked != messages || verdict.Lost > 0 {
+		return errors.New("messages were lost")
+	}
+	return nil
+}
+
+func (d demo) killMaster(ctx context.Context) error {
+	const group = 0
+	before, err := d.c.Master(ctx, group)
+	if err != nil {
+		return err
+	}
+	pod, err := d.c.Pod(ctx, before)
+	if err != nil {
+		return err
+	}
+	d.c.Log.Printf("killing pod %s, the master of %s", before, d.c.Group(group))
+	killed := time.Now()
+	if err := d.c.DeletePod(ctx, before, true); err != nil {
+		return err
+	}
+	master, err := d.c.AwaitNewMaster(ctx, group, before, failoverLimit)
+	if err != nil {
+		return err
+	}
+	d.c.Log.Printf("%s is the master after %.1f s", master, time.Since(killed).Seconds())
+	if err := d.c.AwaitPodReady(ctx, before, pod.UID, failoverLimit); err != nil {
+		return err
+	}
+	if err := d.c.AwaitReady(ctx, failoverLimit); err != nil {
+		return err
+	}
+	d.c.Log.Printf("%s is back as a slave, all Ready again after %.0f s", before, time.Since(killed).Seconds())
+	return d.kubectlGet(ctx, "rocketmq")
+}
+
+func (d demo) farewell() {
+	fmt.Println("\nThe cluster goes on running. To use it:")
+	if d.place.Local {
+		fmt.Println(`  eval "$(go run -C test/localkube ./cmd/localkube env)"`)
+	}
+	fmt.Printf("  kubectl -n %s get rocketmq\n", namespace)
+	fmt.Printf("  kubectl -n %s exec %s -c rocketmq -- sh -c '$ROCKETMQ_HOME/bin/mqadmin clusterList'\n", namespace, d.c.Member(0, 0))
+	fmt.Printf("  kubectl -n %s delete pod %s\n", namespace, d.c.Member(1, 0))
+	fmt.Println("Clients in the cluster use the name server address", d.c.NameService+"-nameserver."+namespace+":9876.")
+	fmt.Println("To remove it: make demo-down")
+}
+
+// remove undoes show: in localkube, with the whole Kubernetes.
+func remove(ctx context.Context, log *kit.Log) error {
+	place, err := kit.FindPlace(ctx, log)
+	if err != nil {
+		return err
+	}
+	if place.Local {
+		log.Printf("removing localkube")
+		return place.RemoveLocalkube(ctx)
+	}
+	cluster, err := kit.Connect()
+	if err != nil {
+		return err
+	}
+	n := &kit.Namespace{Cluster: cluster, Name: namespace, Log: log}
+	log.Printf("deleting namespace %s", namespace)
+	if err := n.Delete(ctx); err != nil {
+		return err
+	}
+	if err := n.AwaitDeleted(ctx, 5*time.Minute); err != nil {
+		return err
+	}
+	return place.RemoveOperator(ctx)
+}

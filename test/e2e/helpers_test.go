@@ -1,0 +1,143 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+// ledgerLimit is how long the ledger may take to consume what is left, after it has stopped sending.
+const ledgerLimit = 3 * time.Minute
+
+// ledgerRate is in messages a second.
+const ledgerRate = 50
+
+// smallLimit is how long the cluster of testdata/small.yaml may take to start.
+const smallLimit = 3 * time.Minute
+
+// manifest reads a file of testdata.
+func manifest(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("testdata", name))
+	ok(t, err)
+	return string(content)
+}
+
+// small is the cluster of testdata/small.yaml.
+func small(n *kit.Namespace) *kit.Installation {
+	return &kit.Installation{Namespace: n, NameService: "names", Controller: "quorum", Broker: "broker"}
+}
+
+// show prints what a user sees.
+func show(t *testing.T, w *world, n *kit.Namespace) {
+	t.Helper()
+	for _, what := range []string{"pods", "rocketmq"} {
+		out, err := w.place.Kubectl(t.Context(), "-n", n.Name, "get", what)
+		ok(t, err)
+		n.Log.Printf("kubectl get %s:", what)
+		n.Log.Block(out)
+	}
+}
+
+// brokerIDs counts the rows of mqadmin clusterList for a group by broker id. Its columns are cluster, broker, id, …
+func brokerIDs(clusterList, group string) map[string]int {
+	ids := map[string]int{}
+	for line := range strings.Lines(clusterList) {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[1] == group {
+			ids[fields[2]]++
+		}
+	}
+	return ids
+}
+
+// sendAndReceive lets the ledger send messages and expects each of them back exactly as acknowledged.
+func sendAndReceive(t *testing.T, c *kit.Installation, name string, messages int) *kit.Verdict {
+	t.Helper()
+	c.Log.Printf("sending %d messages through %s", messages, c.Address())
+	l, err := c.StartLedger(t.Context(), kit.LedgerOptions{NameServers: c.Address(), Topic: name, Messages: messages})
+	ok(t, err)
+	v, err := l.Verdict(t.Context(), ledgerLimit)
+	ok(t, err)
+	c.Log.Printf("ledger: %s", v)
+	if v.Acked != messages || v.Lost != 0 {
+		t.Errorf("of %d messages %d were acknowledged, %d of them lost", messages, v.Acked, v.Lost)
+	}
+	return v
+}
+
+// during lets the ledger send for a while and calls do meanwhile; no acknowledged message may be lost.
+func during(t *testing.T, c *kit.Installation, name string, lasting time.Duration, do func()) *kit.Verdict {
+	t.Helper()
+	options := kit.LedgerOptions{NameServers: c.Address(), Topic: name, Rate: ledgerRate, Duration: lasting}
+	l, err := c.StartLedger(t.Context(), options)
+	ok(t, err)
+	c.Log.Printf("the ledger sends %d messages a second for %s", options.Rate, options.Duration)
+	do()
+	v, err := l.Verdict(t.Context(), options.Duration+ledgerLimit)
+	ok(t, err)
+	c.Log.Printf("ledger: %s", v)
+	if v.Acked == 0 || v.Lost != 0 {
+		t.Errorf("of %d acknowledged messages %d were lost", v.Acked, v.Lost)
+	}
+	return v
+}
+
+// rolesFollowStatus checks that each broker pod's role label is the role that the resource's status gives it, and
+// that each group has a master.
+func rolesFollowStatus(t *testing.T, c *kit.Installation) {
+	t.Helper()
+	ok(t, c.Await(t.Context(), "the pods' role labels to follow the status", 30*time.Second, func(ctx context.Context) error {
+		b, err := c.Status(ctx)
+		if err != nil {
+			return err
+		}
+		pods, err := c.OwnPods(ctx)
+		if err != nil {
+			return err
+		}
+		for _, group := range b.Status.Groups {
+			if err := checkRoles(group, pods); err != nil {
+				return fmt.Errorf("group %s: %w", group.Name, err)
+			}
+		}
+		if want := int(*b.Spec.Size); len(b.Status.Groups) != want {
+			return fmt.Errorf("status shows %d of %d groups", len(b.Status.Groups), want)
+		}
+		return nil
+	}))
+}
+
+func checkRoles(group v1alpha1.BrokerGroupStatus, pods map[string]*corev1.Pod) error {
+	if group.Master == "" {
+		return errors.New("it has no master")
+	}
+	for _, member := range group.Members {
+		want := v1alpha1.RoleSlave
+		if member.Pod == group.Master {
+			want = v1alpha1.RoleMaster
+		}
+		if member.Role != want {
+			return fmt.Errorf("status gives %s the role %q, want %q", member.Pod, member.Role, want)
+		}
+		pod, ok := pods[member.Pod]
+		if !ok {
+			return fmt.Errorf("pod %s does not exist", member.Pod)
+		}
+		if got := pod.Labels[kit.RoleLabel]; got != string(want) {
+			return fmt.Errorf("pod %s has the label %s=%q, want %q", member.Pod, kit.RoleLabel, got, want)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+// A node is cut off from the network: half dead, its pods run on. A user is promised that the resources say so
+// (NodeLost, with the node's name), that its broker groups go on, and that all is well by itself once it is back.
+func nodeCut(t *testing.T, w *world, c *kit.Installation) {
+	if !w.place.Local {
+		t.Skip("nodes of a cluster that is not localkube cannot be cut off")
+	}
+	const node = "node3"
+	ctx := t.Context()
+	pods, err := c.OwnPods(ctx)
+	ok(t, err)
+	var hit []string
+	for name, pod := range pods {
+		if pod.Spec.NodeName == node {
+			hit = append(hit, name)
+		}
+	}
+	if len(hit) == 0 {
+		t.Fatalf("no pod runs on %s: the pods are not spread", node)
+	}
+	t.Cleanup(func() {
+		if err := w.place.HealNode(context.WithoutCancel(ctx), node); err != nil {
+			t.Error(err)
+		}
+	})
+	during(t, c, "cutting", 150*time.Second, func() {
+		time.Sleep(10 * time.Second)
+		c.Log.Printf("cutting %s off, on which %s run", node, strings.Join(hit, ", "))
+		ok(t, w.place.CutNode(ctx, node))
+		ok(t, c.Await(ctx, "NodeLost to name "+node, 2*time.Minute, func(ctx context.Context) error { return namesLostNode(ctx, c, node) }))
+		c.Log.Printf("NodeLost is shown")
+		ok(t, c.Await(ctx, "a master in each group off "+node, time.Minute, func(ctx context.Context) error {
+			return mastersElsewhere(ctx, c, hit)
+		}))
+		c.Log.Printf("each group has a master elsewhere")
+		show(t, w, c.Namespace)
+		c.Log.Printf("healing %s", node)
+		ok(t, w.place.HealNode(ctx, node))
+	})
+	ok(t, c.AwaitReady(ctx, 3*time.Minute))
+	for _, r := range []struct{ kind, name string }{{"NameService", c.NameService}, {"Controller", c.Controller}, {"Broker", c.Broker}} {
+		ok(t, c.AwaitNoCondition(ctx, r.kind, r.name, v1alpha1.ConditionNodeLost, time.Minute))
+	}
+	registered(t, c, quickstartNameServers)
+	c.Log.Printf("all Ready again")
+}
+
+func namesLostNode(ctx context.Context, c *kit.Installation, node string) error {
+	found, err := c.Condition(ctx, "Broker", c.Broker, v1alpha1.ConditionNodeLost)
+	switch {
+	case err != nil:
+		return err
+	case found == nil || found.Status != metav1.ConditionTrue:
+		return fmt.Errorf("the Broker has no condition %s", v1alpha1.ConditionNodeLost)
+	case !strings.Contains(found.Message, node):
+		return fmt.Errorf("its message does not name the node: %s", found.Message)
+	}
+	return nil
+}
+
+func mastersElsewhere(ctx context.Context, c *kit.Installation, lost []string) error {
+	for group := range quickstartGroups {
+		master, err := c.Master(ctx, group)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(lost, master) {
+			return fmt.Errorf("the master of %s is still %s", c.Group(group), master)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+const (
+	quickstartPath        = "examples/quickstart"
+	quickstartNameServers = 3
+	quickstartControllers = 3
+	quickstartGroups      = 2
+	groupMembers          = 2 // a master and a slave
+	// quickstartLimit is long enough for ten servers on a busy machine of two cores.
+	quickstartLimit = 4 * time.Minute
+)
+
+// A user applies examples/quickstart to a namespace with restricted pod security and gets two broker groups that
+// survive what happens to them. The parts share the cluster, in this order; each begins with everything Ready.
+func quickstart(t *testing.T, w *world) {
+	n := w.namespace(t, "quickstart", kit.Restricted)
+	if !t.Run("Ready", func(t *testing.T) { quickstartReady(t, w, quickstartIn(t, n)) }) {
+		return
+	}
+	for _, part := range []struct {
+		name string
+		tell func(*testing.T, *world, *kit.Installation)
+	}{
+		{"OperatorReplaced", operatorReplaced},
+		{"NameServersScaled", nameServersScaled},
+		{"MasterKilled", masterKilled},
+		{"GracefulStop", gracefulStop},
+		{"NodeCut", nodeCut},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			c := quickstartIn(t, n)
+			ok(t, c.AwaitReady(t.Context(), quickstartLimit))
+			part.tell(t, w, c)
+		})
+	}
+}
+
+func quickstartIn(t *testing.T, n *kit.Namespace) *kit.Installation {
+	t.Helper()
+	c, err := in(t, n).InstallationOf(quickstartPath)
+	ok(t, err)
+	return c
+}
+
+// registered waits until each name server knows the whole quickstart.
+func registered(t *testing.T, c *kit.Installation, nameServers int) {
+	t.Helper()
+	ok(t, c.AwaitRegistered(t.Context(), c.NameServers(nameServers), c.Topology(quickstartGroups, groupMembers), 2*time.Minute))
+}
+
+// The user is promised: all Ready without a further step, mqadmin without flags, messages through both groups.
+func quickstartReady(t *testing.T, w *world, c *kit.Installation) {
+	ctx := t.Context()
+	c.Log.Printf("kubectl apply -f %s", quickstartPath)
+	ok(t, c.ApplyPath(ctx, quickstartPath))
+	ok(t, c.AwaitReady(ctx, quickstartLimit))
+	c.Log.Printf("every resource is Ready")
+	registered(t, c, quickstartNameServers)
+	show(t, w, c.Namespace)
+
+	list, err := c.ClusterList(ctx, c.Member(0, 0))
+	ok(t, err)
+	c.Log.Printf("mqadmin clusterList in a broker pod:")
+	c.Log.Block(list)
+	for group := range c.Topology(quickstartGroups, groupMembers) {
+		if ids := brokerIDs(list, group); ids["0"] != 1 || len(ids) != groupMembers {
+			t.Errorf("clusterList shows the members %v of group %s, want one master (0) and one slave", ids, group)
+		}
+	}
+
+	v := sendAndReceive(t, c, "thousand", 1000)
+	for group := range c.Topology(quickstartGroups, groupMembers) {
+		if v.Groups[group].Acked == 0 {
+			t.Errorf("group %s got none of the messages: %v", group, v.Groups)
+		}
+	}
+	rolesFollowStatus(t, c)
+
+	events, err := c.Events(ctx)
+	ok(t, err)
+	var seen int
+	for _, event := range events {
+		if strings.HasPrefix(event.From, kit.OperatorName) {
+			c.Log.Printf("event: %s/%s %s: %s", event.Kind, event.Name, event.Reason, event.Message)
+			seen++
+		}
+	}
+	if seen == 0 {
+		t.Error("the operator left no events about what it did")
+	}
+}

@@ -1,0 +1,58 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+// Two teams use the same manifests, names and all, in two namespaces at the same time. A user is promised that their
+// clusters have nothing to do with each other: no broker, no topic and no restart crosses over.
+func twoClusters(t *testing.T, w *world) {
+	ctx := t.Context()
+	one, two := small(w.namespace(t, "one", kit.Restricted)), small(w.namespace(t, "two", kit.Restricted))
+	for _, c := range []*kit.Installation{one, two} {
+		ok(t, c.Apply(ctx, manifest(t, "small.yaml")))
+	}
+	for _, c := range []*kit.Installation{one, two} {
+		ok(t, c.AwaitReady(ctx, smallLimit))
+		ok(t, c.AwaitRegistered(ctx, c.NameServers(1), c.Topology(1, groupMembers), time.Minute))
+		c.Log.Printf("%s is Ready", c.Name)
+	}
+	t.Run("Apart", func(t *testing.T) { clustersApart(t, one, two) })
+	t.Run("SpecChange", func(t *testing.T) { specChange(t, one, two) })
+}
+
+func clustersApart(t *testing.T, one, two *kit.Installation) {
+	ctx := t.Context()
+	const topic = "only-in-one"
+	l, err := one.StartLedger(ctx, kit.LedgerOptions{NameServers: one.Address(), Topic: topic, Messages: 100})
+	ok(t, err)
+	v, err := l.Verdict(ctx, ledgerLimit)
+	ok(t, err)
+	one.Log.Printf("ledger: %s", v)
+	if v.Acked != 100 || v.Lost != 0 {
+		t.Errorf("of 100 messages %d were acknowledged, %d of them lost", v.Acked, v.Lost)
+	}
+	for _, c := range []struct {
+		own, other *kit.Installation
+		hasTopic   bool
+	}{{one, two, true}, {two, one, false}} {
+		list, err := c.own.ClusterList(ctx, c.own.Member(0, 0))
+		ok(t, err)
+		c.own.Log.Block(list)
+		// Brokers register under names that end in their namespace.
+		if !strings.Contains(list, "."+c.own.Name+".svc") || strings.Contains(list, "."+c.other.Name+".svc") {
+			t.Errorf("clusterList in %s does not show just its own brokers", c.own.Name)
+		}
+		topics, err := c.own.MQAdmin(ctx, c.own.Member(0, 0), "topicList")
+		ok(t, err)
+		if got := strings.Contains(topics, topic); got != c.hasTopic {
+			t.Errorf("topic %s known in %s: %t, want %t", topic, c.own.Name, got, c.hasTopic)
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package kit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// LedgerImage holds the message ledger, test/ledger.
+const LedgerImage = "docker.io/rocketmq-operator/ledger:dev"
+
+const (
+	ledgerContainer = "ledger"
+	ledgerUser      = 65532
+)
+
+// Ledger is a pod that sends and consumes messages and keeps account of them.
+type Ledger struct {
+	n   *Namespace
+	pod string
+}
+
+// LedgerOptions say what a ledger does.
+type LedgerOptions struct {
+	// NameServers as in NAMESRV_ADDR.
+	NameServers string
+	// Topic is also the name of the consumer group; each ledger should have its own.
+	Topic string
+	// Messages is how many to send; 0 for as many as fit into Duration.
+	Messages int
+	// Rate is in messages a second; 0 for as fast as it goes.
+	Rate     int
+	Duration time.Duration
+}
+
+// ledgerDrain is how long a ledger waits for missing messages after it has sent its last one: clients learn of a new
+// master every 30 s.
+const ledgerDrain = 90 * time.Second
+
+// args are the flags of test/ledger.
+func (o LedgerOptions) args() []string {
+	args := []string{
+		"--name-servers=" + o.NameServers, "--topic=" + o.Topic, "--group=" + o.Topic, "--create-topic",
+		"--drain=" + ledgerDrain.String(), "--messages=" + strconv.Itoa(o.Messages), "--duration=" + o.Duration.String(),
+	}
+	if o.Rate > 0 {
+		args = append(args, "--rate="+strconv.Itoa(o.Rate))
+	}
+	return args
+}
+
+// Verdict is the account of a ledger. Times are in milliseconds since it started, -1 for what did not happen.
+type Verdict struct {
+	// Acked messages were acknowledged; Lost of them never came.
+	Acked      int `json:"acked"`
+	Received   int `json:"received"`
+	Duplicates int `json:"duplicates"`
+	Lost       int `json:"lost"`
+	// SendErrors counts sends that failed after the client's own retries.
+	SendErrors          int    `json:"sendErrors"`
+	LastSendError       string `json:"lastSendError"`
+	LongestGapMillis    int64  `json:"longestGapMillis"`
+	FirstReceivedMillis int64  `json:"firstReceivedMillis"`
+	// Groups tells what each broker group acknowledged, by brokerName.
+	Groups map[string]struct {
+		Acked int `json:"acked"`
+	} `json:"groups"`
+}
+
+func (v *Verdict) String() string {
+	groups := make([]string, 0, len(v.Groups))
+	for _, name := range slices.Sorted(maps.Keys(v.Groups)) {
+		groups = append(groups, fmt.Sprintf("%s %d", name, v.Groups[name].Acked))
+	}
+	text := fmt.Sprintf("%d acknowledged (%s), %d received, %d lost, %d twice or more; %d sends failed, longest time without an acknowledgement %.1f s",
+		v.Acked, strings.Join(groups, ", "), v.Received, v.Lost, v.Duplicates, v.SendErrors, float64(v.LongestGapMillis)/1000)
+	if v.LastSendError != "" {
+		text += "; last error: " + v.LastSendError
+	}
+	return text
+}
+
+// StartLedger starts the ledger in a pod and waits until it runs. The pod's name is the topic's.
+func (n *Namespace) StartLedger(ctx context.Context, options LedgerOptions) (*Ledger, error) {
+	name := options.Topic
+	no, yes, user := false, true, int64(ledgerUser)
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: n.Name, Name: name},
+		Spec: corev1.PodSpec{
+			RestartPolicy:                corev1.RestartPolicyNever,
+			AutomountServiceAccountToken: &no,
+			SecurityContext: &corev1.PodSecurityContext{
+				RunAsNonRoot: &yes, RunAsUser: &user, RunAsGroup: &user,
+				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+			},
+			Containers: []corev1.Container{{
+				Name: ledgerContainer, Image: LedgerImage, ImagePullPolicy: corev1.PullIfNotPresent, Args: options.args(),
+				TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+				SecurityContext: &corev1.SecurityContext{
+					AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
+					Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+				},
+			}},
+		},
+	}
+	if err := n.Client.Create(ctx, pod); err != nil {
+		return nil, fmt.Errorf("create the ledger's pod %s: %w", name, err)
+	}
+	l := &Ledger{n: n, pod: name}
+	return l, n.Await(ctx, "ledger "+name+" to run", time.Minute, func(ctx context.Context) error {
+		pod, err := n.Pod(ctx, name)
+		if err != nil {
+			return err
+		}
+		if pod.Status.Phase == corev1.PodPending {
+			return errors.New("its pod is pending")
+		}
+		return nil
+	})
+}
+
+// Verdict waits at most limit for the ledger to end, and returns its account. A ledger that could not keep one is an
+// error; messages that were lost are not.
+func (l *Ledger) Verdict(ctx context.Context, limit time.Duration) (*Verdict, error) {
+	err := l.n.Await(ctx, "ledger "+l.pod+" to end", limit, func(ctx context.Context) error {
+		pod, err := l.n.Pod(ctx, l.pod)
+		if err != nil {
+			return err
+		}
+		if phase := pod.Status.Phase; phase != corev1.PodSucceeded && phase != corev1.PodFailed {
+			return fmt.Errorf("its pod is %s", phase)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	text, err := l.n.Logs(ctx, l.pod, ledgerContainer)
+	if err != nil {
+		return nil, err
+	}
+	verdict, err := ParseVerdict(text)
+	if err == nil && verdict.Acked == 0 {
+		err = fmt.Errorf("the ledger got no message acknowledged:\n%s", text)
+	}
+	return verdict, err
+}
+
+// LedgerHere runs the ledger as a process of this machine, outside of Kubernetes.
+func (p *Place) LedgerHere(ctx context.Context, options LedgerOptions) (*Verdict, error) {
+	out, err := p.run(ctx, "test/ledger", "go", append([]string{"run", "."}, options.args()...)...)
+	if verdict, parseErr := ParseVerdict(out); parseErr == nil {
+		return verdict, nil // the exit status tells of lost messages, as the verdict does
+	}
+	return nil, err
+}
+
+// ParseVerdict finds the verdict, one line of JSON, in what the ledger printed.
+func ParseVerdict(text string) (*Verdict, error) {
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "{") {
+			continue
+		}
+		var v Verdict
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			return nil, fmt.Errorf("the ledger's verdict %s: %w", strings.TrimSpace(line), err)
+		}
+		return &v, nil
+	}
+	return nil, fmt.Errorf("the ledger gave no verdict; it printed:\n%s", text)
+}
