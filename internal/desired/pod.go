@@ -203,14 +203,16 @@ func (p podSpec) rocketmqContainer() corev1.Container {
 		Image:           p.image,
 		ImagePullPolicy: p.settings.ImagePullPolicy,
 		Command:         command,
-		Env:             p.env(),
-		Resources:       p.settings.Resources,
-		SecurityContext: security,
-		Ports:           append(p.ports, corev1.ContainerPort{Name: "agent", ContainerPort: p.agentPort, Protocol: corev1.ProtocolTCP}),
-		StartupProbe:    probe("/startedz", 1, 4, 600), // log recovery takes its time
-		ReadinessProbe:  probe("/readyz", 2, 4, 2),
-		LivenessProbe:   probe("/livez", 10, 4, 3),
-		VolumeMounts:    mounts,
+		// The agent writes down why it ends; of java, the end of the log says most.
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+		Env:                      p.env(),
+		Resources:                p.settings.Resources,
+		SecurityContext:          security,
+		Ports:                    append(p.ports, corev1.ContainerPort{Name: "agent", ContainerPort: p.agentPort, Protocol: corev1.ProtocolTCP}),
+		StartupProbe:             probe("/startedz", 1, 4, 600), // log recovery takes its time
+		ReadinessProbe:           probe("/readyz", 2, 4, 2),
+		LivenessProbe:            probe("/livez", 10, 4, 3),
+		VolumeMounts:             mounts,
 	}
 }
 
