@@ -1,0 +1,184 @@
+package reconcile
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+)
+
+const (
+	nameService = "{apiVersion: rocketmq.apache.org/v1alpha1, kind: NameService, metadata: {name: ns}, spec: {size: 2}}\n---\n"
+	controllers = "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Controller, metadata: {name: ctl}}\n---\n"
+	brokers     = "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: b}, spec: {size: 2, clusterMode: CONTROLLER}}\n---\n"
+	static      = "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: b}, spec: {size: 1, replicaPerGroup: 1}}\n---\n"
+)
+
+// TestZeroWrites: once everything is as it should be, no pass writes anything, of whatever form of spec.
+func TestZeroWrites(t *testing.T) {
+	t.Parallel()
+	inputs, err := filepath.Glob("../desired/testdata/*.in.yaml")
+	if err != nil || len(inputs) == 0 {
+		t.Fatalf("no input: %v", err)
+	}
+	for _, input := range inputs {
+		t.Run(strings.TrimSuffix(filepath.Base(input), ".in.yaml"), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.createFile(input)
+			if strings.Contains(input, "broker-") {
+				w.create(nameService + controllers)
+			}
+			if strings.Contains(input, "predecessor") { // its name servers are not ours: nobody answers there
+				edit(w, "broker", func(b *v1alpha1.Broker) { b.Spec.NameServers = "" })
+			}
+			o := w.start(-1)
+			o.until(w.allReady)
+			o.checkSilence()
+		})
+	}
+}
+
+// checkSilence runs the operator for a while and expects that it writes nothing and says nothing.
+func (o *operator) checkSilence() {
+	o.world.Helper()
+	wrote, said := len(o.writes.all()), len(o.events.all())
+	for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		o.world.must(o.pass())
+	}
+	if more := o.writes.all()[wrote:]; len(more) > 0 {
+		o.world.Errorf("converged, and wrote %v", more)
+	}
+	if more := o.events.all()[said:]; len(more) > 0 {
+		o.world.Errorf("converged, and said %v", more)
+	}
+}
+
+// TestCrashPoints: an operator dies after its k-th write, for every k; the next one brings about the same objects as
+// one that was never disturbed.
+func TestCrashPoints(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, before, created string }{
+		{"NameService", "", nameService},
+		{"Controller", "", controllers},
+		{"Broker", nameService + controllers, brokers},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			undisturbed, total := crash(t, test.before, test.created, -1)
+			if total < 5 {
+				t.Fatalf("only %d writes", total)
+			}
+			for k := 1; k < total; k++ {
+				t.Run(fmt.Sprint(k), func(t *testing.T) {
+					t.Parallel()
+					got, _ := crash(t, test.before, test.created, k)
+					if diff := cmp.Diff(undisturbed, got); diff != "" {
+						t.Errorf("objects differ from those of an undisturbed run (-undisturbed +got):\n%s", diff)
+					}
+				})
+			}
+		})
+	}
+}
+
+// crash creates resources under an operator that dies after k writes, and lets another one finish.
+func crash(t *testing.T, before, created string, k int) (objects map[string]any, writes int) {
+	t.Helper()
+	w := newWorld(t)
+	if before != "" {
+		w.create(before)
+		first := w.start(-1)
+		first.until(w.allReady)
+		first.shutdown()
+	}
+	w.create(created)
+	o := w.start(k)
+	if k >= 0 {
+		for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+			w.turn()
+			if err := o.pass(); err != nil && !strings.Contains(err.Error(), errDead.Error()) {
+				t.Fatal(err)
+			}
+			if n := len(o.writes.all()); n == k {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d writes in %s, want %d", len(o.writes.all()), patience, k)
+			}
+		}
+		o.shutdown()
+		o = w.start(-1)
+	}
+	o.until(w.allReady)
+	writes = len(o.writes.all())
+	o.checkSilence()
+	return w.snapshot(), writes
+}
+
+// snapshot is everything that the operator made, without what differs from run to run.
+func (w *world) snapshot() map[string]any {
+	w.Helper()
+	out := map[string]any{}
+	for _, list := range []client.ObjectList{
+		&v1alpha1.NameServiceList{}, &v1alpha1.ControllerList{}, &v1alpha1.BrokerList{}, &appsv1.StatefulSetList{},
+		&corev1.ServiceList{}, &corev1.ConfigMapList{}, &policyv1.PodDisruptionBudgetList{}, &corev1.PodList{},
+	} {
+		w.must(w.List(w.Context(), list, client.InNamespace(w.namespace)))
+		w.must(meta.EachListItem(list, func(item runtime.Object) error {
+			content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(item)
+			if err != nil {
+				return err
+			}
+			u := unstructured.Unstructured{Object: content}
+			key := fmt.Sprintf("%T %s", item, u.GetName())
+			for _, varying := range [][]string{
+				{"metadata", "uid"}, {"metadata", "resourceVersion"}, {"metadata", "creationTimestamp"}, {"metadata", "managedFields"},
+				{"metadata", "namespace"}, {"metadata", "generation"}, {"status", "observedGeneration"},
+				{"metadata", "annotations", "rocketmq.apache.org/applied"}, // of the owner's uid, too
+				{"spec", "clusterIP"}, {"spec", "clusterIPs"},
+			} {
+				unstructured.RemoveNestedField(content, varying...)
+			}
+			drop(content, "lastTransitionTime", "uid")
+			data, err := json.Marshal(content)
+			if err != nil {
+				return err
+			}
+			var normal any
+			out[key] = &normal
+			return json.Unmarshal([]byte(strings.ReplaceAll(string(data), w.namespace, "NAMESPACE")), &normal)
+		}))
+	}
+	return out
+}
+
+// drop keys everywhere.
+func drop(value any, keys ...string) {
+	switch v := value.(type) {
+	case map[string]any:
+		for _, key := range keys {
+			delete(v, key)
+		}
+		for _, child := range v {
+			drop(child, keys...)
+		}
+	case []any:
+		for _, child := range v {
+			drop(child, keys...)
+		}
+	}
+}

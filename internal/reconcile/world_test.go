@@ -1,0 +1,426 @@
+package reconcile
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
+)
+
+// patience bounds every wait of a test.
+const patience = 60 * time.Second
+
+// world is a namespace on the API server in which the test plays everybody but the operator.
+type world struct {
+	*testing.T
+	client.Client // the test's own
+	namespace     string
+	mq            *rocketMQ
+	addresses     int // pod IPs given out
+	// starting pods do not become ready, by name.
+	starting map[string]bool
+	// node that new pods are on, "" for none: such pods end at once when they are deleted.
+	node string
+}
+
+func scheme(t *testing.T) *runtime.Scheme {
+	t.Helper()
+	s := runtime.NewScheme()
+	if err := errors.Join(clientscheme.AddToScheme(s), v1alpha1.AddToScheme(s)); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{T: t, mq: newRocketMQ(), starting: map[string]bool{}}
+	var err error
+	w.Client, err = client.New(restConfig, client.Options{Scheme: scheme(t)})
+	w.must(err)
+	w.namespace = w.newNamespace()
+	return w
+}
+
+func (w *world) newNamespace() string {
+	w.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "reconcile-"}}
+	w.must(w.Create(w.Context(), namespace))
+	return namespace.Name
+}
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// create objects from YAML documents, in the world's namespace unless they name another.
+func (w *world) create(documents string) {
+	w.Helper()
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(documents)))
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		w.must(err)
+		u := &unstructured.Unstructured{}
+		w.must(utilyaml.Unmarshal(document, &u.Object))
+		if len(u.Object) == 0 {
+			continue
+		}
+		if u.GetNamespace() == "" {
+			u.SetNamespace(w.namespace)
+		}
+		if err := w.Create(w.Context(), u); err != nil {
+			w.Fatalf("%v in:\n%s", err, document)
+		}
+	}
+}
+
+func (w *world) createFile(file string) {
+	w.Helper()
+	data, err := os.ReadFile(file)
+	w.must(err)
+	w.create(strings.ReplaceAll(string(data), "namespace: mq", "namespace: "+w.namespace))
+}
+
+// get an object of the namespace.
+func get[T any, P interface {
+	*T
+	client.Object
+}](w *world, name string) P {
+	w.Helper()
+	var object P = new(T)
+	w.must(w.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, object))
+	return object
+}
+
+// edit an object; a conflict with the operator is tried again.
+func edit[T any, P interface {
+	*T
+	client.Object
+}](w *world, name string, change func(P)) {
+	w.Helper()
+	for range 10 {
+		object := get[T, P](w, name)
+		change(object)
+		err := w.Update(w.Context(), object)
+		if !apierrors.IsConflict(err) {
+			w.must(err)
+			return
+		}
+	}
+	w.Fatalf("%s changes all the time", name)
+}
+
+// pods of the namespace that the StatefulSets own.
+func (w *world) pods() []corev1.Pod {
+	w.Helper()
+	var list corev1.PodList
+	w.must(w.List(w.Context(), &list, client.InNamespace(w.namespace), client.HasLabels{desired.LabelComponent}))
+	return list.Items
+}
+
+// turn plays the StatefulSet controller, the scheduler, the kubelets and RocketMQ for one round.
+func (w *world) turn() {
+	w.Helper()
+	var sets appsv1.StatefulSetList
+	w.must(w.List(w.Context(), &sets, client.InNamespace(w.namespace)))
+	pods := map[string]*corev1.Pod{}
+	for _, pod := range w.pods() {
+		pods[pod.Name] = &pod
+	}
+	for _, set := range sets.Items {
+		for i := range *set.Spec.Replicas {
+			name := desired.Pod(set.Name, i)
+			pod := pods[name]
+			if pod == nil {
+				pod = w.newPod(&set, name)
+				pods[name] = pod
+			}
+			if ready := !w.starting[name] && pod.DeletionTimestamp == nil; ready != workload.Ready(pod) && pod.DeletionTimestamp == nil {
+				w.setReady(pod, ready)
+			}
+		}
+		if b := set.Labels[desired.LabelComponent]; b == string(desired.Broker) {
+			w.mq.mu.Lock()
+			if w.mq.groups[set.Name] == nil {
+				var owner v1alpha1.Broker
+				err := w.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: set.Labels[desired.LabelInstance]}, &owner)
+				w.mq.groups[set.Name] = &group{static: err == nil && desired.Mode(&owner) == "STATIC", members: map[string]member{}}
+			}
+			w.mq.mu.Unlock()
+		}
+	}
+	list := make([]corev1.Pod, 0, len(pods))
+	for _, name := range slices.Sorted(maps.Keys(pods)) {
+		list = append(list, *pods[name])
+	}
+	w.mq.follow(list)
+}
+
+func (w *world) newPod(set *appsv1.StatefulSet, name string) *corev1.Pod {
+	w.Helper()
+	pod := &corev1.Pod{ObjectMeta: *set.Spec.Template.ObjectMeta.DeepCopy(), Spec: *set.Spec.Template.Spec.DeepCopy()}
+	pod.Name, pod.Namespace, pod.Spec.NodeName = name, set.Namespace, w.node
+	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+	pod.Spec.PriorityClassName, pod.Spec.ServiceAccountName = "", "" // nobody made them here
+	for _, claim := range set.Spec.VolumeClaimTemplates {
+		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: claim.Name, VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name + "-" + name}}})
+	}
+	w.must(w.Create(w.Context(), pod))
+	w.addresses++
+	pod.Status.PodIP = fmt.Sprintf("10.0.%d.%d", w.addresses/250, w.addresses%250+1)
+	pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
+	w.must(w.Status().Update(w.Context(), pod))
+	return pod
+}
+
+func (w *world) setReady(pod *corev1.Pod, ready bool) {
+	w.Helper()
+	status := corev1.ConditionFalse
+	if ready {
+		status = corev1.ConditionTrue
+	}
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: status, LastTransitionTime: metav1.Now()}}
+	err := w.Status().Update(w.Context(), pod)
+	if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) { // the operator labelled or deleted it: next turn
+		w.must(err)
+	}
+}
+
+// operator is one process of the operator, without a manager: the test says when it reconciles.
+type operator struct {
+	world    *world
+	writes   *writes
+	events   *recorder
+	kinds    []kind
+	shutdown func()
+}
+
+type kind struct {
+	list      client.ObjectList
+	reconcile func(context.Context, ctrl.Request) (ctrl.Result, error)
+}
+
+// start an operator that dies after some writes, never if that is negative.
+func (w *world) start(writesToLive int) *operator {
+	w.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	o := &operator{world: w, writes: &writes{left: writesToLive}, events: &recorder{}}
+	config := rest.CopyConfig(restConfig)
+	config.Wrap(o.writes.wrap)
+	c, err := client.New(config, client.Options{Scheme: w.Scheme(), Mapper: w.RESTMapper()})
+	w.must(err)
+	mq := remoting.NewClient(remoting.Options{Timeout: time.Second, Dialer: fakemq.Dialer(w.mq)})
+	env := &workload.Env{Client: c, Reader: c, Recorder: o.events,
+		Cluster: desired.Cluster{Domain: "cluster.local", AgentImage: "agent:1"}, RocketMQ: admin.New(mq)}
+	const interval = 300 * time.Millisecond
+	o.kinds = []kind{
+		{&v1alpha1.NameServiceList{}, (&nameservice.Reconciler{Env: env}).Reconcile},
+		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env,
+			Leaders: observe.NewPoller(ctx, interval, func(a, b string) bool { return a == b })}).Reconcile},
+		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
+	}
+	o.shutdown = sync.OnceFunc(func() { cancel(); _ = mq.Close() })
+	w.Cleanup(o.shutdown)
+	return o
+}
+
+// pass reconciles every resource of the namespaces once. An error that a retry mends is none.
+func (o *operator) pass(namespaces ...string) error {
+	ctx := o.world.Context()
+	var errs []error
+	for _, namespace := range append(namespaces, o.world.namespace) {
+		for _, k := range o.kinds {
+			list := k.list.DeepCopyObject().(client.ObjectList)
+			o.world.must(o.world.List(ctx, list, client.InNamespace(namespace)))
+			o.world.must(meta.EachListItem(list, func(item runtime.Object) error {
+				object := item.(client.Object)
+				if _, err := k.reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)}); err != nil && !apierrors.IsConflict(err) {
+					errs = append(errs, fmt.Errorf("%T %s: %w", object, object.GetName(), err))
+				}
+				return nil
+			}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// until runs the operator and everybody else until done says "".
+func (o *operator) until(done func() string) {
+	o.world.Helper()
+	var missing string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		o.world.turn()
+		o.world.must(o.pass())
+		if missing = done(); missing == "" {
+			return
+		}
+	}
+	o.world.Fatalf("after %s: %s", patience, missing)
+}
+
+// allReady is what a test waits for after every creation or change.
+func (w *world) allReady() string {
+	w.Helper()
+	var missing []string
+	w.eachResource(func(name string, generation, observed int64, conditions []metav1.Condition) {
+		for _, condition := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionUpToDate} {
+			c := meta.FindStatusCondition(conditions, condition)
+			if c == nil || c.Status != metav1.ConditionTrue || observed != generation {
+				missing = append(missing, fmt.Sprintf("%s is not %s: %+v", name, condition, conditions))
+				return
+			}
+		}
+	})
+	return strings.Join(missing, "\n")
+}
+
+func (w *world) eachResource(visit func(name string, generation, observed int64, conditions []metav1.Condition)) {
+	w.Helper()
+	var nameServices v1alpha1.NameServiceList
+	var controllers v1alpha1.ControllerList
+	var brokers v1alpha1.BrokerList
+	for _, list := range []client.ObjectList{&nameServices, &controllers, &brokers} {
+		w.must(w.List(w.Context(), list, client.InNamespace(w.namespace)))
+	}
+	for _, r := range nameServices.Items {
+		visit("NameService "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
+	}
+	for _, r := range controllers.Items {
+		visit("Controller "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
+	}
+	for _, r := range brokers.Items {
+		visit("Broker "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
+	}
+}
+
+// condition of a resource, as "reason: message"; "" if it is not there.
+func (w *world) condition(resource, condition string, want metav1.ConditionStatus) string {
+	w.Helper()
+	text := ""
+	w.eachResource(func(name string, _, _ int64, conditions []metav1.Condition) {
+		if c := meta.FindStatusCondition(conditions, condition); name == resource && c != nil && c.Status == want {
+			text = c.Reason + ": " + c.Message
+		}
+	})
+	return text
+}
+
+// settled runs the operator until a resource has a condition whose "reason: message" holds all the parts.
+func (o *operator) settled(resource, condition string, status metav1.ConditionStatus, parts ...string) {
+	o.world.Helper()
+	o.until(func() string {
+		text := o.world.condition(resource, condition, status)
+		for _, part := range parts {
+			if !strings.Contains(text, part) {
+				text = ""
+			}
+		}
+		if text == "" {
+			var all []string
+			o.world.eachResource(func(name string, _, _ int64, conditions []metav1.Condition) {
+				all = append(all, fmt.Sprintf("%s: %+v", name, conditions))
+			})
+			return fmt.Sprintf("%s has no condition %s=%s with %q, but\n%s", resource, condition, status, parts, strings.Join(all, "\n"))
+		}
+		return ""
+	})
+}
+
+// recorder keeps the events.
+type recorder struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (r *recorder) Eventf(regarding, _ runtime.Object, _, reason, _, note string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := ""
+	if object, ok := regarding.(client.Object); ok {
+		name = object.GetName()
+	}
+	r.list = append(r.list, fmt.Sprintf("%s %s: %s", name, reason, fmt.Sprintf(note, args...)))
+}
+
+func (r *recorder) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.list)
+}
+
+// writes counts the requests that change something, and lets nothing pass after the last one that is allowed.
+type writes struct {
+	mu   sync.Mutex
+	left int // negative: no limit
+	list []string
+	next http.RoundTripper
+}
+
+var errDead = errors.New("the operator is dead")
+
+func (w *writes) wrap(next http.RoundTripper) http.RoundTripper {
+	w.next = next
+	return w
+}
+
+func (w *writes) RoundTrip(request *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	if w.left == 0 {
+		w.mu.Unlock()
+		return nil, errDead
+	}
+	if request.Method != http.MethodGet {
+		if w.left > 0 {
+			w.left--
+		}
+		w.list = append(w.list, request.Method+" "+request.URL.Path)
+	}
+	w.mu.Unlock()
+	return w.next.RoundTrip(request)
+}
+
+func (w *writes) all() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.list)
+}
