@@ -56,4 +56,4 @@ if ! kubectl --namespace "$namespace" rollout status deployment rocketmq-operato
   fail "the operator does not start. If its image cannot be pulled, push it to a registry of yours and say so with --image;
 otherwise the lines above tell why. Trying again does no harm."
 fi
-echo "The operator runs. Next: kubectl apply -f examples/quickstart && kubectl get rocketmq --watch"
+echo "The operator runs. Next: kubectl apply -f examples/quickstart, then kubectl get rocketmq"
