@@ -208,13 +208,11 @@ func foreign(owner, desired, found client.Object) *ConflictError {
 
 // dropEmpty removes nulls and empty maps, which typed objects produce for unset structs; sending them would own them.
 // An empty emptyDir, and any other member of a list element, means something and stays.
-func dropEmpty(value any) any { return drop(value, "") }
-
-func drop(value any, key string) any {
+func dropEmpty(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		for k, child := range v {
-			child = drop(child, k)
+			child = dropEmpty(child)
 			m, isMap := child.(map[string]any)
 			if child == nil || (isMap && len(m) == 0 && unsetWhenEmpty(k)) {
 				delete(v, k)
@@ -222,15 +220,12 @@ func drop(value any, key string) any {
 			}
 			v[k] = child
 		}
-		return v
 	case []any:
 		for i := range v {
-			v[i] = drop(v[i], key)
+			v[i] = dropEmpty(v[i])
 		}
-		return v
-	default:
-		return v
 	}
+	return value
 }
 
 // unsetWhenEmpty lists the struct fields that Go always writes out.

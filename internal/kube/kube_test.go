@@ -127,6 +127,15 @@ func TestConditions(t *testing.T) {
 		t.Error("Ready did not change, its time did")
 	}
 
+	longAgo := metav1.Unix(1, 0)
+	list[1].LastTransitionTime = longAgo
+	wavering := NewConditions(2, &list)
+	wavering.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "")
+	wavering.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused, "")
+	if !list[1].LastTransitionTime.Equal(&longAgo) {
+		t.Error("UpToDate was False and is False, its time changed")
+	}
+
 	third := NewConditions(3, &list)
 	third.Settle(v1alpha1.ConditionNodeLost)
 	if got, want := conditionTypes(list), []string{"Ready", "UpToDate", "NodeLost"}; !slices.Equal(got, want) {

@@ -30,17 +30,23 @@ func Wait(reason, format string, args ...any) *Waiting {
 type Conditions struct {
 	generation int64
 	list       *[]metav1.Condition
+	before     []metav1.Condition
 	raised     map[string]bool
 }
 
 // NewConditions starts a pass over a resource's conditions.
 func NewConditions(generation int64, list *[]metav1.Condition) *Conditions {
-	return &Conditions{generation: generation, list: list, raised: map[string]bool{}}
+	return &Conditions{generation: generation, list: list, before: slices.Clone(*list), raised: map[string]bool{}}
 }
 
-// Set sets a condition.
+// Set sets a condition. If a pass sets one twice, the last word counts, and its time is that of the last change from
+// pass to pass.
 func (c *Conditions) Set(condition string, status metav1.ConditionStatus, reason, message string) {
 	c.raised[condition] = true
+	now, before := meta.FindStatusCondition(*c.list, condition), meta.FindStatusCondition(c.before, condition)
+	if now != nil && before != nil {
+		*now = *before
+	}
 	meta.SetStatusCondition(c.list, metav1.Condition{
 		Type: condition, Status: status, Reason: reason, Message: shorten(message), ObservedGeneration: c.generation,
 	})

@@ -50,11 +50,12 @@ func (r *rocketMQ) follow(pods []corev1.Pod) {
 		clear(g.members)
 	}
 	for _, pod := range pods {
-		if pod.Status.PodIP == "" || pod.DeletionTimestamp != nil {
-			continue
+		if pod.Status.PodIP != "" && pod.DeletionTimestamp == nil {
+			r.pods[pod.Status.PodIP] = pod
 		}
-		r.pods[pod.Status.PodIP] = pod
-		if !workload.Ready(&pod) {
+	}
+	for _, pod := range pods {
+		if _, runs := r.pods[pod.Status.PodIP]; !runs || !workload.Ready(&pod) {
 			continue
 		}
 		switch desired.Component(pod.Labels[desired.LabelComponent]) {

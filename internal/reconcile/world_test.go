@@ -424,3 +424,5 @@ func (w *writes) all() []string {
 	defer w.mu.Unlock()
 	return slices.Clone(w.list)
 }
+
+func raw(text string) *runtime.RawExtension { return &runtime.RawExtension{Raw: []byte(text)} }
