@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -76,7 +77,7 @@ func readFrame(r io.Reader, maxFrame int) (header, []byte, error) {
 	}
 	var buf bytes.Buffer
 	if _, err := io.CopyN(&buf, r, length); err != nil {
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return header{}, nil, fmt.Errorf("frame cut off after %d of %d bytes: %w", buf.Len(), length, err)
