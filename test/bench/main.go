@@ -55,7 +55,7 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 	if b.cluster, err = kit.Connect(); err != nil {
 		return err
 	}
-	if err := b.cluster.DeleteTestNamespaces(ctx, log); err != nil {
+	if err := b.cluster.DeleteTestNamespaces(ctx, "bench", log); err != nil {
 		return err
 	}
 	if _, err := b.place.InstallOperator(ctx, b.cluster); err != nil {

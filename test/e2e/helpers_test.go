@@ -78,9 +78,12 @@ func sendAndReceive(t *testing.T, c *kit.Installation, name string, messages int
 }
 
 // during lets the ledger send for a while and calls do meanwhile; no acknowledged message may be lost.
-func during(t *testing.T, c *kit.Installation, name string, lasting time.Duration, do func()) *kit.Verdict {
+func during(t *testing.T, c *kit.Installation, options kit.LedgerOptions, do func()) *kit.Verdict {
 	t.Helper()
-	options := kit.LedgerOptions{NameServers: c.Address(), Topic: name, Rate: ledgerRate, Duration: lasting}
+	options.Rate = ledgerRate
+	if options.NameServers == "" {
+		options.NameServers = c.Address()
+	}
 	l, err := c.StartLedger(t.Context(), options)
 	ok(t, err)
 	c.Log.Printf("the ledger sends %d messages a second for %s", options.Rate, options.Duration)

@@ -30,7 +30,7 @@ func nameServersScaled(t *testing.T, w *world, c *kit.Installation) {
 		_, err := w.place.Kubectl(ctx, "-n", c.Name, "scale", "nameservice", c.NameService, "--replicas="+size)
 		ok(t, err)
 	}
-	during(t, c, "scaling", 75*time.Second, func() {
+	during(t, c, kit.LedgerOptions{Topic: "scaling", Duration: 75 * time.Second}, func() {
 		scale("2")
 		ok(t, c.AwaitReady(ctx, 2*time.Minute))
 		registered(t, c, 2)

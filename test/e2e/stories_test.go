@@ -37,6 +37,9 @@ func TestStories(t *testing.T) {
 	}
 }
 
+// namespacePrefix begins the names of the tests' namespaces.
+const namespacePrefix = "e2e"
+
 // world is what all stories share.
 type world struct {
 	place   *kit.Place
@@ -52,7 +55,7 @@ func newWorld(t *testing.T) *world {
 	ok(t, err)
 	w.cluster, err = kit.Connect()
 	ok(t, err)
-	ok(t, w.cluster.DeleteTestNamespaces(ctx, log))
+	ok(t, w.cluster.DeleteTestNamespaces(ctx, namespacePrefix, log))
 	before, err := w.place.InstallOperator(ctx, w.cluster)
 	ok(t, err)
 	if !before && !w.keep {
@@ -60,7 +63,7 @@ func newWorld(t *testing.T) *world {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
 			defer cancel()
 			// The namespaces first: with the operator's kinds gone their objects would be nobody's.
-			if err := w.cluster.DeleteTestNamespaces(ctx, log); err != nil {
+			if err := w.cluster.DeleteTestNamespaces(ctx, namespacePrefix, log); err != nil {
 				t.Error(err)
 			}
 			if err := w.place.RemoveOperator(ctx); err != nil {
@@ -75,7 +78,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) namespace(t *testing.T, name string, level kit.PodSecurity) *kit.Namespace {
 	t.Helper()
 	ctx := t.Context()
-	n, err := w.cluster.CreateNamespace(ctx, "e2e-"+name, level, kit.NewLog(t.Output()))
+	n, err := w.cluster.CreateNamespace(ctx, namespacePrefix+"-"+name, level, kit.NewLog(t.Output()))
 	ok(t, err)
 	if !w.keep {
 		t.Cleanup(func() {

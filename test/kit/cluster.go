@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,7 +31,8 @@ const (
 	OperatorName      = "rocketmq-operator"
 )
 
-// testLabel marks the namespaces that tests make, so that a later run can remove what a killed one left.
+// testLabel marks the namespaces that tests make, so that a later run can remove what a killed one left. Its value is
+// the first word of the namespace's name.
 const testLabel = "rocketmq-operator-test"
 
 // Cluster is a Kubernetes cluster.
@@ -86,7 +88,7 @@ const (
 // CreateNamespace makes a namespace whose pods must meet level.
 func (c *Cluster) CreateNamespace(ctx context.Context, name string, level PodSecurity, log *Log) (*Namespace, error) {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
-		testLabel:                            "",
+		testLabel:                            firstWord(name),
 		"pod-security.kubernetes.io/enforce": string(level),
 		"pod-security.kubernetes.io/warn":    string(level),
 	}}}
@@ -106,14 +108,20 @@ func (n *Namespace) Delete(ctx context.Context) error {
 	return client.IgnoreNotFound(err)
 }
 
-// DeleteTestNamespaces removes every namespace that a test made, and waits until they are gone.
-func (c *Cluster) DeleteTestNamespaces(ctx context.Context, log *Log) error {
+func firstWord(name string) string {
+	word, _, _ := strings.Cut(name, "-")
+	return word
+}
+
+// DeleteTestNamespaces removes every namespace whose name begins with word and that CreateNamespace made, and waits
+// until they are gone.
+func (c *Cluster) DeleteTestNamespaces(ctx context.Context, word string, log *Log) error {
 	var list corev1.NamespaceList
-	if err := c.Client.List(ctx, &list, client.HasLabels{testLabel}); err != nil {
+	if err := c.Client.List(ctx, &list, client.MatchingLabels{testLabel: word}); err != nil {
 		return fmt.Errorf("list the namespaces of earlier tests: %w", err)
 	}
 	for _, found := range list.Items {
-		log.Printf("deleting namespace %s, left by an earlier run", found.Name)
+		log.Printf("deleting namespace %s", found.Name)
 		n := &Namespace{Cluster: c, Name: found.Name, Log: log}
 		if err := n.Delete(ctx); err != nil {
 			return err

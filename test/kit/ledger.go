@@ -40,6 +40,20 @@ type LedgerOptions struct {
 	// Rate is in messages a second; 0 for as fast as it goes.
 	Rate     int
 	Duration time.Duration
+	// AvoidNode is a node that the ledger's pod must not run on.
+	AvoidNode string
+}
+
+// affinity keeps the pod off AvoidNode.
+func (o LedgerOptions) affinity() *corev1.Affinity {
+	if o.AvoidNode == "" {
+		return nil
+	}
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+		NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchFields: []corev1.NodeSelectorRequirement{{
+			Key: "metadata.name", Operator: corev1.NodeSelectorOpNotIn, Values: []string{o.AvoidNode},
+		}}}},
+	}}}
 }
 
 // ledgerDrain is how long a ledger waits for missing messages after it has sent its last one: clients learn of a new
@@ -97,6 +111,7 @@ func (n *Namespace) StartLedger(ctx context.Context, options LedgerOptions) (*Le
 		ObjectMeta: metav1.ObjectMeta{Namespace: n.Name, Name: name},
 		Spec: corev1.PodSpec{
 			RestartPolicy:                corev1.RestartPolicyNever,
+			Affinity:                     options.affinity(),
 			AutomountServiceAccountToken: &no,
 			SecurityContext: &corev1.PodSecurityContext{
 				RunAsNonRoot: &yes, RunAsUser: &user, RunAsGroup: &user,
