@@ -37,7 +37,6 @@ const (
 // Reasons of Ready and UpToDate that are no trouble by themselves.
 const (
 	ReasonReady                 = "Ready"
-	ReasonCreating              = "Creating"
 	ReasonWaitingForNameServers = "WaitingForNameServers"
 	ReasonWaitingForControllers = "WaitingForControllers"
 	ReasonMembersNotReady       = "MembersNotReady"

@@ -20,6 +20,8 @@ type BrokerTargets struct {
 	Groups []string
 	// Masters are the STATIC masters to ask for their slaves, by brokerName.
 	Masters map[string]string
+	// Brokers are those to ask for the addresses that they use.
+	Brokers []string
 }
 
 // Brokers is what the servers said about a Broker resource.
@@ -34,13 +36,19 @@ type Brokers struct {
 	SyncStates map[string]admin.SyncState
 	// InSyncHosts are the hosts of the slaves that a STATIC master says are in sync, by brokerName.
 	InSyncHosts map[string][]string
+	// Addresses are those that the brokers which answered use, by target.
+	Addresses map[string]Addresses
 }
+
+// Addresses that a broker uses now, as its properties namesrvAddr and controllerAddr say.
+type Addresses struct{ NameServers, Controllers string }
 
 // SameBrokers reports whether two answers tell the same. The wording of an error is no news.
 func SameBrokers(a, b *Brokers) bool {
 	keys := func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 	return a != nil && b != nil && reflect.DeepEqual(a.Registered, b.Registered) && slices.Equal(keys(a.Unreachable), keys(b.Unreachable)) &&
-		a.Leader == b.Leader && reflect.DeepEqual(a.SyncStates, b.SyncStates) && reflect.DeepEqual(a.InSyncHosts, b.InSyncHosts)
+		a.Leader == b.Leader && reflect.DeepEqual(a.SyncStates, b.SyncStates) && reflect.DeepEqual(a.InSyncHosts, b.InSyncHosts) &&
+		reflect.DeepEqual(a.Addresses, b.Addresses)
 }
 
 // ProbeBrokers asks all servers at once: one request to each name server, one to the leading controller for all groups.
@@ -48,7 +56,7 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 	return func(ctx context.Context) *Brokers {
 		out := &Brokers{
 			Registered: map[string]map[string]map[int64]string{}, Unreachable: map[string]string{},
-			InSyncHosts: map[string][]string{},
+			InSyncHosts: map[string][]string{}, Addresses: map[string]Addresses{},
 		}
 		var mu sync.Mutex
 		var wg sync.WaitGroup
@@ -86,6 +94,17 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 				mu.Lock()
 				defer mu.Unlock()
 				out.InSyncHosts[group] = hosts
+			})
+		}
+		for _, broker := range targets.Brokers {
+			wg.Go(func() {
+				config, err := c.BrokerConfig(ctx, broker)
+				if err != nil {
+					return // it is told when it answers
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				out.Addresses[broker] = Addresses{NameServers: config["namesrvAddr"], Controllers: config["controllerAddr"]}
 			})
 		}
 		wg.Go(func() {

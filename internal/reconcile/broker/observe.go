@@ -59,11 +59,14 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 	for _, set := range p.sets {
 		targets.Groups = append(targets.Groups, set.Name)
 	}
-	if p.controller == nil {
-		for i := range p.pods {
-			if pod := &p.pods[i]; desired.Ordinal(pod.Name) == 0 && workload.Ready(pod) {
-				targets.Masters[pod.Labels[desired.LabelGroup]] = dial(pod, settings.BrokerPort)
-			}
+	for i := range p.pods {
+		pod := &p.pods[i]
+		if pod.Status.PodIP == "" || pod.DeletionTimestamp != nil {
+			continue
+		}
+		targets.Brokers = append(targets.Brokers, dial(pod, settings.BrokerPort))
+		if p.controller == nil && desired.Ordinal(pod.Name) == 0 && workload.Ready(pod) {
+			targets.Masters[pod.Labels[desired.LabelGroup]] = dial(pod, settings.BrokerPort)
 		}
 	}
 	p.observed.Watch(key, observe.ProbeBrokers(p.RocketMQ, targets), !p.converged())
@@ -84,7 +87,7 @@ func (p *pass) converged() bool {
 			}
 		}
 	}
-	return p.seen.known && len(p.pods) == p.wanted()
+	return p.seen.known && len(p.pods) == p.wanted() && len(p.strayed()) == 0
 }
 
 // wanted is the number of brokers that the StatefulSets ask for.

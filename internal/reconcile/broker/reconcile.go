@@ -109,6 +109,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.awaitControllers,
 		p.applyGroups,
 		p.observe,
+		p.propagateAddresses,
 		p.labelRoles,
 		p.raiseTroubles,
 		p.replaceOutdated,

@@ -59,6 +59,11 @@ func (p *Pass) Event(object client.Object, reason, action, format string, args .
 	p.Recorder.Eventf(p.Owner, object, corev1.EventTypeNormal, reason, action, format, args...)
 }
 
+// Warn tells the user of something that did not work.
+func (p *Pass) Warn(object client.Object, reason, action, format string, args ...any) {
+	p.Recorder.Eventf(p.Owner, object, corev1.EventTypeWarning, reason, action, format, args...)
+}
+
 // Apply writes owned objects. A foreign object of a wanted name, or the API server's refusal, ends the pass with a
 // condition that says what to do.
 func (p *Pass) Apply(ctx context.Context, objects ...client.Object) (*kube.Waiting, error) {
