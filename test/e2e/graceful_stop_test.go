@@ -81,7 +81,7 @@ func watchEnding(ctx context.Context, t *testing.T, n *kit.Namespace, pod *corev
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(cancel)
 	w, err := n.Set.CoreV1().Pods(n.Name).Watch(ctx, metav1.ListOptions{
-		FieldSelector: fields.OneTermEqualSelector("metadata.name", pod.Name).String(), ResourceVersion: pod.ResourceVersion,
+		FieldSelector: fields.OneTermEqualSelector("metadata.name", pod.Name).String(),
 	})
 	ok(t, err)
 	result := make(chan ending, 1)

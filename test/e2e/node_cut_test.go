@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,19 +23,9 @@ func nodeCut(t *testing.T, w *world, c *kit.Installation) {
 	if !w.place.Local {
 		t.Skip("nodes of a cluster that is not localkube cannot be cut off")
 	}
-	const node = "node3"
 	ctx := t.Context()
-	pods, err := c.OwnPods(ctx)
+	node, hit, err := nodeToCut(ctx, c)
 	ok(t, err)
-	var hit []string
-	for name, pod := range pods {
-		if pod.Spec.NodeName == node {
-			hit = append(hit, name)
-		}
-	}
-	if len(hit) == 0 {
-		t.Fatalf("no pod runs on %s: the pods are not spread", node)
-	}
 	t.Cleanup(func() {
 		if err := w.place.HealNode(context.WithoutCancel(ctx), node); err != nil {
 			t.Error(err)
@@ -64,6 +55,27 @@ func nodeCut(t *testing.T, w *world, c *kit.Installation) {
 	}
 	registered(t, c, quickstartNameServers)
 	c.Log.Printf("all Ready again")
+}
+
+// nodeToCut chooses a node with a broker on it, a master if possible, and tells the pods there. localkube cannot cut
+// node1.
+func nodeToCut(ctx context.Context, c *kit.Installation) (node string, hit []string, err error) {
+	pods, err := c.OwnPods(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	on := map[string][]string{}
+	for name, pod := range pods {
+		on[pod.Spec.NodeName] = append(on[pod.Spec.NodeName], name)
+		role := v1alpha1.Role(pod.Labels[kit.RoleLabel])
+		if pod.Spec.NodeName != "node1" && (role == v1alpha1.RoleMaster || role == v1alpha1.RoleSlave && node == "") {
+			node = pod.Spec.NodeName
+		}
+	}
+	if node == "" {
+		return "", nil, errors.New("all brokers run on node1: the pods are not spread")
+	}
+	return node, on[node], nil
 }
 
 func namesLostNode(ctx context.Context, c *kit.Installation, node string) error {
