@@ -30,13 +30,26 @@ func nameServersScaled(t *testing.T, w *world, c *kit.Installation) {
 		_, err := w.place.Kubectl(ctx, "-n", c.Name, "scale", "nameservice", c.NameService, "--replicas="+size)
 		ok(t, err)
 	}
+	var pods []string
+	for group := range quickstartGroups {
+		for member := range 2 {
+			pods = append(pods, c.Member(group, member))
+		}
+	}
+	follow := func(nameServers int) {
+		t.Helper()
+		ok(t, c.AwaitNameServersUsed(ctx, pods, nameServers, 15*time.Second))
+		c.Log.Printf("masters and slaves use the %d name servers", nameServers)
+	}
 	during(t, c, kit.LedgerOptions{Topic: "scaling", Duration: 75 * time.Second}, func() {
 		scale("2")
 		ok(t, c.AwaitReady(ctx, 2*time.Minute))
+		follow(2)
 		registered(t, c, 2)
 		c.Log.Printf("two name servers, all brokers registered")
 		scale("3")
 		ok(t, c.AwaitReady(ctx, 2*time.Minute))
+		follow(quickstartNameServers)
 		registered(t, c, quickstartNameServers)
 		c.Log.Printf("three name servers, all brokers registered at each")
 	})

@@ -15,7 +15,10 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 )
 
-const nameServerPort = "9876"
+const (
+	nameServerPort = "9876"
+	brokerPort     = "10911"
+)
 
 // ClusterInfo asks the name server in a pod which brokers are registered with it.
 func (n *Namespace) ClusterInfo(ctx context.Context, nameServerPod string) (*admin.ClusterInfo, error) {
@@ -62,6 +65,28 @@ func (t Topology) compare(info *admin.ClusterInfo) error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// AwaitNameServersUsed waits until each of the broker pods says that it uses exactly the name servers of these pods.
+func (i *Installation) AwaitNameServersUsed(ctx context.Context, brokerPods []string, nameServers int, limit time.Duration) error {
+	what := fmt.Sprintf("%d brokers to use %d name servers", len(brokerPods), nameServers)
+	return i.Await(ctx, what, limit, func(ctx context.Context) error {
+		for _, pod := range brokerPods {
+			config, err := i.Admin.BrokerConfig(ctx, pod+"."+i.Name+":"+brokerPort)
+			if err != nil {
+				return err
+			}
+			var used []string
+			for address := range strings.SplitSeq(config["namesrvAddr"], ";") {
+				name, _, _ := strings.Cut(address, ".")
+				used = append(used, name)
+			}
+			if want := i.NameServers(nameServers); !slices.Equal(used, want) {
+				return fmt.Errorf("%s uses %v, not %v", pod, used, want)
+			}
+		}
+		return nil
+	})
 }
 
 // Status reads the Broker resource.
