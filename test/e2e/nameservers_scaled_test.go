@@ -32,7 +32,7 @@ func nameServersScaled(t *testing.T, w *world, c *kit.Installation) {
 	}
 	var pods []string
 	for group := range quickstartGroups {
-		for member := range 2 {
+		for member := range groupMembers {
 			pods = append(pods, c.Member(group, member))
 		}
 	}
