@@ -23,8 +23,8 @@ func twoClusters(t *testing.T, w *world) {
 		ok(t, c.AwaitRegistered(ctx, c.NameServers(1), c.Topology(1, groupMembers), time.Minute))
 		c.Log.Printf("%s is Ready", c.Name)
 	}
-	t.Run("Apart", func(t *testing.T) { clustersApart(t, one, two) })
-	t.Run("SpecChange", func(t *testing.T) { specChange(t, one, two) })
+	t.Run("Apart", func(t *testing.T) { clustersApart(t, small(in(t, one.Namespace)), small(in(t, two.Namespace))) })
+	t.Run("SpecChange", func(t *testing.T) { specChange(t, small(in(t, one.Namespace)), small(in(t, two.Namespace))) })
 }
 
 func clustersApart(t *testing.T, one, two *kit.Installation) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -172,7 +173,8 @@ func (l *Ledger) Verdict(ctx context.Context, limit time.Duration) (*Verdict, er
 
 // LedgerHere runs the ledger as a process of this machine, outside of Kubernetes.
 func (p *Place) LedgerHere(ctx context.Context, options LedgerOptions) (*Verdict, error) {
-	out, err := p.run(ctx, "test/ledger", "go", append([]string{"run", "."}, options.args()...)...)
+	quiet := &Place{root: p.root, log: NewLog(io.Discard)} // what it says on the way ends up in the error
+	out, err := quiet.run(ctx, "test/ledger", "go", append([]string{"run", "."}, options.args()...)...)
 	if verdict, parseErr := ParseVerdict(out); parseErr == nil {
 		return verdict, nil // the exit status tells of lost messages, as the verdict does
 	}
