@@ -52,6 +52,7 @@ func Connect() (*Cluster, error) {
 		return nil, fmt.Errorf("read the kubeconfig (set KUBECONFIG): %w", err)
 	}
 	config.QPS, config.Burst = 50, 100
+	config.WarningHandler = rest.NoWarnings{}
 
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
