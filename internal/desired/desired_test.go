@@ -113,15 +113,20 @@ func TestSelectorsMatchTemplates(t *testing.T) {
 	}
 }
 
-func TestOverlayThatDoesNotFit(t *testing.T) {
-	for overlay, want := range map[string]string{
-		`{spec: {containers: rocketmq}}`:                         "spec.podTemplate",
-		`{spec: {terminationGracePeriodSeconds: "soon"}}`:        "spec.podTemplate",
-		`{spec: {containers: [{image: "no name to merge by"}]}}`: "spec.podTemplate",
+// TestSpecThatDoesNotFit: what no schema can refuse is an error that names the field.
+func TestSpecThatDoesNotFit(t *testing.T) {
+	for spec, want := range map[string]string{
+		`{volumes: [{name: a, emptyDir: {}}, {name: a, emptyDir: {}}]}`:          `spec.volumes: the name "a"`,
+		`{volumes: [{name: data, emptyDir: {}}]}`:                                `spec.volumes: the name "data"`,
+		`{volumes: [{name: rocketmq-run, emptyDir: {}}]}`:                        `spec.volumes: the name "rocketmq-run"`,
+		`{volumeClaimTemplates: [{metadata: {name: a}}, {metadata: {name: a}}]}`: "spec.volumeClaimTemplates",
+		`{podTemplate: {spec: {containers: rocketmq}}}`:                          "spec.podTemplate",
+		`{podTemplate: {spec: {terminationGracePeriodSeconds: "soon"}}}`:         "spec.podTemplate",
+		`{podTemplate: {spec: {containers: [{image: "no name to merge by"}]}}}`:  "spec.podTemplate",
 	} {
-		b := parse[v1alpha1.Broker](t, "metadata: {name: b, namespace: mq}\nspec: {podTemplate: "+overlay+"}")
+		b := parse[v1alpha1.Broker](t, "metadata: {name: b, namespace: mq}\nspec: "+spec)
 		if _, _, err := installation().BrokerGroup(b, 0, 2, dependencies()); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("overlay %s: error %v, want one that names %s", overlay, err, want)
+			t.Errorf("%s: error %v, want one that names %s", spec, err, want)
 		}
 	}
 }
@@ -162,7 +167,7 @@ func TestJVMFlags(t *testing.T) {
 // TestEnvironment: a name is told once. API servers refuse to apply a list that holds one twice.
 func TestEnvironment(t *testing.T) {
 	b := parse[v1alpha1.Broker](t, `{metadata: {name: b, namespace: mq}, spec: {env: [
-		{name: NAMESRV_ADDR, value: "mine:9876"}, {name: POD_NAME, value: forged}, {name: TZ, value: UTC}]}}`)
+		{name: NAMESRV_ADDR, value: "mine:9876"}, {name: POD_NAME, value: forged}, {name: TZ, value: GMT}, {name: TZ, value: UTC}]}}`)
 	_, set, err := installation().BrokerGroup(b, 0, 2, dependencies())
 	if err != nil {
 		t.Fatal(err)

@@ -78,6 +78,9 @@ func (p podSpec) template() (corev1.PodTemplateSpec, error) {
 	if err != nil {
 		return template, err
 	}
+	if err := p.checkVolumes(template.Spec.Volumes); err != nil {
+		return template, err
+	}
 	// What selectors and rollouts depend on is not the overlay's.
 	if template.Labels == nil {
 		template.Labels = map[string]string{}
@@ -88,6 +91,25 @@ func (p podSpec) template() (corev1.PodTemplateSpec, error) {
 	}
 	template.Annotations[AnnotationHash] = p.hash
 	return template, nil
+}
+
+// checkVolumes refuses what the API server does not understand: it answers an internal error to applying a list that
+// holds a name twice.
+func (p podSpec) checkVolumes(volumes []corev1.Volume) error {
+	taken := map[string]bool{}
+	for _, claim := range p.data.claims {
+		if taken[claim.Name] {
+			return fmt.Errorf("spec.volumeClaimTemplates: two are named %q", claim.Name)
+		}
+		taken[claim.Name] = true
+	}
+	for _, volume := range volumes {
+		if taken[volume.Name] {
+			return fmt.Errorf("spec.volumes: the name %q is taken; give the volume another one", volume.Name)
+		}
+		taken[volume.Name] = true
+	}
+	return nil
 }
 
 func (p podSpec) dns() corev1.DNSPolicy {
@@ -236,8 +258,8 @@ func (p podSpec) env() []corev1.EnvVar {
 	if p.nameServers != "" && !has(p.settings.Env, tools) {
 		env = append(env, corev1.EnvVar{Name: tools, Value: p.nameServers})
 	}
-	for _, e := range p.settings.Env {
-		if !has(env, e.Name) {
+	for i, e := range p.settings.Env {
+		if !has(env, e.Name) && !has(p.settings.Env[i+1:], e.Name) { // the last one wins, as in a container
 			env = append(env, e)
 		}
 	}

@@ -52,6 +52,16 @@ func TestZeroWrites(t *testing.T) {
 	}
 }
 
+// settle lets everything happen that is under way.
+func (o *operator) settle() {
+	o.world.Helper()
+	for range 20 {
+		o.world.turn()
+		o.world.must(o.pass())
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // checkSilence runs the operator for a while and expects that it writes nothing and says nothing.
 func (o *operator) checkSilence() {
 	o.world.Helper()

@@ -188,6 +188,13 @@ func TestChanges(t *testing.T) {
 		if text := get[corev1.ConfigMap](w, "b-broker-config").Data[settings.File]; !strings.Contains(text, "ns-2.") {
 			return "the brokers' settings lack the new name server"
 		}
+		w.mq.mu.Lock()
+		defer w.mq.mu.Unlock()
+		for pod, config := range w.mq.configs {
+			if !strings.Contains(config["namesrvAddr"], "ns-2.") {
+				return pod + " was not told the new name server"
+			}
+		}
 		return w.allReady()
 	})
 	edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Size = new(int32(2)) })

@@ -21,11 +21,12 @@ import (
 // rocketMQ is what the servers in the pods of one world say: all name servers and controllers agree.
 type rocketMQ struct {
 	mu      sync.Mutex
-	pods    map[string]corev1.Pod // by IP, those that run
-	leader  string                // the leading controller's IP
-	groups  map[string]*group     // by brokerName
-	silent  map[string]bool       // IPs that never answer
-	amnesia bool                  // the controllers know no broker
+	pods    map[string]corev1.Pod        // by IP, those that run
+	leaders map[string]string            // the leading controller's IP, by Controller
+	groups  map[string]*group            // by brokerName
+	silent  map[string]bool              // IPs that never answer
+	amnesia bool                         // the controllers know no broker
+	configs map[string]map[string]string // of brokers, by pod
 }
 
 type group struct {
@@ -37,7 +38,7 @@ type group struct {
 type member struct{ addr, ip string }
 
 func newRocketMQ() *rocketMQ {
-	return &rocketMQ{groups: map[string]*group{}, silent: map[string]bool{}}
+	return &rocketMQ{leaders: map[string]string{}, groups: map[string]*group{}, silent: map[string]bool{}, configs: map[string]map[string]string{}}
 }
 
 // follow brings the servers to what the pods are: ready controllers elect a leader, ready brokers register, and a group
@@ -60,8 +61,9 @@ func (r *rocketMQ) follow(pods []corev1.Pod) {
 		}
 		switch desired.Component(pod.Labels[desired.LabelComponent]) {
 		case desired.Controller:
-			if _, leads := r.pods[r.leader]; !leads {
-				r.leader = pod.Status.PodIP
+			owner := pod.Labels[desired.LabelInstance]
+			if _, leads := r.pods[r.leaders[owner]]; !leads {
+				r.leaders[owner] = pod.Status.PodIP
 			}
 		case desired.Broker:
 			name := pod.Labels[desired.LabelGroup]
@@ -101,7 +103,7 @@ func (r *rocketMQ) State(addr string) fakemq.State {
 	return fakemq.Serving
 }
 
-func (r *rocketMQ) Answer(addr string, code remoting.RequestCode, _ []byte) (fakemq.Answer, bool) {
+func (r *rocketMQ) Answer(addr string, code remoting.RequestCode, body []byte) (fakemq.Answer, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ip, _, _ := net.SplitHostPort(addr)
@@ -124,7 +126,7 @@ func (r *rocketMQ) Answer(addr string, code remoting.RequestCode, _ []byte) (fak
 		}
 		return fakemq.Answer{Body: text(info)}, true
 	case remoting.ControllerGetMetadataInfo:
-		return fakemq.Answer{Fields: map[string]string{"isLeader": fmt.Sprint(ip == r.leader)}}, true
+		return fakemq.Answer{Fields: map[string]string{"isLeader": fmt.Sprint(ip == r.leaders[r.pods[ip].Labels[desired.LabelInstance]])}}, true
 	case remoting.ControllerGetSyncStateData:
 		states := map[string]admin.SyncState{}
 		for name, g := range r.groups {
@@ -137,6 +139,18 @@ func (r *rocketMQ) Answer(addr string, code remoting.RequestCode, _ []byte) (fak
 			}
 		}
 		return fakemq.Answer{Body: text(map[string]any{"replicasInfoTable": states})}, true
+	case remoting.GetBrokerConfig:
+		var out strings.Builder
+		for key, value := range r.configs[r.pods[ip].Name] {
+			fmt.Fprintf(&out, "%s=%s\n", key, value)
+		}
+		return fakemq.Answer{Body: out.String()}, true
+	case remoting.UpdateBrokerConfig:
+		for line := range strings.Lines(string(body)) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			r.configs[r.pods[ip].Name][key] = value
+		}
+		return fakemq.Answer{}, true
 	case remoting.GetBrokerHAStatus:
 		var status admin.HAStatus
 		pod := r.pods[ip]

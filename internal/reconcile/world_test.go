@@ -3,6 +3,7 @@ package reconcile
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +37,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
 )
@@ -173,6 +175,7 @@ func (w *world) turn() {
 			if pod == nil {
 				pod = w.newPod(&set, name)
 				pods[name] = pod
+				w.configure(pod)
 			}
 			if ready := !w.starting[name] && pod.DeletionTimestamp == nil; ready != workload.Ready(pod) && pod.DeletionTimestamp == nil {
 				w.setReady(pod, ready)
@@ -193,6 +196,22 @@ func (w *world) turn() {
 		list = append(list, *pods[name])
 	}
 	w.mq.follow(list)
+}
+
+// configure a new broker as its agent does.
+func (w *world) configure(pod *corev1.Pod) {
+	w.Helper()
+	if pod.Labels[desired.LabelComponent] != string(desired.Broker) {
+		return
+	}
+	var s settings.Settings
+	config := get[corev1.ConfigMap](w, desired.ConfigMap(pod.Labels[desired.LabelInstance], desired.Broker))
+	w.must(json.Unmarshal([]byte(config.Data[settings.File]), &s))
+	w.mq.mu.Lock()
+	defer w.mq.mu.Unlock()
+	w.mq.configs[pod.Name] = map[string]string{
+		"namesrvAddr": strings.Join(s.Broker.NameServers, ";"), "controllerAddr": strings.Join(s.Broker.Controllers, ";"),
+	}
 }
 
 func (w *world) newPod(set *appsv1.StatefulSet, name string) *corev1.Pod {
@@ -388,7 +407,8 @@ func (r *recorder) all() []string {
 	return slices.Clone(r.list)
 }
 
-// writes counts the requests that change something, and lets nothing pass after the last one that is allowed.
+// writes counts the requests that change something, not those that are refused, and lets nothing pass after the last
+// one that is allowed.
 type writes struct {
 	mu   sync.Mutex
 	left int // negative: no limit
@@ -409,14 +429,17 @@ func (w *writes) RoundTrip(request *http.Request) (*http.Response, error) {
 		w.mu.Unlock()
 		return nil, errDead
 	}
-	if request.Method != http.MethodGet {
+	w.mu.Unlock()
+	response, err := w.next.RoundTrip(request)
+	if err == nil && request.Method != http.MethodGet && response.StatusCode < http.StatusBadRequest {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		if w.left > 0 {
 			w.left--
 		}
 		w.list = append(w.list, request.Method+" "+request.URL.Path)
 	}
-	w.mu.Unlock()
-	return w.next.RoundTrip(request)
+	return response, err
 }
 
 func (w *writes) all() []string {

@@ -85,11 +85,16 @@ func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
 		group := rollout.Group{Name: set.Name, Expected: int(*set.Spec.Replicas)}
 		status := p.b.Status.Groups[i]
 		for _, pod := range p.podsOf(set.Name) {
-			member := workload.Member(&pod, p.hash)
-			m := status.Members[slices.IndexFunc(status.Members, func(m v1alpha1.BrokerMemberStatus) bool { return m.Pod == pod.Name })]
+			at := slices.IndexFunc(status.Members, func(m v1alpha1.BrokerMemberStatus) bool { return m.Pod == pod.Name })
+			if at < 0 {
+				continue // a stray: nobody wants it, so it is not replaced
+			}
+			member, m := workload.Member(&pod, p.hash), status.Members[at]
 			member.Serving = m.InSync && p.seen.freshFor(workload.ReadySince(&pod)) && p.registeredEverywhere(set.Name, m.Address)
 			member.Leading = m.Role == v1alpha1.RoleMaster
-			member.Keep = p.keep(status, m)
+			if workload.HasRun(&pod) {
+				member.Keep = p.keep(status, m)
+			}
 			group.Pods = append(group.Pods, member)
 		}
 		groups = append(groups, group)
@@ -101,12 +106,16 @@ func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-// keep says why a member must not be replaced: its disk dies with it, and nobody can take over its messages.
+// keep says why a member must not be replaced: its disk dies with it, and nobody can take over its messages. One that is
+// not registered, because it crashes, may have been the master.
 func (p *pass) keep(group v1alpha1.BrokerGroupStatus, m v1alpha1.BrokerMemberStatus) string {
-	if p.b.Spec.StorageMode != v1alpha1.EmptyDir || m.Role != v1alpha1.RoleMaster {
+	if p.b.Spec.StorageMode != v1alpha1.EmptyDir || m.Role == v1alpha1.RoleSlave {
 		return ""
 	}
 	if p.controller == nil {
+		if desired.Ordinal(m.Pod) != 0 {
+			return ""
+		}
 		return "storageMode is EmptyDir and clusterMode STATIC, so the master's messages would be lost with its pod; " +
 			"move the topics away, then delete the pod"
 	}

@@ -167,7 +167,7 @@ func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
 		member := workload.Member(&p.pods[i], workload.Hash(p.set))
 		member.Serving = member.Ready && p.fresh && p.ctl.Status.Leader != ""
 		member.Leading = member.Name == p.ctl.Status.Leader
-		if p.ctl.Spec.StorageMode == v1alpha1.EmptyDir && desired.Controllers(p.ctl) < 3 {
+		if p.ctl.Spec.StorageMode == v1alpha1.EmptyDir && desired.Controllers(p.ctl) < 3 && workload.HasRun(&p.pods[i]) {
 			member.Keep = "storageMode is EmptyDir and no other controller has its data"
 		}
 		group.Pods = append(group.Pods, member)

@@ -84,6 +84,16 @@ func Stuck(pod *corev1.Pod) string {
 	return ""
 }
 
+// HasRun reports whether a pod's server has run, so that its disk may hold data.
+func HasRun(pod *corev1.Pod) bool {
+	i := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == desired.Container })
+	if i < 0 {
+		return Ready(pod)
+	}
+	s := &pod.Status.ContainerStatuses[i]
+	return s.RestartCount > 0 || s.State.Running != nil || s.State.Terminated != nil || s.LastTerminationState.Terminated != nil
+}
+
 // Trouble that the pods have, as one sentence for each, for a status message.
 func describe(pods []corev1.Pod) []string {
 	var out []string
