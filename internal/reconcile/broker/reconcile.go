@@ -115,5 +115,5 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.replaceOutdated,
 		p.awaitReady,
 	)
-	return ctrl.Result{}, p.Finish(ctx, before, &b.Status.ObservedGeneration, waiting, err)
+	return p.Finish(ctx, before, &b.Status.ObservedGeneration, waiting, err)
 }

@@ -80,7 +80,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.awaitReady,
 		p.applyService,
 	)
-	return ctrl.Result{}, p.Finish(ctx, before, &ctl.Status.ObservedGeneration, waiting, err)
+	return p.Finish(ctx, before, &ctl.Status.ObservedGeneration, waiting, err)
 }
 
 func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {

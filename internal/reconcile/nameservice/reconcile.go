@@ -63,7 +63,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.replaceOutdated,
 		p.awaitReady,
 	)
-	return ctrl.Result{}, p.Finish(ctx, before, &ns.Status.ObservedGeneration, waiting, err)
+	return p.Finish(ctx, before, &ns.Status.ObservedGeneration, waiting, err)
 }
 
 func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {

@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -150,9 +152,22 @@ func PodHandler(component desired.Component) handler.EventHandler {
 	})
 }
 
+// unseenInterval is how soon a pass is repeated whose obstacle no watch sees.
+const unseenInterval = 15 * time.Second
+
+// unseen reports whether what is waited for is invisible to our caches: somebody else's object, or a refusal.
+func unseen(reason string) bool {
+	switch reason {
+	case v1alpha1.ConditionNameConflict, v1alpha1.ConditionLegacyResources, v1alpha1.ConditionRefused:
+		return true
+	}
+	return false
+}
+
 // Finish ends a pass: Ready says what came out, troubles that are over go, and the status is written if it differs.
 // A pass that failed keeps what it did not get to look at.
-func (p *Pass) Finish(ctx context.Context, before client.Object, generation *int64, waiting *kube.Waiting, failure error) error {
+func (p *Pass) Finish(ctx context.Context, before client.Object, generation *int64, waiting *kube.Waiting, failure error) (ctrl.Result, error) {
+	var result ctrl.Result
 	switch {
 	case failure != nil:
 		// The error is retried and logged; what was known stays.
@@ -164,6 +179,9 @@ func (p *Pass) Finish(ctx context.Context, before client.Object, generation *int
 		p.Conditions.Set(v1alpha1.ConditionReady, status, waiting.Reason, waiting.Message)
 		p.Conditions.Settle()
 		*generation = p.Owner.GetGeneration()
+		if unseen(waiting.Reason) {
+			result.RequeueAfter = unseenInterval
+		}
 	default:
 		p.Conditions.Set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "every member serves")
 		p.Conditions.Settle()
@@ -173,5 +191,8 @@ func (p *Pass) Finish(ctx context.Context, before client.Object, generation *int
 	if apierrors.IsConflict(err) {
 		err = nil // this pass read an old copy; the newer one is on its way and wakes the next
 	}
-	return errors.Join(failure, err)
+	if err = errors.Join(failure, err); err != nil {
+		return ctrl.Result{}, err
+	}
+	return result, nil
 }
