@@ -74,6 +74,14 @@ func (c *Conditions) Message(condition string) string {
 	return ""
 }
 
+// Reason of a condition, "" if it is not there.
+func (c *Conditions) Reason(condition string) string {
+	if found := meta.FindStatusCondition(*c.list, condition); found != nil {
+		return found.Reason
+	}
+	return ""
+}
+
 // Settle removes the troubles that this pass did not raise, except those in keep, and puts the rest in order.
 func (c *Conditions) Settle(keep ...string) {
 	*c.list = slices.DeleteFunc(*c.list, func(condition metav1.Condition) bool {

@@ -25,6 +25,11 @@ const requestTimeout = 3 * time.Second
 
 // Setup adds every reconciler to the manager. Namespaces are those to watch, nil for all; ctx ends all polling.
 func Setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, namespaces map[string]cache.Config, observeInterval time.Duration) error {
+	return setup(ctx, mgr, cluster, namespaces, observeInterval, remoting.Options{Timeout: requestTimeout})
+}
+
+func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, namespaces map[string]cache.Config,
+	observeInterval time.Duration, rocketMQ remoting.Options) error {
 	external, err := cache.New(mgr.GetConfig(), cache.Options{
 		Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultNamespaces: namespaces,
 		DefaultTransform: onlyNames,
@@ -38,7 +43,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, names
 	refs := workload.References{Cache: external}
 	env := &workload.Env{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("rocketmq-operator"),
-		Cluster: cluster, RocketMQ: admin.New(remoting.NewClient(remoting.Options{Timeout: requestTimeout})),
+		Cluster: cluster, RocketMQ: admin.New(remoting.NewClient(rocketMQ)),
 	}
 	if err := (&nameservice.Reconciler{Env: env}).SetupWithManager(mgr, refs); err != nil {
 		return fmt.Errorf("NameService reconciler: %w", err)

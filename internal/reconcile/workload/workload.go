@@ -152,22 +152,39 @@ func PodHandler(component desired.Component) handler.EventHandler {
 	})
 }
 
-// unseenInterval is how soon a pass is repeated whose obstacle no watch sees.
-const unseenInterval = 15 * time.Second
+const (
+	// unseenInterval is how soon a pass is repeated whose obstacle no watch sees.
+	unseenInterval = 15 * time.Second
+	// rolloutInterval is how soon a rollout looks again: it waits for an answer that is younger than the last pod, and
+	// an answer that says the same as before wakes nobody.
+	rolloutInterval = 2 * time.Second
+)
 
-// unseen reports whether what is waited for is invisible to our caches: somebody else's object, or a refusal.
+// unseen reports whether what is waited for is invisible to our watches: somebody else's object, another Broker, a
+// refusal, which the StatefulSet controller tells by an event while the pods are not there.
 func unseen(reason string) bool {
 	switch reason {
-	case v1alpha1.ConditionNameConflict, v1alpha1.ConditionLegacyResources, v1alpha1.ConditionRefused:
+	case v1alpha1.ConditionNameConflict, v1alpha1.ConditionLegacyResources, v1alpha1.ConditionRefused,
+		v1alpha1.ConditionBrokerNameConflict, v1alpha1.ReasonMembersNotReady:
 		return true
 	}
 	return false
 }
 
+// again is when the pass is to be repeated, unless something wakes it before; 0 for not at all.
+func (p *Pass) again(waiting *kube.Waiting) time.Duration {
+	switch {
+	case p.Conditions.Raised(v1alpha1.ConditionUpToDate) && p.Conditions.Reason(v1alpha1.ConditionUpToDate) == v1alpha1.ReasonReplacingPods:
+		return rolloutInterval
+	case waiting != nil && unseen(waiting.Reason):
+		return unseenInterval
+	}
+	return 0
+}
+
 // Finish ends a pass: Ready says what came out, troubles that are over go, and the status is written if it differs.
 // A pass that failed keeps what it did not get to look at.
 func (p *Pass) Finish(ctx context.Context, before client.Object, generation *int64, waiting *kube.Waiting, failure error) (ctrl.Result, error) {
-	var result ctrl.Result
 	switch {
 	case failure != nil:
 		// The error is retried and logged; what was known stays.
@@ -179,9 +196,6 @@ func (p *Pass) Finish(ctx context.Context, before client.Object, generation *int
 		p.Conditions.Set(v1alpha1.ConditionReady, status, waiting.Reason, waiting.Message)
 		p.Conditions.Settle()
 		*generation = p.Owner.GetGeneration()
-		if unseen(waiting.Reason) {
-			result.RequeueAfter = unseenInterval
-		}
 	default:
 		p.Conditions.Set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "every member serves")
 		p.Conditions.Settle()
@@ -194,5 +208,5 @@ func (p *Pass) Finish(ctx context.Context, before client.Object, generation *int
 	if err = errors.Join(failure, err); err != nil {
 		return ctrl.Result{}, err
 	}
-	return result, nil
+	return ctrl.Result{RequeueAfter: p.again(waiting)}, nil
 }
