@@ -1,6 +1,8 @@
-// Package admin holds typed operations on RocketMQ's name servers, brokers and controllers, one file per kind of server.
+// Package admin holds typed operations on RocketMQ's name servers, brokers and controllers, one file per kind of server
+// or subject.
 //
-// Every operation is one request to one server, given as host:port. Errors are those of package remoting: a
+// Every operation asks one server, given as host:port, with one request unless its comment says otherwise. What changes
+// topics, groups or offsets goes to a group's master. Errors are, or wrap, those of package remoting: a
 // *remoting.ResponseError when the server refused (remoting.IsCode tells the codes apart), anything else when no
 // usable answer came.
 package admin

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -71,6 +72,29 @@ func (c *Client) BrokerConfig(ctx context.Context, broker string) (map[string]st
 func (c *Client) UpdateBrokerConfig(ctx context.Context, broker string, props map[string]string) error {
 	_, err := c.remoting.Invoke(ctx, broker, remoting.Request{Code: remoting.UpdateBrokerConfig, Body: formatProperties(props)})
 	return err
+}
+
+// brokerPermission masks the permissions of all topics of a broker for clients (BrokerConfig.brokerPermission).
+const brokerPermission = "brokerPermission"
+
+// BrokerPermission asks a broker what it lets clients do: a sum of PermRead and PermWrite, 0 hides it.
+func (c *Client) BrokerPermission(ctx context.Context, broker string) (int, error) {
+	config, err := c.BrokerConfig(ctx, broker)
+	if err != nil {
+		return 0, err
+	}
+	perm, err := strconv.Atoi(config[brokerPermission])
+	if err != nil {
+		return 0, answerError(remoting.GetBrokerConfig, broker, fmt.Errorf("%s: %w", brokerPermission, err))
+	}
+	return perm, nil
+}
+
+// SetBrokerPermission changes what a broker lets clients do, which a master registers at its name servers at once.
+// Clients heed it when they next ask for routes (every 30 s by default); those that name their queues do not at all.
+// Every member of a group has its own permission.
+func (c *Client) SetBrokerPermission(ctx context.Context, broker string, perm int) error {
+	return c.UpdateBrokerConfig(ctx, broker, map[string]string{brokerPermission: strconv.Itoa(perm)})
 }
 
 // HAStatus is the state of replication as one broker sees it (RocketMQ's HARuntimeInfo).

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -166,4 +167,33 @@ func (c *Client) ElectMaster(ctx context.Context, controller string, req ElectMa
 		}
 	}
 	return result, nil
+}
+
+// CleanBrokerData has the leading controller forget members of a broker group by controller id (CLEAN_BROKER_DATA), or
+// the whole group without ids. What is forgotten must come back with an empty store: a broker whose own record names an
+// id that the controller does not know is refused with remoting.ControllerBrokerNeedToBeRegistered for good.
+// remoting.ControllerInvalidCleanBrokerMetadata is the answer while one of them is alive or nothing is known of the
+// group.
+func (c *Client) CleanBrokerData(ctx context.Context, controller, clusterName, brokerName string, ids ...int64) error {
+	if brokerName == "" {
+		return errors.New("clean broker data: no broker name")
+	}
+	fields := map[string]string{
+		"clusterName":         clusterName,
+		"brokerName":          brokerName,
+		"isCleanLivingBroker": "false",
+		"invokeTime":          strconv.FormatInt(time.Now().UnixMilli(), 10),
+	}
+	if len(ids) > 0 {
+		var list []string
+		for _, id := range ids {
+			list = append(list, strconv.FormatInt(id, 10))
+		}
+		fields["brokerControllerIdsToClean"] = strings.Join(list, ";")
+	}
+	_, err := c.remoting.Invoke(ctx, controller, remoting.Request{Code: remoting.CleanBrokerData, Fields: fields})
+	if err != nil {
+		return fmt.Errorf("broker group %s: %w", brokerName, err)
+	}
+	return nil
 }

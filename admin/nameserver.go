@@ -36,3 +36,35 @@ func (c *Client) ClusterInfo(ctx context.Context, nameServer string) (*ClusterIn
 	}
 	return info, nil
 }
+
+// TopicRoute is where one name server sends a topic's clients (RocketMQ's TopicRouteData).
+type TopicRoute struct {
+	Brokers []BrokerData `json:"brokerDatas"`
+	Queues  []RouteQueue `json:"queueDatas"`
+	// OrderConf is the topic's entry of the ORDER_TOPIC_CONFIG namespace: "brokerName:queues;…", mostly empty.
+	OrderConf string `json:"orderTopicConf"`
+}
+
+// RouteQueue is a topic's queues in one broker group as clients see them (RocketMQ's QueueData): Perm is what is left
+// of the topic's by the broker's own.
+type RouteQueue struct {
+	Broker      string `json:"brokerName"`
+	ReadQueues  int    `json:"readQueueNums"`
+	WriteQueues int    `json:"writeQueueNums"`
+	Perm        int    `json:"perm"`
+	SysFlag     int    `json:"topicSysFlag"`
+}
+
+// TopicRoute asks a name server for a topic's route (GET_ROUTEINFO_BY_TOPIC). remoting.TopicNotExist is the answer for
+// a topic that no registered broker has.
+func (c *Client) TopicRoute(ctx context.Context, nameServer, topic string) (*TopicRoute, error) {
+	route := new(TopicRoute)
+	req := remoting.Request{
+		Code:   remoting.GetRouteInfoByTopic,
+		Fields: map[string]string{"topic": topic, "acceptStandardJsonOnly": "true"},
+	}
+	if _, err := c.invokeJSON(ctx, nameServer, req, route); err != nil {
+		return nil, err
+	}
+	return route, nil
+}

@@ -31,7 +31,7 @@ type fixture struct {
 	nameServer, controller    *rocketmq.Server
 	lonelyController          *rocketmq.Server // never has a leader
 	firstMember, secondMember *rocketmq.Server // of group; the first starts as master
-	static                    *rocketmq.Server // a group of its own, without controller
+	static                    *rocketmq.Server // a group of its own, without controller, with delivery by time and POP
 	start                     func() error
 }
 
@@ -90,7 +90,11 @@ func (f *fixture) startServers() error {
 		return err
 	}
 	nameServers := []*rocketmq.Server{f.nameServer}
-	f.static, err = f.servers.Broker(rocketmq.Broker{Cluster: "cluster-b", Name: "static", NameServers: nameServers})
+	f.static, err = f.servers.Broker(rocketmq.Broker{
+		Cluster: "cluster-b", Name: "static", NameServers: nameServers,
+		Properties: map[string]string{"timerWheelEnable": "true"},
+		Flags:      []string{"-Xmx256m", "-XX:MaxDirectMemorySize=128m"},
+	})
 	if err != nil {
 		return err
 	}

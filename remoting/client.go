@@ -5,6 +5,7 @@ package remoting
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -30,6 +31,11 @@ type Options struct {
 	MaxFrame int
 	// IdleTimeout closes a connection without calls. Default 1 min.
 	IdleTimeout time.Duration
+	// TLS, if set, secures every connection. Without a ServerName in it, the server's certificate must be for the
+	// host in its address.
+	TLS *tls.Config
+	// Credentials, if set, sign every request.
+	Credentials *Credentials
 }
 
 // Request is one question to a server.
@@ -107,7 +113,7 @@ func (c *Client) call(ctx context.Context, addr string, req Request) (*Response,
 		return nil, err
 	}
 	defer call.finish()
-	frame, err := encodeRequest(req, call.opaque)
+	frame, err := encodeRequest(c.opts.Credentials.sign(req), call.opaque)
 	if err != nil {
 		return nil, err
 	}

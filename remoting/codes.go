@@ -12,27 +12,100 @@ type RequestCode int
 
 // The requests that this project sends.
 const (
-	UpdateBrokerConfig         RequestCode = 25
-	GetBrokerConfig            RequestCode = 26
-	GetBrokerRuntimeInfo       RequestCode = 28
-	GetBrokerClusterInfo       RequestCode = 106
-	GetBrokerHAStatus          RequestCode = 907
-	ControllerElectMaster      RequestCode = 1002
-	ControllerGetMetadataInfo  RequestCode = 1005
-	ControllerGetSyncStateData RequestCode = 1006
+	QueryConsumerOffset                  RequestCode = 14
+	UpdateConsumerOffset                 RequestCode = 15
+	UpdateAndCreateTopic                 RequestCode = 17
+	UpdateAndCreateTopicList             RequestCode = 18
+	GetAllTopicConfig                    RequestCode = 21
+	UpdateBrokerConfig                   RequestCode = 25
+	GetBrokerConfig                      RequestCode = 26
+	GetBrokerRuntimeInfo                 RequestCode = 28
+	GetConsumerListByGroup               RequestCode = 38
+	GetAllConsumerOffset                 RequestCode = 43
+	GetAllDelayOffset                    RequestCode = 45
+	GetTimerMetrics                      RequestCode = 61
+	GetRouteInfoByTopic                  RequestCode = 105
+	GetBrokerClusterInfo                 RequestCode = 106
+	UpdateAndCreateSubscriptionGroup     RequestCode = 200
+	GetAllSubscriptionGroupConfig        RequestCode = 201
+	GetTopicStatsInfo                    RequestCode = 202
+	GetConsumerConnectionList            RequestCode = 203
+	DeleteSubscriptionGroup              RequestCode = 207
+	GetConsumeStats                      RequestCode = 208
+	DeleteTopicInBroker                  RequestCode = 215
+	DeleteTopicInNameServer              RequestCode = 216
+	UpdateAndCreateSubscriptionGroupList RequestCode = 225
+	QueryTopicConsumeByWho               RequestCode = 300
+	GetAllProducerInfo                   RequestCode = 328
+	QueryTopicsByConsumer                RequestCode = 343
+	GetTopicConfig                       RequestCode = 351
+	GetSubscriptionGroupConfig           RequestCode = 352
+	GetBrokerHAStatus                    RequestCode = 907
+	ControllerElectMaster                RequestCode = 1002
+	ControllerGetMetadataInfo            RequestCode = 1005
+	ControllerGetSyncStateData           RequestCode = 1006
+	CleanBrokerData                      RequestCode = 1011
 )
 
 // String is the name that RocketMQ's source and documentation use.
 func (c RequestCode) String() string {
 	switch c {
+	case QueryConsumerOffset:
+		return "QUERY_CONSUMER_OFFSET"
+	case UpdateConsumerOffset:
+		return "UPDATE_CONSUMER_OFFSET"
+	case UpdateAndCreateTopic:
+		return "UPDATE_AND_CREATE_TOPIC"
+	case UpdateAndCreateTopicList:
+		return "UPDATE_AND_CREATE_TOPIC_LIST"
+	case GetAllTopicConfig:
+		return "GET_ALL_TOPIC_CONFIG"
 	case UpdateBrokerConfig:
 		return "UPDATE_BROKER_CONFIG"
 	case GetBrokerConfig:
 		return "GET_BROKER_CONFIG"
 	case GetBrokerRuntimeInfo:
 		return "GET_BROKER_RUNTIME_INFO"
+	case GetConsumerListByGroup:
+		return "GET_CONSUMER_LIST_BY_GROUP"
+	case GetAllConsumerOffset:
+		return "GET_ALL_CONSUMER_OFFSET"
+	case GetAllDelayOffset:
+		return "GET_ALL_DELAY_OFFSET"
+	case GetTimerMetrics:
+		return "GET_TIMER_METRICS"
+	case GetRouteInfoByTopic:
+		return "GET_ROUTEINFO_BY_TOPIC"
 	case GetBrokerClusterInfo:
 		return "GET_BROKER_CLUSTER_INFO"
+	case UpdateAndCreateSubscriptionGroup:
+		return "UPDATE_AND_CREATE_SUBSCRIPTIONGROUP"
+	case GetAllSubscriptionGroupConfig:
+		return "GET_ALL_SUBSCRIPTIONGROUP_CONFIG"
+	case GetTopicStatsInfo:
+		return "GET_TOPIC_STATS_INFO"
+	case GetConsumerConnectionList:
+		return "GET_CONSUMER_CONNECTION_LIST"
+	case DeleteSubscriptionGroup:
+		return "DELETE_SUBSCRIPTIONGROUP"
+	case GetConsumeStats:
+		return "GET_CONSUME_STATS"
+	case DeleteTopicInBroker:
+		return "DELETE_TOPIC_IN_BROKER"
+	case DeleteTopicInNameServer:
+		return "DELETE_TOPIC_IN_NAMESRV"
+	case UpdateAndCreateSubscriptionGroupList:
+		return "UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST"
+	case QueryTopicConsumeByWho:
+		return "QUERY_TOPIC_CONSUME_BY_WHO"
+	case GetAllProducerInfo:
+		return "GET_ALL_PRODUCER_INFO"
+	case QueryTopicsByConsumer:
+		return "QUERY_TOPICS_BY_CONSUMER"
+	case GetTopicConfig:
+		return "GET_TOPIC_CONFIG"
+	case GetSubscriptionGroupConfig:
+		return "GET_SUBSCRIPTIONGROUP_CONFIG"
 	case GetBrokerHAStatus:
 		return "GET_BROKER_HA_STATUS"
 	case ControllerElectMaster:
@@ -41,6 +114,8 @@ func (c RequestCode) String() string {
 		return "CONTROLLER_GET_METADATA_INFO"
 	case ControllerGetSyncStateData:
 		return "CONTROLLER_GET_SYNC_STATE_DATA"
+	case CleanBrokerData:
+		return "CLEAN_BROKER_DATA"
 	}
 	return fmt.Sprintf("request %d", int(c))
 }
@@ -59,6 +134,14 @@ const (
 	RequestCodeNotSupported ResponseCode = 3
 	// NoPermission is also the answer to every failed authentication.
 	NoPermission ResponseCode = 16
+	// TopicNotExist, QueryNotFound (no consumer offset) and SubscriptionGroupNotExist: what was asked for is not there.
+	TopicNotExist             ResponseCode = 17
+	QueryNotFound             ResponseCode = 22
+	SubscriptionGroupNotExist ResponseCode = 26
+	// InvalidParameter is the answer to names that are not allowed and to those of system topics.
+	InvalidParameter ResponseCode = 29
+	// ConsumerNotOnline: no member of the consumer group is connected.
+	ConsumerNotOnline ResponseCode = 206
 	// GoAway says that the server is about to close the connection; the client opens a new one for the next request.
 	GoAway ResponseCode = 1500
 
@@ -104,6 +187,16 @@ func (c ResponseCode) name() string {
 		return "REQUEST_CODE_NOT_SUPPORTED"
 	case NoPermission:
 		return "NO_PERMISSION"
+	case TopicNotExist:
+		return "TOPIC_NOT_EXIST"
+	case QueryNotFound:
+		return "QUERY_NOT_FOUND"
+	case SubscriptionGroupNotExist:
+		return "SUBSCRIPTION_GROUP_NOT_EXIST"
+	case InvalidParameter:
+		return "INVALID_PARAMETER"
+	case ConsumerNotOnline:
+		return "CONSUMER_NOT_ONLINE"
 	case GoAway:
 		return "GO_AWAY"
 	case ControllerFencedMasterEpoch:

@@ -3,6 +3,7 @@ package remoting
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -58,7 +59,29 @@ func (l *link) run() {
 func (l *link) dial() (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(l.life, l.client.opts.Timeout)
 	defer cancel()
-	return l.client.opts.Dialer(ctx, "tcp", l.addr)
+	conn, err := l.client.opts.Dialer(ctx, "tcp", l.addr)
+	if err != nil || l.client.opts.TLS == nil {
+		return conn, err
+	}
+	secured := tls.Client(conn, l.tlsConfig())
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("TLS handshake: %w", err)
+	}
+	return secured, nil
+}
+
+func (l *link) tlsConfig() *tls.Config {
+	config := l.client.opts.TLS
+	if config.ServerName != "" {
+		return config
+	}
+	config = config.Clone()
+	config.ServerName = l.addr
+	if host, _, err := net.SplitHostPort(l.addr); err == nil {
+		config.ServerName = host
+	}
+	return config
 }
 
 // write has no deadline of its own: callers stop waiting when their contexts end, and when the last one has, the

@@ -153,6 +153,8 @@ type Broker struct {
 	NameServers, Controllers []*Server
 	// Properties are added to or override the others.
 	Properties map[string]string
+	// Flags are for the JVM, after the others: the last one counts.
+	Flags []string
 }
 
 // Broker starts a broker. In controller mode it becomes ready as master or slave, whichever the controller chooses.
@@ -186,7 +188,7 @@ func (s *Servers) Broker(b Broker) (*Server, error) {
 	maps.Copy(props, b.Properties)
 	server.ready = func(ctx context.Context) error { return s.registered(ctx, b, server.Addr) }
 	return server, server.start(s.home, "org.apache.rocketmq.broker.BrokerStartup",
-		[]string{"-Xms128m", "-Xmx128m", "-XX:MaxDirectMemorySize=64m"}, props)
+		append([]string{"-Xms128m", "-Xmx128m", "-XX:MaxDirectMemorySize=64m"}, b.Flags...), props)
 }
 
 func (s *Servers) registered(ctx context.Context, b Broker, addr string) error {

@@ -1,0 +1,97 @@
+package admin
+
+import (
+	"context"
+
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+)
+
+// DelayOffsets asks a broker how far it has delivered the messages of each delay level, as the next offset in the
+// level's queue (GET_ALL_DELAY_OFFSET).
+func (c *Client) DelayOffsets(ctx context.Context, broker string) (map[int]int64, error) {
+	var body struct {
+		Offsets map[int]int64 `json:"offsetTable"`
+	}
+	if _, err := c.invokeJSON(ctx, broker, remoting.Request{Code: remoting.GetAllDelayOffset}, &body); err != nil {
+		return nil, err
+	}
+	return body.Offsets, nil
+}
+
+// DelayBacklog counts the messages with a delay level that a broker has still to deliver, by level from 1 on. It asks
+// twice: the broker's offsets, and the queues of SCHEDULE_TOPIC_XXXX, where level n waits in queue n-1. Levels without
+// pending messages are left out.
+func (c *Client) DelayBacklog(ctx context.Context, broker string) (map[int]int64, error) {
+	offsets, err := c.DelayOffsets(ctx, broker) // first: what is delivered meanwhile counts once more, not less
+	if err != nil {
+		return nil, err
+	}
+	queues, err := c.TopicStats(ctx, broker, scheduleTopic)
+	if err != nil {
+		return nil, err
+	}
+	backlog := map[int]int64{}
+	for queue, stats := range queues {
+		if pending := stats.MaxOffset - max(stats.MinOffset, offsets[queue+1]); pending > 0 {
+			backlog[queue+1] = pending
+		}
+	}
+	return backlog, nil
+}
+
+// TimerBacklog counts the messages with a delivery time that wait in a broker's timer wheel, by topic
+// (GET_TIMER_METRICS). Topics without are left out. Messages that have not reached the wheel yet are not counted:
+// timerOffsetBehind and timerCongestNum in RuntimeInfo tell of them. remoting.SystemError is the answer of a broker
+// whose timer wheel is disabled.
+func (c *Client) TimerBacklog(ctx context.Context, broker string) (map[string]int64, error) {
+	var body struct {
+		Topics map[string]struct {
+			Count int64 `json:"count"`
+		} `json:"timingCount"`
+	}
+	if _, err := c.invokeJSON(ctx, broker, remoting.Request{Code: remoting.GetTimerMetrics}, &body); err != nil {
+		return nil, err
+	}
+	backlog := map[string]int64{}
+	for topic, metric := range body.Topics {
+		if metric.Count > 0 {
+			backlog[topic] = metric.Count
+		}
+	}
+	return backlog, nil
+}
+
+// TransactionBacklog counts the half messages that a broker has still to look at: 0 means that every transaction is
+// committed, rolled back or given up. A transaction that the broker is still asking its producer about counts at least
+// once; one that ended counts until the next check, which BrokerConfig.transactionCheckInterval (30 s) times.
+func (c *Client) TransactionBacklog(ctx context.Context, broker string) (int64, error) {
+	stats, err := c.ConsumeStats(ctx, broker, transactionGroup, halfTopic)
+	if err != nil {
+		return 0, err
+	}
+	return stats.lagIn(halfTopic), nil
+}
+
+// PopBacklog counts the records that a broker of the cluster keeps of messages handed to POP consumers and not yet
+// settled: acknowledged, or put back for a retry. It is 0 when nothing is inflight; otherwise it is no number of
+// messages, because records of several messages and acknowledgements count alike. Where BrokerConfig.popConsumerKVServiceEnable
+// is on, records are kept elsewhere and this is always 0.
+func (c *Client) PopBacklog(ctx context.Context, broker, cluster string) (int64, error) {
+	topic := reviveTopicPrefix + cluster
+	stats, err := c.ConsumeStats(ctx, broker, reviveGroup, topic)
+	if err != nil {
+		return 0, err
+	}
+	return stats.lagIn(topic), nil
+}
+
+// lagIn is the lag in one topic, because older brokers answer with all topics of the group.
+func (s ConsumeStats) lagIn(topic string) int64 {
+	var sum int64
+	for queue, progress := range s.Queues {
+		if queue.Topic == topic {
+			sum += progress.Lag()
+		}
+	}
+	return sum
+}
