@@ -99,6 +99,7 @@ func TestProbeBrokers(t *testing.T) {
 	all := servers{
 		"ns0:1": nameServer(clusterInfo), "ns1:1": nameServer(`{"brokerAddrTable":{},"clusterAddrTable":{}}`), "silent:1": nil,
 		"c0:1": controller("false"), "c1:1": controller("true"),
+		"slave:1": {remoting.GetBrokerConfig: {Body: "brokerName=b-0\nnamesrvAddr=ns0:1;ns1:1\ncontrollerAddr=c0:1\n"}},
 		"master:1": {remoting.GetBrokerHAStatus: {Body: `{"master":true,"haConnectionInfo":[{"addr":"10.0.0.3:4444","inSync":true},
 			{"addr":"10.0.0.2:4444","inSync":true},{"addr":"10.0.0.4:4444","inSync":false}]}`}},
 	}
@@ -124,6 +125,10 @@ func TestProbeBrokers(t *testing.T) {
 			Brokers{Registered: map[string]map[string]map[int64]string{"ns0:1": registered["ns0:1"]}, Leader: "c1:1", SyncStates: states},
 			[]string{unroutable, "gone:1", "silent:1"},
 		},
+		{
+			"addresses that brokers use", BrokerTargets{Brokers: []string{"slave:1", "gone:1", "silent:1"}},
+			Brokers{Addresses: map[string]Addresses{"slave:1": {NameServers: "ns0:1;ns1:1", Controllers: "c0:1"}}}, nil,
+		},
 		{"nobody to ask", BrokerTargets{}, Brokers{}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -141,6 +146,9 @@ func TestProbeBrokers(t *testing.T) {
 			got.Unreachable = nil
 			if len(got.InSyncHosts) == 0 {
 				got.InSyncHosts = nil
+			}
+			if len(got.Addresses) == 0 {
+				got.Addresses = nil
 			}
 			if len(got.Registered) == 0 {
 				got.Registered = nil
@@ -171,6 +179,7 @@ func TestSameBrokers(t *testing.T) {
 		"a broker's role":       {func(b *Brokers) { b.Registered["ns"]["b-0"] = map[int64]string{1: "m"} }, false},
 		"the leader":            {func(b *Brokers) { b.Leader = "" }, false},
 		"the controllers' view": {func(b *Brokers) { b.SyncStates["b-0"] = admin.SyncState{} }, false},
+		"a broker's addresses":  {func(b *Brokers) { b.Addresses = map[string]Addresses{"b": {NameServers: "x"}} }, false},
 		"a slave in sync":       {func(b *Brokers) { b.InSyncHosts["b-0"] = nil }, false},
 	} {
 		b := base()

@@ -63,10 +63,12 @@ func (o *operator) settle() {
 }
 
 // checkSilence runs the operator for a while and expects that it writes nothing and says nothing.
-func (o *operator) checkSilence() {
+func (o *operator) checkSilence() { o.world.Helper(); o.checkSilenceFor(1500 * time.Millisecond) }
+
+func (o *operator) checkSilenceFor(while time.Duration) {
 	o.world.Helper()
 	wrote, said := len(o.writes.all()), len(o.events.all())
-	for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(while); time.Now().Before(end); time.Sleep(250 * time.Millisecond) {
 		o.world.must(o.pass())
 	}
 	if more := o.writes.all()[wrote:]; len(more) > 0 {
@@ -77,25 +79,38 @@ func (o *operator) checkSilence() {
 	}
 }
 
-// TestCrashPoints: an operator dies after its k-th write, for every k; the next one brings about the same objects as
-// one that was never disturbed.
+// TestCrashPoints: an operator dies after its k-th write, for every k, while it creates or changes something; the next
+// one brings about the same objects as one that was never disturbed.
 func TestCrashPoints(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ name, before, created string }{
-		{"NameService", "", nameService},
-		{"Controller", "", controllers},
-		{"Broker", nameService + controllers, brokers},
+	for _, test := range []crash{
+		{name: "create NameService", act: func(w *world) { w.create(nameService) }},
+		{name: "create Controller", act: func(w *world) { w.create(controllers) }},
+		{name: "create Broker", before: nameService + controllers, act: func(w *world) { w.create(brokers) }},
+		{name: "change NameService", before: nameService, act: func(w *world) {
+			edit(w, "ns", func(ns *v1alpha1.NameService) {
+				ns.Spec.Size, ns.Spec.NameServiceImage = new(int32(3)), "apache/rocketmq:5.5.0"
+			})
+		}},
+		{name: "change Controller", before: controllers, act: func(w *world) {
+			edit(w, "ctl", func(ctl *v1alpha1.Controller) { ctl.Spec.ControllerImage = "apache/rocketmq:5.5.0" })
+		}},
+		{name: "change Broker", before: nameService + strings.Replace(controllers, "{name: ctl}", "{name: ctl}, spec: {size: 1}", 1) + strings.Replace(brokers, "size: 2", "size: 1", 1), act: func(w *world) {
+			edit(w, "b", func(b *v1alpha1.Broker) {
+				b.Spec.ReplicaPerGroup, b.Spec.PodAnnotations = new(int32(2)), map[string]string{"a": "b"}
+			})
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			undisturbed, total := crash(t, test.before, test.created, -1)
+			undisturbed, total := test.run(t, -1)
 			if total < 5 {
 				t.Fatalf("only %d writes", total)
 			}
 			for k := 1; k < total; k++ {
 				t.Run(fmt.Sprint(k), func(t *testing.T) {
 					t.Parallel()
-					got, _ := crash(t, test.before, test.created, k)
+					got, _ := test.run(t, k)
 					if diff := cmp.Diff(undisturbed, got); diff != "" {
 						t.Errorf("objects differ from those of an undisturbed run (-undisturbed +got):\n%s", diff)
 					}
@@ -105,26 +120,33 @@ func TestCrashPoints(t *testing.T) {
 	}
 }
 
-// crash creates resources under an operator that dies after k writes, and lets another one finish.
-func crash(t *testing.T, before, created string, k int) (objects map[string]any, writes int) {
+type crash struct {
+	name   string
+	before string // what is there already, ready
+	act    func(w *world)
+}
+
+// run acts under an operator that dies after k writes, never if that is negative, and lets another one finish. It
+// returns the objects in the end, and the last operator's writes.
+func (c crash) run(t *testing.T, k int) (objects map[string]any, writes int) {
 	t.Helper()
 	w := newWorld(t)
-	if before != "" {
-		w.create(before)
+	if c.before != "" {
+		w.create(c.before)
 		first := w.start(-1)
 		first.until(w.allReady)
 		first.shutdown()
 	}
-	w.create(created)
+	c.act(w)
 	o := w.start(k)
 	if k >= 0 {
-		for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(patience); len(o.writes.all()) < k; time.Sleep(100 * time.Millisecond) {
 			w.turn()
 			if err := o.pass(); err != nil && !strings.Contains(err.Error(), errDead.Error()) {
 				t.Fatal(err)
 			}
-			if n := len(o.writes.all()); n == k {
-				break
+			if w.allReady() == "" {
+				break // it needed fewer writes this time: two of the status in one
 			}
 			if time.Now().After(deadline) {
 				t.Fatalf("%d writes in %s, want %d", len(o.writes.all()), patience, k)
@@ -135,7 +157,7 @@ func crash(t *testing.T, before, created string, k int) (objects map[string]any,
 	}
 	o.until(w.allReady)
 	writes = len(o.writes.all())
-	o.checkSilence()
+	o.checkSilenceFor(400 * time.Millisecond)
 	return w.snapshot(), writes
 }
 

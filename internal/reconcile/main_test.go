@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -15,6 +16,11 @@ import (
 var restConfig *rest.Config // set once, before any test
 
 func TestMain(m *testing.M) {
+	// Tests mostly wait: for a probe, for a pod to have been ready for a second. So more of them run than there are CPUs.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "10"); err != nil {
+		panic(err)
+	}
 	ctrl.SetLogger(logr.Discard())
 	os.Exit(apiserver.Run(func(c *rest.Config) int {
 		restConfig = c

@@ -307,7 +307,7 @@ func (o *operator) pass(namespaces ...string) error {
 func (o *operator) until(done func() string) {
 	o.world.Helper()
 	var missing string
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		o.world.turn()
 		o.world.must(o.pass())
 		if missing = done(); missing == "" {
@@ -330,6 +330,17 @@ func (w *world) allReady() string {
 			}
 		}
 	})
+	var list v1alpha1.BrokerList
+	w.must(w.List(w.Context(), &list, client.InNamespace(w.namespace)))
+	for _, b := range list.Items {
+		for _, group := range b.Status.Groups {
+			for _, m := range group.Members {
+				if !m.InSync { // clients can use the brokers before that
+					missing = append(missing, m.Pod+" is not in sync")
+				}
+			}
+		}
+	}
 	return strings.Join(missing, "\n")
 }
 
