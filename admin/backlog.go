@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -40,19 +41,22 @@ func (c *Client) DelayBacklog(ctx context.Context, broker string) (map[int]int64
 }
 
 // TimerBacklog counts the messages with a delivery time that wait in a broker's timer wheel, by topic
-// (GET_TIMER_METRICS). Topics without are left out. Messages that have not reached the wheel yet are not counted:
-// timerOffsetBehind and timerCongestNum in RuntimeInfo tell of them. remoting.SystemError is the answer of a broker
-// whose timer wheel is disabled.
+// (GET_TIMER_METRICS), RocketMQ's own included: see PopBacklog. Topics without are left out, and so is everything when
+// the wheel is disabled. Messages that have not reached the wheel yet are not counted: timerOffsetBehind and
+// timerCongestNum in RuntimeInfo tell of them.
 func (c *Client) TimerBacklog(ctx context.Context, broker string) (map[string]int64, error) {
 	var body struct {
 		Topics map[string]struct {
 			Count int64 `json:"count"`
 		} `json:"timingCount"`
 	}
+	backlog := map[string]int64{}
 	if _, err := c.invokeJSON(ctx, broker, remoting.Request{Code: remoting.GetTimerMetrics}, &body); err != nil {
+		if refused := new(remoting.ResponseError); errors.As(err, &refused) && refused.Remark == "The timer message store is null" {
+			return backlog, nil
+		}
 		return nil, err
 	}
-	backlog := map[string]int64{}
 	for topic, metric := range body.Topics {
 		if metric.Count > 0 {
 			backlog[topic] = metric.Count
@@ -72,17 +76,22 @@ func (c *Client) TransactionBacklog(ctx context.Context, broker string) (int64, 
 	return stats.lagIn(halfTopic), nil
 }
 
-// PopBacklog counts the records that a broker of the cluster keeps of messages handed to POP consumers and not yet
-// settled: acknowledged, or put back for a retry. It is 0 when nothing is inflight; otherwise it is no number of
-// messages, because records of several messages and acknowledgements count alike. Where BrokerConfig.popConsumerKVServiceEnable
-// is on, records are kept elsewhere and this is always 0.
+// PopBacklog counts the records that a broker of the cluster keeps of messages handed to POP consumers: 0 means that
+// none is inflight. It is no number of messages, because acknowledgements are records too, and a record stays until the
+// end of its message's invisible time, when the broker settles it. It asks twice, because records wait in the timer
+// wheel and then in the topic of RocketMQ's PopReviveService. With BrokerConfig.popConsumerKVServiceEnable (off by
+// default) records are kept elsewhere and this is always 0.
 func (c *Client) PopBacklog(ctx context.Context, broker, cluster string) (int64, error) {
 	topic := reviveTopicPrefix + cluster
+	timers, err := c.TimerBacklog(ctx, broker) // first: what moves on meanwhile counts twice, not never
+	if err != nil {
+		return 0, err
+	}
 	stats, err := c.ConsumeStats(ctx, broker, reviveGroup, topic)
 	if err != nil {
 		return 0, err
 	}
-	return stats.lagIn(topic), nil
+	return timers[topic] + stats.lagIn(topic), nil
 }
 
 // lagIn is the lag in one topic, because older brokers answer with all topics of the group.

@@ -116,6 +116,89 @@ func TestRecordedAnswers(t *testing.T) {
 				Addrs: map[int64]string{1: master, 2: slave}, SyncStateSet: []int64{2},
 			},
 		},
+		{
+			"topic",
+			func(c *admin.Client, addr string) (any, error) { return c.Topic(t.Context(), addr, "orders") },
+			&admin.TopicConfig{
+				Name: "orders", ReadQueues: 3, WriteQueues: 2, Perm: 6, FilterType: "SINGLE_TAG", Order: true,
+				Attributes: map[string]string{"message.type": "FIFO", "queue.type": "SimpleCQ"},
+			},
+		},
+		{
+			"topics_state",
+			func(c *admin.Client, addr string) (any, error) { return c.TopicsState(t.Context(), addr) },
+			admin.TableState{Version: admin.DataVersion{Timestamp: 1795471930071, Counter: 2}, Total: 16},
+		},
+		{
+			"groups_state",
+			func(c *admin.Client, addr string) (any, error) { return c.GroupsState(t.Context(), addr) },
+			admin.TableState{Version: admin.DataVersion{Timestamp: 1795471930269, Counter: 2}, Total: 10},
+		},
+		{
+			"offsets",
+			func(c *admin.Client, addr string) (any, error) { return c.Offsets(t.Context(), addr) },
+			map[admin.TopicGroup]map[int]int64{{Topic: "t1", Group: "g1"}: {0: 1}},
+		},
+		{
+			"topic_stats",
+			func(c *admin.Client, addr string) (any, error) { return c.TopicStats(t.Context(), addr, "t1") },
+			map[int]admin.QueueStats{0: {MaxOffset: 3, LastUpdateMillis: 1795471930185}, 1: {}},
+		},
+		{
+			"consume_stats",
+			func(c *admin.Client, addr string) (any, error) {
+				return c.ConsumeStats(t.Context(), addr, "g1", "t1", "orders")
+			},
+			&admin.ConsumeStats{Queues: map[admin.TopicQueue]admin.ConsumeProgress{
+				{Topic: "orders", Queue: 0}: {}, {Topic: "orders", Queue: 1}: {}, {Topic: "orders", Queue: 2}: {},
+				{Topic: "t1", Queue: 0}: {BrokerOffset: 3, ConsumerOffset: 1, PullOffset: 1, LastMillis: 1795471930129},
+				{Topic: "t1", Queue: 1}: {},
+			}},
+		},
+		{
+			"consumer_connection",
+			func(c *admin.Client, addr string) (any, error) { return c.ConsumerConnection(t.Context(), addr, "g1") },
+			&admin.ConsumerConnection{
+				Members:       []admin.Connection{{ClientID: "client-1", Addr: "127.0.0.1:50796", Language: "GO", Version: 493}},
+				Subscriptions: map[string]admin.Subscription{"t1": {Topic: "t1", Expression: "a || b", Type: "TAG"}},
+				Type:          "CONSUME_PASSIVELY", Model: "CLUSTERING", From: "CONSUME_FROM_LAST_OFFSET",
+			},
+		},
+		{
+			"consumer_ids",
+			func(c *admin.Client, addr string) (any, error) { return c.ConsumerIDs(t.Context(), addr, "g1") },
+			[]string{"client-1"},
+		},
+		{
+			"producers",
+			func(c *admin.Client, addr string) (any, error) { return c.Producers(t.Context(), addr) },
+			map[string][]admin.Producer{"pg": {{
+				ClientID: "client-1", Addr: "127.0.0.1:50796", Language: "GO", Version: 493, LastUpdateMillis: 1795471930390,
+			}}},
+		},
+		{
+			"topic_consumers",
+			func(c *admin.Client, addr string) (any, error) { return c.TopicConsumers(t.Context(), addr, "t1") },
+			[]string{"g1"},
+		},
+		{
+			"group_topics",
+			func(c *admin.Client, addr string) (any, error) { return c.GroupTopics(t.Context(), addr, "g1") },
+			[]string{"t1"},
+		},
+		{
+			"delay_offsets",
+			func(c *admin.Client, addr string) (any, error) { return c.DelayOffsets(t.Context(), addr) },
+			map[int]int64{18: 0},
+		},
+		{
+			"route",
+			func(c *admin.Client, addr string) (any, error) { return c.TopicRoute(t.Context(), addr, "orders") },
+			&admin.TopicRoute{
+				Brokers: []admin.BrokerData{{Cluster: "c", Name: "static", Addrs: map[int64]string{0: "127.0.0.1:33911"}}},
+				Queues:  []admin.RouteQueue{{Broker: "static", ReadQueues: 3, WriteQueues: 2, Perm: 6}},
+			},
+		},
 	} {
 		t.Run(tc.file, func(t *testing.T) {
 			got, err := tc.ask(replay(t, tc.file))
@@ -126,6 +209,45 @@ func TestRecordedAnswers(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestRecordedTables: whole tables, of a broker with its own topics and groups and some of users.
+func TestRecordedTables(t *testing.T) {
+	c, addr := replay(t, "topics")
+	topics, version, err := c.Topics(t.Context(), addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantVersion := admin.DataVersion{Timestamp: 1795471930071, Counter: 2}
+	if diff := cmp.Diff(wantVersion, version); diff != "" || len(topics) != 16 {
+		t.Errorf("%d topics, version (-want +got):\n%s", len(topics), diff)
+	}
+	for name, topic := range topics {
+		if system := name != "orders" && name != "t1"; topic.Name != name || admin.IsSystemTopic(name, "c", "static") != system {
+			t.Errorf("topic %s: %+v; system topic: %t", name, topic, !system)
+		}
+	}
+
+	c, addr = replay(t, "groups")
+	groups, _, err := c.Groups(t.Context(), addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := admin.NewSubscriptionGroup("g1")
+	want.RetryMaxTimes = 3
+	want.RetryPolicy = []byte(`{"type":"EXPONENTIAL","exponentialRetryPolicy":{"initial":1000,"max":60000,"multiplier":2}}`)
+	if got := groups["g1"]; len(groups) != 10 || !got.Equal(want) {
+		t.Errorf("%d groups\nwant %+v\ngot  %+v", len(groups), want, got)
+	}
+
+	c, addr = replay(t, "group")
+	if got, err := c.Group(t.Context(), addr, "g1"); err != nil || !got.Equal(want) {
+		t.Errorf("one group: %v\nwant %+v\ngot  %+v", err, want, got)
+	}
+	c, addr = replay(t, "topic_unknown")
+	if _, err := c.Topic(t.Context(), addr, "nope"); !remoting.IsCode(err, remoting.TopicNotExist) {
+		t.Errorf("unknown topic: %v", err)
 	}
 }
 
