@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// ErrCreateOnly: a topic attribute was to change that RocketMQ only lets be set when the topic is made.
+// ErrCreateOnly means that a topic attribute was to change that RocketMQ only lets be set when the topic is made.
 var ErrCreateOnly = errors.New("attribute can only be set when the topic is created: delete the topic and create it anew")
 
 // AttributeDiff says what to send to a broker so that an object with the attributes current gets those of wanted:
