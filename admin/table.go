@@ -32,6 +32,8 @@ const (
 	pageSize = 2000
 	// pagingTries is how often a table that changes meanwhile is begun again before it is read in one answer.
 	pagingTries = 3
+	// maxEntries is far above what a broker can hold, so a larger total is no broker's.
+	maxEntries = 1 << 20
 )
 
 // tableKind says how one of the two tables is asked for.
@@ -74,6 +76,9 @@ func page[T any](ctx context.Context, c *Client, broker string, kind tableKind, 
 		if state.Total, err = strconv.Atoi(total); err != nil {
 			return nil, TableState{}, answerError(kind.code, broker, fmt.Errorf("field %s: %w", kind.total, err))
 		}
+	}
+	if state.Total < 0 || state.Total > maxEntries {
+		return nil, TableState{}, answerError(kind.code, broker, fmt.Errorf("field %s: %d", kind.total, state.Total))
 	}
 	return entries, state, nil
 }
