@@ -225,11 +225,17 @@ func (w *world) newPod(set *appsv1.StatefulSet, name string) *corev1.Pod {
 			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name + "-" + name}}})
 	}
 	w.must(w.Create(w.Context(), pod))
+	created := pod.DeepCopy()
 	w.addresses++
 	pod.Status.PodIP = fmt.Sprintf("10.0.%d.%d", w.addresses/250, w.addresses%250+1)
 	pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
-	w.must(w.Status().Update(w.Context(), pod))
+	w.must(w.patchStatus(pod, created))
 	return pod
+}
+
+// patchStatus without a lock, because the operator labels pods meanwhile. One that it deletes is none.
+func (w *world) patchStatus(pod, before *corev1.Pod) error {
+	return client.IgnoreNotFound(w.Status().Patch(w.Context(), pod, client.MergeFrom(before)))
 }
 
 func (w *world) setReady(pod *corev1.Pod, ready bool) {
@@ -238,11 +244,9 @@ func (w *world) setReady(pod *corev1.Pod, ready bool) {
 	if ready {
 		status = corev1.ConditionTrue
 	}
+	before := pod.DeepCopy()
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: status, LastTransitionTime: metav1.Now()}}
-	err := w.Status().Update(w.Context(), pod)
-	if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) { // the operator labelled or deleted it: next turn
-		w.must(err)
-	}
+	w.must(w.patchStatus(pod, before))
 }
 
 // operator is one process of the operator, without a manager: the test says when it reconciles.
@@ -283,22 +287,20 @@ func (w *world) start(writesToLive int) *operator {
 	return o
 }
 
-// pass reconciles every resource of the namespaces once. An error that a retry mends is none.
-func (o *operator) pass(namespaces ...string) error {
+// pass reconciles every resource of the namespace once. An error that a retry mends is none.
+func (o *operator) pass() error {
 	ctx := o.world.Context()
 	var errs []error
-	for _, namespace := range append(namespaces, o.world.namespace) {
-		for _, k := range o.kinds {
-			list := k.list.DeepCopyObject().(client.ObjectList)
-			o.world.must(o.world.List(ctx, list, client.InNamespace(namespace)))
-			o.world.must(meta.EachListItem(list, func(item runtime.Object) error {
-				object := item.(client.Object)
-				if _, err := k.reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)}); err != nil && !apierrors.IsConflict(err) {
-					errs = append(errs, fmt.Errorf("%T %s: %w", object, object.GetName(), err))
-				}
-				return nil
-			}))
-		}
+	for _, k := range o.kinds {
+		list := k.list.DeepCopyObject().(client.ObjectList)
+		o.world.must(o.world.List(ctx, list, client.InNamespace(o.world.namespace)))
+		o.world.must(meta.EachListItem(list, func(item runtime.Object) error {
+			object := item.(client.Object)
+			if _, err := k.reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)}); err != nil && !apierrors.IsConflict(err) {
+				errs = append(errs, fmt.Errorf("%T %s: %w", object, object.GetName(), err))
+			}
+			return nil
+		}))
 	}
 	return errors.Join(errs...)
 }

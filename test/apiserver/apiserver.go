@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -48,13 +50,44 @@ func run(use func(*rest.Config) int) (code int, err error) {
 		ControlPlaneStartTimeout: startTimeout,
 		ControlPlaneStopTimeout:  startTimeout,
 	}
+	var log tail
+	environment.ControlPlane.GetAPIServer().Err = &log
 	config, err := environment.Start()
 	if err != nil {
 		return 0, errors.Join(err, environment.Stop())
 	}
 	defer func() { err = errors.Join(err, environment.Stop()) }()
 	config.QPS, config.Burst = -1, -1
-	return use(config), nil
+	code = use(config)
+	if code != 0 {
+		if conn, err := net.Dial("tcp", strings.TrimPrefix(config.Host, "https://")); err == nil {
+			_ = conn.Close()
+		} else {
+			fmt.Fprintf(os.Stderr, "kube-apiserver ended before the tests did. Its last words:\n%s\n", &log)
+		}
+	}
+	return code, nil
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	const kept = 4 << 10
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	t.text = t.text[max(0, len(t.text)-kept):]
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text)
 }
 
 func executables(root string) (string, error) {
