@@ -215,6 +215,7 @@ func TestRunStartsJavaAndStopsItCleanly(t *testing.T) {
 		"-Duser.home=" + s.path("run"),
 		"-Drmq.logback.configurationFile=" + s.path("run/logback.xml"),
 		"-Djava.security.properties=" + s.path("run/java.security"),
+		"-Dtls.server.mode=disabled",
 		"-Xms64m", "-Xmx64m",
 		"-Xmn10m", "-Da=b c", "-XX:MaxDirectMemorySize=48m", "-Dlast=1",
 		"-cp", home + "/conf:" + home + "/lib/*",

@@ -198,6 +198,9 @@ func (c *config) javaArgs(major int, home, configFile string) ([]string, error) 
 		"-Duser.home=" + c.runDir,
 		"-Drmq.logback.configurationFile=" + c.logbackFile(),
 		"-Djava.security.properties=" + c.javaSecurityFile(),
+		// RocketMQ's default, "permissive", makes a key and signs its own certificate at every start, which takes two
+		// seconds of a core and proves nothing to a client. Who brings certificates sets the mode in the JVM's options.
+		"-Dtls.server.mode=disabled",
 	}
 	args = append(args, options...)
 	return append(args, "-cp", jvm.ClassPath(home), jvm.MainClass(c.role), "-c", configFile), nil
