@@ -32,7 +32,7 @@ APISERVER := \
 STORIES := \
 	e2e 'hack/with-cluster go test -json -count=1 -tags e2e -timeout 60m ./test/e2e/...'
 LONG := \
-	long 'hack/with-cluster go test -json -count=1 -tags e2e,long -timeout 6h ./test/e2e/...'
+	long 'hack/with-cluster go test -json -count=1 -tags e2e,long -timeout 6h -run TestLong ./test/e2e/...'
 
 .PHONY: help
 help: ## Show this list

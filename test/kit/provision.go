@@ -106,13 +106,24 @@ func (p *Place) setEnv(ctx context.Context) error {
 
 // loadImages builds the images of the tests and gives them to the cluster.
 func (p *Place) loadImages(ctx context.Context) error {
+	p.log.Printf("building the images: RocketMQ, operator, message ledger")
+	return p.loadImage(ctx, "all")
+}
+
+// LoadRocketMQ gives the cluster the image of a further RocketMQ release.
+func (p *Place) LoadRocketMQ(ctx context.Context, version string) error {
+	p.log.Printf("building the image of RocketMQ %s", version)
+	return p.loadImage(ctx, "rocketmq", version)
+}
+
+// loadImage builds what test/images calls by that name and gives it to the cluster.
+func (p *Place) loadImage(ctx context.Context, image ...string) error {
 	load := strings.Fields(os.Getenv(loadImageEnv))
 	if !p.Local && len(load) == 0 {
 		p.log.Printf("the cluster must have or pull the images (LOAD_IMAGE is not set, for example to \"kind load image-archive\")")
 		return nil
 	}
-	p.log.Printf("building the images: RocketMQ, operator, message ledger")
-	out, err := p.run(ctx, "", "go", "run", "./test/images", "all")
+	out, err := p.run(ctx, "", "go", append([]string{"run", "./test/images"}, image...)...)
 	if err != nil {
 		return err
 	}
