@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
@@ -32,14 +34,14 @@ func nodeCut(t *testing.T, w *world, c *kit.Installation) {
 		}
 	})
 	// A client on a node that stays; with one virtual address it could be stuck to the name server on the other.
-	client := kit.LedgerOptions{
+	options := kit.LedgerOptions{
 		NameServers: c.NameServerAddresses(quickstartNameServers), Topic: "cutting", Duration: 150 * time.Second, AvoidNode: node,
 	}
-	during(t, c, client, func() {
+	during(t, c, options, func() {
 		time.Sleep(10 * time.Second)
 		c.Log.Printf("cutting %s off, on which %s run", node, strings.Join(hit, ", "))
 		ok(t, w.place.CutNode(ctx, node))
-		ok(t, c.Await(ctx, "NodeLost to name "+node, 2*time.Minute, func(ctx context.Context) error { return namesLostNode(ctx, c, node) }))
+		ok(t, c.Await(ctx, "NodeLost to name "+node, 3*time.Minute, func(ctx context.Context) error { return namesLostNode(ctx, c, node) }))
 		c.Log.Printf("NodeLost is shown")
 		ok(t, c.Await(ctx, "a master in each group off "+node, time.Minute, func(ctx context.Context) error {
 			return mastersElsewhere(ctx, c, hit)
@@ -57,19 +59,36 @@ func nodeCut(t *testing.T, w *world, c *kit.Installation) {
 	c.Log.Printf("all Ready again")
 }
 
-// nodeToCut chooses a node with a broker on it, a master if possible, and tells the pods there. localkube cannot cut
-// node1.
+// nodeToCut chooses a node with a broker on it, and tells the pods there: rather one with a master, and rather not the
+// operator's, which needs a minute to move. localkube cannot cut node1.
 func nodeToCut(ctx context.Context, c *kit.Installation) (node string, hit []string, err error) {
 	pods, err := c.OwnPods(ctx)
 	if err != nil {
 		return "", nil, err
 	}
-	on := map[string][]string{}
+	var operators corev1.PodList
+	if err := c.Client.List(ctx, &operators, client.InNamespace(kit.OperatorNamespace)); err != nil {
+		return "", nil, err
+	}
+	on, worth := map[string][]string{}, map[string]int{}
 	for name, pod := range pods {
 		on[pod.Spec.NodeName] = append(on[pod.Spec.NodeName], name)
-		role := v1alpha1.Role(pod.Labels[kit.RoleLabel])
-		if pod.Spec.NodeName != "node1" && (role == v1alpha1.RoleMaster || role == v1alpha1.RoleSlave && node == "") {
-			node = pod.Spec.NodeName
+		switch v1alpha1.Role(pod.Labels[kit.RoleLabel]) {
+		case v1alpha1.RoleMaster:
+			worth[pod.Spec.NodeName] += 10
+		case v1alpha1.RoleSlave:
+			worth[pod.Spec.NodeName] += 3
+		}
+	}
+	for i := range operators.Items {
+		if at := operators.Items[i].Spec.NodeName; worth[at] > 0 {
+			worth[at] = 1
+		}
+	}
+	delete(worth, "node1")
+	for at, points := range worth {
+		if points > worth[node] {
+			node = at
 		}
 	}
 	if node == "" {
