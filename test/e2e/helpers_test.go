@@ -78,7 +78,15 @@ func sendAndReceive(t *testing.T, c *kit.Installation, name string, messages int
 }
 
 // during lets the ledger send for a while and calls do meanwhile; no acknowledged message may be lost.
-func during(t *testing.T, c *kit.Installation, options kit.LedgerOptions, do func()) *kit.Verdict {
+func during(t *testing.T, c *kit.Installation, options kit.LedgerOptions, do func()) {
+	t.Helper()
+	if v := meanwhile(t, c, options, do); v.Acked == 0 || v.Lost != 0 {
+		t.Errorf("of %d acknowledged messages %d were lost", v.Acked, v.Lost)
+	}
+}
+
+// meanwhile lets the ledger send for a while, calls do and leaves the judgement to the caller.
+func meanwhile(t *testing.T, c *kit.Installation, options kit.LedgerOptions, do func()) *kit.Verdict {
 	t.Helper()
 	options.Rate = ledgerRate
 	if options.NameServers == "" {
@@ -91,9 +99,6 @@ func during(t *testing.T, c *kit.Installation, options kit.LedgerOptions, do fun
 	v, err := l.Verdict(t.Context(), options.Duration+ledgerLimit)
 	ok(t, err)
 	c.Log.Printf("ledger: %s", v)
-	if v.Acked == 0 || v.Lost != 0 {
-		t.Errorf("of %d acknowledged messages %d were lost", v.Acked, v.Lost)
-	}
 	return v
 }
 

@@ -20,7 +20,9 @@ import (
 )
 
 // A node is cut off from the network: half dead, its pods run on. A user is promised that the resources say so
-// (NodeLost, with the node's name), that its broker groups go on, and that all is well by itself once it is back.
+// (NodeLost, with the node's name), that its broker groups go on, and that all is well by itself once it is back. A
+// master that is cut off and comes back may acknowledge messages for a moment before it learns that it has been replaced;
+// RocketMQ then drops them. So the ledger's verdict is told, and only that every group took messages again is asserted.
 func nodeCut(t *testing.T, w *world, c *kit.Installation) {
 	if !w.place.Local {
 		t.Skip("nodes of a cluster that is not localkube cannot be cut off")
@@ -37,7 +39,7 @@ func nodeCut(t *testing.T, w *world, c *kit.Installation) {
 	options := kit.LedgerOptions{
 		NameServers: c.NameServerAddresses(quickstartNameServers), Topic: "cutting", Duration: 150 * time.Second, AvoidNode: node,
 	}
-	during(t, c, options, func() {
+	verdict := meanwhile(t, c, options, func() {
 		time.Sleep(10 * time.Second)
 		c.Log.Printf("cutting %s off, on which %s run", node, strings.Join(hit, ", "))
 		ok(t, w.place.CutNode(ctx, node))
@@ -51,6 +53,15 @@ func nodeCut(t *testing.T, w *world, c *kit.Installation) {
 		c.Log.Printf("healing %s", node)
 		ok(t, w.place.HealNode(ctx, node))
 	})
+	// Some twenty seconds without an acknowledgement leave most of the messages.
+	if want := ledgerRate * int(options.Duration.Seconds()) / 2; verdict.Acked < want {
+		t.Errorf("%d messages were acknowledged, want at least %d: the groups did not go on", verdict.Acked, want)
+	}
+	for group := range quickstartGroups {
+		if verdict.Groups[c.Group(group)].Acked == 0 {
+			t.Errorf("%s took no message", c.Group(group))
+		}
+	}
 	ok(t, c.AwaitReady(ctx, 3*time.Minute))
 	for _, r := range []struct{ kind, name string }{{"NameService", c.NameService}, {"Controller", c.Controller}, {"Broker", c.Broker}} {
 		ok(t, c.AwaitNoCondition(ctx, r.kind, r.name, v1alpha1.ConditionNodeLost, time.Minute))
