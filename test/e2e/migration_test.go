@@ -118,7 +118,8 @@ func prepareHostPath(t *testing.T, c *kit.Installation, directory string) {
 	ctx := t.Context()
 	var nodes corev1.NodeList
 	ok(t, c.Client.List(ctx, &nodes))
-	var commands []string
+	// What an earlier run left would be the data of brokers that these controllers do not know.
+	commands := []string{fmt.Sprintf("rm -rf /host/%s", c.Name)}
 	for _, ordinal := range []int{0, 1} {
 		commands = append(commands, fmt.Sprintf("mkdir -p /host/%s/%s && chown 3000:3000 /host/%s/%s", c.Name, c.Member(0, ordinal), c.Name, c.Member(0, ordinal)))
 	}
