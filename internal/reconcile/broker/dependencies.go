@@ -114,13 +114,13 @@ func (p *pass) resolve(ctx context.Context, ref reference) (*kube.Waiting, error
 		}
 		return nil, err
 	}
-	// What was resolved stays, so that a second candidate breaks nothing that runs.
-	if *ref.resolved != nil {
+	// What was resolved stays while brokers use it, so that a second candidate breaks nothing that runs.
+	if *ref.resolved != nil && len(p.existing) > 0 {
 		if found, err := get(**ref.resolved); found || err != nil {
 			return nil, err
 		}
-		*ref.resolved = nil
 	}
+	*ref.resolved = nil
 	if err := p.Client.List(ctx, ref.list, client.InNamespace(p.b.Namespace)); err != nil {
 		return nil, fmt.Errorf("list %ss: %w", ref.kind, err)
 	}

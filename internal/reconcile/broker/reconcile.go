@@ -98,9 +98,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		Pass: workload.Pass{Env: r.Env, Owner: b, Conditions: kube.NewConditions(b.Generation, &b.Status.Conditions)}}
 	waiting, err := workload.Run(ctx,
 		p.checkImage,
+		p.readExisting,
 		p.resolveNameService,
 		p.resolveController,
-		p.readExisting,
 		p.checkLegacy,
 		p.checkNames,
 		p.readReferences,
