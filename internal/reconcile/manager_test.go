@@ -12,6 +12,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -104,12 +105,18 @@ func TestWatches(t *testing.T) {
 	w.await(patience, w.allReady)
 
 	// A referenced ConfigMap, which is not ours.
-	pod := get[corev1.Pod](w, "b-0-0").UID
+	pods := []string{"b-0-0", "b-0-1", "b-1-0", "b-1-1"}
+	was := map[string]types.UID{}
+	for _, pod := range pods {
+		was[pod] = get[corev1.Pod](w, pod).UID
+	}
 	edit(w, "base", func(c *corev1.ConfigMap) { c.Data["broker-common.conf"] = "a=c" })
 	w.await(patience, func() string {
-		var now corev1.Pod
-		if err := w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "b-0-0"}, &now); err != nil || now.UID == pod {
-			return "the pods do not follow the ConfigMap"
+		for _, pod := range pods { // all, because between two groups everything is ready too
+			var now corev1.Pod
+			if err := w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: pod}, &now); err != nil || now.UID == was[pod] {
+				return pod + " does not follow the ConfigMap"
+			}
 		}
 		return w.allReady()
 	})

@@ -7,6 +7,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -35,17 +37,10 @@ func (p *pass) resolveNameService(ctx context.Context) (*kube.Waiting, error) {
 		p.deps.NameServers, p.deps.NameServerService = external, strings.Join(external, ";")
 		return nil, nil
 	}
-	var list v1alpha1.NameServiceList
 	ns := &v1alpha1.NameService{}
 	waiting, err := p.resolve(ctx, reference{
 		kind: "NameService", field: "nameServiceRef", given: p.b.Spec.NameServiceRef, resolved: &p.b.Status.NameServiceRef,
-		object: ns, list: &list,
-		names: func() (names []string) {
-			for i := range list.Items {
-				names = append(names, list.Items[i].Name)
-			}
-			return names
-		},
+		object: ns, list: &v1alpha1.NameServiceList{},
 	})
 	if waiting != nil || err != nil {
 		return waiting, err
@@ -61,17 +56,10 @@ func (p *pass) resolveController(ctx context.Context) (*kube.Waiting, error) {
 		p.b.Status.ControllerRef = nil
 		return nil, nil
 	}
-	var list v1alpha1.ControllerList
 	ctl := &v1alpha1.Controller{}
 	waiting, err := p.resolve(ctx, reference{
 		kind: "Controller", field: "controllerRef", given: p.b.Spec.ControllerRef, resolved: &p.b.Status.ControllerRef,
-		object: ctl, list: &list,
-		names: func() (names []string) {
-			for i := range list.Items {
-				names = append(names, list.Items[i].Name)
-			}
-			return names
-		},
+		object: ctl, list: &v1alpha1.ControllerList{},
 	})
 	if waiting != nil || err != nil {
 		return waiting, err
@@ -88,7 +76,6 @@ type reference struct {
 	resolved    **v1alpha1.ObjectReference
 	object      client.Object
 	list        client.ObjectList
-	names       func() []string
 }
 
 func (p *pass) resolve(ctx context.Context, ref reference) (*kube.Waiting, error) {
@@ -124,7 +111,15 @@ func (p *pass) resolve(ctx context.Context, ref reference) (*kube.Waiting, error
 	if err := p.Client.List(ctx, ref.list, client.InNamespace(p.b.Namespace)); err != nil {
 		return nil, fmt.Errorf("list %ss: %w", ref.kind, err)
 	}
-	switch names := ref.names(); len(names) {
+	var names []string
+	err := meta.EachListItem(ref.list, func(item runtime.Object) error {
+		names = append(names, item.(client.Object).GetName())
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %ss: %w", ref.kind, err)
+	}
+	switch len(names) {
 	case 0:
 		return p.Trouble(v1alpha1.ConditionMissingReference, "there is no %s in namespace %s: create one, or name one of another namespace in spec.%s",
 			ref.kind, p.b.Namespace, ref.field), nil
