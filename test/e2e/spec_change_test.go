@@ -110,13 +110,17 @@ func watchReplacements(ctx context.Context, t *testing.T, c *kit.Installation) f
 	ok(t, err)
 	var seen []string
 	var failure error
-	done := make(chan struct{})
+	stopping, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		for event := range w.ResultChan() {
 			switch pod, isPod := event.Object.(*corev1.Pod); {
 			case !isPod || event.Type == watch.Error:
-				failure = errors.Join(failure, fmt.Errorf("watch pods: %v", event.Object))
+				select {
+				case <-stopping: // a stopped watch may report its own end as an error
+				default:
+					failure = errors.Join(failure, fmt.Errorf("watch pods: %v", event.Object))
+				}
 			case !known[pod.UID]:
 				known[pod.UID] = true
 				seen = append(seen, "created "+pod.Name)
@@ -125,6 +129,7 @@ func watchReplacements(ctx context.Context, t *testing.T, c *kit.Installation) f
 		}
 	}()
 	return func() []string {
+		close(stopping)
 		w.Stop()
 		<-done
 		ok(t, failure)
