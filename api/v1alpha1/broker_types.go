@@ -100,7 +100,8 @@ type BrokerSpec struct {
 	// AllowRestart is accepted for compatibility. Address changes no longer restart brokers.
 	// +optional
 	AllowRestart bool `json:"allowRestart,omitempty"`
-	// ScalePodName is accepted for compatibility: a broker pod whose topics and groups new groups start with.
+	// ScalePodName is a broker pod whose group's topics and consumer groups a new group starts with; the first group's
+	// if empty. Pod names of apache/rocketmq-operator (broker-0-master-0) mean the group of that number.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	ScalePodName string `json:"scalePodName,omitempty"`
@@ -165,6 +166,10 @@ type BrokerStatus struct {
 type BrokerGroupStatus struct {
 	// Name is the brokerName.
 	Name string `json:"name"`
+	// State is hidden (clients do not see it yet), open, draining (it takes no new messages), closed (it is drained) or
+	// removing.
+	// +optional
+	State string `json:"state,omitempty"`
 	// Master is the pod that is master, empty if there is none.
 	// +optional
 	Master string `json:"master,omitempty"`

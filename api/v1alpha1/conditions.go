@@ -30,6 +30,13 @@ const (
 	ConditionNodeLost = "NodeLost"
 	// ConditionInvalidSpec: the spec holds something that the schema cannot refuse. The message names the field.
 	ConditionInvalidSpec = "InvalidSpec"
+	// ConditionMetadataCopy: False while a new group gets the topics and consumer groups of the others. Clients do not
+	// see it until then. The message says how far it is, or what keeps it.
+	ConditionMetadataCopy = "MetadataCopy"
+	// ConditionDraining: a group or a slave is about to leave, and the message says what for it waits.
+	ConditionDraining = "Draining"
+	// ConditionDiskPressure: a disk is nearly so full that RocketMQ refuses messages.
+	ConditionDiskPressure = "DiskPressure"
 	// ConditionRefused: the API server refused an object or a pod; the message is its own, with the remedy.
 	ConditionRefused = "Refused"
 )
@@ -48,6 +55,12 @@ const (
 	ReasonPaused                = "Paused"
 	// ReasonWouldLoseMessages: the disk of an outdated pod dies with it, and no other member has its messages.
 	ReasonWouldLoseMessages = "WouldLoseMessages"
-	// ReasonScaleInUnsupported: fewer groups or slaves are wanted than run, and none is removed.
-	ReasonScaleInUnsupported = "ScaleInUnsupported"
+	// ReasonCopying: topics and consumer groups are on their way to a new group.
+	ReasonCopying = "Copying"
+	// ReasonSourceUnknown: spec.scalePodName names no broker pod of this resource.
+	ReasonSourceUnknown = "SourceUnknown"
+	// ReasonSourceUnreachable: the broker to copy from has no master, or it does not answer.
+	ReasonSourceUnreachable = "SourceUnreachable"
+	// ReasonTargetUnreachable: the new group has no master, or it does not answer.
+	ReasonTargetUnreachable = "TargetUnreachable"
 )

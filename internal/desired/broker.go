@@ -3,13 +3,16 @@ package desired
 import (
 	"maps"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
@@ -21,11 +24,21 @@ type Dependencies struct {
 	// NameServerService is the client address for tools in the pods.
 	NameServerService string
 	References        References
+	// Groups are what each group's brokers are granted, by brokerName.
+	Groups map[string]settings.GroupSettings
+}
+
+// GroupState is a broker group's place in its life.
+type GroupState struct {
+	// Members is the number of its pods.
+	Members int32
+	State   scale.State
+	Since   metav1.Time
 }
 
 // graceSeconds leaves time for a handover and for java to flush its store.
 func graceSeconds(b *v1alpha1.Broker) int64 {
-	return max(120, int64(size(b.Spec.DrainSeconds, 35))+90)
+	return max(120, int64(DrainSeconds(b))+90)
 }
 
 // Broker objects that all groups share: headless Service and settings.
@@ -34,6 +47,7 @@ func (c Cluster) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.Object,
 		ServiceDomain: c.serviceDomain(b, Broker), HostNetwork: b.Spec.HostNetwork, Config: properties(b.Spec.Config),
 		Broker: &settings.BrokerSettings{
 			ClusterName: ClusterName(b), Mode: Mode(b), NameServers: deps.NameServers, Controllers: deps.Controllers,
+			Groups: deps.Groups,
 		},
 	})
 	if err != nil {
@@ -49,18 +63,18 @@ func (c Cluster) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.Object,
 	}, nil
 }
 
-// BrokerGroup objects: PodDisruptionBudget and StatefulSet of group g with so many members.
-func (c Cluster) BrokerGroup(b *v1alpha1.Broker, g, members int32, deps Dependencies) (*policyv1.PodDisruptionBudget, *appsv1.StatefulSet, error) {
+// BrokerGroup objects: PodDisruptionBudget and StatefulSet of group g in its state.
+func (c Cluster) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState, deps Dependencies) (*policyv1.PodDisruptionBudget, *appsv1.StatefulSet, error) {
 	group := Group(b.Name, g)
 	labels := Labels(b, Broker)
 	labels[LabelGroup] = group
 	selector := Selector(b.Name, Broker, group)
-	sum, err := hash(Image(b.Spec.BrokerImage), b.Spec.HostNetwork, b.Spec.Config, b.Spec.HostPath, b.Spec.Volumes, size(b.Spec.DrainSeconds, 35),
+	sum, err := hash(Image(b.Spec.BrokerImage), b.Spec.HostNetwork, b.Spec.Config, b.Spec.HostPath, b.Spec.Volumes, DrainSeconds(b),
 		restartRelevant(&b.Spec.PodSettings), deps.References)
 	if err != nil {
 		return nil, nil, err
 	}
-	set, err := statefulSet(b, group, HeadlessService(b.Name, Broker), members, podSpec{
+	set, err := statefulSet(b, group, HeadlessService(b.Name, Broker), state.Members, podSpec{
 		component: Broker, role: settings.Broker, labels: maps.Clone(labels), selector: selector,
 		image: Image(b.Spec.BrokerImage), agentImage: c.AgentImage, configMap: ConfigMap(b.Name, Broker), hash: sum,
 		hostNetwork: b.Spec.HostNetwork, graceSecond: graceSeconds(b), nameServers: deps.NameServerService,
@@ -78,7 +92,14 @@ func (c Cluster) BrokerGroup(b *v1alpha1.Broker, g, members int32, deps Dependen
 	if err != nil {
 		return nil, nil, err
 	}
+	set.Annotations = map[string]string{
+		AnnotationState: string(state.State), AnnotationStateSince: state.Since.UTC().Format(time.RFC3339),
+	}
 	set.Spec.PersistentVolumeClaimRetentionPolicy = retention(b)
+	if state.State.Leaving() {
+		// The StatefulSet is deleted in the end, but it is whenScaled that says what the user wants then.
+		set.Spec.PersistentVolumeClaimRetentionPolicy.WhenDeleted = set.Spec.PersistentVolumeClaimRetentionPolicy.WhenScaled
+	}
 	return disruptionBudget(b, group, labels, selector), set, nil
 }
 
@@ -97,6 +118,17 @@ func retention(b *v1alpha1.Broker) *appsv1.StatefulSetPersistentVolumeClaimReten
 		}
 	}
 	return out
+}
+
+// DisksGo reports whether a pod's disk goes with it when its group or slave is scaled in.
+func DisksGo(b *v1alpha1.Broker) bool {
+	switch b.Spec.StorageMode {
+	case v1alpha1.EmptyDir:
+		return true
+	case v1alpha1.HostPath:
+		return false
+	}
+	return retention(b).WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType
 }
 
 // ExternalNameServers are those that the user gave by hand.

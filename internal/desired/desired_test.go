@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 )
 
 // TestLongestNames: names of 40 characters, which the CRDs allow, give valid labels, Services and pods.
@@ -42,7 +43,7 @@ func TestLongestNames(t *testing.T) {
 	b := parse[v1alpha1.Broker](t, header+"{size: 999, replicaPerGroup: 9}")
 	shared, err = c.Broker(b, Dependencies{})
 	add(err, shared...)
-	budget, set, err := c.BrokerGroup(b, 998, Members(b), Dependencies{})
+	budget, set, err := c.BrokerGroup(b, 998, GroupState{Members: Members(b), State: scale.Open}, Dependencies{})
 	add(err, budget, set)
 	addresses = append(addresses, c.BrokerAddress(b, Pod(set.Name, 9)))
 
@@ -87,7 +88,7 @@ func TestSelectorsMatchTemplates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	budget, set, err := installation().BrokerGroup(b, 1, 2, dependencies())
+	budget, set, err := installation().BrokerGroup(b, 1, GroupState{Members: 2, State: scale.Open}, dependencies())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,7 @@ func TestSelectorsMatchTemplates(t *testing.T) {
 			}
 		}
 	}
-	if _, another, _ := installation().BrokerGroup(b, 2, 2, dependencies()); maps.Equal(another.Spec.Selector.MatchLabels, set.Spec.Selector.MatchLabels) {
+	if _, another, _ := installation().BrokerGroup(b, 2, GroupState{Members: 2, State: scale.Open}, dependencies()); maps.Equal(another.Spec.Selector.MatchLabels, set.Spec.Selector.MatchLabels) {
 		t.Error("two groups select the same pods")
 	}
 }
@@ -125,7 +126,7 @@ func TestSpecThatDoesNotFit(t *testing.T) {
 		`{podTemplate: {spec: {containers: [{image: "no name to merge by"}]}}}`:  "spec.podTemplate",
 	} {
 		b := parse[v1alpha1.Broker](t, "metadata: {name: b, namespace: mq}\nspec: "+spec)
-		if _, _, err := installation().BrokerGroup(b, 0, 2, dependencies()); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := installation().BrokerGroup(b, 0, GroupState{Members: 2, State: scale.Open}, dependencies()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that names %s", spec, err, want)
 		}
 	}
@@ -168,7 +169,7 @@ func TestJVMFlags(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	b := parse[v1alpha1.Broker](t, `{metadata: {name: b, namespace: mq}, spec: {env: [
 		{name: NAMESRV_ADDR, value: "mine:9876"}, {name: POD_NAME, value: forged}, {name: TZ, value: GMT}, {name: TZ, value: UTC}]}}`)
-	_, set, err := installation().BrokerGroup(b, 0, 2, dependencies())
+	_, set, err := installation().BrokerGroup(b, 0, GroupState{Members: 2, State: scale.Open}, dependencies())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -17,6 +18,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
@@ -103,10 +106,14 @@ func objectsOf(t *testing.T, file string) []byte {
 		if Mode(b) == "STATIC" {
 			deps.Controllers = nil
 		}
+		deps.Groups = map[string]settings.GroupSettings{}
+		for g := range Groups(b) {
+			deps.Groups[Group(b.Name, g)] = scale.Open.Settings()
+		}
 		shared, err := c.Broker(b, deps)
 		add(err, shared...)
 		for g := range Groups(b) {
-			budget, set, err := c.BrokerGroup(b, g, Members(b), deps)
+			budget, set, err := c.BrokerGroup(b, g, GroupState{Members: Members(b), State: scale.Open, Since: metav1.Unix(0, 0)}, deps)
 			add(err, budget, set)
 		}
 	default:

@@ -125,7 +125,7 @@ func TestHashOfReferences(t *testing.T) {
 	sum := func(refs References) string {
 		deps := dependencies()
 		deps.References = refs
-		_, set, err := installation().BrokerGroup(parse[v1alpha1.Broker](t, "metadata: {name: b, namespace: mq}"), 0, 2, deps)
+		_, set, err := installation().BrokerGroup(parse[v1alpha1.Broker](t, "metadata: {name: b, namespace: mq}"), 0, GroupState{Members: 2}, deps)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func brokerHash(t *testing.T, c Cluster, spec string) string {
 	if external := ExternalNameServers(b); len(external) > 0 {
 		deps.NameServers, deps.NameServerService = external, strings.Join(external, ";")
 	}
-	_, set, err := c.BrokerGroup(b, 0, Members(b), deps)
+	_, set, err := c.BrokerGroup(b, 0, GroupState{Members: Members(b)}, deps)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package desired
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -31,6 +32,15 @@ const (
 // AnnotationHash on a pod template and its pods is the hash of what the user can change. A pod whose hash is not
 // the wanted one is outdated, whatever else a newer operator would render.
 const AnnotationHash = "rocketmq.apache.org/config-hash"
+
+// Annotations of a broker group's StatefulSet: its state (see package scale), and since when.
+const (
+	AnnotationState      = "rocketmq.apache.org/group-state"
+	AnnotationStateSince = "rocketmq.apache.org/group-state-since"
+)
+
+// AnnotationForceScaleIn at a Broker names the group to remove although it holds messages that are not consumed.
+const AnnotationForceScaleIn = "rocketmq.apache.org/force-scale-in"
 
 // Component is a kind of server.
 type Component string
@@ -73,6 +83,24 @@ func Ordinal(pod string) int32 {
 	}
 	return int32(i)
 }
+
+// GroupOfPod is the group that a broker pod's name belongs to, "" if it is none of the resource's. apache/rocketmq-operator
+// named pods <broker>-<group>-master-0 and <broker>-<group>-replica-<n>-0.
+func GroupOfPod(cr, pod string) string {
+	rest, ok := strings.CutPrefix(pod, cr+"-")
+	number, member, more := strings.Cut(rest, "-")
+	if !ok || !more || !podMember.MatchString(member) {
+		return ""
+	}
+	g, err := strconv.ParseInt(number, 10, 32)
+	if err != nil || Group(cr, int32(g))+"-"+member != pod {
+		return ""
+	}
+	return Group(cr, int32(g))
+}
+
+// podMember is what follows the group in a broker pod's name, here and at apache/rocketmq-operator.
+var podMember = regexp.MustCompile(`^([0-9]+|master-0|replica-[0-9]+-0)$`)
 
 // serviceDomain is the full name of a component's headless Service.
 func (c Cluster) serviceDomain(obj client.Object, component Component) string {
@@ -153,6 +181,9 @@ func Groups(b *v1alpha1.Broker) int32 { return size(b.Spec.Size, 1) }
 
 // Members wanted in each group of a Broker: the master and its slaves.
 func Members(b *v1alpha1.Broker) int32 { return 1 + size(b.Spec.ReplicaPerGroup, 1) }
+
+// DrainSeconds is how long clients get to leave a broker that takes no new messages.
+func DrainSeconds(b *v1alpha1.Broker) int32 { return size(b.Spec.DrainSeconds, 35) }
 
 // Mode of a Broker, whatever case the user wrote.
 func Mode(b *v1alpha1.Broker) settings.Mode {

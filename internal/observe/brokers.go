@@ -20,8 +20,12 @@ type BrokerTargets struct {
 	Groups []string
 	// Masters are the STATIC masters to ask for their slaves, by brokerName.
 	Masters map[string]string
-	// Brokers are those to ask for the addresses that they use.
+	// Brokers are those to ask for their properties.
 	Brokers []string
+	// Draining are the masters to ask for what is not consumed, by brokerName.
+	Draining map[string]string
+	// Cluster is the brokerClusterName.
+	Cluster string
 }
 
 // Brokers is what the servers said about a Broker resource.
@@ -36,19 +40,29 @@ type Brokers struct {
 	SyncStates map[string]admin.SyncState
 	// InSyncHosts are the hosts of the slaves that a STATIC master says are in sync, by brokerName.
 	InSyncHosts map[string][]string
-	// Addresses are those that the brokers which answered use, by target.
-	Addresses map[string]Addresses
+	// Properties are those that the operator sets at run time, of the brokers that answered, by target.
+	Properties map[string]map[string]string
+	// Disks says how full the disks are that near RocketMQ's limits, in steps of 5 %, by target.
+	Disks map[string]int
+	// Backlogs are what the draining groups still hold, by brokerName. One that did not answer is missing.
+	Backlogs map[string]Backlog
 }
 
-// Addresses that a broker uses now, as its properties namesrvAddr and controllerAddr say.
-type Addresses struct{ NameServers, Controllers string }
+// runtimeProperties are what the operator sets while a broker runs.
+func runtimeProperties() []string {
+	return []string{"namesrvAddr", "controllerAddr", "brokerPermission", "startAcceptSendRequestTimeStamp"}
+}
+
+// diskPressure is from when on a disk is told of: below RocketMQ's first limit, BrokerConfig.diskMaxUsedSpaceRatio (75 %),
+// at which it deletes old files; from 90 % on it refuses messages (DefaultMessageStore.CleanCommitLogService).
+const diskPressure = 70
 
 // SameBrokers reports whether two answers tell the same. The wording of an error is no news.
 func SameBrokers(a, b *Brokers) bool {
 	keys := func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 	return a != nil && b != nil && reflect.DeepEqual(a.Registered, b.Registered) && slices.Equal(keys(a.Unreachable), keys(b.Unreachable)) &&
 		a.Leader == b.Leader && reflect.DeepEqual(a.SyncStates, b.SyncStates) && reflect.DeepEqual(a.InSyncHosts, b.InSyncHosts) &&
-		reflect.DeepEqual(a.Addresses, b.Addresses)
+		reflect.DeepEqual(a.Properties, b.Properties) && reflect.DeepEqual(a.Disks, b.Disks) && reflect.DeepEqual(a.Backlogs, b.Backlogs)
 }
 
 // ProbeBrokers asks all servers at once: one request to each name server, one to the leading controller for all groups.
@@ -56,7 +70,8 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 	return func(ctx context.Context) *Brokers {
 		out := &Brokers{
 			Registered: map[string]map[string]map[int64]string{}, Unreachable: map[string]string{},
-			InSyncHosts: map[string][]string{}, Addresses: map[string]Addresses{},
+			InSyncHosts: map[string][]string{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
+			Backlogs: map[string]Backlog{},
 		}
 		var mu sync.Mutex
 		var wg sync.WaitGroup
@@ -102,9 +117,31 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 				if err != nil {
 					return // it is told when it answers
 				}
+				properties := map[string]string{}
+				for _, key := range runtimeProperties() {
+					properties[key] = config[key]
+				}
+				info, err := c.BrokerRuntimeInfo(ctx, broker)
 				mu.Lock()
 				defer mu.Unlock()
-				out.Addresses[broker] = Addresses{NameServers: config["namesrvAddr"], Controllers: config["controllerAddr"]}
+				out.Properties[broker] = properties
+				if err != nil {
+					return // it answers most of the time
+				}
+				if used := int(100 * max(info.CommitLogDiskRatio(), info.ConsumeQueueDiskRatio())); used >= diskPressure {
+					out.Disks[broker] = used / 5 * 5
+				}
+			})
+		}
+		for group, master := range targets.Draining {
+			wg.Go(func() {
+				backlog, err := readBacklog(ctx, c, master, targets.Cluster)
+				if err != nil {
+					return // unknown is not empty
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				out.Backlogs[group] = backlog
 			})
 		}
 		wg.Go(func() {

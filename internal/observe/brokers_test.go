@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -34,8 +35,8 @@ func (s servers) State(addr string) fakemq.State {
 	return fakemq.Serving
 }
 
-func (s servers) Answer(addr string, code remoting.RequestCode, _ []byte) (fakemq.Answer, bool) {
-	answer, ok := s[addr][code]
+func (s servers) Answer(addr string, request remoting.Request) (fakemq.Answer, bool) {
+	answer, ok := s[addr][request.Code]
 	return answer, ok
 }
 
@@ -99,7 +100,10 @@ func TestProbeBrokers(t *testing.T) {
 	all := servers{
 		"ns0:1": nameServer(clusterInfo), "ns1:1": nameServer(`{"brokerAddrTable":{},"clusterAddrTable":{}}`), "silent:1": nil,
 		"c0:1": controller("false"), "c1:1": controller("true"),
-		"slave:1": {remoting.GetBrokerConfig: {Body: "brokerName=b-0\nnamesrvAddr=ns0:1;ns1:1\ncontrollerAddr=c0:1\n"}},
+		"slave:1": {
+			remoting.GetBrokerConfig:      {Body: "brokerName=b-0\nnamesrvAddr=ns0:1;ns1:1\ncontrollerAddr=c0:1\nbrokerPermission=6\nstartAcceptSendRequestTimeStamp=0\n"},
+			remoting.GetBrokerRuntimeInfo: {Body: `{"table":{"commitLogDiskRatio":"0.32","consumeQueueDiskRatio":"0.788"}}`},
+		},
 		"master:1": {remoting.GetBrokerHAStatus: {Body: `{"master":true,"haConnectionInfo":[{"addr":"10.0.0.3:4444","inSync":true},
 			{"addr":"10.0.0.2:4444","inSync":true},{"addr":"10.0.0.4:4444","inSync":false}]}`}},
 	}
@@ -126,8 +130,12 @@ func TestProbeBrokers(t *testing.T) {
 			[]string{unroutable, "gone:1", "silent:1"},
 		},
 		{
-			"addresses that brokers use", BrokerTargets{Brokers: []string{"slave:1", "gone:1", "silent:1"}},
-			Brokers{Addresses: map[string]Addresses{"slave:1": {NameServers: "ns0:1;ns1:1", Controllers: "c0:1"}}}, nil,
+			"what brokers run with, and disks that fill up", BrokerTargets{Brokers: []string{"slave:1", "gone:1", "silent:1"}},
+			Brokers{
+				Properties: map[string]map[string]string{"slave:1": {
+					"namesrvAddr": "ns0:1;ns1:1", "controllerAddr": "c0:1", "brokerPermission": "6", "startAcceptSendRequestTimeStamp": "0"}},
+				Disks: map[string]int{"slave:1": 75},
+			}, nil,
 		},
 		{"nobody to ask", BrokerTargets{}, Brokers{}, nil},
 	} {
@@ -144,16 +152,7 @@ func TestProbeBrokers(t *testing.T) {
 				t.Errorf("unreachable %v, want %v", unreachable, test.unreachable)
 			}
 			got.Unreachable = nil
-			if len(got.InSyncHosts) == 0 {
-				got.InSyncHosts = nil
-			}
-			if len(got.Addresses) == 0 {
-				got.Addresses = nil
-			}
-			if len(got.Registered) == 0 {
-				got.Registered = nil
-			}
-			if diff := cmp.Diff(&test.want, got); diff != "" {
+			if diff := cmp.Diff(&test.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -179,7 +178,9 @@ func TestSameBrokers(t *testing.T) {
 		"a broker's role":       {func(b *Brokers) { b.Registered["ns"]["b-0"] = map[int64]string{1: "m"} }, false},
 		"the leader":            {func(b *Brokers) { b.Leader = "" }, false},
 		"the controllers' view": {func(b *Brokers) { b.SyncStates["b-0"] = admin.SyncState{} }, false},
-		"a broker's addresses":  {func(b *Brokers) { b.Addresses = map[string]Addresses{"b": {NameServers: "x"}} }, false},
+		"a broker's addresses":  {func(b *Brokers) { b.Properties = map[string]map[string]string{"b": {"namesrvAddr": "x"}} }, false},
+		"a full disk":           {func(b *Brokers) { b.Disks = map[string]int{"b": 80} }, false},
+		"a lag":                 {func(b *Brokers) { b.Backlogs = map[string]Backlog{"b-0": {Lags: map[string]int64{"g": 1}}} }, false},
 		"a slave in sync":       {func(b *Brokers) { b.InSyncHosts["b-0"] = nil }, false},
 	} {
 		b := base()

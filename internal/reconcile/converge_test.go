@@ -17,7 +17,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 )
 
 const (
@@ -100,6 +102,16 @@ func TestCrashPoints(t *testing.T) {
 				b.Spec.ReplicaPerGroup, b.Spec.PodAnnotations = new(int32(2)), map[string]string{"a": "b"}
 			})
 		}},
+		{name: "scale out Broker", before: nameService + static, act: func(w *world) {
+			w.mq.inGroup("b-0", func(t *tables) {
+				t.topics["t"], t.groups["g"] = admin.TopicConfig{Name: "t", ReadQueues: 2, WriteQueues: 2, Perm: 6}, admin.NewSubscriptionGroup("g")
+				t.offsets["t@g"] = map[string]int64{"0": 5, "1": 7}
+			})
+			edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Size = new(int32(2)) })
+		}},
+		{name: "scale in Broker", before: nameService + strings.Replace(static, "size: 1,", "size: 2, drainSeconds: 0,", 1), act: func(w *world) {
+			edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Size, b.Spec.ReplicaPerGroup = new(int32(1)), new(int32(0)) })
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -181,6 +193,7 @@ func (w *world) snapshot() map[string]any {
 				{"metadata", "uid"}, {"metadata", "resourceVersion"}, {"metadata", "creationTimestamp"}, {"metadata", "managedFields"},
 				{"metadata", "namespace"}, {"metadata", "generation"}, {"status", "observedGeneration"},
 				{"metadata", "annotations", "rocketmq.apache.org/applied"}, // of the owner's uid, too
+				{"metadata", "annotations", desired.AnnotationStateSince},
 				{"spec", "clusterIP"}, {"spec", "clusterIPs"},
 			} {
 				unstructured.RemoveNestedField(content, varying...)

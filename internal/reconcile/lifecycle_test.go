@@ -298,24 +298,6 @@ func TestPaused(t *testing.T) {
 	o.until(w.allReady)
 }
 
-// TestScaleIn: smaller numbers are told, and nothing is removed.
-func TestScaleIn(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.create(nameService + "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: b}, spec: {size: 2, replicaPerGroup: 1}}")
-	o := w.start(-1)
-	o.until(w.allReady)
-	edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Size, b.Spec.ReplicaPerGroup = new(int32(1)), new(int32(0)) })
-	o.settled("Broker b", upToDate, metav1.ConditionFalse, v1alpha1.ReasonScaleInUnsupported, "2 groups run and spec.size is 1", "b-0 has 2 members")
-	o.settled("Broker b", ready, metav1.ConditionTrue)
-	o.checkSilence()
-	if n := len(w.pods()); n != 2+4 {
-		t.Errorf("%d pods, want all 6", n)
-	}
-	edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Size, b.Spec.ReplicaPerGroup = new(int32(2)), new(int32(1)) })
-	o.until(w.allReady)
-}
-
 // TestFailover: a master that dies is replaced; status, labels and events follow.
 func TestFailover(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -27,6 +28,16 @@ type rocketMQ struct {
 	silent  map[string]bool              // IPs that never answer
 	amnesia bool                         // the controllers know no broker
 	configs map[string]map[string]string // of brokers, by pod
+	tables  map[string]*tables           // of broker groups, by brokerName
+	dead    map[string][]admin.Replica   // what controllers list besides the members, by brokerName
+}
+
+// tables of a broker group; its slaves have the same.
+type tables struct {
+	topics  map[string]admin.TopicConfig
+	groups  map[string]admin.SubscriptionGroup
+	offsets map[string]map[string]int64 // "topic@group", queue
+	lags    map[string]int64            // by consumer group
 }
 
 type group struct {
@@ -38,7 +49,8 @@ type group struct {
 type member struct{ addr, ip string }
 
 func newRocketMQ() *rocketMQ {
-	return &rocketMQ{leaders: map[string]string{}, groups: map[string]*group{}, silent: map[string]bool{}, configs: map[string]map[string]string{}}
+	return &rocketMQ{leaders: map[string]string{}, groups: map[string]*group{}, silent: map[string]bool{}, configs: map[string]map[string]string{},
+		tables: map[string]*tables{}, dead: map[string][]admin.Replica{}}
 }
 
 // follow brings the servers to what the pods are: ready controllers elect a leader, ready brokers register, and a group
@@ -103,14 +115,14 @@ func (r *rocketMQ) State(addr string) fakemq.State {
 	return fakemq.Serving
 }
 
-func (r *rocketMQ) Answer(addr string, code remoting.RequestCode, body []byte) (fakemq.Answer, bool) {
+func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ip, _, _ := net.SplitHostPort(addr)
 	if _, runs := r.pods[ip]; !runs || r.silent[ip] {
 		return fakemq.Answer{}, false
 	}
-	switch code {
+	switch request.Code {
 	case remoting.GetBrokerClusterInfo:
 		info := admin.ClusterInfo{Brokers: map[string]admin.BrokerData{}}
 		for name, g := range r.groups {
@@ -134,6 +146,7 @@ func (r *rocketMQ) Answer(addr string, code remoting.RequestCode, body []byte) (
 			for _, pod := range slices.Sorted(maps.Keys(g.members)) {
 				state.InSync = append(state.InSync, admin.Replica{Addr: g.members[pod].addr, Alive: true})
 			}
+			state.NotInSync = r.dead[name]
 			if !r.amnesia {
 				states[name] = state
 			}
@@ -146,10 +159,13 @@ func (r *rocketMQ) Answer(addr string, code remoting.RequestCode, body []byte) (
 		}
 		return fakemq.Answer{Body: out.String()}, true
 	case remoting.UpdateBrokerConfig:
-		for line := range strings.Lines(string(body)) {
+		for line := range strings.Lines(string(request.Body)) {
 			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 			r.configs[r.pods[ip].Name][key] = value
 		}
+		return fakemq.Answer{}, true
+	case remoting.CleanBrokerData:
+		delete(r.dead, request.Fields["brokerName"])
 		return fakemq.Answer{}, true
 	case remoting.GetBrokerHAStatus:
 		var status admin.HAStatus
@@ -161,7 +177,73 @@ func (r *rocketMQ) Answer(addr string, code remoting.RequestCode, body []byte) (
 		}
 		return fakemq.Answer{Body: text(status)}, true
 	}
-	return fakemq.Answer{Code: remoting.RequestCodeNotSupported, Body: ""}, true
+	return r.of(r.pods[ip].Labels[desired.LabelGroup]).answer(request), true
+}
+
+// of a group. The caller holds the lock.
+func (r *rocketMQ) of(group string) *tables {
+	if r.tables[group] == nil {
+		r.tables[group] = &tables{
+			topics: map[string]admin.TopicConfig{}, groups: map[string]admin.SubscriptionGroup{},
+			offsets: map[string]map[string]int64{}, lags: map[string]int64{},
+		}
+	}
+	return r.tables[group]
+}
+
+// inGroup changes or reads the tables of a group.
+func (r *rocketMQ) inGroup(group string, do func(*tables)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	do(r.of(group))
+}
+
+func (t *tables) answer(request remoting.Request) fakemq.Answer {
+	var body struct {
+		Topics []admin.TopicConfig       `json:"topicConfigList"`
+		Groups []admin.SubscriptionGroup `json:"groupConfigList"`
+	}
+	switch request.Code {
+	case remoting.GetAllTopicConfig:
+		return fakemq.Answer{Body: text(map[string]any{"topicConfigTable": t.topics, "dataVersion": admin.DataVersion{}})}
+	case remoting.GetAllSubscriptionGroupConfig:
+		return fakemq.Answer{Body: text(map[string]any{"subscriptionGroupTable": t.groups, "dataVersion": admin.DataVersion{}})}
+	case remoting.GetAllConsumerOffset:
+		return fakemq.Answer{Body: text(map[string]any{"offsetTable": t.offsets})}
+	case remoting.UpdateAndCreateTopicList, remoting.UpdateAndCreateSubscriptionGroupList:
+		if err := json.Unmarshal(request.Body, &body); err != nil {
+			return fakemq.Answer{Code: remoting.SystemError}
+		}
+		for _, topic := range body.Topics {
+			topic.Attributes = map[string]string{}
+			t.topics[topic.Name] = topic
+		}
+		for _, group := range body.Groups {
+			t.groups[group.Name] = group
+		}
+		return fakemq.Answer{}
+	case remoting.UpdateConsumerOffset:
+		pair := request.Fields["topic"] + "@" + request.Fields["consumerGroup"]
+		if t.offsets[pair] == nil {
+			t.offsets[pair] = map[string]int64{}
+		}
+		offset, err := strconv.ParseInt(request.Fields["commitOffset"], 10, 64)
+		if err != nil {
+			return fakemq.Answer{Code: remoting.SystemError}
+		}
+		t.offsets[pair][request.Fields["queueId"]] = offset
+		return fakemq.Answer{}
+	case remoting.GetConsumeStats:
+		return fakemq.Answer{Body: fmt.Sprintf(`{"offsetTable":{{"brokerName":"b","queueId":0,"topic":"t"}:{"brokerOffset":%d,"consumerOffset":0}}}`,
+			t.lags[request.Fields["consumerGroup"]])}
+	case remoting.GetTopicStatsInfo, remoting.GetAllDelayOffset:
+		return fakemq.Answer{Body: `{"offsetTable":{}}`}
+	case remoting.GetTimerMetrics:
+		return fakemq.Answer{Body: `{"timingCount":{}}`}
+	case remoting.GetBrokerRuntimeInfo:
+		return fakemq.Answer{Body: `{"table":{}}`}
+	}
+	return fakemq.Answer{Code: remoting.RequestCodeNotSupported}
 }
 
 func text(v any) string {

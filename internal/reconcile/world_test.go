@@ -191,8 +191,18 @@ func (w *world) turn() {
 			w.mq.mu.Unlock()
 		}
 	}
+	wanted := map[string]bool{}
+	for _, set := range sets.Items {
+		for i := range *set.Spec.Replicas {
+			wanted[desired.Pod(set.Name, i)] = true
+		}
+	}
 	list := make([]corev1.Pod, 0, len(pods))
 	for _, name := range slices.Sorted(maps.Keys(pods)) {
+		if !wanted[name] {
+			w.must(client.IgnoreNotFound(w.Delete(w.Context(), pods[name])))
+			continue
+		}
 		list = append(list, *pods[name])
 	}
 	w.mq.follow(list)
@@ -209,9 +219,9 @@ func (w *world) configure(pod *corev1.Pod) {
 	w.must(json.Unmarshal([]byte(config.Data[settings.File]), &s))
 	w.mq.mu.Lock()
 	defer w.mq.mu.Unlock()
-	w.mq.configs[pod.Name] = map[string]string{
-		"namesrvAddr": strings.Join(s.Broker.NameServers, ";"), "controllerAddr": strings.Join(s.Broker.Controllers, ";"),
-	}
+	properties := s.Broker.Groups[pod.Labels[desired.LabelGroup]].Properties()
+	properties["namesrvAddr"], properties["controllerAddr"] = strings.Join(s.Broker.NameServers, ";"), strings.Join(s.Broker.Controllers, ";")
+	w.mq.configs[pod.Name] = properties
 }
 
 func (w *world) newPod(set *appsv1.StatefulSet, name string) *corev1.Pod {
@@ -335,7 +345,13 @@ func (w *world) allReady() string {
 	var list v1alpha1.BrokerList
 	w.must(w.List(w.Context(), &list, client.InNamespace(w.namespace)))
 	for _, b := range list.Items {
+		if b.Status.Size != desired.Groups(&b) {
+			missing = append(missing, fmt.Sprintf("%d groups exist", b.Status.Size))
+		}
 		for _, group := range b.Status.Groups {
+			if group.State != "open" || len(group.Members) != int(desired.Members(&b)) {
+				missing = append(missing, fmt.Sprintf("%s is %s with %d members", group.Name, group.State, len(group.Members)))
+			}
 			for _, m := range group.Members {
 				if !m.InSync { // clients can use the brokers before that
 					missing = append(missing, m.Pod+" is not in sync")

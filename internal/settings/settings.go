@@ -5,6 +5,8 @@
 // effect (memory, JVM options) travels as flags in the pod template instead.
 package settings
 
+import "strconv"
+
 const (
 	// Dir is where the ConfigMap is mounted; File is the key in it.
 	Dir  = "/etc/rocketmq-agent"
@@ -80,4 +82,33 @@ type BrokerSettings struct {
 	// NameServers and Controllers are host:port, every member.
 	NameServers []string `json:"nameServers"`
 	Controllers []string `json:"controllers,omitempty"`
+	// Groups of this resource by brokerName. One that is missing is hidden: it is too new to have been seen.
+	Groups map[string]GroupSettings `json:"groups,omitempty"`
+}
+
+// Values of brokerPermission (RocketMQ's PermName).
+const (
+	ReadWrite = 6
+	ReadOnly  = 4
+)
+
+// fenced is a startAcceptSendRequestTimeStamp in the year 2100: until then the broker refuses every message, at once and
+// so that clients try another broker (AbstractSendMessageProcessor.msgCheck).
+const fenced = "4102444800000"
+
+// GroupSettings are what the operator grants a group's brokers, at start and while they run.
+type GroupSettings struct {
+	// Permission is the sum of 4 (read) and 2 (write); 0 hides the brokers from clients.
+	Permission int `json:"permission"`
+	// Fenced brokers refuse every message.
+	Fenced bool `json:"fenced,omitempty"`
+}
+
+// Properties of a broker.
+func (g GroupSettings) Properties() map[string]string {
+	properties := map[string]string{"brokerPermission": strconv.Itoa(g.Permission), "startAcceptSendRequestTimeStamp": "0"}
+	if g.Fenced {
+		properties["startAcceptSendRequestTimeStamp"] = fenced
+	}
+	return properties
 }

@@ -39,7 +39,7 @@ const (
 type Servers interface {
 	State(addr string) State
 	// Answer a request; false for none. It is called concurrently.
-	Answer(addr string, code remoting.RequestCode, body []byte) (Answer, bool)
+	Answer(addr string, request remoting.Request) (Answer, bool)
 }
 
 // Dialer for remoting.Options.
@@ -60,14 +60,14 @@ func Dialer(servers Servers) func(ctx context.Context, network, addr string) (ne
 				_, _ = io.Copy(io.Discard, theirs)
 				return
 			}
-			serve(theirs, func(code remoting.RequestCode, body []byte) (Answer, bool) { return servers.Answer(addr, code, body) })
+			serve(theirs, func(request remoting.Request) (Answer, bool) { return servers.Answer(addr, request) })
 		}()
 		return ours, nil
 	}
 }
 
 // serve reads frames: length, length of the JSON header, header, body.
-func serve(conn net.Conn, answer func(remoting.RequestCode, []byte) (Answer, bool)) {
+func serve(conn net.Conn, answer func(remoting.Request) (Answer, bool)) {
 	for {
 		var lengths [2]uint32
 		if err := binary.Read(conn, binary.BigEndian, &lengths); err != nil {
@@ -80,11 +80,12 @@ func serve(conn net.Conn, answer func(remoting.RequestCode, []byte) (Answer, boo
 		var request struct {
 			Code   remoting.RequestCode
 			Opaque int32
+			Fields map[string]string `json:"extFields"`
 		}
 		if err := json.Unmarshal(frame[:lengths[1]], &request); err != nil {
 			return
 		}
-		a, ok := answer(request.Code, frame[lengths[1]:])
+		a, ok := answer(remoting.Request{Code: request.Code, Fields: request.Fields, Body: frame[lengths[1]:]})
 		if !ok {
 			continue
 		}

@@ -133,6 +133,7 @@ func broker(in Input, group string, ordinal int, userRole string) map[string]str
 		"storePathRootDir":           in.DataDir,
 		"storePathCommitLog":         path.Join(in.DataDir, "commitlog"),
 	}
+	maps.Copy(own, b.Groups[group].Properties())
 	switch {
 	case b.Mode == settings.ControllerMode:
 		own["enableControllerMode"] = "true"

@@ -44,7 +44,8 @@ func TestProperties(t *testing.T) {
 		s := settings.Settings{
 			ServiceDomain: "b-h.prod.svc.cluster.local",
 			Config:        config,
-			Broker:        &settings.BrokerSettings{ClusterName: "main", Mode: mode, NameServers: nameServers},
+			Broker: &settings.BrokerSettings{ClusterName: "main", Mode: mode, NameServers: nameServers,
+				Groups: map[string]settings.GroupSettings{"my-broker-0": {Permission: settings.ReadWrite}, "my-broker-1": {Permission: settings.ReadOnly, Fenced: true}}},
 		}
 		if mode == settings.ControllerMode {
 			s.Broker.Controllers = controllers

@@ -3,10 +3,14 @@ package broker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -14,7 +18,96 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
+
+// group is a broker group that exists or is about to.
+type group struct {
+	desired.GroupState
+	number int32
+	name   string
+	set    *appsv1.StatefulSet // once it is applied
+}
+
+// readExisting finds the groups that exist, and their states.
+func (p *pass) readExisting(ctx context.Context) (*kube.Waiting, error) {
+	var list appsv1.StatefulSetList
+	if err := p.Client.List(ctx, &list, client.InNamespace(p.b.Namespace), client.MatchingLabels(desired.Selector(p.b.Name, desired.Broker, ""))); err != nil {
+		return nil, fmt.Errorf("list StatefulSets: %w", err)
+	}
+	p.existing = map[int32]desired.GroupState{}
+	for i := range list.Items {
+		set := &list.Items[i]
+		if g := desired.Ordinal(set.Name); set.Name == desired.Group(p.b.Name, g) {
+			p.existing[g] = stateOf(set)
+		}
+	}
+	// The cache may not have seen yet what an earlier pass made, and a group's state must not begin anew.
+	for g := range desired.Groups(p.b) {
+		if _, known := p.existing[g]; known {
+			continue
+		}
+		var set appsv1.StatefulSet
+		err := p.Reader.Get(ctx, client.ObjectKey{Namespace: p.b.Namespace, Name: desired.Group(p.b.Name, g)}, &set)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("read StatefulSet: %w", err)
+		}
+		if err == nil && metav1.IsControlledBy(&set, p.b) {
+			p.existing[g] = stateOf(&set)
+		}
+	}
+	return nil, nil
+}
+
+// stateOf a group, as its StatefulSet records it.
+func stateOf(set *appsv1.StatefulSet) desired.GroupState {
+	state := desired.GroupState{State: scale.State(set.Annotations[desired.AnnotationState]), Since: set.CreationTimestamp}
+	if set.Spec.Replicas != nil {
+		state.Members = *set.Spec.Replicas
+	}
+	if since, err := time.Parse(time.RFC3339, set.Annotations[desired.AnnotationStateSince]); err == nil {
+		state.Since = metav1.NewTime(since)
+	}
+	return state
+}
+
+// planGroups says which groups there are to be now. Neither groups nor members are taken away here: see shrink and
+// advance.
+func (p *pass) planGroups(context.Context) (*kube.Waiting, error) {
+	first := scale.First(slices.Collect(func(yield func(scale.State) bool) {
+		for _, state := range p.existing {
+			if !yield(state.State) {
+				return
+			}
+		}
+	}))
+	numbers := slices.Collect(maps.Keys(p.existing))
+	for g := range desired.Groups(p.b) {
+		if _, exists := p.existing[g]; !exists {
+			numbers = append(numbers, g)
+		}
+	}
+	slices.Sort(numbers)
+	p.deps.Groups = map[string]settings.GroupSettings{}
+	p.b.Status.Size = int32(len(numbers))
+	for _, g := range numbers {
+		state, exists := p.existing[g]
+		switch {
+		case !exists:
+			state = desired.GroupState{Members: desired.Members(p.b), State: first, Since: metav1.Now()}
+		case state.State == scale.Removing:
+			state.Members = 0
+		case state.State.Leaving(): // no new members
+		default:
+			state.Members = max(state.Members, desired.Members(p.b))
+		}
+		name := desired.Group(p.b.Name, g)
+		p.groups = append(p.groups, &group{GroupState: state, number: g, name: name})
+		p.deps.Groups[name] = state.State.Settings()
+	}
+	return nil, nil
+}
 
 func (p *pass) applyShared(ctx context.Context) (*kube.Waiting, error) {
 	p.b.Status.NameServers = p.deps.NameServers
@@ -37,14 +130,9 @@ func (p *pass) applyGroups(ctx context.Context) (*kube.Waiting, error) {
 	for i := range p.pods {
 		p.b.Status.Nodes = append(p.b.Status.Nodes, p.pods[i].Name)
 	}
-	groups := desired.Groups(p.b)
-	for g := range p.existing {
-		groups = max(groups, g+1)
-	}
 	busy := false
-	for g := range groups {
-		members := max(desired.Members(p.b), p.existing[g])
-		budget, set, err := p.Cluster.BrokerGroup(p.b, g, members, p.deps)
+	for _, g := range p.groups {
+		budget, set, err := p.Cluster.BrokerGroup(p.b, g.number, g.GroupState, p.deps)
 		if err != nil {
 			return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 		}
@@ -57,9 +145,7 @@ func (p *pass) applyGroups(ctx context.Context) (*kube.Waiting, error) {
 		if waiting, err := p.ApplyStatefulSet(ctx, set, hold); waiting != nil || err != nil {
 			return waiting, err
 		}
-		p.hash = wanted
-		p.sets = append(p.sets, set)
-		p.b.Status.Size = g + 1
+		p.hash, g.set = wanted, set
 		busy = busy || slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return outdated(&pod, wanted) || !workload.Ready(&pod) })
 	}
 	return nil, nil
@@ -69,23 +155,30 @@ func outdated(pod *corev1.Pod, hash string) bool {
 	return pod.Annotations[desired.AnnotationHash] != hash
 }
 
-// readExisting finds the groups that exist and how many members each has. Neither groups nor members are removed by a
-// smaller number in the spec: that needs their messages consumed first.
-func (p *pass) readExisting(ctx context.Context) (*kube.Waiting, error) {
-	var list appsv1.StatefulSetList
-	if err := p.Client.List(ctx, &list, client.InNamespace(p.b.Namespace), client.MatchingLabels(desired.Selector(p.b.Name, desired.Broker, ""))); err != nil {
-		return nil, fmt.Errorf("list StatefulSets: %w", err)
+// removeGroup deletes what a group had when its pods are gone, the StatefulSet last, because it holds the group's state.
+func (p *pass) removeGroup(ctx context.Context, g *group) error {
+	budget, _, err := p.Cluster.BrokerGroup(p.b, g.number, g.GroupState, p.deps)
+	if err != nil {
+		return err
 	}
-	p.existing = map[int32]int32{}
-	for i := range list.Items {
-		set := &list.Items[i]
-		if g := desired.Ordinal(set.Name); set.Name == desired.Group(p.b.Name, g) && set.Spec.Replicas != nil {
-			p.existing[g] = *set.Spec.Replicas
+	for _, object := range []client.Object{budget, g.set} {
+		if err := p.Client.Delete(ctx, object); err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("delete %s: %w", object.GetName(), err)
 		}
 	}
-	return nil, nil
+	p.Event(g.set, "GroupRemoved", "Scale", "group %s is removed", g.name)
+	return nil
 }
 
 func (p *pass) podsOf(group string) []corev1.Pod {
 	return slices.DeleteFunc(slices.Clone(p.pods), func(pod corev1.Pod) bool { return pod.Labels[desired.LabelGroup] != group })
+}
+
+// pod of that name, nil if there is none or it is on its way out.
+func (p *pass) pod(name string) *corev1.Pod {
+	i := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == name })
+	if i < 0 || p.pods[i].DeletionTimestamp != nil {
+		return nil
+	}
+	return &p.pods[i]
 }

@@ -2,18 +2,16 @@ package broker
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // raiseTroubles names what is wrong while the brokers that work go on.
@@ -22,27 +20,23 @@ func (p *pass) raiseTroubles(ctx context.Context) (*kube.Waiting, error) {
 		return nil, err
 	}
 	p.checkStrangers()
+	p.checkDisks()
 	p.checkControllerState()
 	return nil, nil
 }
 
 // checkStrangers looks for brokers of our names that are not ours.
 func (p *pass) checkStrangers() {
-	ours := map[string]bool{}
-	for i := range p.pods {
-		ours[p.address(p.pods[i].Name, p.pods[i].Status.PodIP)] = true
+	// Under hostNetwork an address that a pod left lingers at the name servers for a while, and looks like any other.
+	if p.b.Spec.HostNetwork {
+		return
 	}
-	for _, set := range p.sets {
-		for i := range *set.Spec.Replicas {
-			ours[p.address(desired.Pod(set.Name, i), "")] = true
-		}
-	}
+	ours := p.Cluster.BrokerAddress(p.b, "") // what follows the name of a pod, one that left included
 	strangers := map[string]string{}
 	for _, groups := range p.seen.Registered {
 		for group, members := range groups {
 			for _, addr := range members {
-				// Under hostNetwork an address that a pod left lingers at the name servers for a while.
-				if !ours[addr] && !p.b.Spec.HostNetwork {
+				if !strings.HasSuffix(addr, ours) {
 					strangers[addr] = group
 				}
 			}
@@ -51,6 +45,17 @@ func (p *pass) checkStrangers() {
 	for _, addr := range slices.Sorted(maps.Keys(strangers)) {
 		p.Conditions.Raise(v1alpha1.ConditionBrokerNameConflict, "the name servers also know a broker %s at %s, which is not of this resource: "+
 			"two brokers of one name get each other's traffic; stop one of them", strangers[addr], addr)
+	}
+}
+
+// checkDisks tells of disks that near the limit at which RocketMQ refuses messages.
+func (p *pass) checkDisks() {
+	for i := range p.pods {
+		pod := &p.pods[i]
+		if used := p.seen.Disks[dial(pod, settings.BrokerPort)]; used > 0 {
+			p.Conditions.Raise(v1alpha1.ConditionDiskPressure, "the disk of %s is %d %% full. RocketMQ deletes its oldest messages from 75 %% on and refuses new ones from "+
+				"90 %% on: enlarge the volume, shorten config.fileReservedTime (hours), or add broker groups (size)", pod.Name, used)
+		}
 	}
 }
 
@@ -81,16 +86,16 @@ func (p *pass) checkControllerState() {
 // replaceOutdated moves the pods to the current spec, one at a time.
 func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
 	var groups []rollout.Group
-	for i, set := range p.sets {
-		group := rollout.Group{Name: set.Name, Expected: int(*set.Spec.Replicas)}
+	for i, g := range p.groups {
+		group := rollout.Group{Name: g.name, Expected: int(g.Members)}
 		status := p.b.Status.Groups[i]
-		for _, pod := range p.podsOf(set.Name) {
+		for _, pod := range p.podsOf(g.name) {
 			at := slices.IndexFunc(status.Members, func(m v1alpha1.BrokerMemberStatus) bool { return m.Pod == pod.Name })
 			if at < 0 {
 				continue // a stray: nobody wants it, so it is not replaced
 			}
 			member, m := workload.Member(&pod, p.hash), status.Members[at]
-			member.Serving = m.InSync && p.seen.freshFor(workload.ReadySince(&pod)) && p.registeredEverywhere(set.Name, m.Address)
+			member.Serving = m.InSync && p.seen.freshFor(workload.ReadySince(&pod)) && p.registeredEverywhere(g.name, m.Address)
 			member.Leading = m.Role == v1alpha1.RoleMaster
 			if workload.HasRun(&pod) {
 				member.Keep = p.keep(status, m)
@@ -99,11 +104,7 @@ func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
 		}
 		groups = append(groups, group)
 	}
-	if err := p.Replace(ctx, p.pods, rollout.Next(groups), p.b.Spec.Paused); err != nil {
-		return nil, err
-	}
-	p.tellScaleIn()
-	return nil, nil
+	return nil, p.Replace(ctx, p.pods, rollout.Next(groups), p.b.Spec.Paused)
 }
 
 // keep says why a member must not be replaced: its disk dies with it, and nobody can take over its messages. One that is
@@ -125,25 +126,6 @@ func (p *pass) keep(group v1alpha1.BrokerGroupStatus, m v1alpha1.BrokerMemberSta
 		}
 	}
 	return "storageMode is EmptyDir and no slave has all of its messages; add a slave (replicaPerGroup), or delete the pod to lose them"
-}
-
-// tellScaleIn says that smaller numbers do not remove anything.
-func (p *pass) tellScaleIn() {
-	groups, members := desired.Groups(p.b), desired.Members(p.b)
-	var said []string
-	if n := int32(len(p.sets)); n > groups {
-		said = append(said, fmt.Sprintf("%d groups run and spec.size is %d", n, groups))
-	}
-	for _, set := range p.sets {
-		if *set.Spec.Replicas > members {
-			said = append(said, fmt.Sprintf("%s has %d members and spec.replicaPerGroup asks for %d", set.Name, *set.Spec.Replicas, members))
-		}
-	}
-	if len(said) == 0 {
-		return
-	}
-	p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonScaleInUnsupported,
-		strings.Join(said, "; ")+": brokers are not removed yet, because their messages would be lost; set the old numbers again")
 }
 
 // awaitReady is the answer of the pass: every member registered in its place, every group with a master.
@@ -169,9 +151,12 @@ func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 				return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s is not registered at the name servers", m.Pod), nil
 			}
 		}
-		if group.Master == "" {
+		if group.Master == "" && len(group.Members) > 0 {
 			return kube.Wait(v1alpha1.ReasonNoMaster, "%s has no master", group.Name), nil
 		}
+	}
+	if p.Conditions.Raised(v1alpha1.ConditionMetadataCopy) {
+		return kube.Wait(v1alpha1.ConditionMetadataCopy, "%s", p.Conditions.Message(v1alpha1.ConditionMetadataCopy)), nil
 	}
 	return nil, nil
 }

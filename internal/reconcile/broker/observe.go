@@ -19,6 +19,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
@@ -55,9 +56,15 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 	p.summarize()
 	p.tellMasters(before)
 
-	targets := observe.BrokerTargets{NameServers: nameServers, Controllers: controllers, Masters: map[string]string{}}
-	for _, set := range p.sets {
-		targets.Groups = append(targets.Groups, set.Name)
+	targets := observe.BrokerTargets{
+		NameServers: nameServers, Controllers: controllers, Cluster: desired.ClusterName(p.b),
+		Masters: map[string]string{}, Draining: map[string]string{},
+	}
+	for _, g := range p.groups {
+		targets.Groups = append(targets.Groups, g.name)
+		if master := p.master(g.name); master != nil && g.State.Leaving() {
+			targets.Draining[g.name] = dial(master, settings.BrokerPort)
+		}
 	}
 	for i := range p.pods {
 		pod := &p.pods[i]
@@ -87,14 +94,19 @@ func (p *pass) converged() bool {
 			}
 		}
 	}
+	for _, g := range p.groups {
+		if g.State != scale.Open || g.Members != desired.Members(p.b) {
+			return false
+		}
+	}
 	return p.seen.known && len(p.pods) == p.wanted() && len(p.strayed()) == 0
 }
 
 // wanted is the number of brokers that the StatefulSets ask for.
 func (p *pass) wanted() int {
 	n := 0
-	for _, set := range p.sets {
-		n += int(*set.Spec.Replicas)
+	for _, g := range p.groups {
+		n += int(g.Members)
 	}
 	return n
 }
@@ -145,22 +157,22 @@ func (p *pass) address(pod string, ip string) string {
 // groupStatus says of every wanted member what the name servers and the controllers say.
 func (p *pass) groupStatus() []v1alpha1.BrokerGroupStatus {
 	var out []v1alpha1.BrokerGroupStatus
-	for _, set := range p.sets {
-		group := v1alpha1.BrokerGroupStatus{Name: set.Name}
-		for i := range *set.Spec.Replicas {
-			member := v1alpha1.BrokerMemberStatus{Pod: desired.Pod(set.Name, i)}
+	for _, g := range p.groups {
+		group := v1alpha1.BrokerGroupStatus{Name: g.name, State: string(g.State)}
+		for i := range g.Members {
+			member := v1alpha1.BrokerMemberStatus{Pod: desired.Pod(g.name, i)}
 			ip := ""
 			at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == member.Pod })
 			if at >= 0 {
 				ip = p.pods[at].Status.PodIP
 			}
 			if addr := p.address(member.Pod, ip); p.seen.known && at >= 0 {
-				if id, registered := p.registeredID(set.Name, addr); registered {
+				if id, registered := p.registeredID(g.name, addr); registered {
 					member.BrokerID, member.Address, member.Role = &id, addr, v1alpha1.RoleSlave
 					if id == admin.MasterID {
 						member.Role, group.Master = v1alpha1.RoleMaster, member.Pod
 					}
-					member.InSync = p.inSync(set.Name, addr, ip, member.Role)
+					member.InSync = p.inSync(g.name, addr, ip, member.Role)
 				}
 			}
 			group.Members = append(group.Members, member)
@@ -217,6 +229,9 @@ func (p *pass) summarize() {
 			if member.Role != "" {
 				registered++
 			}
+		}
+		if len(group.Members) == 0 {
+			continue // it is being removed
 		}
 		if group.Master == "" {
 			masters = append(masters, "-")

@@ -79,11 +79,12 @@ type pass struct {
 	controller  *v1alpha1.Controller  // nil in STATIC mode
 	deps        desired.Dependencies
 
-	existing map[int32]int32       // members of the groups that exist
-	hash     string                // of the wanted spec
-	sets     []*appsv1.StatefulSet // one for each group
+	existing map[int32]desired.GroupState // by number
+	groups   []*group                     // that there are to be now, by number
+	hash     string                       // of the wanted spec
 	pods     []corev1.Pod
 	seen     view
+	copied   []string // hidden groups that know all they need
 }
 
 // Reconcile brings the objects and the status of a Broker to what its spec says.
@@ -104,14 +105,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.checkLegacy,
 		p.checkNames,
 		p.readReferences,
+		p.planGroups,
 		p.applyShared,
 		p.awaitNameServers,
 		p.awaitControllers,
 		p.applyGroups,
 		p.observe,
-		p.propagateAddresses,
+		p.configureLive,
 		p.labelRoles,
 		p.raiseTroubles,
+		p.copyMetadata,
+		p.advance,
+		p.shrink,
+		p.cleanRecords,
 		p.replaceOutdated,
 		p.awaitReady,
 	)

@@ -218,14 +218,19 @@ func (p *Pass) Replace(ctx context.Context, pods []corev1.Pod, decision rollout.
 		return nil
 	}
 	pod := &pods[i]
-	// The preconditions make a decision on stale knowledge fail instead of stopping a second pod.
-	err := p.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("replace pod %s: %w", pod.Name, err)
+	if err := p.DeletePod(ctx, pod); err != nil {
+		return err
 	}
 	p.Event(pod, "ReplacingPod", "Replace", "replacing pod %s: %s (%d outdated)", pod.Name, decision.Reason, decision.Outdated)
+	return nil
+}
+
+// DeletePod stops a pod, which its StatefulSet makes anew. The preconditions make a decision on stale knowledge fail
+// instead of stopping a second pod.
+func (p *Pass) DeletePod(ctx context.Context, pod *corev1.Pod) error {
+	err := p.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("stop pod %s: %w", pod.Name, err)
+	}
 	return nil
 }

@@ -158,6 +158,8 @@ const (
 	// rolloutInterval is how soon a rollout looks again: it waits for an answer that is younger than the last pod, and
 	// an answer that says the same as before wakes nobody.
 	rolloutInterval = 2 * time.Second
+	// copyInterval is how soon a copy of metadata goes on that a pass does only a part of.
+	copyInterval = 100 * time.Millisecond
 )
 
 // unseen reports whether what is waited for is invisible to our watches: somebody else's object, another Broker, a
@@ -175,6 +177,10 @@ func unseen(reason string) bool {
 func (p *Pass) again(waiting *kube.Waiting) time.Duration {
 	switch {
 	case p.Conditions.Raised(v1alpha1.ConditionUpToDate) && p.Conditions.Reason(v1alpha1.ConditionUpToDate) == v1alpha1.ReasonReplacingPods:
+		return rolloutInterval
+	case p.Conditions.Raised(v1alpha1.ConditionMetadataCopy) && p.Conditions.Reason(v1alpha1.ConditionMetadataCopy) == v1alpha1.ReasonCopying:
+		return copyInterval
+	case p.Conditions.Raised(v1alpha1.ConditionMetadataCopy), p.Conditions.Raised(v1alpha1.ConditionDraining):
 		return rolloutInterval
 	case waiting != nil && unseen(waiting.Reason):
 		return unseenInterval

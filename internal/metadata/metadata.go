@@ -1,0 +1,225 @@
+// Package metadata carries what a broker knows besides messages - topics, consumer groups, consumer offsets - to another
+// broker. What is missing is decided by pure functions; writing is idempotent, so a copy that broke off is repeated.
+package metadata
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+)
+
+// Broker says which system topics a broker has, and where it answers.
+type Broker struct {
+	// Addr is host:port of the broker.
+	Addr string
+	// Cluster and Group are brokerClusterName and brokerName: topics of these names are the broker's own.
+	Cluster, Group string
+}
+
+// Tables are what one broker knows, without what is RocketMQ's own.
+type Tables struct {
+	Topics  map[string]admin.TopicConfig
+	Groups  map[string]admin.SubscriptionGroup
+	Offsets map[admin.TopicGroup]map[int]int64
+}
+
+// Read reads a broker's tables.
+func Read(ctx context.Context, c *admin.Client, b Broker) (*Tables, error) {
+	t := &Tables{}
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() (err error) {
+		t.Topics, _, err = c.Topics(ctx, b.Addr)
+		maps.DeleteFunc(t.Topics, func(topic string, _ admin.TopicConfig) bool {
+			return admin.IsSystemTopic(topic, b.Cluster, b.Group)
+		})
+		return err
+	})
+	all.Go(func() (err error) {
+		t.Groups, _, err = c.Groups(ctx, b.Addr)
+		maps.DeleteFunc(t.Groups, func(group string, _ admin.SubscriptionGroup) bool { return admin.IsSystemGroup(group) })
+		return err
+	})
+	all.Go(func() (err error) {
+		t.Offsets, err = c.Offsets(ctx, b.Addr)
+		maps.DeleteFunc(t.Offsets, func(pair admin.TopicGroup, _ map[int]int64) bool {
+			return admin.IsSystemTopic(pair.Topic, b.Cluster, b.Group) || admin.IsSystemGroup(pair.Group)
+		})
+		return err
+	})
+	if err := all.Wait(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Plan is what a target lacks.
+type Plan struct {
+	Groups  []admin.SubscriptionGroup
+	Topics  []admin.TopicConfig
+	Offsets []admin.ConsumerOffset
+	// Differ names the topics and groups that the target has otherwise and that stay as they are.
+	Differ []string
+	// Gone names the topics that only the target has.
+	Gone []string
+}
+
+// Empty reports whether the target lacks nothing.
+func (p Plan) Empty() bool { return len(p.Groups) == 0 && len(p.Topics) == 0 && len(p.Offsets) == 0 }
+
+// plan finds the topics and groups that the target has not, or otherwise. What no broker can change is left as it is.
+func plan(source, target *Tables) Plan {
+	var p Plan
+	for _, name := range slices.Sorted(maps.Keys(source.Groups)) {
+		wanted := source.Groups[name]
+		has, exists := target.Groups[name]
+		if exists && has.Equal(wanted) {
+			continue
+		}
+		if _, err := admin.AttributeDiff(exists, has.Attributes, wanted.Attributes); exists && err != nil {
+			p.Differ = append(p.Differ, "group "+name)
+			continue
+		}
+		p.Groups = append(p.Groups, wanted)
+	}
+	for _, name := range slices.Sorted(maps.Keys(source.Topics)) {
+		wanted := source.Topics[name]
+		has, exists := target.Topics[name]
+		if exists && has.Equal(wanted) {
+			continue
+		}
+		_, err := admin.AttributeDiff(exists, has.Attributes, wanted.Attributes)
+		if exists && (err != nil || has.ReadQueues != wanted.ReadQueues || has.WriteQueues != wanted.WriteQueues) {
+			p.Differ = append(p.Differ, "topic "+name)
+			continue
+		}
+		p.Topics = append(p.Topics, wanted)
+	}
+	return p
+}
+
+// ForNewGroup plans what the master of a new group lacks before clients may see it: groups, topics, and an offset for
+// every topic@group pair that the source knows, so that a consumer which is offline now skips nothing later. An offset
+// that the target has stays; a new one is at the end of the target's queue, which is 0 but for a disk that was kept.
+// ends are the ends of the queues that the target has (see Ends).
+func ForNewGroup(source, target *Tables, ends map[admin.TopicQueue]int64) Plan {
+	p := plan(source, target)
+	for name := range target.Topics {
+		if _, ok := source.Topics[name]; !ok {
+			p.Gone = append(p.Gone, name)
+		}
+	}
+	slices.Sort(p.Gone)
+	for _, pair := range missingPairs(source, target) {
+		topic, exists := target.Topics[pair.Topic]
+		if !exists {
+			topic = source.Topics[pair.Topic]
+		}
+		for queue := range topic.ReadQueues {
+			if _, known := target.Offsets[pair][queue]; !known {
+				p.Offsets = append(p.Offsets, admin.ConsumerOffset{
+					Topic: pair.Topic, Group: pair.Group, Queue: queue, Offset: ends[admin.TopicQueue{Topic: pair.Topic, Queue: queue}],
+				})
+			}
+		}
+	}
+	return p
+}
+
+// missingPairs are the source's topic@group pairs, of topics and groups that exist, with a queue for which the target
+// has no offset.
+func missingPairs(source, target *Tables) []admin.TopicGroup {
+	var pairs []admin.TopicGroup
+	for pair := range source.Offsets {
+		topic, isTopic := source.Topics[pair.Topic]
+		if has, exists := target.Topics[pair.Topic]; exists {
+			topic = has
+		}
+		if _, isGroup := source.Groups[pair.Group]; isTopic && isGroup && len(target.Offsets[pair]) < topic.ReadQueues {
+			pairs = append(pairs, pair)
+		}
+	}
+	slices.SortFunc(pairs, func(a, b admin.TopicGroup) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Group, b.Group))
+	})
+	return pairs
+}
+
+// Ends asks the target for the ends of the queues that ForNewGroup needs: of topics that it has already, and for which
+// a group has no offset there.
+func Ends(ctx context.Context, c *admin.Client, addr string, source, target *Tables) (map[admin.TopicQueue]int64, error) {
+	ends := map[admin.TopicQueue]int64{}
+	asked := map[string]bool{}
+	for _, pair := range missingPairs(source, target) {
+		if _, exists := target.Topics[pair.Topic]; !exists || asked[pair.Topic] {
+			continue
+		}
+		asked[pair.Topic] = true
+		stats, err := c.TopicStats(ctx, addr, pair.Topic)
+		if err != nil {
+			return nil, fmt.Errorf("ends of topic %s: %w", pair.Topic, err)
+		}
+		for queue, s := range stats {
+			ends[admin.TopicQueue{Topic: pair.Topic, Queue: queue}] = s.MaxOffset
+		}
+	}
+	return ends, nil
+}
+
+// ForNewMaster plans what a group's new master lacks of what the old one knew: topics, groups, and the offsets in which
+// it is behind.
+func ForNewMaster(old, now *Tables) Plan {
+	p := plan(old, now)
+	for pair, queues := range old.Offsets {
+		_, isTopic := old.Topics[pair.Topic]
+		_, isGroup := old.Groups[pair.Group]
+		if !isTopic || !isGroup {
+			continue // UPDATE_CONSUMER_OFFSET needs both
+		}
+		for queue, offset := range queues {
+			if has, known := now.Offsets[pair][queue]; !known || has < offset {
+				p.Offsets = append(p.Offsets, admin.ConsumerOffset{Topic: pair.Topic, Group: pair.Group, Queue: queue, Offset: offset})
+			}
+		}
+	}
+	slices.SortFunc(p.Offsets, func(a, b admin.ConsumerOffset) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Queue, b.Queue))
+	})
+	return p
+}
+
+// Limits bound one Apply, so that a long copy shows its progress. Zero means all.
+type Limits struct{ Entries, Offsets int }
+
+// Apply writes a plan to the target, groups before topics before offsets, which need both; what is beyond the limits
+// stays for the next plan. Its success does not prove that all was taken (see admin.PutTopics): plan again.
+func (p Plan) Apply(ctx context.Context, c *admin.Client, addr string, target *Tables, limits Limits) error {
+	groups, topics := p.Groups, p.Topics
+	if limits.Entries > 0 {
+		groups = groups[:min(len(groups), limits.Entries)]
+		topics = topics[:min(len(topics), limits.Entries)]
+	}
+	if _, err := c.PutGroups(ctx, addr, target.Groups, groups); err != nil {
+		return err
+	}
+	if len(groups) < len(p.Groups) {
+		return nil
+	}
+	if _, err := c.PutTopics(ctx, addr, target.Topics, topics); err != nil {
+		return err
+	}
+	if len(topics) < len(p.Topics) {
+		return nil
+	}
+	offsets := p.Offsets
+	if limits.Offsets > 0 {
+		offsets = offsets[:min(len(offsets), limits.Offsets)]
+	}
+	_, err := c.PutOffsets(ctx, addr, offsets)
+	return err
+}

@@ -1,0 +1,82 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// tellTimeout bounds telling all brokers of a resource, which happens at the same time.
+const tellTimeout = 3 * time.Second
+
+// configureLive tells every broker, master or slave, whose addresses, permission or fence are not the wanted ones. They
+// take effect within seconds and without a restart; a broker that does not answer is told when it does. One that is
+// stopping is its agent's.
+func (p *pass) configureLive(ctx context.Context) (*kube.Waiting, error) {
+	strayed := p.strayed()
+	if len(strayed) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+	defer cancel()
+	errs := make([]error, len(strayed))
+	var wg sync.WaitGroup
+	for i, s := range strayed {
+		wg.Go(func() { errs[i] = p.RocketMQ.UpdateBrokerConfig(ctx, dial(s.pod, settings.BrokerPort), s.wanted) })
+	}
+	wg.Wait()
+	for i, s := range strayed {
+		said := fmt.Sprint(s.wanted)[len("map"):]
+		if errs[i] != nil {
+			// The next look shows it again.
+			p.Warn(s.pod, "PropertiesNotUpdated", "Configure", "%s was not told %s: %s", s.pod.Name, said, errs[i])
+			continue
+		}
+		p.Event(s.pod, "PropertiesUpdated", "Configure", "%s was told %s", s.pod.Name, said)
+	}
+	return nil, nil
+}
+
+// stray is a broker with other properties than the wanted ones.
+type stray struct {
+	pod *corev1.Pod
+	// wanted are those that differ.
+	wanted map[string]string
+}
+
+// strayed are the brokers that said, since they started, that they run with other properties than the wanted ones.
+func (p *pass) strayed() []stray {
+	var out []stray
+	for i := range p.pods {
+		pod := &p.pods[i]
+		live, known := p.seen.Properties[dial(pod, settings.BrokerPort)]
+		if !known || pod.DeletionTimestamp != nil {
+			continue
+		}
+		wanted := p.liveProperties(pod.Labels[desired.LabelGroup])
+		maps.DeleteFunc(wanted, func(key, value string) bool { return live[key] == value })
+		if len(wanted) > 0 {
+			out = append(out, stray{pod, wanted})
+		}
+	}
+	return out
+}
+
+// liveProperties that the brokers of a group are to run with.
+func (p *pass) liveProperties(group string) map[string]string {
+	properties := p.deps.Groups[group].Properties()
+	properties["namesrvAddr"] = strings.Join(p.deps.NameServers, ";")
+	if p.controller != nil {
+		properties["controllerAddr"] = strings.Join(p.deps.Controllers, ";")
+	}
+	return properties
+}
