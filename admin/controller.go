@@ -169,6 +169,31 @@ func (c *Client) ElectMaster(ctx context.Context, controller string, req ElectMa
 	return result, nil
 }
 
+// leaderTimeout bounds the search for the leader, so that dead controllers leave time for the question itself.
+const leaderTimeout = 2 * time.Second
+
+// Leader asks controllers at the same time which of them leads, for at most two seconds; "" if none says so.
+func (c *Client) Leader(ctx context.Context, controllers []string) string {
+	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
+	defer cancel() // the first leader found is the answer
+	found := make(chan string, len(controllers))
+	for _, controller := range controllers {
+		go func() {
+			metadata, err := c.ControllerMetadata(ctx, controller)
+			if err != nil || !metadata.IsLeader {
+				controller = ""
+			}
+			found <- controller
+		}()
+	}
+	for range controllers {
+		if leader := <-found; leader != "" {
+			return leader
+		}
+	}
+	return ""
+}
+
 // CleanBrokerData has the leading controller forget members of a broker group by controller id (CLEAN_BROKER_DATA), or
 // the whole group without ids. What is forgotten must come back with an empty store: a broker whose own record names an
 // id that the controller does not know is refused with remoting.ControllerBrokerNeedToBeRegistered for good.

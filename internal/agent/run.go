@@ -21,6 +21,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/properties"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/render"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/supervise"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/handover"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -89,7 +90,11 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	child := &supervise.Child{Path: java.Path, Args: args, Env: os.Environ()}
 	rc := remoting.NewClient(remoting.Options{})
 	defer rc.Close()
-	prober := c.prober(input, child, admin.New(rc))
+	client := admin.New(rc)
+	if c.role == settings.Broker {
+		child.BeforeStop = func(ctx context.Context) { c.handOver(ctx, input, client) }
+	}
+	prober := c.prober(input, child, client)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.http)
 	if err != nil {
 		return supervise.Result{}, fmt.Errorf("listen for probes: %w", err)
@@ -206,7 +211,27 @@ func (c *config) javaArgs(major int, home, configFile string) ([]string, error) 
 	return append(args, "-cp", jvm.ClassPath(home), jvm.MainClass(c.role), "-c", configFile), nil
 }
 
-func (c *config) prober(in render.Input, child *supervise.Child, client *admin.Client) *probe.Prober {
+// handOver gives a master's place to a slave before java is told to stop.
+func (c *config) handOver(ctx context.Context, in render.Input, client *admin.Client) {
+	now, err := c.settings() // the addresses, as they are now
+	if err != nil || now.Broker == nil {
+		now = in.Settings
+	}
+	group, _, _ := render.SplitPodName(in.PodName) // checked by render.Properties
+	err = handover.Master{
+		Admin: client, Addr: c.server(in), Address: render.Address(in),
+		Cluster: now.Broker.ClusterName, Group: group, Mode: now.Broker.Mode,
+		NameServers: now.Broker.NameServers, Controllers: now.Broker.Controllers,
+		Drain: time.Duration(now.Broker.DrainSeconds) * time.Second,
+		Log:   func(format string, args ...any) { logf("INFO", format, args...) },
+	}.Run(ctx)
+	if err != nil {
+		logf("WARN", "stopping without a handover: %s", err)
+	}
+}
+
+// server is the address of the server in this container.
+func (c *config) server(in render.Input) string {
 	port := map[settings.Role]int{
 		settings.NameServer: settings.NameServerPort,
 		settings.Controller: settings.ControllerPort,
@@ -216,7 +241,11 @@ func (c *config) prober(in render.Input, child *supervise.Child, client *admin.C
 	if ip == "" {
 		ip = "127.0.0.1"
 	}
-	p := &probe.Prober{Role: c.role, Process: child, Admin: client, Server: net.JoinHostPort(ip, strconv.Itoa(port))}
+	return net.JoinHostPort(ip, strconv.Itoa(port))
+}
+
+func (c *config) prober(in render.Input, child *supervise.Child, client *admin.Client) *probe.Prober {
+	p := &probe.Prober{Role: c.role, Process: child, Admin: client, Server: c.server(in)}
 	if c.role == settings.Broker {
 		group, ordinal, _ := render.SplitPodName(in.PodName) // checked by render.Properties
 		p.Broker = probe.Broker{

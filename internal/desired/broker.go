@@ -47,7 +47,7 @@ func (c Cluster) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.Object,
 		ServiceDomain: c.serviceDomain(b, Broker), HostNetwork: b.Spec.HostNetwork, Config: properties(b.Spec.Config),
 		Broker: &settings.BrokerSettings{
 			ClusterName: ClusterName(b), Mode: Mode(b), NameServers: deps.NameServers, Controllers: deps.Controllers,
-			Groups: deps.Groups,
+			DrainSeconds: DrainSeconds(b), Groups: deps.Groups,
 		},
 	})
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 )
@@ -145,7 +144,7 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 			})
 		}
 		wg.Go(func() {
-			leader := FindLeader(ctx, c, targets.Controllers)
+			leader := c.Leader(ctx, targets.Controllers)
 			if leader == "" {
 				return
 			}
@@ -160,29 +159,4 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 		wg.Wait()
 		return out
 	}
-}
-
-// leaderTimeout bounds the search for the leader, so that dead controllers leave time for the question itself.
-const leaderTimeout = 2 * time.Second
-
-// FindLeader asks controllers which of them leads; "" if none says so.
-func FindLeader(ctx context.Context, c *admin.Client, controllers []string) string {
-	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
-	defer cancel() // the first leader found is the answer
-	found := make(chan string, len(controllers))
-	for _, controller := range controllers {
-		go func() {
-			metadata, err := c.ControllerMetadata(ctx, controller)
-			if err != nil || !metadata.IsLeader {
-				controller = ""
-			}
-			found <- controller
-		}()
-	}
-	for range controllers {
-		if leader := <-found; leader != "" {
-			return leader
-		}
-	}
-	return ""
 }

@@ -41,7 +41,7 @@ func (s State) Settings() settings.GroupSettings {
 	return settings.GroupSettings{}
 }
 
-// Leaving: the group is on its way out.
+// Leaving says that the group is on its way out.
 func (s State) Leaving() bool { return s == Draining || s == Closed || s == Removing }
 
 // First state of a new group: there is something to copy if another group is beyond hidden.

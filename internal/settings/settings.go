@@ -82,6 +82,8 @@ type BrokerSettings struct {
 	// NameServers and Controllers are host:port, every member.
 	NameServers []string `json:"nameServers"`
 	Controllers []string `json:"controllers,omitempty"`
+	// DrainSeconds is how long clients get to leave a master that is about to stop.
+	DrainSeconds int32 `json:"drainSeconds,omitempty"`
 	// Groups of this resource by brokerName. One that is missing is hidden: it is too new to have been seen.
 	Groups map[string]GroupSettings `json:"groups,omitempty"`
 }

@@ -27,6 +27,7 @@ func TestStories(t *testing.T) {
 	}{
 		{"Quickstart", quickstart},
 		{"TwoClusters", twoClusters},
+		{"Scaling", scaling},
 		{"Static", static},
 		{"HostNetwork", hostNetwork},
 		{"Migration", migration},

@@ -26,8 +26,9 @@ const (
 
 // Ledger is a pod that sends and consumes messages and keeps account of them.
 type Ledger struct {
-	n   *Namespace
-	pod string
+	n    *Namespace
+	pod  string
+	only string
 }
 
 // LedgerOptions say what a ledger does.
@@ -36,6 +37,11 @@ type LedgerOptions struct {
 	NameServers string
 	// Topic is also the name of the consumer group; each ledger should have its own.
 	Topic string
+	// Only is "produce" or "consume", empty for both. Run names the messages to consume, as in the verdict of the ledger
+	// that produced them. The pod's name is the topic's with Only.
+	Only, Run string
+	// FromLast: where the group has no offset, it begins at the end.
+	FromLast bool
 	// Messages is how many to send; 0 for as many as fit into Duration.
 	Messages int
 	// Rate is in messages a second; 0 for as fast as it goes.
@@ -67,6 +73,15 @@ func (o LedgerOptions) args() []string {
 		"--name-servers=" + o.NameServers, "--topic=" + o.Topic, "--group=" + o.Topic, "--create-topic",
 		"--drain=" + ledgerDrain.String(), "--messages=" + strconv.Itoa(o.Messages), "--duration=" + o.Duration.String(),
 	}
+	if o.Only != "" {
+		args = append(args, "--only="+o.Only)
+	}
+	if o.Run != "" {
+		args = append(args, "--run="+o.Run)
+	}
+	if o.FromLast {
+		args = append(args, "--from-last")
+	}
 	if o.Rate > 0 {
 		args = append(args, "--rate="+strconv.Itoa(o.Rate))
 	}
@@ -75,6 +90,8 @@ func (o LedgerOptions) args() []string {
 
 // Verdict is the account of a ledger. Times are in milliseconds since it started, -1 for what did not happen.
 type Verdict struct {
+	// Run names the messages.
+	Run string `json:"run"`
 	// Acked messages were acknowledged; Lost of them never came.
 	Acked      int `json:"acked"`
 	Received   int `json:"received"`
@@ -104,9 +121,9 @@ func (v *Verdict) String() string {
 	return text
 }
 
-// StartLedger starts the ledger in a pod and waits until it runs. The pod's name is the topic's.
+// StartLedger starts the ledger in a pod and waits until it runs.
 func (n *Namespace) StartLedger(ctx context.Context, options LedgerOptions) (*Ledger, error) {
-	name := options.Topic
+	name := strings.TrimSuffix(options.Topic+"-"+options.Only, "-")
 	no, yes, user := false, true, int64(ledgerUser)
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: n.Name, Name: name},
@@ -131,7 +148,7 @@ func (n *Namespace) StartLedger(ctx context.Context, options LedgerOptions) (*Le
 	if err := n.Client.Create(ctx, pod); err != nil {
 		return nil, fmt.Errorf("create the ledger's pod %s: %w", name, err)
 	}
-	l := &Ledger{n: n, pod: name}
+	l := &Ledger{n: n, pod: name, only: options.Only}
 	return l, n.Await(ctx, "ledger "+name+" to run", time.Minute, func(ctx context.Context) error {
 		pod, err := n.Pod(ctx, name)
 		if err != nil {
@@ -165,7 +182,7 @@ func (l *Ledger) Verdict(ctx context.Context, limit time.Duration) (*Verdict, er
 		return nil, err
 	}
 	verdict, err := ParseVerdict(text)
-	if err == nil && verdict.Acked == 0 {
+	if err == nil && verdict.Acked == 0 && l.only != "consume" {
 		err = fmt.Errorf("the ledger got no message acknowledged:\n%s", text)
 	}
 	return verdict, err

@@ -128,6 +128,11 @@ func LogTail(lines int64) LogOption {
 	return func(o *corev1.PodLogOptions) { o.TailLines = &lines }
 }
 
+// LogFollow reads on until the container ends.
+func LogFollow() LogOption {
+	return func(o *corev1.PodLogOptions) { o.Follow = true }
+}
+
 // Logs reads a container's log.
 func (n *Namespace) Logs(ctx context.Context, pod, container string, options ...LogOption) (string, error) {
 	request := &corev1.PodLogOptions{Container: container}

@@ -128,11 +128,16 @@ func (s *sender) send(ctx context.Context, body []byte) (group string, err error
 	return result.MessageQueue.BrokerName, nil
 }
 
-// consume starts a push consumer that reads the topic from its first offset and hands every message to receive.
+// consume starts a push consumer that hands every message of the topic to receive. Where its group has no offset, it
+// begins at the first message, or the last.
 // The topic must exist: the client refuses to start otherwise. stop ends it and saves its offsets.
-func consume(ctx context.Context, names *resolver, topic, group string, interval time.Duration, receive func(body []byte)) (stop func() error, err error) {
+func consume(ctx context.Context, names *resolver, topic, group string, fromLast bool, interval time.Duration, receive func(body []byte)) (stop func() error, err error) {
+	where := consumer.ConsumeFromFirstOffset
+	if fromLast {
+		where = consumer.ConsumeFromLastOffset
+	}
 	c, err := consumer.NewPushConsumer(consumer.WithNsResolver(names), consumer.WithGroupName(group),
-		consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
+		consumer.WithConsumeFromWhere(where))
 	if err != nil {
 		return nil, fmt.Errorf("make a consumer: %w", err)
 	}

@@ -38,6 +38,7 @@ type options struct {
 	size        int
 	producers   int
 	createTopic bool
+	fromLast    bool
 	wait        time.Duration
 	drain       time.Duration
 	poll        time.Duration
@@ -53,6 +54,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.topic, "topic", "ledger", "topic to use; brokers create it with the first message unless --create-topic")
 	f.BoolVar(&o.createTopic, "create-topic", false, "create the topic on the masters of all broker groups first")
 	f.StringVar(&o.group, "group", "ledger", "consumer group")
+	f.BoolVar(&o.fromLast, "from-last", false, "let the consumer group begin at the end of queues that it has no offset in (default at their start)")
 	f.StringVar(&o.run, "run", "", "name of this run, part of every message (default a random one; needed with --only consume)")
 	f.StringVar(&o.only, "only", both, "produce, consume or both")
 	f.IntVar(&o.messages, "messages", 0, "send until this many are acknowledged; with --only consume: wait for this many")
@@ -185,7 +187,7 @@ func (l *ledger) work(sending, draining context.Context) error {
 		go func() {
 			err := l.await(clients, "topic "+l.topic, func() error { return hasRoute(names, l.topic) })
 			if err == nil {
-				stopConsumer, err = consume(clients, names, l.topic, l.group, l.poll, l.receive)
+				stopConsumer, err = consume(clients, names, l.topic, l.group, l.fromLast, l.poll, l.receive)
 			}
 			consuming <- err
 		}()

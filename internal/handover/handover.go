@@ -1,0 +1,505 @@
+// Package handover moves the mastership of a broker group to a slave so that no acknowledged message is lost and, where
+// another group takes the traffic meanwhile, no producer sees an error. A master runs it before it stops.
+package handover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+)
+
+// Bounds of the steps. With the drain they stay below the time that a pod gets to stop (desired.graceSeconds), java's
+// own ten seconds included.
+const (
+	callTimeout     = 3 * time.Second  // of one request
+	tablesTimeout   = 15 * time.Second // until the target knows every topic and group
+	catchUpTimeout  = 10 * time.Second // until the target has every message
+	routeTimeout    = 15 * time.Second // until name servers show the new master
+	carryTimeout    = 15 * time.Second // for what the target still lacks
+	syncSetTimeout  = 10 * time.Second // until the SyncStateSet is large enough
+	restoreTimeout  = 3 * time.Second  // to take back what a failed handover did
+	slowPoll        = time.Second
+	fastPoll        = 10 * time.Millisecond
+	waitReportEvery = 10 * time.Second
+)
+
+// ErrNoTarget means that no other member can take over, so there is nothing to hand over to.
+var ErrNoTarget = errors.New("no slave that is alive has every message")
+
+// Master is the broker that hands over.
+type Master struct {
+	Admin *admin.Client
+	// Addr is where it answers to itself, Address what it registers with.
+	Addr, Address string
+	// Cluster and Group are brokerClusterName and brokerName.
+	Cluster, Group string
+	Mode           settings.Mode
+	// NameServers and Controllers as they are now.
+	NameServers, Controllers []string
+	// Drain is how long producers get to leave, 0 for not at all.
+	Drain time.Duration
+	// Log gets a line for each step.
+	Log func(format string, args ...any)
+}
+
+// target is the member that takes over.
+type target struct {
+	id   int64
+	addr string
+}
+
+// run is one handover.
+type run struct {
+	Master
+	began  time.Time
+	leader string
+	target target
+	tables *metadata.Tables
+	// withdrawn and fenced are what a failure has to take back.
+	withdrawn, fenced bool
+}
+
+// Run hands over, if this broker is a master. It returns when the broker may stop, with an error if mastership is where
+// it was; the broker then takes messages as before. The end of ctx ends it at once.
+func (m Master) Run(ctx context.Context) error {
+	r := &run{Master: m, began: time.Now()}
+	err := r.run(ctx)
+	if err != nil {
+		r.restore(ctx)
+	}
+	return err
+}
+
+func (r *run) run(ctx context.Context) error {
+	isMaster, err := r.isMaster(ctx)
+	if err != nil || !isMaster {
+		return err
+	}
+	if r.Mode == settings.Static {
+		return r.leave(ctx, func(context.Context) error { return nil })
+	}
+	if err := r.choose(ctx); err != nil {
+		return err
+	}
+	r.step("%s takes over from %s", r.target.addr, r.Address)
+	for _, step := range []func(context.Context) error{r.drain, r.awaitTables, r.fence, r.catchUp, r.elect, r.carry, r.awaitSyncStateSet} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	r.step("handed over")
+	return nil
+}
+
+func (r *run) step(format string, args ...any) {
+	r.Log("handover %.1fs: %s", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// call gives one request its time.
+func call[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return do(ctx)
+}
+
+// await asks until the answer is "", and returns the last one as an error when the time is over.
+func (r *run) await(ctx context.Context, limit, pause time.Duration, ask func(context.Context) string) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	said := time.Now()
+	for {
+		missing := ask(ctx)
+		if missing == "" {
+			return nil
+		}
+		if time.Since(said) > waitReportEvery {
+			r.step("waiting: %s", missing)
+			said = time.Now()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("after %s: %s", limit, missing)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (r *run) isMaster(ctx context.Context) (bool, error) {
+	if r.Mode == settings.Static {
+		status, err := call(ctx, func(ctx context.Context) (*admin.HAStatus, error) { return r.Admin.HAStatus(ctx, r.Addr) })
+		return err == nil && status.Master, err
+	}
+	r.leader = r.Admin.Leader(ctx, r.Controllers)
+	if r.leader == "" {
+		return false, errors.New("no controller leads, so nobody can take over")
+	}
+	state, err := r.syncState(ctx)
+	return err == nil && state.MasterAddr == r.Address, err
+}
+
+func (r *run) syncState(ctx context.Context) (admin.SyncState, error) {
+	states, err := call(ctx, func(ctx context.Context) (map[string]admin.SyncState, error) {
+		return r.Admin.SyncStateData(ctx, r.leader, r.Group)
+	})
+	return states[r.Group], err
+}
+
+// choose takes the living member of the SyncStateSet with the most data.
+func (r *run) choose(ctx context.Context) error {
+	state, err := r.syncState(ctx)
+	if err != nil {
+		return err
+	}
+	best := int64(-1)
+	for _, replica := range state.InSync {
+		if replica.Addr == r.Address || !replica.Alive {
+			continue
+		}
+		if offset, err := r.maxOffset(ctx, replica.Addr); err == nil && offset > best {
+			best, r.target = offset, target{replica.ID, replica.Addr}
+		}
+	}
+	if best < 0 {
+		return ErrNoTarget
+	}
+	return nil
+}
+
+func (r *run) maxOffset(ctx context.Context, broker string) (int64, error) {
+	info, err := call(ctx, func(ctx context.Context) (admin.RuntimeInfo, error) { return r.Admin.BrokerRuntimeInfo(ctx, broker) })
+	return info.CommitLogMaxOffset(), err
+}
+
+// drain lets producers leave for another group, and is nothing where there is no other.
+func (r *run) drain(ctx context.Context) error {
+	return r.leave(ctx, func(ctx context.Context) error {
+		// Everything may be going down at once: then nobody is left to take over.
+		if _, err := r.maxOffset(ctx, r.target.addr); err != nil {
+			return r.choose(ctx)
+		}
+		return nil
+	})
+}
+
+// leave withdraws write permission, if others can take the messages, and waits until clients noticed. Of two groups that
+// do so at the same time, the one of the greater name waits until the other is back.
+func (r *run) leave(ctx context.Context, check func(context.Context) error) error {
+	if r.Drain == 0 {
+		return nil
+	}
+	if len(r.writableElsewhere(ctx)) == 0 {
+		r.step("no other group can take messages meanwhile, so there is no drain")
+		return nil
+	}
+	deadline := time.Now().Add(r.Drain)
+	for {
+		r.withdrawn = true // also if the answer is lost
+		if err := r.setPermission(ctx, settings.ReadOnly); err != nil {
+			return err
+		}
+		r.step("write permission withdrawn; producers get %s to leave", time.Until(deadline).Round(time.Second))
+		yield, err := r.sleep(ctx, deadline, check)
+		if err != nil || !yield {
+			return err
+		}
+		r.step("another group hands over as well: waiting for it")
+		if err := r.setPermission(ctx, settings.ReadWrite); err != nil {
+			return err
+		}
+		r.withdrawn = false
+		limit := r.Drain + catchUpTimeout
+		if err := r.await(ctx, limit, slowPoll, func(ctx context.Context) string {
+			if len(r.writableElsewhere(ctx)) == 0 {
+				return "no other group takes messages"
+			}
+			return ""
+		}); err != nil {
+			r.step("%s; going on without a drain", err)
+			return nil
+		}
+		deadline = time.Now().Add(r.Drain)
+	}
+}
+
+// sleep until the deadline. It yields, at once, if no other group takes messages any more and one of a smaller name is
+// to go first.
+func (r *run) sleep(ctx context.Context, deadline time.Time, check func(context.Context) error) (yield bool, err error) {
+	for first := true; ; first = false {
+		if first && len(r.writableElsewhere(ctx)) == 0 && r.smallerWithdrawn(ctx) {
+			return true, nil
+		}
+		if err := check(ctx); err != nil {
+			return false, err
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return false, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(min(left, slowPoll)):
+		}
+	}
+}
+
+// masters of the other groups of the cluster, by brokerName, and what they run with. Those that do not answer are left
+// out.
+func (r *run) masters(ctx context.Context) map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for _, server := range r.NameServers {
+		info, err := call(ctx, func(ctx context.Context) (*admin.ClusterInfo, error) { return r.Admin.ClusterInfo(ctx, server) })
+		if err != nil {
+			continue
+		}
+		for name, group := range info.Brokers {
+			addr, hasMaster := group.Addrs[admin.MasterID]
+			if name == r.Group || group.Cluster != r.Cluster || !hasMaster || addr == r.Address {
+				continue
+			}
+			config, err := call(ctx, func(ctx context.Context) (map[string]string, error) { return r.Admin.BrokerConfig(ctx, addr) })
+			if err == nil {
+				out[name] = config
+			}
+		}
+		return out // one name server knows all of them
+	}
+	return out
+}
+
+// writableElsewhere are the other groups whose master takes messages.
+func (r *run) writableElsewhere(ctx context.Context) []string {
+	open := settings.GroupSettings{Permission: settings.ReadWrite}.Properties()
+	masters := r.masters(ctx)
+	maps.DeleteFunc(masters, func(_ string, config map[string]string) bool {
+		for key, value := range open {
+			if config[key] != value {
+				return true
+			}
+		}
+		return false
+	})
+	return slices.Sorted(maps.Keys(masters))
+}
+
+func (r *run) smallerWithdrawn(ctx context.Context) bool {
+	withdrawn := settings.GroupSettings{Permission: settings.ReadOnly}.Properties()
+	for name, config := range r.masters(ctx) {
+		if strings.Compare(name, r.Group) < 0 && config["brokerPermission"] == withdrawn["brokerPermission"] {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *run) setPermission(ctx context.Context, permission int) error {
+	_, err := call(ctx, func(ctx context.Context) (any, error) {
+		return nil, r.Admin.SetBrokerPermission(ctx, r.Addr, permission)
+	})
+	return err
+}
+
+// awaitTables waits until the target knows what clients would miss. It is bounded: what is left is carried later.
+func (r *run) awaitTables(ctx context.Context) error {
+	err := r.await(ctx, tablesTimeout, slowPoll, func(ctx context.Context) string {
+		mine, err := r.read(ctx, r.Addr)
+		if err != nil {
+			return err.Error()
+		}
+		theirs, err := r.read(ctx, r.target.addr)
+		if err != nil {
+			return err.Error()
+		}
+		if lacks := metadata.ForNewMaster(mine, theirs); len(lacks.Topics)+len(lacks.Groups) > 0 {
+			return fmt.Sprintf("%s lacks %d topics and %d consumer groups", r.target.addr, len(lacks.Topics), len(lacks.Groups))
+		}
+		return ""
+	})
+	if err != nil {
+		r.step("%s; they are carried over later", err)
+	}
+	return ctx.Err()
+}
+
+func (r *run) read(ctx context.Context, addr string) (*metadata.Tables, error) {
+	return metadata.Read(ctx, r.Admin, metadata.Broker{Addr: addr, Cluster: r.Cluster, Group: r.Group})
+}
+
+// fence refuses new messages from now on, which clients then send elsewhere or again.
+func (r *run) fence(ctx context.Context) error {
+	r.fenced = true // also if the answer is lost
+	_, err := call(ctx, func(ctx context.Context) (any, error) {
+		return nil, r.Admin.UpdateBrokerConfig(ctx, r.Addr, fence(true))
+	})
+	if err == nil {
+		r.step("new messages are refused")
+	}
+	return err
+}
+
+func fence(on bool) map[string]string {
+	const key = "startAcceptSendRequestTimeStamp"
+	return map[string]string{key: settings.GroupSettings{Fenced: on}.Properties()[key]}
+}
+
+// catchUp waits until the target has every message, and reads the tables while this broker is still the master: as a slave
+// it would begin to take over the other's.
+func (r *run) catchUp(ctx context.Context) error {
+	last := int64(-1)
+	err := r.await(ctx, catchUpTimeout, fastPoll, func(ctx context.Context) string {
+		mine, err := r.maxOffset(ctx, r.Addr)
+		if err != nil {
+			return err.Error()
+		}
+		settled := mine == last // no request that was under way when the fence came
+		last = mine
+		theirs, err := r.maxOffset(ctx, r.target.addr)
+		switch {
+		case err != nil:
+			return err.Error()
+		case theirs < mine:
+			return fmt.Sprintf("%s lacks %d bytes", r.target.addr, mine-theirs)
+		case !settled:
+			return "messages that were under way are still being stored"
+		}
+		return ""
+	})
+	if err != nil {
+		return err
+	}
+	config, err := call(ctx, func(ctx context.Context) (map[string]string, error) { return r.Admin.BrokerConfig(ctx, r.Addr) })
+	if err != nil {
+		return err
+	}
+	for key, value := range fence(true) {
+		if config[key] != value {
+			return errors.New("somebody lifted the fence")
+		}
+	}
+	r.step("%s has every message", r.target.addr)
+	if r.tables, err = r.read(ctx, r.Addr); err != nil {
+		return err
+	}
+	return nil
+}
+
+// elect makes the target master, and waits until every name server that answers shows it.
+func (r *run) elect(ctx context.Context) error {
+	_, err := call(ctx, func(ctx context.Context) (*admin.ElectMasterResult, error) {
+		return r.Admin.ElectMaster(ctx, r.leader, admin.ElectMasterRequest{ClusterName: r.Cluster, BrokerName: r.Group, BrokerID: r.target.id})
+	})
+	if err != nil && !remoting.IsCode(err, remoting.ControllerMasterStillExist) {
+		// The answer may be lost and the election done: then taking back the fence would let two masters write.
+		if state, stateErr := r.syncState(ctx); stateErr != nil || state.MasterAddr != r.target.addr {
+			return errors.Join(err, stateErr)
+		}
+	}
+	r.fenced, r.withdrawn = false, false // nothing to take back: it is no master any more
+	r.step("the controllers made %s master", r.target.addr)
+	err = r.await(ctx, routeTimeout, 5*fastPoll, func(ctx context.Context) string {
+		answered := false
+		for _, server := range r.NameServers {
+			info, err := call(ctx, func(ctx context.Context) (*admin.ClusterInfo, error) { return r.Admin.ClusterInfo(ctx, server) })
+			if err != nil {
+				continue
+			}
+			answered = true
+			if shown := info.Brokers[r.Group].Addrs[admin.MasterID]; shown != r.target.addr {
+				return fmt.Sprintf("name server %s shows the master %q", server, shown)
+			}
+		}
+		if !answered {
+			return "no name server answers"
+		}
+		return ""
+	})
+	if err != nil {
+		r.step("%s; stopping all the same", err)
+		return nil
+	}
+	r.step("the name servers show the new master")
+	return nil
+}
+
+// carry writes to the new master what it lacks. From here on nothing is an error: mastership has moved.
+func (r *run) carry(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, carryTimeout)
+	defer cancel()
+	theirs, err := r.read(ctx, r.target.addr)
+	if err != nil {
+		r.step("topics, groups and offsets were not compared: %s", err)
+		return nil
+	}
+	lacks := metadata.ForNewMaster(r.tables, theirs)
+	if lacks.Empty() {
+		return nil
+	}
+	if err := lacks.Apply(ctx, r.Admin, r.target.addr, theirs, metadata.Limits{}); err != nil {
+		r.step("topics, groups and offsets were not carried over: %s", err)
+		return nil
+	}
+	r.step("carried over %d topics, %d consumer groups and %d consumer offsets", len(lacks.Topics), len(lacks.Groups), len(lacks.Offsets))
+	return nil
+}
+
+// awaitSyncStateSet waits until enough members are in sync without this one for the new master to take messages.
+func (r *run) awaitSyncStateSet(ctx context.Context) error {
+	config, err := call(ctx, func(ctx context.Context) (map[string]string, error) { return r.Admin.BrokerConfig(ctx, r.target.addr) })
+	wanted := 1
+	if err == nil {
+		_, _ = fmt.Sscan(config["minInSyncReplicas"], &wanted)
+	}
+	if wanted <= 1 {
+		return nil
+	}
+	err = r.await(ctx, syncSetTimeout, slowPoll, func(ctx context.Context) string {
+		state, err := r.syncState(ctx)
+		if err != nil {
+			return err.Error()
+		}
+		n := 0
+		for _, replica := range state.InSync {
+			if replica.Addr != r.Address && replica.Alive {
+				n++
+			}
+		}
+		if n < wanted {
+			return fmt.Sprintf("%d members are in sync without this one, minInSyncReplicas is %d", n, wanted)
+		}
+		return ""
+	})
+	if err != nil {
+		r.step("%s; stopping all the same", err)
+	}
+	return nil
+}
+
+// restore takes back what a handover did that came to nothing. It has time of its own: the handover's may be over.
+func (r *run) restore(ctx context.Context) {
+	properties := map[string]string{}
+	if r.fenced {
+		maps.Copy(properties, fence(false))
+	}
+	if r.withdrawn {
+		properties["brokerPermission"] = settings.GroupSettings{Permission: settings.ReadWrite}.Properties()["brokerPermission"]
+	}
+	if len(properties) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
+	defer cancel()
+	if err := r.Admin.UpdateBrokerConfig(ctx, r.Addr, properties); err != nil {
+		r.step("the broker could not be told to take messages again: %s", err)
+		return
+	}
+	r.step("the broker takes messages again until it stops")
+}

@@ -1,0 +1,246 @@
+package handover
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
+)
+
+const (
+	oldMaster = "old:1"
+	slave     = "slave:1"
+	elsewhere = "elsewhere:1"
+	quorum    = "quorum:1"
+	names     = "names:1"
+)
+
+// cluster is two groups, in memory: a, whose master hands over, and z.
+type cluster struct {
+	mu       sync.Mutex
+	master   string // of group a
+	alone    bool   // there is no group z
+	behind   int64  // bytes that the slave lacks; it catches up by half with every look
+	inSync   bool
+	configs  map[string]map[string]string
+	topics   map[string]map[string]admin.TopicConfig
+	offsets  map[string]map[string]int64 // of t@g, by broker and queue
+	requests int
+	// failing is the number of the request that is answered with an error, 0 for none; lost ones are done first.
+	failing int
+	lost    bool
+	history []string
+}
+
+func newCluster() *cluster {
+	config := func() map[string]string {
+		return settings.GroupSettings{Permission: settings.ReadWrite}.Properties()
+	}
+	topic := admin.TopicConfig{Name: "t", ReadQueues: 1, WriteQueues: 1, Perm: 6}
+	return &cluster{
+		master: oldMaster, inSync: true, behind: 1000,
+		configs: map[string]map[string]string{oldMaster: config(), slave: config(), elsewhere: config()},
+		topics:  map[string]map[string]admin.TopicConfig{oldMaster: {"t": topic}, slave: {"t": topic}},
+		offsets: map[string]map[string]int64{oldMaster: {"0": 9}, slave: {"0": 4}},
+	}
+}
+
+func (c *cluster) State(string) fakemq.State { return fakemq.Serving }
+
+func (c *cluster) Answer(addr string, request remoting.Request) (fakemq.Answer, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.requests++
+	failing := c.requests == c.failing
+	if failing && !c.lost {
+		return fakemq.Answer{Code: remoting.SystemError}, true
+	}
+	answer := c.answer(addr, request)
+	if failing {
+		return fakemq.Answer{Code: remoting.SystemError}, true
+	}
+	return answer, true
+}
+
+func (c *cluster) answer(addr string, request remoting.Request) fakemq.Answer {
+	body := func(v any) fakemq.Answer {
+		text, _ := json.Marshal(v) // plain data
+		return fakemq.Answer{Body: string(text)}
+	}
+	switch request.Code {
+	case remoting.ControllerGetMetadataInfo:
+		return fakemq.Answer{Fields: map[string]string{"isLeader": "true"}}
+	case remoting.ControllerGetSyncStateData:
+		state := admin.SyncState{MasterAddr: c.master, InSync: []admin.Replica{{ID: 1, Addr: oldMaster, Alive: true}}}
+		if c.inSync {
+			state.InSync = append(state.InSync, admin.Replica{ID: 2, Addr: slave, Alive: true})
+		}
+		return body(map[string]any{"replicasInfoTable": map[string]admin.SyncState{"a": state}})
+	case remoting.ControllerElectMaster:
+		c.master = slave
+		c.history = append(c.history, "elected")
+		return fakemq.Answer{Fields: map[string]string{"masterBrokerId": "2", "masterEpoch": "2", "syncStateSetEpoch": "1", "masterAddress": slave}, Body: "{}"}
+	case remoting.GetBrokerClusterInfo:
+		info := admin.ClusterInfo{Brokers: map[string]admin.BrokerData{"a": {Name: "a", Cluster: "c", Addrs: map[int64]string{0: c.master}}}}
+		if !c.alone {
+			info.Brokers["z"] = admin.BrokerData{Name: "z", Cluster: "c", Addrs: map[int64]string{0: elsewhere}}
+		}
+		return body(info)
+	case remoting.GetBrokerConfig:
+		var out strings.Builder
+		for key, value := range c.configs[addr] {
+			fmt.Fprintf(&out, "%s=%s\n", key, value)
+		}
+		return fakemq.Answer{Body: out.String()}
+	case remoting.UpdateBrokerConfig:
+		for line := range strings.Lines(string(request.Body)) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			c.configs[addr][key] = value
+			c.history = append(c.history, key+"="+value)
+		}
+		return fakemq.Answer{}
+	case remoting.GetBrokerRuntimeInfo:
+		offset := int64(5000)
+		if addr == slave {
+			offset -= c.behind
+			c.behind /= 2
+		}
+		return body(map[string]any{"table": map[string]string{"commitLogMaxOffset": fmt.Sprint(offset)}})
+	case remoting.GetBrokerHAStatus:
+		return body(admin.HAStatus{Master: addr == c.master})
+	case remoting.GetAllTopicConfig:
+		return body(map[string]any{"topicConfigTable": c.topics[addr], "dataVersion": admin.DataVersion{}})
+	case remoting.GetAllSubscriptionGroupConfig:
+		return body(map[string]any{"subscriptionGroupTable": map[string]admin.SubscriptionGroup{"g": admin.NewSubscriptionGroup("g")}, "dataVersion": admin.DataVersion{}})
+	case remoting.GetAllConsumerOffset:
+		return body(map[string]any{"offsetTable": map[string]map[string]int64{"t@g": c.offsets[addr]}})
+	case remoting.UpdateConsumerOffset:
+		if c.master != addr {
+			c.history = append(c.history, "carried too early")
+		}
+		var offset int64
+		_, _ = fmt.Sscan(request.Fields["commitOffset"], &offset)
+		c.offsets[addr][request.Fields["queueId"]] = offset
+		return fakemq.Answer{}
+	}
+	return fakemq.Answer{Code: remoting.RequestCodeNotSupported}
+}
+
+func (c *cluster) handOver(t *testing.T, drain time.Duration) (log []string, err error) {
+	t.Helper()
+	rc := remoting.NewClient(remoting.Options{Dialer: fakemq.Dialer(c)})
+	defer rc.Close()
+	err = Master{
+		Admin: admin.New(rc), Addr: oldMaster, Address: oldMaster, Cluster: "c", Group: "a", Mode: settings.ControllerMode,
+		NameServers: []string{names}, Controllers: []string{quorum}, Drain: drain,
+		Log: func(format string, args ...any) { log = append(log, fmt.Sprintf(format, args...)) },
+	}.Run(t.Context())
+	return log, err
+}
+
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		alone   bool
+		history string
+	}{
+		{"others take over the traffic", false, "brokerPermission=4 startAcceptSendRequestTimeStamp=4102444800000 elected"},
+		{"the only group", true, "startAcceptSendRequestTimeStamp=4102444800000 elected"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster()
+			c.alone = test.alone
+			log, err := c.handOver(t, time.Second)
+			if err != nil {
+				t.Fatalf("%v after %q", err, log)
+			}
+			if got := strings.Join(c.history, " "); got != test.history {
+				t.Errorf("did %q, want %q", got, test.history)
+			}
+			if c.offsets[slave]["0"] != 9 {
+				t.Errorf("the new master has the offset %d of the old one's 9", c.offsets[slave]["0"])
+			}
+			if c.behind != 0 {
+				t.Errorf("the new master lacks %d bytes", c.behind)
+			}
+		})
+	}
+}
+
+func TestNobodyTakesOver(t *testing.T) {
+	t.Parallel()
+	c := newCluster()
+	c.inSync = false
+	if _, err := c.handOver(t, time.Second); !errors.Is(err, ErrNoTarget) || len(c.history) > 0 {
+		t.Errorf("%v, did %q", err, c.history)
+	}
+	c = newCluster()
+	c.master = slave
+	if log, err := c.handOver(t, time.Second); err != nil || len(c.history)+len(log) > 0 {
+		t.Errorf("a slave that stops: %v, did %q, said %q", err, c.history, log)
+	}
+}
+
+// TestEveryFailure lets each request fail, once before it has an effect and once after: either mastership moves with every
+// message, or the broker takes messages as before.
+func TestEveryFailure(t *testing.T) {
+	t.Parallel()
+	whole := newCluster()
+	if _, err := whole.handOver(t, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for _, lost := range []bool{false, true} {
+		for n := 1; n <= whole.requests; n++ {
+			t.Run(fmt.Sprintf("%d lost %t", n, lost), func(t *testing.T) {
+				t.Parallel()
+				c := newCluster()
+				c.failing, c.lost = n, lost
+				before := maps.Clone(c.configs[oldMaster])
+				log, err := c.handOver(t, time.Second)
+				switch {
+				case c.master == slave && c.behind != 0:
+					t.Errorf("the new master lacks %d bytes: %q", c.behind, log)
+				case c.master == slave && err != nil:
+					t.Errorf("mastership moved, and yet: %v", err)
+				case c.master == oldMaster && err == nil:
+					t.Errorf("nothing happened, and no word of it: %q", log)
+				case c.master == oldMaster && !maps.Equal(before, c.configs[oldMaster]):
+					t.Errorf("left as %v: %q", c.configs[oldMaster], log)
+				}
+			})
+		}
+	}
+}
+
+// TestTwoAtOnce: two groups hand over at the same time, and one of them is always there for producers.
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newCluster()
+	c.configs[elsewhere]["brokerPermission"] = "4" // z began first, and a has the smaller name: z steps back
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-time.After(1500 * time.Millisecond):
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.configs[elsewhere]["brokerPermission"] = "6"
+		}
+	}()
+	if log, err := c.handOver(t, time.Second); err != nil || c.master != slave {
+		t.Errorf("%v: %q", err, log)
+	}
+}

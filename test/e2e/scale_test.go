@@ -1,0 +1,304 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+const (
+	scaleTopics = 300
+	scaleGroups = 100
+)
+
+// A user scales broker groups out and in with kubectl. New groups know everything that the old ones do before clients see
+// them; a group that leaves is consumed first, and one that comes back goes on where it was.
+func scaling(t *testing.T, w *world) {
+	ctx := t.Context()
+	c := small(w.namespace(t, "scale", kit.Restricted))
+	ok(t, c.Apply(ctx, manifest(t, "scale.yaml")))
+	ok(t, c.AwaitReady(ctx, smallLimit))
+	c.Log.Printf("Ready")
+	for _, part := range []struct {
+		name string
+		tell func(*testing.T, *world, *kit.Installation)
+	}{
+		{"Out", scaleOut}, {"In", scaleIn}, {"Back", scaleBack}, {"FewerSlaves", fewerSlaves},
+	} {
+		if !t.Run(part.name, func(t *testing.T) { part.tell(t, w, small(in(t, c.Namespace))) }) {
+			return
+		}
+	}
+}
+
+// brokerOf is where a pod's broker answers.
+func brokerOf(c *kit.Installation, pod string) string { return pod + "." + c.Name + ":10911" }
+
+// masterOf is where a group's master answers.
+func masterOf(t *testing.T, c *kit.Installation, group int) string {
+	t.Helper()
+	pod, err := c.Master(t.Context(), group)
+	ok(t, err)
+	return brokerOf(c, pod)
+}
+
+func resize(t *testing.T, w *world, c *kit.Installation, groups int) {
+	t.Helper()
+	c.Log.Printf("kubectl scale broker %s --replicas=%d", c.Broker, groups)
+	_, err := w.place.Kubectl(t.Context(), "-n", c.Name, "scale", "broker", c.Broker, fmt.Sprintf("--replicas=%d", groups))
+	ok(t, err)
+}
+
+// groupsAre waits until the groups are open and there are so many.
+func groupsAre(t *testing.T, c *kit.Installation, groups int, limit time.Duration) {
+	t.Helper()
+	ok(t, c.Await(t.Context(), fmt.Sprintf("%d open groups", groups), limit, func(ctx context.Context) error {
+		b, err := c.Status(ctx)
+		if err != nil {
+			return err
+		}
+		var states []string
+		for _, g := range b.Status.Groups {
+			states = append(states, g.Name+" "+g.State)
+			if g.State != "open" || g.Master == "" {
+				return errors.New(strings.Join(states, ", "))
+			}
+		}
+		if len(states) != groups {
+			return fmt.Errorf("groups %v", states)
+		}
+		return nil
+	}))
+	ok(t, c.AwaitReady(t.Context(), limit))
+}
+
+func ledger(t *testing.T, c *kit.Installation, options kit.LedgerOptions) *kit.Verdict {
+	t.Helper()
+	options.NameServers = c.Address()
+	l, err := c.StartLedger(t.Context(), options)
+	ok(t, err)
+	v, err := l.Verdict(t.Context(), options.Duration+ledgerLimit)
+	ok(t, err)
+	c.Log.Printf("ledger %s %s: %s", options.Topic, options.Only, v)
+	return v
+}
+
+// variety is one topic of each kind that there is.
+func variety(i int) admin.TopicConfig {
+	topic := admin.TopicConfig{
+		Name: fmt.Sprintf("topic-%03d", i), ReadQueues: 1 + i%7, WriteQueues: 1 + i%7, Perm: admin.PermRead | admin.PermWrite,
+		Attributes: map[string]string{"message.type": []string{"NORMAL", "FIFO", "DELAY", "TRANSACTION"}[i%4]},
+	}
+	if i%10 == 9 {
+		topic.Perm = admin.PermRead
+	}
+	topic.Order = i%6 == 5
+	return topic
+}
+
+// users drops what RocketMQ makes itself.
+func users(t *testing.T, c *kit.Installation, broker, group string) (map[string]admin.TopicConfig, map[string]admin.SubscriptionGroup) {
+	t.Helper()
+	topics, _, err := c.Admin.Topics(t.Context(), broker)
+	ok(t, err)
+	maps.DeleteFunc(topics, func(name string, _ admin.TopicConfig) bool { return admin.IsSystemTopic(name, c.Broker, group) })
+	groups, _, err := c.Admin.Groups(t.Context(), broker)
+	ok(t, err)
+	maps.DeleteFunc(groups, func(name string, _ admin.SubscriptionGroup) bool { return admin.IsSystemGroup(name) })
+	return topics, groups
+}
+
+func scaleOut(t *testing.T, w *world, c *kit.Installation) {
+	ctx := t.Context()
+	source := masterOf(t, c, 0)
+	var topics []admin.TopicConfig
+	for i := range scaleTopics {
+		topics = append(topics, variety(i))
+	}
+	var groups []admin.SubscriptionGroup
+	for i := range scaleGroups {
+		group := admin.NewSubscriptionGroup(fmt.Sprintf("group-%03d", i))
+		group.RetryMaxTimes, group.ConsumeOrderly, group.ConsumeTimeoutMinutes = i%5, i%2 == 0, 3+i
+		groups = append(groups, group)
+	}
+	_, err := c.Admin.PutTopics(ctx, source, nil, topics)
+	ok(t, err)
+	_, err = c.Admin.PutGroups(ctx, source, nil, groups)
+	ok(t, err)
+	c.Log.Printf("%s has %d topics and %d consumer groups more", c.Group(0), scaleTopics, scaleGroups)
+	// This consumer has been there, is away now, and begins at the end of queues that it does not know.
+	ledger(t, c, kit.LedgerOptions{Topic: "away", Messages: 50, FromLast: true})
+
+	began := time.Now()
+	resize(t, w, c, 2)
+	groupsAre(t, c, 2, 3*time.Minute)
+	c.Log.Printf("the new group is open after %.1f s", time.Since(began).Seconds())
+	target := masterOf(t, c, 1)
+	wantTopics, wantGroups := users(t, c, source, c.Group(0))
+	gotTopics, gotGroups := users(t, c, target, c.Group(1))
+	if len(wantTopics) < scaleTopics || len(wantGroups) < scaleGroups {
+		t.Fatalf("the source has only %d topics and %d groups", len(wantTopics), len(wantGroups))
+	}
+	if diff := cmp.Diff(wantTopics, gotTopics, cmp.Comparer(admin.TopicConfig.Equal)); diff != "" {
+		t.Errorf("topics differ (-source +new group):\n%s", diff)
+	}
+	if diff := cmp.Diff(wantGroups, gotGroups, cmp.Comparer(admin.SubscriptionGroup.Equal)); diff != "" {
+		t.Errorf("consumer groups differ (-source +new group):\n%s", diff)
+	}
+	sent := ledger(t, c, kit.LedgerOptions{Topic: "away", Only: "produce", Messages: 200})
+	if sent.Groups[c.Group(1)].Acked == 0 {
+		t.Errorf("the new group got no messages: %v", sent.Groups)
+	}
+	ok(t, c.DeletePod(ctx, "away", true))
+	got := ledger(t, c, kit.LedgerOptions{Topic: "away", Only: "consume", Run: sent.Run, Messages: sent.Acked, Duration: time.Minute, FromLast: true})
+	if got.Received != sent.Acked {
+		t.Errorf("a consumer that was away got %d of %d messages", got.Received, sent.Acked)
+	}
+	if v := sendAndReceive(t, c, "made-later", 100); v.Groups[c.Group(1)].Acked == 0 {
+		t.Errorf("a topic made later is not on the new group: %v", v.Groups)
+	}
+}
+
+func scaleIn(t *testing.T, w *world, c *kit.Installation) {
+	ctx := t.Context()
+	ledger(t, c, kit.LedgerOptions{Topic: "slow", Messages: 20})
+	ok(t, c.DeletePod(ctx, "slow", true))
+	waiting := ledger(t, c, kit.LedgerOptions{Topic: "slow", Only: "produce", Messages: 100})
+	held := waiting.Groups[c.Group(1)].Acked
+	if held == 0 {
+		t.Fatalf("nothing was sent to %s", c.Group(1))
+	}
+	drains := func(what string) {
+		t.Helper()
+		ok(t, c.Await(ctx, "the drain to wait for "+what, time.Minute, func(ctx context.Context) error {
+			condition, err := c.Condition(ctx, "Broker", c.Broker, v1alpha1.ConditionDraining)
+			if err != nil {
+				return err
+			}
+			if condition == nil || condition.Status != metav1.ConditionTrue || !strings.Contains(condition.Message, what) {
+				return fmt.Errorf("condition Draining: %+v", condition)
+			}
+			c.Log.Printf("Draining: %s", condition.Message)
+			return nil
+		}))
+	}
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "traffic", Duration: 100 * time.Second}, func() {
+		time.Sleep(5 * time.Second)
+		resize(t, w, c, 1)
+		lag := fmt.Sprintf("consumer group slow lags %d", held)
+		drains(lag)
+		resize(t, w, c, 2) // a change of mind
+		groupsAre(t, c, 2, time.Minute)
+		c.Log.Printf("cancelled")
+		resize(t, w, c, 1)
+		drains(lag)
+		got := ledger(t, c, kit.LedgerOptions{Topic: "slow", Only: "consume", Run: waiting.Run, Messages: waiting.Acked, Duration: time.Minute})
+		if got.Received < waiting.Acked {
+			t.Errorf("of %d messages that were waiting %d came", waiting.Acked, got.Received)
+		}
+		groupsAre(t, c, 1, 2*time.Minute)
+	})
+	if v.Lost != 0 || v.SendErrors != 0 {
+		t.Errorf("%d messages lost, %d sends failed", v.Lost, v.SendErrors)
+	}
+	var claims corev1.PersistentVolumeClaimList
+	ok(t, c.Client.List(ctx, &claims, client.InNamespace(c.Name)))
+	kept := slices.DeleteFunc(claims.Items, func(claim corev1.PersistentVolumeClaim) bool { return !strings.Contains(claim.Name, c.Group(1)) })
+	if len(kept) != groupMembers {
+		t.Errorf("%d volumes of the group are kept, want %d", len(kept), groupMembers)
+	}
+}
+
+// scaleBack grows onto the volumes that were kept.
+func scaleBack(t *testing.T, w *world, c *kit.Installation) {
+	ctx := t.Context()
+	resize(t, w, c, 2)
+	groupsAre(t, c, 2, 3*time.Minute)
+	b, err := c.Status(ctx)
+	ok(t, err)
+	c.Log.Printf("masters %s", b.Status.Masters)
+	ok(t, c.DeletePod(ctx, "traffic", true))
+	// Nothing of what was consumed comes again, and what is sent now comes.
+	if v := ledger(t, c, kit.LedgerOptions{Topic: "traffic", Messages: 100}); v.Lost != 0 || v.Duplicates != 0 || v.Groups[c.Group(1)].Acked == 0 {
+		t.Errorf("after the return: %s", v)
+	}
+	stats, err := c.Admin.ConsumeStats(ctx, masterOf(t, c, 1), "slow")
+	ok(t, err)
+	if lag := stats.Lag(); lag != 0 || len(stats.Queues) == 0 {
+		t.Errorf("group slow lags %d in %d queues of the group that came back", lag, len(stats.Queues))
+	}
+}
+
+// fewerSlaves removes the member that is master.
+func fewerSlaves(t *testing.T, w *world, c *kit.Installation) {
+	ctx := t.Context()
+	first := c.Member(0, 0)
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "handover", Duration: 150 * time.Second}, func() {
+		time.Sleep(5 * time.Second)
+		if master, err := c.Master(ctx, 0); err != nil {
+			t.Error(err)
+		} else if master == first {
+			pod, err := c.Pod(ctx, first)
+			ok(t, err)
+			text := followLog(ctx, t, c, first)
+			c.Log.Printf("kubectl delete pod %s, the master", first)
+			ok(t, c.DeletePod(ctx, first, false))
+			for line := range strings.Lines(<-text) {
+				if strings.Contains(line, "handover") {
+					c.Log.Printf("%s", strings.TrimSpace(line))
+				}
+			}
+			ok(t, c.AwaitPodReady(ctx, first, pod.UID, 2*time.Minute))
+		}
+		ok(t, c.AwaitReady(ctx, 2*time.Minute))
+		if master, err := c.Master(ctx, 0); err != nil || master == first {
+			t.Fatalf("master %s, %v", master, err)
+		}
+		c.Log.Printf("spec.replicaPerGroup: 0")
+		_, err := w.place.Kubectl(ctx, "-n", c.Name, "patch", "broker", c.Broker, "--type=merge", "-p", `{"spec":{"replicaPerGroup":0}}`)
+		ok(t, err)
+		ok(t, c.Await(ctx, "groups of one member", 2*time.Minute, func(ctx context.Context) error {
+			b, err := c.Status(ctx)
+			if err != nil {
+				return err
+			}
+			if b.Status.Members != "2/2" || b.Status.Masters != first+" "+c.Member(1, 0) {
+				return fmt.Errorf("members %s, masters %s", b.Status.Members, b.Status.Masters)
+			}
+			return nil
+		}))
+	})
+	if v.Lost != 0 || v.SendErrors != 0 {
+		t.Errorf("%d messages lost, %d sends failed", v.Lost, v.SendErrors)
+	}
+}
+
+// followLog reads a pod's log to its end.
+func followLog(ctx context.Context, t *testing.T, c *kit.Installation, pod string) <-chan string {
+	t.Helper()
+	out := make(chan string, 1)
+	go func() {
+		text, err := c.Logs(ctx, pod, kit.RocketMQContainer, kit.LogFollow())
+		if err != nil && ctx.Err() == nil {
+			text += err.Error()
+		}
+		out <- text
+	}()
+	return out
+}
