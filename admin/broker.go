@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -43,6 +44,19 @@ func (r RuntimeInfo) ConsumeQueueDiskRatio() float64 { return r.ratio("consumeQu
 
 func (r RuntimeInfo) ratio(key string) float64 {
 	f, _ := strconv.ParseFloat(r[key], 64)
+	return f
+}
+
+// InTPS is how many messages a second the broker took in the last 10 s, OutTPS how many it handed out.
+func (r RuntimeInfo) InTPS() float64 { return r.firstNumber("putTps") }
+
+// OutTPS is described at InTPS.
+func (r RuntimeInfo) OutTPS() float64 { return r.firstNumber("getTransferredTps") }
+
+// firstNumber reads the first of "1.5 2.5 3.5", the averages of 10 s, 1 min and 10 min (StoreStatsService.getPutTps).
+func (r RuntimeInfo) firstNumber(key string) float64 {
+	first, _, _ := strings.Cut(strings.TrimSpace(r[key]), " ")
+	f, _ := strconv.ParseFloat(first, 64)
 	return f
 }
 

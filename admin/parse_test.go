@@ -44,7 +44,14 @@ func TestParsePeers(t *testing.T) {
 func TestRuntimeInfoWithoutFigures(t *testing.T) {
 	r := RuntimeInfo{"commitLogDiskRatio": "much", "bootTimestamp": "today"}
 	if r.Version() != "" || r.Active() || r.CommitLogMaxOffset() != 0 || r.CommitLogDiskRatio() != 0 ||
-		r.ConsumeQueueDiskRatio() != 0 || !r.BootTime().Equal(time.Time{}) {
+		r.ConsumeQueueDiskRatio() != 0 || r.InTPS() != 0 || r.OutTPS() != 0 || !r.BootTime().Equal(time.Time{}) {
 		t.Errorf("figures appeared from %v", r)
+	}
+}
+
+func TestRuntimeInfoRates(t *testing.T) {
+	r := RuntimeInfo{"putTps": "12.5 10.0 3.25", "getTransferredTps": " 7.0  "}
+	if r.InTPS() != 12.5 || r.OutTPS() != 7 {
+		t.Errorf("rates are %v in, %v out", r.InTPS(), r.OutTPS())
 	}
 }
