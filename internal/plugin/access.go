@@ -1,0 +1,87 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/plugin/forward"
+)
+
+// Access is a Kubernetes cluster as the user reaches it.
+type Access struct {
+	Client client.Client
+	// Namespace is the one that the user has chosen.
+	Namespace string
+	// Forward connects to a port of a pod.
+	Forward func(ctx context.Context, pod types.NamespacedName, port int) (net.Conn, error)
+}
+
+// Connect takes cluster, user and namespace from the kubeconfig and the flags. It sends nothing yet.
+func Connect(flags *genericclioptions.ConfigFlags) (*Access, error) {
+	namespace, _, err := flags.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig (--kubeconfig, KUBECONFIG): %w", err)
+	}
+	config, err := flags.ToRESTConfig()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig (--kubeconfig, KUBECONFIG): %w", err)
+	}
+	if raw, err := flags.ToRawKubeConfigLoader().RawConfig(); err == nil && len(raw.Clusters) == 0 && config.Host == clientcmd.ClusterDefaults.Server {
+		return nil, errors.New("no Kubernetes cluster is configured: set KUBECONFIG, or give --kubeconfig or --server")
+	}
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	config.WarningHandler = rest.NewWarningWriter(os.Stderr, rest.WarningWriterOptions{Deduplicate: true})
+	c, err := client.New(config, client.Options{Scheme: scheme, Mapper: kinds()})
+	if err != nil {
+		return nil, fmt.Errorf("reach %s: %w", config.Host, err)
+	}
+	forwarder, err := forward.New(config)
+	if err != nil {
+		return nil, fmt.Errorf("reach %s: %w", config.Host, err)
+	}
+	return &Access{Client: c, Namespace: namespace, Forward: forwarder.Dial}, nil
+}
+
+// kinds are those that are read. To ask the API server for them would take further requests, which heed no context.
+func kinds() meta.RESTMapper {
+	mapper := meta.NewDefaultRESTMapper(nil)
+	for _, kind := range []string{"Broker", "NameService", "Controller"} {
+		mapper.Add(v1alpha1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
+	}
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Pod"), meta.RESTScopeNamespace)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
+	return mapper
+}
+
+// list reads RocketMQ resources of a namespace, or of all if it is "".
+func (a *Access) list(ctx context.Context, namespace string, into client.ObjectList) error {
+	err := a.Client.List(ctx, into, client.InNamespace(namespace))
+	switch {
+	case apierrors.IsNotFound(err):
+		return fmt.Errorf("this Kubernetes cluster has no RocketMQ resources: install the operator (install-operator.sh), or choose another --context: %w", err)
+	case err != nil:
+		return fmt.Errorf("list RocketMQ resources: %w", err)
+	}
+	return nil
+}

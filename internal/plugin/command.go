@@ -1,0 +1,105 @@
+// Package plugin is kubectl rocketmq: it shows RocketMQ clusters as their resources and their servers see them.
+//
+// A command collects a report and prints it as text, JSON or YAML. A report that lacks something is printed all the
+// same, and the command fails with what is missing.
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+)
+
+// defaultTimeout is long enough for thousands of consumer groups.
+const defaultTimeout = 30 * time.Second
+
+// options are the command line's.
+type options struct {
+	kubeconfig *genericclioptions.ConfigFlags
+	connect    func(*genericclioptions.ConfigFlags) (*Access, error)
+
+	output        string
+	timeout       time.Duration
+	broker        string
+	allNamespaces bool
+	system        bool
+}
+
+// Command is kubectl rocketmq; connect is Connect, or a test's.
+func Command(connect func(*genericclioptions.ConfigFlags) (*Access, error)) *cobra.Command {
+	o := &options{kubeconfig: genericclioptions.NewConfigFlags(true), connect: connect}
+	o.kubeconfig.CacheDir, o.kubeconfig.Timeout, o.kubeconfig.DisableCompression = nil, nil, nil // no use here
+
+	root := &cobra.Command{
+		Use:           "kubectl-rocketmq",
+		Short:         "See what RocketMQ clusters do",
+		Long:          "See what RocketMQ clusters do: their resources, brokers, topics, consumer groups and lags.\nServers in pods are reached through the API server, so that it works wherever kubectl does.",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl rocketmq"},
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	flags := root.PersistentFlags()
+	o.kubeconfig.AddFlags(flags)
+	flags.StringVarP(&o.output, "output", "o", "", "json or yaml instead of text")
+	flags.DurationVar(&o.timeout, "timeout", defaultTimeout, "how long a command may take")
+	o.completeFlag(root, "output", func(context.Context, *Access) ([]string, error) { return []string{"json", "yaml"}, nil })
+	o.completeFlag(root, "namespace", namespaceNames)
+	o.completeFlag(root, "context", func(context.Context, *Access) ([]string, error) { return o.contextNames() })
+
+	root.AddCommand(o.statusCommand(), o.clustersCommand(), o.topicsCommand(), o.groupsCommand(), o.lagCommand(), o.brokersCommand())
+	return root
+}
+
+// chooses adds the flag of commands that are about one Broker.
+func (o *options) chooses(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().StringVar(&o.broker, "broker", "", "the Broker resource to ask, if the namespace has several")
+	o.completeFlag(cmd, "broker", brokerNames)
+	return cmd
+}
+
+// run makes a report and prints it.
+func (o *options) run(collect func(ctx context.Context, a *Access, args []string) (report, error)) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		switch o.output {
+		case "", "json", "yaml":
+		default:
+			return fmt.Errorf("unknown output %q: use json or yaml", o.output)
+		}
+		if o.timeout <= 0 {
+			return fmt.Errorf("--timeout %s leaves no time: use something like 30s", o.timeout)
+		}
+		a, err := o.connect(o.kubeconfig)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), o.timeout)
+		defer cancel()
+		found, err := collect(ctx, a, args)
+		if found != nil {
+			if err := write(cmd.OutOrStdout(), found, o.output); err != nil {
+				return err
+			}
+		}
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return fmt.Errorf("%w\nit took longer than --timeout %s: give it more if the servers are well", err, o.timeout)
+		}
+		return err
+	}
+}
+
+// arguments bounds their number (most -1: any) and says what is missing.
+func arguments(least, most int, missing string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return fmt.Errorf("%s needs %s", cmd.CommandPath(), missing)
+		case most >= 0 && len(args) > most:
+			return fmt.Errorf("unexpected argument %q: see %s --help", args[most], cmd.CommandPath())
+		}
+		return nil
+	}
+}
