@@ -29,36 +29,26 @@ func gracefulStop(t *testing.T, _ *world, c *kit.Installation) {
 	if slave == master {
 		slave = c.Member(group, 1)
 	}
-	others := []string{c.NameServers(quickstartNameServers)[2], c.Controllers(quickstartControllers)[2], slave}
-	for _, pods := range [][]string{others, {master}} {
-		ends := map[string]<-chan ending{}
-		uids := map[string]*corev1.Pod{}
-		for _, name := range pods {
-			pod, err := c.Pod(ctx, name)
-			ok(t, err)
-			uids[name] = pod
-			ends[name] = watchEnding(ctx, t, c.Namespace, pod)
-		}
-		for _, name := range pods {
-			c.Log.Printf("kubectl delete pod %s", name)
-			ok(t, c.DeletePod(ctx, name, false))
-		}
-		for _, name := range pods {
-			end := <-ends[name]
-			ok(t, end.err)
-			c.Log.Printf("%s ended with exit code %d after %.1f s of its %d s", name, end.code, end.took.Seconds(), *uids[name].Spec.TerminationGracePeriodSeconds)
-			if end.code != 0 {
-				t.Errorf("java in %s ended with exit code %d, want 0", name, end.code)
-			}
-			if grace := time.Duration(*uids[name].Spec.TerminationGracePeriodSeconds) * time.Second; end.took >= grace {
-				t.Errorf("%s took %s, its whole grace period", name, end.took)
+	stopInOrder(t, c, c.NameServers(quickstartNameServers)[2], c.Controllers(quickstartControllers)[2], slave)
+	// Its traffic goes to the other group while the master hands over, and no producer notices.
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "handing-over", Duration: 100 * time.Second}, func() {
+		time.Sleep(5 * time.Second)
+		log := followLog(ctx, t, c, master)
+		stopInOrder(t, c, master)
+		said := <-log
+		for line := range strings.Lines(said) {
+			if strings.Contains(line, "handover") {
+				c.Log.Printf("%s", strings.TrimSpace(line))
 			}
 		}
-		for _, name := range pods {
-			ok(t, c.AwaitPodReady(ctx, name, uids[name].UID, 2*time.Minute))
+		if !strings.Contains(said, "handed over") {
+			t.Errorf("%s did not hand over", master)
 		}
-		ok(t, c.AwaitReady(ctx, 2*time.Minute))
-	}
+		if now, err := c.Master(ctx, group); err != nil || now != slave {
+			t.Errorf("master of group %d is %s (%v), want %s", group, now, err, slave)
+		}
+	})
+	undisturbed(t, v)
 	for _, name := range []string{slave, master} {
 		text, err := c.Logs(ctx, name, kit.RocketMQContainer)
 		ok(t, err)
@@ -66,6 +56,40 @@ func gracefulStop(t *testing.T, _ *world, c *kit.Installation) {
 			t.Errorf("the log of %s does not say \"last shutdown normally\", so an abort file was left", name)
 		}
 	}
+}
+
+// stopInOrder deletes pods, and expects that java ends by itself in time and that all are back.
+func stopInOrder(t *testing.T, c *kit.Installation, pods ...string) {
+	t.Helper()
+	ctx := t.Context()
+	ends := map[string]<-chan ending{}
+	before := map[string]*corev1.Pod{}
+	for _, name := range pods {
+		pod, err := c.Pod(ctx, name)
+		ok(t, err)
+		before[name] = pod
+		ends[name] = watchEnding(ctx, t, c.Namespace, pod)
+	}
+	for _, name := range pods {
+		c.Log.Printf("kubectl delete pod %s", name)
+		ok(t, c.DeletePod(ctx, name, false))
+	}
+	for _, name := range pods {
+		end := <-ends[name]
+		ok(t, end.err)
+		grace := time.Duration(*before[name].Spec.TerminationGracePeriodSeconds) * time.Second
+		c.Log.Printf("%s ended with exit code %d after %.1f s of its %s", name, end.code, end.took.Seconds(), grace)
+		if end.code != 0 {
+			t.Errorf("java in %s ended with exit code %d, want 0", name, end.code)
+		}
+		if end.took >= grace {
+			t.Errorf("%s took %s, its whole grace period", name, end.took)
+		}
+	}
+	for _, name := range pods {
+		ok(t, c.AwaitPodReady(ctx, name, before[name].UID, 2*time.Minute))
+	}
+	ok(t, c.AwaitReady(ctx, 2*time.Minute))
 }
 
 // ending is how a pod's server ended.

@@ -47,6 +47,8 @@ type LedgerOptions struct {
 	// Rate is in messages a second; 0 for as fast as it goes.
 	Rate     int
 	Duration time.Duration
+	// Poll is how often clients look for new routes; their default (30 s) if 0.
+	Poll time.Duration
 	// AvoidNode is a node that the ledger's pod must not run on.
 	AvoidNode string
 }
@@ -72,6 +74,9 @@ func (o LedgerOptions) args() []string {
 	args := []string{
 		"--name-servers=" + o.NameServers, "--topic=" + o.Topic, "--group=" + o.Topic, "--create-topic",
 		"--drain=" + ledgerDrain.String(), "--messages=" + strconv.Itoa(o.Messages), "--duration=" + o.Duration.String(),
+	}
+	if o.Poll > 0 {
+		args = append(args, "--poll="+o.Poll.String())
 	}
 	if o.Only != "" {
 		args = append(args, "--only="+o.Only)
