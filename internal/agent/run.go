@@ -223,6 +223,7 @@ func (c *config) handOver(ctx context.Context, in render.Input, client *admin.Cl
 		Cluster: now.Broker.ClusterName, Group: group, Mode: now.Broker.Mode,
 		NameServers: now.Broker.NameServers, Controllers: now.Broker.Controllers,
 		Drain: time.Duration(now.Broker.DrainSeconds) * time.Second,
+		Limit: time.Duration(now.Broker.GraceSeconds()-settings.StopSeconds) * time.Second,
 		Log:   func(format string, args ...any) { logf("INFO", format, args...) },
 	}.Run(ctx)
 	if err != nil {

@@ -36,11 +36,6 @@ type GroupState struct {
 	Since   metav1.Time
 }
 
-// graceSeconds leaves time for a handover and for java to flush its store.
-func graceSeconds(b *v1alpha1.Broker) int64 {
-	return max(120, int64(DrainSeconds(b))+90)
-}
-
 // Broker objects that all groups share: headless Service and settings.
 func (c Cluster) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.Object, error) {
 	config, err := configMap(b, Broker, settings.Settings{
@@ -77,7 +72,7 @@ func (c Cluster) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState, deps
 	set, err := statefulSet(b, group, HeadlessService(b.Name, Broker), state.Members, podSpec{
 		component: Broker, role: settings.Broker, labels: maps.Clone(labels), selector: selector,
 		image: Image(b.Spec.BrokerImage), agentImage: c.AgentImage, configMap: ConfigMap(b.Name, Broker), hash: sum,
-		hostNetwork: b.Spec.HostNetwork, graceSecond: graceSeconds(b), nameServers: deps.NameServerService,
+		hostNetwork: b.Spec.HostNetwork, graceSecond: settings.BrokerSettings{DrainSeconds: DrainSeconds(b)}.GraceSeconds(), nameServers: deps.NameServerService,
 		ports: []corev1.ContainerPort{
 			{Name: "broker", ContainerPort: settings.BrokerPort, Protocol: corev1.ProtocolTCP},
 			{Name: "broker-fast", ContainerPort: settings.BrokerFastPort, Protocol: corev1.ProtocolTCP},

@@ -17,8 +17,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
-// Bounds of the steps. With the drain they stay below the time that a pod gets to stop (desired.graceSeconds), java's
-// own ten seconds included.
+// Bounds of the steps, within Master.Limit.
 const (
 	callTimeout     = 3 * time.Second  // of one request
 	tablesTimeout   = 15 * time.Second // until the target knows every topic and group
@@ -47,6 +46,8 @@ type Master struct {
 	NameServers, Controllers []string
 	// Drain is how long producers get to leave, 0 for not at all.
 	Drain time.Duration
+	// Limit is how long all of it may take.
+	Limit time.Duration
 	// Log gets a line for each step.
 	Log func(format string, args ...any)
 }
@@ -72,7 +73,9 @@ type run struct {
 // it was; the broker then takes messages as before. The end of ctx ends it at once.
 func (m Master) Run(ctx context.Context) error {
 	r := &run{Master: m, began: time.Now()}
-	err := r.run(ctx)
+	limited, cancel := context.WithTimeout(ctx, m.Limit)
+	defer cancel()
+	err := r.run(limited)
 	if err != nil {
 		r.restore(ctx)
 	}
@@ -196,9 +199,13 @@ func (r *run) leave(ctx context.Context, check func(context.Context) error) erro
 	if r.Drain == 0 {
 		return nil
 	}
-	if len(r.writableElsewhere(ctx)) == 0 {
+	if len(r.masters(ctx)) == 0 {
 		r.step("no other group can take messages meanwhile, so there is no drain")
 		return nil
+	}
+	// One that hands over now is back soon.
+	if !r.awaitWritable(ctx) {
+		return ctx.Err()
 	}
 	deadline := time.Now().Add(r.Drain)
 	for {
@@ -216,18 +223,25 @@ func (r *run) leave(ctx context.Context, check func(context.Context) error) erro
 			return err
 		}
 		r.withdrawn = false
-		limit := r.Drain + catchUpTimeout
-		if err := r.await(ctx, limit, slowPoll, func(ctx context.Context) string {
-			if len(r.writableElsewhere(ctx)) == 0 {
-				return "no other group takes messages"
-			}
-			return ""
-		}); err != nil {
-			r.step("%s; going on without a drain", err)
-			return nil
+		if !r.awaitWritable(ctx) {
+			return ctx.Err()
 		}
 		deadline = time.Now().Add(r.Drain)
 	}
+}
+
+// awaitWritable waits until another group takes messages, as long as its own handover may last.
+func (r *run) awaitWritable(ctx context.Context) bool {
+	err := r.await(ctx, r.Drain+catchUpTimeout, slowPoll, func(ctx context.Context) string {
+		if len(r.writableElsewhere(ctx)) == 0 {
+			return "no other group takes messages"
+		}
+		return ""
+	})
+	if err != nil {
+		r.step("%s; going on without a drain", err)
+	}
+	return err == nil
 }
 
 // sleep until the deadline. It yields, at once, if no other group takes messages any more and one of a smaller name is

@@ -88,6 +88,12 @@ type BrokerSettings struct {
 	Groups map[string]GroupSettings `json:"groups,omitempty"`
 }
 
+// GraceSeconds is how long a broker's pod gets to stop: for its handover, and StopSeconds for java to flush its store.
+func (b BrokerSettings) GraceSeconds() int64 { return max(120, int64(b.DrainSeconds)+90) }
+
+// StopSeconds is the part of the grace period that is java's own; it needs about ten.
+const StopSeconds = 25
+
 // Values of brokerPermission (RocketMQ's PermName).
 const (
 	ReadWrite = 6
