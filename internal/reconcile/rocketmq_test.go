@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -30,6 +31,9 @@ type rocketMQ struct {
 	configs map[string]map[string]string // of brokers, by pod
 	tables  map[string]*tables           // of broker groups, by brokerName
 	dead    map[string][]admin.Replica   // what controllers list besides the members, by brokerName
+	told    time.Time                    // when a broker was last configured
+	failing int                          // of the requests about tables, this one from now on breaks off; 0 for none
+	opened  []string                     // what each group had when it was opened
 }
 
 // tables of a broker group; its slaves have the same.
@@ -159,9 +163,14 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 		}
 		return fakemq.Answer{Body: out.String()}, true
 	case remoting.UpdateBrokerConfig:
+		r.told = time.Now()
 		for line := range strings.Lines(string(request.Body)) {
 			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 			r.configs[r.pods[ip].Name][key] = value
+			if key == "brokerPermission" && value == "6" {
+				t := r.of(r.pods[ip].Labels[desired.LabelGroup])
+				r.opened = append(r.opened, fmt.Sprintf("%s: %d topics, %d groups, %d pairs", r.pods[ip].Name, len(t.topics), len(t.groups), len(t.offsets)))
+			}
 		}
 		return fakemq.Answer{}, true
 	case remoting.CleanBrokerData:
@@ -176,6 +185,9 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 			}
 		}
 		return fakemq.Answer{Body: text(status)}, true
+	}
+	if r.failing--; r.failing == 0 {
+		return fakemq.Answer{Code: remoting.SystemError}, true
 	}
 	return r.of(r.pods[ip].Labels[desired.LabelGroup]).answer(request), true
 }

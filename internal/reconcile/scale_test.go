@@ -97,6 +97,47 @@ func TestScaleOut(t *testing.T) {
 	o.checkSilence()
 }
 
+// TestCopyBreaksOff lets each request of a copy fail in turn: the copy goes on, and no group is ever opened half-made.
+func TestCopyBreaksOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create(nameService + strings.Replace(static, "replicaPerGroup: 1", "replicaPerGroup: 0", 1))
+	o := w.start(-1)
+	o.until(w.allReady)
+	w.mq.inGroup("b-0", func(t *tables) {
+		for i := range 3 {
+			topic, group := fmt.Sprintf("t%d", i), fmt.Sprintf("g%d", i)
+			t.topics[topic] = admin.TopicConfig{Name: topic, ReadQueues: 2, WriteQueues: 2, Perm: 6}
+			t.groups[group] = admin.NewSubscriptionGroup(group)
+			t.offsets[topic+"@"+group] = map[string]int64{"0": 1, "1": 1}
+		}
+	})
+	const requests = 14 // six that read, one for the topics, one for the groups, one for each of six queues
+	for n := 1; n <= requests; n++ {
+		w.mq.mu.Lock()
+		w.mq.failing = n
+		w.mq.mu.Unlock()
+		edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Size = new(int32(1 + n)) })
+		o.until(func() string {
+			w.mq.mu.Lock()
+			defer w.mq.mu.Unlock()
+			if len(w.mq.opened) < n {
+				return fmt.Sprintf("opened %q", w.mq.opened)
+			}
+			if w.mq.failing > 0 {
+				t.Errorf("the copy made less than %d requests", n)
+			}
+			return ""
+		})
+		o.until(w.allReady)
+	}
+	for _, had := range w.mq.opened {
+		if !strings.HasSuffix(had, ": 3 topics, 3 groups, 3 pairs") {
+			t.Errorf("a group was opened half-made: %s", had)
+		}
+	}
+}
+
 // TestScaleIn: a group leaves when everything is consumed; growing again keeps it; who forces it gives up the rest.
 func TestScaleIn(t *testing.T) {
 	t.Parallel()

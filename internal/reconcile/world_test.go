@@ -342,6 +342,11 @@ func (w *world) allReady() string {
 			}
 		}
 	})
+	w.mq.mu.Lock()
+	if time.Since(w.mq.told) < 1500*time.Millisecond { // the operator looks every second, and says it twice until it has seen
+		missing = append(missing, "a broker was configured just now")
+	}
+	w.mq.mu.Unlock()
 	var list v1alpha1.BrokerList
 	w.must(w.List(w.Context(), &list, client.InNamespace(w.namespace)))
 	for _, b := range list.Items {
