@@ -272,6 +272,35 @@ func TestControllerStateLost(t *testing.T) {
 	o.until(w.allReady)
 }
 
+// TestForeignIdentity: brokers that come with a disk whose identity the controllers never gave do not get in.
+func TestForeignIdentity(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create(nameService + controllers)
+	o := w.start(-1)
+	o.until(w.allReady)
+	w.mq.mu.Lock()
+	w.mq.amnesia = true
+	w.mq.mu.Unlock()
+	w.starting["b-0-0"], w.starting["b-0-1"] = true, true
+	w.create(strings.Replace(brokers, "size: 2", "size: 1", 1))
+	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady)
+	running := func(since time.Duration) {
+		pod := get[corev1.Pod](w, "b-0-0")
+		before := pod.DeepCopy()
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.Container, State: corev1.ContainerState{
+			Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(time.Now().Add(-since))}}}}
+		w.must(w.patchStatus(pod, before))
+	}
+	running(time.Minute)
+	o.settle()
+	if text := w.condition("Broker b", v1alpha1.ConditionControllerStateLost, metav1.ConditionTrue); text != "" {
+		t.Errorf("after a minute: %s", text)
+	}
+	running(3 * time.Minute)
+	o.settled("Broker b", v1alpha1.ConditionControllerStateLost, metav1.ConditionTrue, "b-0", "brokerIdentity")
+}
+
 // TestUnreachable: no name server answers the operator.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()

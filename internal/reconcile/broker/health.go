@@ -5,6 +5,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
@@ -59,6 +62,10 @@ func (p *pass) checkDisks() {
 	}
 }
 
+// registration is how long a broker that runs may take to get an id from the controllers; it needs seconds. One that has
+// an id which they do not know is refused for ever (2010, CONTROLLER_BROKER_NEED_TO_BE_REGISTERED).
+const registration = 2 * time.Minute
+
 // checkControllerState finds groups that have been registered, and that the controllers know nothing of.
 func (p *pass) checkControllerState() {
 	if p.controller == nil || !p.seen.known || p.seen.Leader == "" {
@@ -71,7 +78,7 @@ func (p *pass) checkControllerState() {
 		}
 		registered := slices.ContainsFunc(group.Members, func(m v1alpha1.BrokerMemberStatus) bool { return m.BrokerID != nil })
 		before := strings.Contains(p.Conditions.Message(v1alpha1.ConditionControllerStateLost), group.Name+" ")
-		if registered || before {
+		if registered || before || p.refused(group.Name) {
 			lost = append(lost, group.Name)
 		}
 	}
@@ -81,6 +88,14 @@ func (p *pass) checkControllerState() {
 	p.Conditions.Raise(v1alpha1.ConditionControllerStateLost, "the controllers have no record of %s : their data was lost or replaced. Running masters "+
 		"go on without failover; a restarted broker stays out. To register anew, one group after the other: stop its pods, delete brokerIdentity, "+
 		"epochFileCheckpoint and epochFileCheckpoint.bak in the store of every member, then start the old master first", strings.Join(lost, " , "))
+}
+
+// refused: a broker of the group has been running for so long that it would be known, had it not an id already.
+func (p *pass) refused(group string) bool {
+	return slices.ContainsFunc(p.podsOf(group), func(pod corev1.Pod) bool {
+		since := workload.RunningSince(&pod)
+		return !since.IsZero() && p.seen.at.Sub(since.Time) > registration
+	})
 }
 
 // replaceOutdated moves the pods to the current spec, one at a time.

@@ -2,8 +2,8 @@ package broker
 
 import (
 	"context"
-	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,13 +35,16 @@ func (p *pass) configureLive(ctx context.Context) (*kube.Waiting, error) {
 	}
 	wg.Wait()
 	for i, s := range strayed {
-		said := fmt.Sprint(s.wanted)[len("map"):]
+		var said []string
+		for _, key := range slices.Sorted(maps.Keys(s.wanted)) {
+			said = append(said, key+"="+s.wanted[key])
+		}
 		if errs[i] != nil {
 			// The next look shows it again.
-			p.Warn(s.pod, "PropertiesNotUpdated", "Configure", "%s was not told %s: %s", s.pod.Name, said, errs[i])
+			p.Warn(s.pod, "PropertiesNotUpdated", "Configure", "%s could not be given %s: %s", s.pod.Name, strings.Join(said, " "), errs[i])
 			continue
 		}
-		p.Event(s.pod, "PropertiesUpdated", "Configure", "%s was told %s", s.pod.Name, said)
+		p.Event(s.pod, "PropertiesUpdated", "Configure", "%s now runs with %s", s.pod.Name, strings.Join(said, " "))
 	}
 	return nil, nil
 }

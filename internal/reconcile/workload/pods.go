@@ -84,6 +84,15 @@ func Stuck(pod *corev1.Pod) string {
 	return ""
 }
 
+// RunningSince is when the pod's server was started, zero if it does not run.
+func RunningSince(pod *corev1.Pod) metav1.Time {
+	i := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == desired.Container })
+	if i < 0 || pod.Status.ContainerStatuses[i].State.Running == nil {
+		return metav1.Time{}
+	}
+	return pod.Status.ContainerStatuses[i].State.Running.StartedAt
+}
+
 // HasRun reports whether a pod's server has run, so that its disk may hold data.
 func HasRun(pod *corev1.Pod) bool {
 	i := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == desired.Container })
