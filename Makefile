@@ -15,7 +15,7 @@ CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
 
 LOCALKUBE := go run -C test/localkube ./cmd/localkube
-FUZZTIME := 30s
+FUZZTIME := 60s
 
 # The parts of the test run, as bin/suite takes them: a name and a command. Tests of reconcilers need an API server and
 # stories a whole cluster; all others need nothing.
@@ -78,7 +78,7 @@ lint: $(GOLANGCI_LINT) ## Run the linters on every module
 	cd test/localkube && $(GOLANGCI_LINT) run --allow-parallel-runners ./cmd/... ./internal/...
 
 .PHONY: fuzz
-fuzz: ## Run each fuzz test for FUZZTIME=30s
+fuzz: ## Run each fuzz test for FUZZTIME=60s
 	@hack/fuzz $(FUZZTIME)
 
 .PHONY: bench-startup
@@ -88,6 +88,10 @@ bench-startup: ## Time the quickstart against the same topology as hand-written 
 .PHONY: bench-idle
 bench-idle: ## Count the operator's writes, and its memory, over ten quiet minutes
 	@hack/with-cluster go run ./test/bench idle
+
+.PHONY: bench-admin
+bench-admin: ## Compare the plugin and the copy of metadata with mqadmin
+	@hack/with-cluster go run ./test/bench admin
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate deep copies and CRDs from api/

@@ -105,10 +105,25 @@ type BrokerSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	ScalePodName string `json:"scalePodName,omitempty"`
+	// MetadataGuard Enabled keeps the topics and consumer groups of each master in a ConfigMap, and writes back what a new
+	// master lacks of them after a failover. Disabled keeps and restores nothing.
+	// +optional
+	// +kubebuilder:default=Enabled
+	// +kubebuilder:validation:Enum=Enabled;Disabled
+	MetadataGuard MetadataGuard `json:"metadataGuard,omitempty"`
 
 	StorageSettings `json:",inline"`
 	PodSettings     `json:",inline"`
 }
+
+// MetadataGuard says whether topics and consumer groups are saved and restored.
+type MetadataGuard string
+
+// The choices.
+const (
+	MetadataGuardEnabled  MetadataGuard = "Enabled"
+	MetadataGuardDisabled MetadataGuard = "Disabled"
+)
 
 // Role of a broker in its group.
 type Role string

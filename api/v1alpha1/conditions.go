@@ -37,6 +37,8 @@ const (
 	ConditionDraining = "Draining"
 	// ConditionDiskPressure: a disk is nearly so full that RocketMQ refuses messages.
 	ConditionDiskPressure = "DiskPressure"
+	// ConditionMetadataAtRisk: a master or a slave lacks topics or consumer groups, or they cannot be saved.
+	ConditionMetadataAtRisk = "MetadataAtRisk"
 	// ConditionRefused: the API server refused an object or a pod; the message is its own, with the remedy.
 	ConditionRefused = "Refused"
 )
@@ -63,4 +65,12 @@ const (
 	ReasonSourceUnreachable = "SourceUnreachable"
 	// ReasonTargetUnreachable: the new group has no master, or it does not answer.
 	ReasonTargetUnreachable = "TargetUnreachable"
+	// ReasonRestoring: a new master is given back what it lacks.
+	ReasonRestoring = "Restoring"
+	// ReasonNotSaved: topics and consumer groups could not be saved; it is tried again.
+	ReasonNotSaved = "NotSaved"
+	// ReasonTooLarge: there are more topics and consumer groups than a ConfigMap holds.
+	ReasonTooLarge = "TooLarge"
+	// ReasonSlaveBehind: a slave has not had all topics and consumer groups of its master for a minute.
+	ReasonSlaveBehind = "SlaveBehind"
 )

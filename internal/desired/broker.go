@@ -130,3 +130,18 @@ func DisksGo(b *v1alpha1.Broker) bool {
 func ExternalNameServers(b *v1alpha1.Broker) []string {
 	return strings.FieldsFunc(b.Spec.NameServers, func(r rune) bool { return r == ';' || r == ' ' })
 }
+
+// Metadata is the ConfigMap in which a group's topics and consumer groups are saved (see package guard).
+func Metadata(b *v1alpha1.Broker, group string, data map[string]string, binary map[string][]byte) *corev1.ConfigMap {
+	labels := Labels(b, Broker)
+	labels[LabelGroup] = group
+	return &corev1.ConfigMap{
+		ObjectMeta: meta(b, MetadataConfigMap(group), labels),
+		Data:       data, BinaryData: binary,
+	}
+}
+
+// MetadataGuarded reports whether topics and consumer groups are saved and restored.
+func MetadataGuarded(b *v1alpha1.Broker) bool {
+	return b.Spec.MetadataGuard != v1alpha1.MetadataGuardDisabled
+}

@@ -80,6 +80,7 @@ func TestHash(t *testing.T) {
 			"persistentVolumeClaimRetentionPolicy": {"{whenDeleted: Delete}", false},
 			"allowRestart":                         {"true", false},
 			"scalePodName":                         {"b-0-0", false},
+			"metadataGuard":                        {"Disabled", false},
 		}},
 	} {
 		t.Run(kind.name, func(t *testing.T) {

@@ -69,6 +69,9 @@ func ClientService(cr string, c Component) string { return fmt.Sprintf("%s-%s", 
 // ConfigMap that a component's pods mount.
 func ConfigMap(cr string, c Component) string { return fmt.Sprintf("%s-%s-config", cr, c) }
 
+// MetadataConfigMap holds what a broker group's master knows.
+func MetadataConfigMap(group string) string { return group + "-metadata" }
+
 // Group is the name of broker group g: brokerName and StatefulSet.
 func Group(cr string, g int32) string { return fmt.Sprintf("%s-%d", cr, g) }
 

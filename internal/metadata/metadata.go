@@ -29,25 +29,28 @@ type Tables struct {
 	Offsets map[admin.TopicGroup]map[int]int64
 }
 
+// Version of a broker's topics and consumer groups. Versions of two brokers cannot be compared (see admin.DataVersion).
+type Version struct{ Topics, Groups admin.DataVersion }
+
+func (v Version) String() string {
+	text := func(d admin.DataVersion) string {
+		return fmt.Sprintf("%d.%d.%d", d.StateVersion, d.Timestamp, d.Counter)
+	}
+	return text(v.Topics) + "/" + text(v.Groups)
+}
+
 // Read reads a broker's tables.
 func Read(ctx context.Context, c *admin.Client, b Broker) (*Tables, error) {
-	t := &Tables{}
+	var t *Tables
+	var offsets map[admin.TopicGroup]map[int]int64
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() (err error) {
-		t.Topics, _, err = c.Topics(ctx, b.Addr)
-		maps.DeleteFunc(t.Topics, func(topic string, _ admin.TopicConfig) bool {
-			return admin.IsSystemTopic(topic, b.Cluster, b.Group)
-		})
+		t, _, err = ReadNames(ctx, c, b)
 		return err
 	})
 	all.Go(func() (err error) {
-		t.Groups, _, err = c.Groups(ctx, b.Addr)
-		maps.DeleteFunc(t.Groups, func(group string, _ admin.SubscriptionGroup) bool { return admin.IsSystemGroup(group) })
-		return err
-	})
-	all.Go(func() (err error) {
-		t.Offsets, err = c.Offsets(ctx, b.Addr)
-		maps.DeleteFunc(t.Offsets, func(pair admin.TopicGroup, _ map[int]int64) bool {
+		offsets, err = c.Offsets(ctx, b.Addr)
+		maps.DeleteFunc(offsets, func(pair admin.TopicGroup, _ map[int]int64) bool {
 			return admin.IsSystemTopic(pair.Topic, b.Cluster, b.Group) || admin.IsSystemGroup(pair.Group)
 		})
 		return err
@@ -55,7 +58,30 @@ func Read(ctx context.Context, c *admin.Client, b Broker) (*Tables, error) {
 	if err := all.Wait(); err != nil {
 		return nil, err
 	}
+	t.Offsets = offsets
 	return t, nil
+}
+
+// ReadNames reads a broker's topics and consumer groups, without offsets, which change all the time.
+func ReadNames(ctx context.Context, c *admin.Client, b Broker) (*Tables, Version, error) {
+	t, version := &Tables{}, Version{}
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() (err error) {
+		t.Topics, version.Topics, err = c.Topics(ctx, b.Addr)
+		maps.DeleteFunc(t.Topics, func(topic string, _ admin.TopicConfig) bool {
+			return admin.IsSystemTopic(topic, b.Cluster, b.Group)
+		})
+		return err
+	})
+	all.Go(func() (err error) {
+		t.Groups, version.Groups, err = c.Groups(ctx, b.Addr)
+		maps.DeleteFunc(t.Groups, func(group string, _ admin.SubscriptionGroup) bool { return admin.IsSystemGroup(group) })
+		return err
+	})
+	if err := all.Wait(); err != nil {
+		return nil, Version{}, err
+	}
+	return t, version, nil
 }
 
 // Plan is what a target lacks.
@@ -191,6 +217,50 @@ func ForNewMaster(old, now *Tables) Plan {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Queue, b.Queue))
 	})
 	return p
+}
+
+// ForRestored plans what a group's new master has lost of what was saved of the old one: topics and groups that are missing,
+// and those that clients have made anew since, with defaults. What somebody configured otherwise is newer than what was
+// saved, and stays.
+func ForRestored(saved, now *Tables) Plan {
+	var p Plan
+	for _, name := range slices.Sorted(maps.Keys(saved.Groups)) {
+		wanted := saved.Groups[name]
+		has, exists := now.Groups[name]
+		if exists && has.Equal(wanted) {
+			continue
+		}
+		_, err := admin.AttributeDiff(exists, has.Attributes, wanted.Attributes)
+		if exists && (err != nil || !has.Equal(admin.NewSubscriptionGroup(name))) {
+			p.Differ = append(p.Differ, "group "+name)
+			continue
+		}
+		p.Groups = append(p.Groups, wanted)
+	}
+	for _, name := range slices.Sorted(maps.Keys(saved.Topics)) {
+		wanted := saved.Topics[name]
+		has, exists := now.Topics[name]
+		if madeByClient(wanted) {
+			wanted.WriteQueues = max(wanted.WriteQueues, has.WriteQueues) // somebody may have given it more
+		}
+		wanted.ReadQueues = max(wanted.ReadQueues, has.ReadQueues) // there may be messages in all of them
+		if exists && has.Equal(wanted) {
+			continue
+		}
+		_, err := admin.AttributeDiff(exists, has.Attributes, wanted.Attributes)
+		if exists && (err != nil || !madeByClient(has)) {
+			p.Differ = append(p.Differ, "topic "+name)
+			continue
+		}
+		p.Topics = append(p.Topics, wanted)
+	}
+	return p
+}
+
+// madeByClient reports whether a topic looks as brokers make it for the first message that is sent to it
+// (TopicConfigManager.createTopicInSendMessageMethod).
+func madeByClient(t admin.TopicConfig) bool {
+	return len(t.Attributes) == 0 && !t.Order && t.SysFlag == 0 && t.Perm == admin.PermRead|admin.PermWrite && t.ReadQueues == t.WriteQueues
 }
 
 // Limits bound one Apply, so that a long copy shows its progress. Zero means all.

@@ -108,3 +108,45 @@ func TestForNewMaster(t *testing.T) {
 		t.Error("a copy of itself lacks something")
 	}
 }
+
+// TestForRestored: what is missing comes back, what clients made anew is put right without hiding a queue, and what somebody
+// configured since stays.
+func TestForRestored(t *testing.T) {
+	odd := topic("odd", 3, 4)
+	odd.Attributes = map[string]string{"message.type": "FIFO"}
+	compacted := topic("compacted", 1, 6)
+	compacted.Attributes = map[string]string{"cleanup.policy": "COMPACTION"}
+	changed := topic("changed", 4, 6)
+	changed.Order = true
+	strict := admin.NewSubscriptionGroup("strict")
+	strict.RetryMaxTimes = 2
+	strictest := strict
+	strictest.Name, strictest.RetryMaxTimes = "strictest", 1
+
+	saved := tables(nil, []string{"lost", "same"}, topic("lost", 5, 6), topic("same", 1, 6), odd, compacted, topic("changed", 2, 6), topic("grown", 2, 6), topic("made", 7, 6))
+	saved.Groups["strict"], saved.Groups["strictest"] = strict, strictest
+	now := tables(nil, []string{"same", "strict", "new"}, topic("same", 1, 6), topic("odd", 8, 6), topic("compacted", 1, 6), changed, topic("grown", 4, 6), topic("made", 4, 6), topic("new", 1, 6))
+	strictest.RetryMaxTimes = 9
+	now.Groups["strictest"] = strictest
+
+	p := ForRestored(saved, now)
+	odd.ReadQueues = 8
+	if diff := cmp.Diff([]admin.TopicConfig{topic("lost", 5, 6), topic("made", 7, 6), odd}, p.Topics); diff != "" {
+		t.Errorf("topics (-want +got):\n%s", diff)
+	}
+	if _, groups := names(p); !cmp.Equal(groups, []string{"lost", "strict"}) {
+		t.Errorf("groups %v", groups)
+	}
+	if want := []string{"group strictest", "topic changed", "topic compacted"}; !cmp.Equal(p.Differ, want) {
+		t.Errorf("differ %v, want %v", p.Differ, want)
+	}
+	for _, written := range p.Topics {
+		now.Topics[written.Name] = written
+	}
+	for _, written := range p.Groups {
+		now.Groups[written.Name] = written
+	}
+	if again := ForRestored(saved, now); !again.Empty() {
+		t.Errorf("once written, it lacks %+v", again)
+	}
+}

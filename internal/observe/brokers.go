@@ -23,6 +23,8 @@ type BrokerTargets struct {
 	Brokers []string
 	// Draining are the masters to ask for what is not consumed, by brokerName.
 	Draining map[string]string
+	// Guarded are the groups whose tables are followed, by brokerName.
+	Guarded map[string]Guarded
 	// Cluster is the brokerClusterName.
 	Cluster string
 }
@@ -45,6 +47,11 @@ type Brokers struct {
 	Disks map[string]int
 	// Backlogs are what the draining groups still hold, by brokerName. One that did not answer is missing.
 	Backlogs map[string]Backlog
+	// Tables of the guarded groups whose master answered, by brokerName.
+	Tables map[string]Followed
+
+	// tables are what this and earlier looks showed of the guarded groups.
+	tables map[string]tableHistory
 }
 
 // runtimeProperties are what the operator sets while a broker runs.
@@ -61,12 +68,13 @@ func SameBrokers(a, b *Brokers) bool {
 	keys := func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 	return a != nil && b != nil && reflect.DeepEqual(a.Registered, b.Registered) && slices.Equal(keys(a.Unreachable), keys(b.Unreachable)) &&
 		a.Leader == b.Leader && reflect.DeepEqual(a.SyncStates, b.SyncStates) && reflect.DeepEqual(a.InSyncHosts, b.InSyncHosts) &&
-		reflect.DeepEqual(a.Properties, b.Properties) && reflect.DeepEqual(a.Disks, b.Disks) && reflect.DeepEqual(a.Backlogs, b.Backlogs)
+		reflect.DeepEqual(a.Properties, b.Properties) && reflect.DeepEqual(a.Disks, b.Disks) && reflect.DeepEqual(a.Backlogs, b.Backlogs) &&
+		reflect.DeepEqual(a.Tables, b.Tables)
 }
 
 // ProbeBrokers asks all servers at once: one request to each name server, one to the leading controller for all groups.
 func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
-	return func(ctx context.Context) *Brokers {
+	return func(ctx context.Context, last *Brokers) *Brokers {
 		out := &Brokers{
 			Registered: map[string]map[string]map[int64]string{}, Unreachable: map[string]string{},
 			InSyncHosts: map[string][]string{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
@@ -143,6 +151,16 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 				out.Backlogs[group] = backlog
 			})
 		}
+		wg.Go(func() {
+			var before map[string]tableHistory
+			if last != nil {
+				before = last.tables
+			}
+			followed, after := followTables(ctx, c, targets.Guarded, before)
+			mu.Lock()
+			defer mu.Unlock()
+			out.Tables, out.tables = followed, after
+		})
 		wg.Go(func() {
 			leader := c.Leader(ctx, targets.Controllers)
 			if leader == "" {

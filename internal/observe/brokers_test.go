@@ -104,6 +104,10 @@ func TestProbeBrokers(t *testing.T) {
 			remoting.GetBrokerConfig:      {Body: "brokerName=b-0\nnamesrvAddr=ns0:1;ns1:1\ncontrollerAddr=c0:1\nbrokerPermission=6\nstartAcceptSendRequestTimeStamp=0\n"},
 			remoting.GetBrokerRuntimeInfo: {Body: `{"table":{"commitLogDiskRatio":"0.32","consumeQueueDiskRatio":"0.788"}}`},
 		},
+		"tables:1": {
+			remoting.GetAllTopicConfig:             {Body: `{"topicConfigTable":{"t":{"topicName":"t"}},"dataVersion":{"stateVersion":0,"timestamp":17,"counter":3}}`},
+			remoting.GetAllSubscriptionGroupConfig: {Body: `{"subscriptionGroupTable":{},"dataVersion":{"stateVersion":0,"timestamp":18,"counter":4}}`},
+		},
 		"master:1": {remoting.GetBrokerHAStatus: {Body: `{"master":true,"haConnectionInfo":[{"addr":"10.0.0.3:4444","inSync":true},
 			{"addr":"10.0.0.2:4444","inSync":true},{"addr":"10.0.0.4:4444","inSync":false}]}`}},
 	}
@@ -137,6 +141,11 @@ func TestProbeBrokers(t *testing.T) {
 				Disks: map[string]int{"slave:1": 75},
 			}, nil,
 		},
+		{
+			"tables", BrokerTargets{Guarded: map[string]Guarded{
+				"b-0": {Term: "x/1", Master: "tables:1", Slaves: []string{"silent:1"}}, "b-1": {Term: "y/1", Master: "silent:1"}}},
+			Brokers{Tables: map[string]Followed{"b-0": {Term: "x/1", Version: "0.17.3/0.18.4"}}}, nil,
+		},
 		{"nobody to ask", BrokerTargets{}, Brokers{}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -144,7 +153,7 @@ func TestProbeBrokers(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			began := time.Now()
-			got := ProbeBrokers(all.client(t), test.targets)(ctx)
+			got := ProbeBrokers(all.client(t), test.targets)(ctx, nil)
 			if took := time.Since(began); took > 2*time.Second {
 				t.Errorf("took %s, and the context was over after 1s", took)
 			}
@@ -152,7 +161,7 @@ func TestProbeBrokers(t *testing.T) {
 				t.Errorf("unreachable %v, want %v", unreachable, test.unreachable)
 			}
 			got.Unreachable = nil
-			if diff := cmp.Diff(&test.want, got, cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(&test.want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Brokers{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -181,6 +190,8 @@ func TestSameBrokers(t *testing.T) {
 		"a broker's addresses":  {func(b *Brokers) { b.Properties = map[string]map[string]string{"b": {"namesrvAddr": "x"}} }, false},
 		"a full disk":           {func(b *Brokers) { b.Disks = map[string]int{"b": 80} }, false},
 		"a lag":                 {func(b *Brokers) { b.Backlogs = map[string]Backlog{"b-0": {Lags: map[string]int64{"g": 1}}} }, false},
+		"a changed topic":       {func(b *Brokers) { b.Tables = map[string]Followed{"b-0": {Version: "2"}} }, false},
+		"the history of topics": {func(b *Brokers) { b.tables = map[string]tableHistory{"b-0": {total: 2}} }, true},
 		"a slave in sync":       {func(b *Brokers) { b.InSyncHosts["b-0"] = nil }, false},
 	} {
 		b := base()

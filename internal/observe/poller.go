@@ -21,8 +21,8 @@ const (
 	probeTimeout = 5 * time.Second
 )
 
-// Probe looks at one cluster. It must end when its context does.
-type Probe[T any] func(ctx context.Context) T
+// Probe looks at one cluster; last is its answer before, the zero value at first. It must end when its context does.
+type Probe[T any] func(ctx context.Context, last T) T
 
 // Poller looks at many clusters, each in a goroutine of its own, so that a dead one delays no other.
 type Poller[T any] struct {
@@ -110,11 +110,11 @@ func (p *Poller[T]) Latest(key types.NamespacedName) (T, time.Duration, bool) {
 func (p *Poller[T]) run(ctx context.Context, key types.NamespacedName, w *watch[T]) {
 	for {
 		w.mu.Lock()
-		probe := w.probe
+		probe, last := w.probe, w.last
 		w.mu.Unlock()
 
 		probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
-		answer := probe(probeCtx)
+		answer := probe(probeCtx, last)
 		cancel()
 		if ctx.Err() != nil {
 			return

@@ -21,7 +21,7 @@ func same(a, b int64) bool { return a == b }
 // answering is a probe that answers with what is stored, and counts.
 type answering struct{ answer, asked atomic.Int64 }
 
-func (a *answering) probe(context.Context) int64 {
+func (a *answering) probe(context.Context, int64) int64 {
 	a.asked.Add(1)
 	return a.answer.Load()
 }
@@ -129,7 +129,7 @@ func TestHangingProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPoller(t.Context(), interval, same)
 		cutOff := make(chan time.Duration, 100)
-		p.Watch(key("dead"), func(ctx context.Context) int64 {
+		p.Watch(key("dead"), func(ctx context.Context, _ int64) int64 {
 			began := time.Now()
 			<-ctx.Done()
 			cutOff <- time.Since(began)
@@ -162,7 +162,7 @@ func TestForget(t *testing.T) {
 		interrupted.Add(1)
 		p.Watch(key("a"), server.probe, true)
 		p.Watch(key("b"), other.probe, true)
-		p.Watch(key("hangs"), func(ctx context.Context) int64 {
+		p.Watch(key("hangs"), func(ctx context.Context, _ int64) int64 {
 			<-ctx.Done()
 			interrupted.Done()
 			return 0
@@ -199,9 +199,9 @@ func TestEnd(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		p := NewPoller(ctx, interval, func(_, _ int) bool { return false })
 		for i := range 2000 { // more than the channel of events holds
-			p.Watch(types.NamespacedName{Name: string(rune('a' + i))}, func(context.Context) int { return 0 }, true)
+			p.Watch(types.NamespacedName{Name: string(rune('a' + i))}, func(context.Context, int) int { return 0 }, true)
 		}
-		p.Watch(key("hangs"), func(ctx context.Context) int { <-ctx.Done(); return 0 }, false)
+		p.Watch(key("hangs"), func(ctx context.Context, _ int) int { <-ctx.Done(); return 0 }, false)
 		time.Sleep(2 * time.Second)
 		cancel()
 		synctest.Wait()

@@ -195,6 +195,7 @@ func (w *world) snapshot() map[string]any {
 				{"metadata", "annotations", "rocketmq.apache.org/applied"}, // of the owner's uid, too
 				{"metadata", "annotations", desired.AnnotationStateSince},
 				{"spec", "clusterIP"}, {"spec", "clusterIPs"},
+				{"data", "term"}, // of a pod's uid
 			} {
 				unstructured.RemoveNestedField(content, varying...)
 			}

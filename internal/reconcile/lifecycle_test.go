@@ -94,7 +94,8 @@ func TestStages(t *testing.T) {
 	})
 	w.starting["b-1-1"] = false
 	o.until(w.allReady)
-	all := append(waiting, "Service ctl-controller", "StatefulSet b-0", "StatefulSet b-1", "PodDisruptionBudget b-0", "PodDisruptionBudget b-1")
+	all := append(waiting, "Service ctl-controller", "StatefulSet b-0", "StatefulSet b-1", "PodDisruptionBudget b-0", "PodDisruptionBudget b-1",
+		"ConfigMap b-0-metadata", "ConfigMap b-1-metadata")
 	slices.Sort(all)
 	if got := w.names(); !slices.Equal(got, all) {
 		t.Errorf("in the end: %q", got)
@@ -188,11 +189,9 @@ func TestChanges(t *testing.T) {
 		if text := get[corev1.ConfigMap](w, "b-broker-config").Data[settings.File]; !strings.Contains(text, "ns-2.") {
 			return "the brokers' settings lack the new name server"
 		}
-		w.mq.mu.Lock()
-		defer w.mq.mu.Unlock()
-		for pod, config := range w.mq.configs {
-			if !strings.Contains(config["namesrvAddr"], "ns-2.") {
-				return pod + " was not told the new name server"
+		for _, pod := range w.pods() {
+			if told := w.told(pod.Name, "namesrvAddr"); pod.Labels[desired.LabelComponent] == string(desired.Broker) && !strings.Contains(told, "ns-2.") {
+				return pod.Name + " was not told the new name server"
 			}
 		}
 		return w.allReady()

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"net"
 	"slices"
@@ -47,6 +48,7 @@ type tables struct {
 type group struct {
 	static  bool
 	master  string            // pod
+	epoch   int64             // elections so far
 	members map[string]member // by pod
 }
 
@@ -102,6 +104,7 @@ func (r *rocketMQ) follow(pods []corev1.Pod) {
 			g.master = name + "-0"
 		} else if able := slices.Sorted(maps.Keys(g.members)); len(able) > 0 {
 			g.master = able[0]
+			g.epoch++
 		}
 	}
 }
@@ -146,7 +149,7 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 	case remoting.ControllerGetSyncStateData:
 		states := map[string]admin.SyncState{}
 		for name, g := range r.groups {
-			var state admin.SyncState
+			state := admin.SyncState{MasterAddr: g.members[g.master].addr, MasterEpoch: g.epoch}
 			for _, pod := range slices.Sorted(maps.Keys(g.members)) {
 				state.InSync = append(state.InSync, admin.Replica{Addr: g.members[pod].addr, Alive: true})
 			}
@@ -179,6 +182,7 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 	case remoting.GetBrokerHAStatus:
 		var status admin.HAStatus
 		pod := r.pods[ip]
+		status.Master = r.groups[pod.Labels[desired.LabelGroup]].master == pod.Name
 		for name, m := range r.groups[pod.Labels[desired.LabelGroup]].members {
 			if name != pod.Name {
 				status.Slaves = append(status.Slaves, admin.HASlave{Addr: m.ip + ":40000", InSync: true})
@@ -217,9 +221,9 @@ func (t *tables) answer(request remoting.Request) fakemq.Answer {
 	}
 	switch request.Code {
 	case remoting.GetAllTopicConfig:
-		return fakemq.Answer{Body: text(map[string]any{"topicConfigTable": t.topics, "dataVersion": admin.DataVersion{}})}
+		return fakemq.Answer{Body: text(map[string]any{"topicConfigTable": t.topics, "dataVersion": version(t.topics)})}
 	case remoting.GetAllSubscriptionGroupConfig:
-		return fakemq.Answer{Body: text(map[string]any{"subscriptionGroupTable": t.groups, "dataVersion": admin.DataVersion{}})}
+		return fakemq.Answer{Body: text(map[string]any{"subscriptionGroupTable": t.groups, "dataVersion": version(t.groups)})}
 	case remoting.GetAllConsumerOffset:
 		return fakemq.Answer{Body: text(map[string]any{"offsetTable": t.offsets})}
 	case remoting.UpdateAndCreateTopicList, remoting.UpdateAndCreateSubscriptionGroupList:
@@ -256,6 +260,13 @@ func (t *tables) answer(request remoting.Request) fakemq.Answer {
 		return fakemq.Answer{Body: `{"table":{}}`}
 	}
 	return fakemq.Answer{Code: remoting.RequestCodeNotSupported}
+}
+
+// version of a table is another one when its content is.
+func version(table any) admin.DataVersion {
+	hash := fnv.New32()
+	_, _ = hash.Write([]byte(text(table)))
+	return admin.DataVersion{Counter: int64(hash.Sum32())}
 }
 
 func text(v any) string {

@@ -24,12 +24,15 @@ func (o *operator) said(text string) bool {
 	return slices.ContainsFunc(o.events.all(), func(e string) bool { return strings.Contains(e, text) })
 }
 
-// permission of a broker as it runs.
-func (w *world) permission(pod string) string {
+// told is a property of a broker as it runs.
+func (w *world) told(pod, property string) string {
 	w.mq.mu.Lock()
 	defer w.mq.mu.Unlock()
-	return w.mq.configs[pod]["brokerPermission"]
+	return w.mq.configs[pod][property]
 }
+
+// permission of a broker as it runs.
+func (w *world) permission(pod string) string { return w.told(pod, "brokerPermission") }
 
 // TestScaleOut: a new group is hidden until it has what the source has, whatever keeps it, and keeps what it has
 // otherwise.
@@ -101,7 +104,7 @@ func TestScaleOut(t *testing.T) {
 func TestCopyBreaksOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.create(nameService + strings.Replace(static, "replicaPerGroup: 1", "replicaPerGroup: 0", 1))
+	w.create(nameService + strings.Replace(static, "replicaPerGroup: 1", "replicaPerGroup: 0, metadataGuard: Disabled", 1)) // whose requests would count
 	o := w.start(-1)
 	o.until(w.allReady)
 	w.mq.inGroup("b-0", func(t *tables) {

@@ -284,7 +284,8 @@ func TestForeignIdentity(t *testing.T) {
 	w.mq.mu.Unlock()
 	w.starting["b-0-0"], w.starting["b-0-1"] = true, true
 	w.create(strings.Replace(brokers, "size: 2", "size: 1", 1))
-	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady)
+	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "b-0-0")
+	o.settle()
 	running := func(since time.Duration) {
 		pod := get[corev1.Pod](w, "b-0-0")
 		before := pod.DeepCopy()

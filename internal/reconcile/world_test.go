@@ -357,6 +357,9 @@ func (w *world) allReady() string {
 			if group.State != "open" || len(group.Members) != int(desired.Members(&b)) {
 				missing = append(missing, fmt.Sprintf("%s is %s with %d members", group.Name, group.State, len(group.Members)))
 			}
+			if unsaved := w.notSaved(&b, group); unsaved != "" {
+				missing = append(missing, unsaved)
+			}
 			for _, m := range group.Members {
 				if !m.InSync { // clients can use the brokers before that
 					missing = append(missing, m.Pod+" is not in sync")
@@ -365,6 +368,38 @@ func (w *world) allReady() string {
 		}
 	}
 	return strings.Join(missing, "\n")
+}
+
+// saved is what the operator keeps of a group's metadata, nil if nothing is.
+func (w *world) saved(group string) *corev1.ConfigMap {
+	w.Helper()
+	found := &corev1.ConfigMap{}
+	err := w.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: desired.MetadataConfigMap(group)}, found)
+	w.must(client.IgnoreNotFound(err))
+	if err != nil {
+		return nil
+	}
+	return found
+}
+
+// notSaved says what is wrong with the metadata that is kept of a group.
+func (w *world) notSaved(b *v1alpha1.Broker, group v1alpha1.BrokerGroupStatus) string {
+	w.Helper()
+	saved := w.saved(group.Name)
+	if !desired.MetadataGuarded(b) {
+		if saved != nil {
+			return saved.Name + " is still there"
+		}
+		return ""
+	}
+	var master corev1.Pod
+	if err := w.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: group.Master}, &master); err != nil {
+		return err.Error()
+	}
+	if saved == nil || !strings.HasPrefix(saved.Data["term"], string(master.UID)) {
+		return "nothing is saved of what " + group.Master + " knows"
+	}
+	return ""
 }
 
 func (w *world) eachResource(visit func(name string, generation, observed int64, conditions []metav1.Condition)) {

@@ -2,6 +2,7 @@
 //
 //	go run ./test/bench startup           the quickstart against the same servers as hand-written manifests
 //	go run ./test/bench idle [DURATION]   the operator's memory and writes, idle and under traffic (10m each)
+//	go run ./test/bench admin             the plugin and the copy of metadata against mqadmin
 package main
 
 import (
@@ -36,7 +37,7 @@ func main() {
 }
 
 func run(ctx context.Context, log *kit.Log, args []string) error {
-	usage := errors.New("usage: go run ./test/bench startup | idle [DURATION]")
+	usage := errors.New("usage: go run ./test/bench startup | idle [DURATION] | admin")
 	if len(args) == 0 || len(args) > 2 {
 		return usage
 	}
@@ -66,6 +67,8 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 		return b.startup(ctx)
 	case "idle":
 		return b.idle(ctx, lasting)
+	case "admin":
+		return b.admin(ctx)
 	}
 	return usage
 }

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,17 +12,27 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
 
-// A user scales name servers with kubectl. Brokers follow without a restart, and clients notice nothing.
+// mostNameServers is what the story scales to.
+const mostNameServers = 5
+
+// A user scales name servers with kubectl. Brokers follow without a restart, one that was down meanwhile when it comes
+// back, and clients notice nothing.
 func nameServersScaled(t *testing.T, w *world, c *kit.Installation) {
 	ctx := t.Context()
 	brokers := func() map[string]kit.Life {
 		t.Helper()
 		lives, err := c.Lives(ctx)
 		ok(t, err)
-		for _, pod := range c.NameServers(quickstartNameServers) { // the name servers themselves may come and go
+		for _, pod := range c.NameServers(mostNameServers) { // the name servers themselves may come and go
 			delete(lives, pod)
 		}
 		return lives
+	}
+	master, err := c.Master(ctx, 1)
+	ok(t, err)
+	away := c.Member(1, 0)
+	if away == master {
+		away = c.Member(1, 1)
 	}
 	before := brokers()
 	scale := func(size string) {
@@ -33,27 +44,39 @@ func nameServersScaled(t *testing.T, w *world, c *kit.Installation) {
 	var pods []string
 	for group := range quickstartGroups {
 		for member := range groupMembers {
-			pods = append(pods, c.Member(group, member))
+			if pod := c.Member(group, member); pod != away {
+				pods = append(pods, pod)
+			}
 		}
 	}
-	follow := func(nameServers int) {
-		t.Helper()
-		ok(t, c.AwaitNameServersUsed(ctx, pods, nameServers, 15*time.Second))
-		c.Log.Printf("masters and slaves use the %d name servers", nameServers)
-	}
-	during(t, c, kit.LedgerOptions{Topic: "scaling", Duration: 75 * time.Second}, func() {
-		scale("2")
-		ok(t, c.AwaitReady(ctx, 2*time.Minute))
-		follow(2)
-		registered(t, c, 2)
-		c.Log.Printf("two name servers, all brokers registered")
-		scale("3")
-		ok(t, c.AwaitReady(ctx, 2*time.Minute))
-		follow(quickstartNameServers)
-		registered(t, c, quickstartNameServers)
-		c.Log.Printf("three name servers, all brokers registered at each")
+	slave, err := c.Pod(ctx, away)
+	ok(t, err)
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "scaling", Duration: 3 * time.Minute}, func() {
+		time.Sleep(5 * time.Second)
+		for _, size := range []int{2, mostNameServers, 1, quickstartNameServers} {
+			if size == mostNameServers {
+				c.Log.Printf("kubectl delete pod %s, a slave", away)
+				ok(t, c.DeletePod(ctx, away, false))
+			}
+			scale(strconv.Itoa(size))
+			ok(t, c.AwaitResourceReady(ctx, "NameService", c.NameService, 2*time.Minute))
+			ok(t, c.AwaitNameServersUsed(ctx, pods, size, 15*time.Second))
+			c.Log.Printf("masters and slaves use %d name servers", size)
+			if size == mostNameServers {
+				ok(t, c.AwaitPodReady(ctx, away, slave.UID, 2*time.Minute))
+				ok(t, c.AwaitNameServersUsed(ctx, []string{away}, size, 15*time.Second))
+				c.Log.Printf("%s is back, and uses them too", away)
+			}
+			ok(t, c.AwaitReady(ctx, 2*time.Minute))
+			registered(t, c, size)
+			c.Log.Printf("all brokers are registered at each")
+		}
 	})
-	if diff := cmp.Diff(before, brokers()); diff != "" {
+	undisturbed(t, v)
+	after := brokers()
+	delete(before, away)
+	delete(after, away)
+	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("controllers or brokers were restarted (-before +after):\n%s", diff)
 	}
 }

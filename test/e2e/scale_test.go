@@ -23,6 +23,7 @@ import (
 )
 
 const (
+	mostGroups  = 3
 	scaleTopics = 300
 	scaleGroups = 100
 	// scalePoll is well below the drainSeconds of testdata/scale.yaml, as the clients' 30 s are below the default of 35.
@@ -45,7 +46,7 @@ func scaling(t *testing.T, w *world) {
 		name string
 		tell func(*testing.T, *world, *kit.Installation)
 	}{
-		{"Out", scaleOut}, {"In", scaleIn}, {"Back", scaleBack}, {"FewerSlaves", fewerSlaves},
+		{"Out", scaleOut}, {"In", scaleIn}, {"Back", scaleBack}, {"Delayed", scaleInDelayed}, {"Forced", scaleInForced}, {"FewerSlaves", fewerSlaves},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.tell(t, w, small(in(t, c.Namespace))) }) {
 			return
@@ -151,32 +152,33 @@ func scaleOut(t *testing.T, w *world, c *kit.Installation) {
 	// This consumer has been there, is away now, and begins at the end of queues that it does not know.
 	ledger(t, c, kit.LedgerOptions{Topic: "away", Messages: 50, FromLast: true})
 
-	began := time.Now()
-	resize(t, w, c, 2)
-	groupsAre(t, c, 2, 3*time.Minute)
-	c.Log.Printf("the new group is open after %.1f s", time.Since(began).Seconds())
-	target := masterOf(t, c, 1)
 	wantTopics, wantGroups := users(t, c, source, c.Group(0))
-	gotTopics, gotGroups := users(t, c, target, c.Group(1))
 	if len(wantTopics) < scaleTopics || len(wantGroups) < scaleGroups {
 		t.Fatalf("the source has only %d topics and %d groups", len(wantTopics), len(wantGroups))
 	}
-	if diff := cmp.Diff(wantTopics, gotTopics, cmp.Comparer(admin.TopicConfig.Equal)); diff != "" {
-		t.Errorf("topics differ (-source +new group):\n%s", diff)
-	}
-	if diff := cmp.Diff(wantGroups, gotGroups, cmp.Comparer(admin.SubscriptionGroup.Equal)); diff != "" {
-		t.Errorf("consumer groups differ (-source +new group):\n%s", diff)
+	for group := 1; group < mostGroups; group++ {
+		began := time.Now()
+		resize(t, w, c, group+1)
+		groupsAre(t, c, group+1, 3*time.Minute)
+		c.Log.Printf("%s is open after %.1f s", c.Group(group), time.Since(began).Seconds())
+		gotTopics, gotGroups := users(t, c, masterOf(t, c, group), c.Group(group))
+		if diff := cmp.Diff(wantTopics, gotTopics, cmp.Comparer(admin.TopicConfig.Equal)); diff != "" {
+			t.Errorf("topics differ (-source +new group):\n%s", diff)
+		}
+		if diff := cmp.Diff(wantGroups, gotGroups, cmp.Comparer(admin.SubscriptionGroup.Equal)); diff != "" {
+			t.Errorf("consumer groups differ (-source +new group):\n%s", diff)
+		}
 	}
 	sent := ledger(t, c, kit.LedgerOptions{Topic: "away", Only: "produce", Messages: 200})
-	if sent.Groups[c.Group(1)].Acked == 0 {
-		t.Errorf("the new group got no messages: %v", sent.Groups)
+	if sent.Groups[c.Group(1)].Acked == 0 || sent.Groups[c.Group(2)].Acked == 0 {
+		t.Errorf("a new group got no messages: %v", sent.Groups)
 	}
 	ok(t, c.DeletePod(ctx, "away", true))
 	got := ledger(t, c, kit.LedgerOptions{Topic: "away", Only: "consume", Run: sent.Run, Messages: sent.Acked, Duration: time.Minute, FromLast: true})
 	if got.Received != sent.Acked {
 		t.Errorf("a consumer that was away got %d of %d messages", got.Received, sent.Acked)
 	}
-	if v := sendAndReceive(t, c, "made-later", 100); v.Groups[c.Group(1)].Acked == 0 {
+	if v := sendAndReceive(t, c, "made-later", 100); v.Groups[c.Group(2)].Acked == 0 {
 		t.Errorf("a topic made later is not on the new group: %v", v.Groups)
 	}
 }
@@ -186,44 +188,30 @@ func scaleIn(t *testing.T, w *world, c *kit.Installation) {
 	ledger(t, c, kit.LedgerOptions{Topic: "slow", Messages: 20})
 	ok(t, c.DeletePod(ctx, "slow", true))
 	waiting := ledger(t, c, kit.LedgerOptions{Topic: "slow", Only: "produce", Messages: 100})
-	held := waiting.Groups[c.Group(1)].Acked
+	held := waiting.Groups[c.Group(2)].Acked
 	if held == 0 {
-		t.Fatalf("nothing was sent to %s", c.Group(1))
-	}
-	drains := func(what string) {
-		t.Helper()
-		ok(t, c.Await(ctx, "the drain to wait for "+what, time.Minute, func(ctx context.Context) error {
-			condition, err := c.Condition(ctx, "Broker", c.Broker, v1alpha1.ConditionDraining)
-			if err != nil {
-				return err
-			}
-			if condition == nil || condition.Status != metav1.ConditionTrue || !strings.Contains(condition.Message, what) {
-				return fmt.Errorf("condition Draining: %+v", condition)
-			}
-			c.Log.Printf("Draining: %s", condition.Message)
-			return nil
-		}))
+		t.Fatalf("nothing was sent to %s", c.Group(2))
 	}
 	v := meanwhile(t, c, kit.LedgerOptions{Topic: "traffic", Duration: 100 * time.Second, Poll: scalePoll}, func() {
 		time.Sleep(5 * time.Second)
-		resize(t, w, c, 1)
+		resize(t, w, c, 2)
 		lag := fmt.Sprintf("consumer group slow lags %d", held)
-		drains(lag)
-		resize(t, w, c, 2) // a change of mind
-		groupsAre(t, c, 2, time.Minute)
+		awaitDraining(t, c, lag)
+		resize(t, w, c, 3) // a change of mind
+		groupsAre(t, c, 3, time.Minute)
 		c.Log.Printf("cancelled")
-		resize(t, w, c, 1)
-		drains(lag)
+		resize(t, w, c, 2)
+		awaitDraining(t, c, lag)
 		got := ledger(t, c, kit.LedgerOptions{Topic: "slow", Only: "consume", Run: waiting.Run, Messages: waiting.Acked, Duration: time.Minute})
 		if got.Received < waiting.Acked {
 			t.Errorf("of %d messages that were waiting %d came", waiting.Acked, got.Received)
 		}
-		groupsAre(t, c, 1, 2*time.Minute)
+		groupsAre(t, c, 2, 2*time.Minute)
 	})
 	undisturbed(t, v)
 	var claims corev1.PersistentVolumeClaimList
 	ok(t, c.Client.List(ctx, &claims, client.InNamespace(c.Name)))
-	kept := slices.DeleteFunc(claims.Items, func(claim corev1.PersistentVolumeClaim) bool { return !strings.Contains(claim.Name, c.Group(1)) })
+	kept := slices.DeleteFunc(claims.Items, func(claim corev1.PersistentVolumeClaim) bool { return !strings.Contains(claim.Name, c.Group(2)) })
 	if len(kept) != groupMembers {
 		t.Errorf("%d volumes of the group are kept, want %d", len(kept), groupMembers)
 	}
@@ -232,21 +220,75 @@ func scaleIn(t *testing.T, w *world, c *kit.Installation) {
 // scaleBack grows onto the volumes that were kept.
 func scaleBack(t *testing.T, w *world, c *kit.Installation) {
 	ctx := t.Context()
-	resize(t, w, c, 2)
-	groupsAre(t, c, 2, 3*time.Minute)
+	resize(t, w, c, 3)
+	groupsAre(t, c, 3, 3*time.Minute)
 	b, err := c.Status(ctx)
 	ok(t, err)
 	c.Log.Printf("masters %s", b.Status.Masters)
 	ok(t, c.DeletePod(ctx, "traffic", true))
 	// Nothing of what was consumed comes again, and what is sent now comes.
-	if v := ledger(t, c, kit.LedgerOptions{Topic: "traffic", Messages: 100}); v.Lost != 0 || v.Duplicates != 0 || v.Groups[c.Group(1)].Acked == 0 {
+	if v := ledger(t, c, kit.LedgerOptions{Topic: "traffic", Messages: 100}); v.Lost != 0 || v.Duplicates != 0 || v.Groups[c.Group(2)].Acked == 0 {
 		t.Errorf("after the return: %s", v)
 	}
-	stats, err := c.Admin.ConsumeStats(ctx, masterOf(t, c, 1), "slow")
+	stats, err := c.Admin.ConsumeStats(ctx, masterOf(t, c, 2), "slow")
 	ok(t, err)
 	if lag := stats.Lag(); lag != 0 || len(stats.Queues) == 0 {
 		t.Errorf("group slow lags %d in %d queues of the group that came back", lag, len(stats.Queues))
 	}
+}
+
+// scaleInDelayed removes a group that holds messages for later: they come before it goes.
+func scaleInDelayed(t *testing.T, w *world, c *kit.Installation) {
+	ctx := t.Context()
+	const messages, thirtySeconds = 60, 4
+	l, err := c.StartLedger(ctx, kit.LedgerOptions{NameServers: c.Address(), Topic: "later", Messages: messages, DelayLevel: thirtySeconds})
+	ok(t, err)
+	time.Sleep(10 * time.Second)
+	resize(t, w, c, 2)
+	awaitDraining(t, c, "delayed messages")
+	v, err := l.Verdict(ctx, ledgerLimit)
+	ok(t, err)
+	c.Log.Printf("ledger: %s", v)
+	if v.Acked != messages || v.Lost != 0 || v.Groups[c.Group(2)].Acked == 0 {
+		t.Errorf("of %d messages %d were acknowledged, %d of them lost", messages, v.Acked, v.Lost)
+	}
+	groupsAre(t, c, 2, 2*time.Minute)
+}
+
+// scaleInForced gives up messages that nobody reads any more.
+func scaleInForced(t *testing.T, w *world, c *kit.Installation) {
+	ctx := t.Context()
+	resize(t, w, c, 3)
+	groupsAre(t, c, 3, 3*time.Minute)
+	ledger(t, c, kit.LedgerOptions{Topic: "given-up", Messages: 20})
+	ok(t, c.DeletePod(ctx, "given-up", true))
+	held := ledger(t, c, kit.LedgerOptions{Topic: "given-up", Only: "produce", Messages: 50}).Groups[c.Group(2)].Acked
+	if held == 0 {
+		t.Fatalf("nothing was sent to %s", c.Group(2))
+	}
+	resize(t, w, c, 2)
+	awaitDraining(t, c, fmt.Sprintf("consumer group given-up lags %d", held))
+	time.Sleep(20 * time.Second) // longer than the drain lasts
+	awaitDraining(t, c, "force-scale-in="+c.Group(2))
+	_, err := w.place.Kubectl(ctx, "-n", c.Name, "annotate", "broker", c.Broker, "rocketmq.apache.org/force-scale-in="+c.Group(2))
+	ok(t, err)
+	groupsAre(t, c, 2, 2*time.Minute)
+}
+
+// awaitDraining waits until the condition Draining says so.
+func awaitDraining(t *testing.T, c *kit.Installation, what string) {
+	t.Helper()
+	ok(t, c.Await(t.Context(), "the drain to wait for "+what, time.Minute, func(ctx context.Context) error {
+		condition, err := c.Condition(ctx, "Broker", c.Broker, v1alpha1.ConditionDraining)
+		if err != nil {
+			return err
+		}
+		if condition == nil || condition.Status != metav1.ConditionTrue || !strings.Contains(condition.Message, what) {
+			return fmt.Errorf("condition Draining: %+v", condition)
+		}
+		c.Log.Printf("Draining: %s", condition.Message)
+		return nil
+	}))
 }
 
 // fewerSlaves removes the member that is master.

@@ -3,9 +3,13 @@
 package e2e
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
@@ -24,6 +28,7 @@ func twoClusters(t *testing.T, w *world) {
 		c.Log.Printf("%s is Ready", c.Name)
 	}
 	t.Run("Apart", func(t *testing.T) { clustersApart(t, small(in(t, one.Namespace)), small(in(t, two.Namespace))) })
+	t.Run("Scaled", func(t *testing.T) { oneScaled(t, w, small(in(t, one.Namespace)), small(in(t, two.Namespace))) })
 	t.Run("SpecChange", func(t *testing.T) { specChange(t, small(in(t, one.Namespace)), small(in(t, two.Namespace))) })
 }
 
@@ -54,5 +59,27 @@ func clustersApart(t *testing.T, one, two *kit.Installation) {
 		if got := strings.Contains(topics, topic); got != c.hasTopic {
 			t.Errorf("topic %s known in %s: %t, want %t", topic, c.own.Name, got, c.hasTopic)
 		}
+	}
+}
+
+// oneScaled gives one cluster a second group, which the other one must not get.
+func oneScaled(t *testing.T, w *world, one, two *kit.Installation) {
+	ctx := t.Context()
+	lives, err := two.Lives(ctx)
+	ok(t, err)
+	resize(t, w, one, 2)
+	groupsAre(t, one, 2, 2*time.Minute)
+	ok(t, one.AwaitRegistered(ctx, one.NameServers(1), one.Topology(2, groupMembers), time.Minute))
+	ok(t, two.AwaitRegistered(ctx, two.NameServers(1), two.Topology(1, groupMembers), time.Minute))
+	copied, _ := users(t, one, masterOf(t, one, 1), one.Group(1))
+	if _, ok := copied["only-in-one"]; !ok {
+		t.Errorf("the new group has the topics %v", slices.Sorted(maps.Keys(copied)))
+	}
+	resize(t, w, one, 1)
+	groupsAre(t, one, 1, 3*time.Minute)
+	now, err := two.Lives(ctx)
+	ok(t, err)
+	if diff := cmp.Diff(lives, now); diff != "" {
+		t.Errorf("pods of the other cluster changed (-before +after):\n%s", diff)
 	}
 }

@@ -49,6 +49,8 @@ type LedgerOptions struct {
 	Duration time.Duration
 	// Poll is how often clients look for new routes; their default (30 s) if 0.
 	Poll time.Duration
+	// DelayLevel lets brokers hold every message back: 4 is 30 s.
+	DelayLevel int
 	// AvoidNode is a node that the ledger's pod must not run on.
 	AvoidNode string
 }
@@ -83,6 +85,9 @@ func (o LedgerOptions) args() []string {
 	}
 	if o.Run != "" {
 		args = append(args, "--run="+o.Run)
+	}
+	if o.DelayLevel > 0 {
+		args = append(args, "--delay-level="+strconv.Itoa(o.DelayLevel))
 	}
 	if o.FromLast {
 		args = append(args, "--from-last")

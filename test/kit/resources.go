@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -82,6 +83,21 @@ func (n *Namespace) awaitReady(ctx context.Context, limit time.Duration, look fu
 			missing = append(missing, r.ready())
 		}
 		return errors.Join(missing...)
+	})
+}
+
+// AwaitResourceReady waits until one resource is Ready and up to date.
+func (n *Namespace) AwaitResourceReady(ctx context.Context, kind, name string, limit time.Duration) error {
+	return n.Await(ctx, kind+" "+name+" to be Ready", limit, func(ctx context.Context) error {
+		resources, err := n.Resources(ctx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(resources, func(r Resource) bool { return r.Kind == kind && r.Name == name })
+		if i < 0 {
+			return errors.New("there is no such resource")
+		}
+		return resources[i].ready()
 	})
 }
 

@@ -102,23 +102,23 @@ func parseMessage(body []byte) (run string, number int, ok bool) {
 // sender sends synchronously through one producer of the client.
 type sender struct {
 	producer rocketmq.Producer
-	topic    string
+	options
 }
 
-func newSender(ctx context.Context, names *resolver, topic, run string, interval time.Duration) (*sender, error) {
-	p, err := producer.NewDefaultProducer(producer.WithNsResolver(names), producer.WithGroupName("ledger-"+run))
+func newSender(ctx context.Context, names *resolver, o options) (*sender, error) {
+	p, err := producer.NewDefaultProducer(producer.WithNsResolver(names), producer.WithGroupName("ledger-"+o.run))
 	if err != nil {
 		return nil, fmt.Errorf("make a producer: %w", err)
 	}
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("start the producer: %w", err)
 	}
-	return &sender{producer: p, topic: topic}, poll(ctx, p, "client", interval)
+	return &sender{p, o}, poll(ctx, p, "client", o.poll)
 }
 
 // send returns the name of the broker group that acknowledged the message.
 func (s *sender) send(ctx context.Context, body []byte) (group string, err error) {
-	result, err := s.producer.SendSync(ctx, primitive.NewMessage(s.topic, body))
+	result, err := s.producer.SendSync(ctx, primitive.NewMessage(s.topic, body).WithDelayTimeLevel(s.delayLevel))
 	if err != nil {
 		return "", err
 	}

@@ -42,6 +42,7 @@ type options struct {
 	wait        time.Duration
 	drain       time.Duration
 	poll        time.Duration
+	delayLevel  int
 }
 
 const both, produceOnly, consumeOnly = "both", "produce", "consume"
@@ -61,6 +62,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	f.DurationVar(&o.duration, "duration", 0, "send for this long; with --only consume: receive for at most this long")
 	f.Float64Var(&o.rate, "rate", 0, "messages a second, over all producers (default as fast as it goes)")
 	f.IntVar(&o.size, "size", 100, "bytes of a message")
+	f.IntVar(&o.delayLevel, "delay-level", 0, "let brokers hold every message back: 1 for a second, 4 for 30 s (RocketMQ's messageDelayLevel)")
 	f.IntVar(&o.producers, "producers", 4, "concurrent senders")
 	f.DurationVar(&o.wait, "wait", time.Minute, "how long to wait for name servers, brokers and topic at the start, and without --duration for an acknowledgement")
 	f.DurationVar(&o.drain, "drain", time.Minute, "how long to wait for the messages that are still missing when sending has ended")
@@ -82,8 +84,8 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("--only %q: it is %s, %s or %s", o.only, produceOnly, consumeOnly, both)
 	case o.messages <= 0 && o.duration <= 0:
 		return errors.New("how much? give --messages, --duration or both")
-	case o.messages < 0 || o.duration < 0 || o.rate < 0 || o.size < 0:
-		return errors.New("--messages, --duration, --rate and --size cannot be negative")
+	case o.messages < 0 || o.duration < 0 || o.rate < 0 || o.size < 0 || o.delayLevel < 0:
+		return errors.New("--messages, --duration, --rate, --size and --delay-level cannot be negative")
 	case o.producers < 1 || o.poll <= 0:
 		return errors.New("--producers and --poll must be positive")
 	case !namePattern.MatchString(o.topic) || !namePattern.MatchString(o.group):
@@ -289,7 +291,7 @@ func limit(ctx context.Context, d time.Duration) (context.Context, context.Cance
 
 // produce sends numbered messages until one of the limits or the end of sending. A send under way is not cut off.
 func (l *ledger) produce(clients, sending context.Context, names *resolver) error {
-	s, err := newSender(clients, names, l.topic, l.run, l.poll)
+	s, err := newSender(clients, names, l.options)
 	if err != nil {
 		return err
 	}

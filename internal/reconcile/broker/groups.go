@@ -28,6 +28,7 @@ type group struct {
 	number int32
 	name   string
 	set    *appsv1.StatefulSet // once it is applied
+	saved  *corev1.ConfigMap   // what its master knew, nil if nothing is saved
 }
 
 // readExisting finds the groups that exist, and their states.
@@ -161,7 +162,7 @@ func (p *pass) removeGroup(ctx context.Context, g *group) error {
 	if err != nil {
 		return err
 	}
-	for _, object := range []client.Object{budget, g.set} {
+	for _, object := range []client.Object{budget, desired.Metadata(p.b, g.name, nil, nil), g.set} {
 		if err := p.Client.Delete(ctx, object); err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("delete %s: %w", object.GetName(), err)
 		}

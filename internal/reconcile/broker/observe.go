@@ -58,12 +58,15 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 
 	targets := observe.BrokerTargets{
 		NameServers: nameServers, Controllers: controllers, Cluster: desired.ClusterName(p.b),
-		Masters: map[string]string{}, Draining: map[string]string{},
+		Masters: map[string]string{}, Draining: map[string]string{}, Guarded: map[string]observe.Guarded{},
 	}
 	for _, g := range p.groups {
 		targets.Groups = append(targets.Groups, g.name)
 		if master := p.master(g.name); master != nil && g.State.Leaving() {
 			targets.Draining[g.name] = dial(master, settings.BrokerPort)
+		}
+		if guarded, ok := p.guarded(g); ok {
+			targets.Guarded[g.name] = guarded
 		}
 	}
 	for i := range p.pods {
@@ -95,7 +98,7 @@ func (p *pass) converged() bool {
 		}
 	}
 	for _, g := range p.groups {
-		if g.State != scale.Open || g.Members != desired.Members(p.b) {
+		if g.State != scale.Open || g.Members != desired.Members(p.b) || !p.guardSettled(g) {
 			return false
 		}
 	}

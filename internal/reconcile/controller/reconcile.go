@@ -149,7 +149,7 @@ func (p *pass) observeLeader(context.Context) (*kube.Waiting, error) {
 		}
 	}
 	leader, age, seen := p.leaders.Latest(key)
-	p.leaders.Watch(key, func(ctx context.Context) string { return p.RocketMQ.Leader(ctx, targets) },
+	p.leaders.Watch(key, func(ctx context.Context, _ string) string { return p.RocketMQ.Leader(ctx, targets) },
 		eager || pods[leader] == "")
 	p.fresh = seen && time.Now().Add(-age).After(readySince.Add(time.Second))
 	if was := p.ctl.Status.Leader; seen && was != pods[leader] {

@@ -173,6 +173,11 @@ func unseen(reason string) bool {
 	return false
 }
 
+// mends reports whether the operator can end that reason of MetadataAtRisk itself.
+func mends(reason string) bool {
+	return reason == v1alpha1.ReasonRestoring || reason == v1alpha1.ReasonNotSaved
+}
+
 // again is when the pass is to be repeated, unless something wakes it before; 0 for not at all.
 func (p *Pass) again(waiting *kube.Waiting) time.Duration {
 	switch {
@@ -180,7 +185,8 @@ func (p *Pass) again(waiting *kube.Waiting) time.Duration {
 		return rolloutInterval
 	case p.Conditions.Raised(v1alpha1.ConditionMetadataCopy) && p.Conditions.Reason(v1alpha1.ConditionMetadataCopy) == v1alpha1.ReasonCopying:
 		return copyInterval
-	case p.Conditions.Raised(v1alpha1.ConditionMetadataCopy), p.Conditions.Raised(v1alpha1.ConditionDraining):
+	case p.Conditions.Raised(v1alpha1.ConditionMetadataCopy), p.Conditions.Raised(v1alpha1.ConditionDraining),
+		p.Conditions.Raised(v1alpha1.ConditionMetadataAtRisk) && mends(p.Conditions.Reason(v1alpha1.ConditionMetadataAtRisk)):
 		return rolloutInterval
 	case waiting != nil && unseen(waiting.Reason):
 		return unseenInterval

@@ -1,0 +1,124 @@
+// Package guard keeps what the master of a broker group knows - its topics and consumer groups - where it outlives that
+// broker, and decides when a new master is given back what it lacks. Slaves copy these tables late, and several releases
+// of RocketMQ take them apart while they do (SlaveSynchronize), so a failover can lose topics.
+package guard
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
+)
+
+// Mark tells which tables were saved.
+type Mark struct {
+	// Term is the mastership in which they were read. It is another one after every change of master.
+	Term string
+	// Version they had at that master.
+	Version string
+}
+
+// Seen is what a look at a group showed.
+type Seen struct {
+	Mark
+	// Quiet: the master's tables have not shrunk for a while, so nothing of an interrupted synchronization goes on.
+	Quiet bool
+}
+
+// Step is what is to be done next for a group.
+type Step int
+
+// The steps.
+const (
+	// Nothing: what is saved is what the master knows.
+	Nothing Step = iota
+	// Save what the master knows.
+	Save
+	// Wait until the new master's tables stop shrinking.
+	Wait
+	// Compare what the new master knows with what is saved, write back what it lacks, and save only when it lacks nothing.
+	Compare
+)
+
+// Next decides. saved is nil while nothing is. The tables of one master are never taken over from another one unseen.
+func Next(saved *Mark, seen Seen) Step {
+	switch {
+	case saved == nil:
+		return Save
+	case saved.Term != seen.Term && !seen.Quiet:
+		return Wait
+	case saved.Term != seen.Term:
+		return Compare
+	case saved.Version != seen.Version:
+		return Save
+	}
+	return Nothing
+}
+
+// Keys of the ConfigMap.
+const (
+	keyTerm    = "term"
+	keyVersion = "version"
+	keyTopics  = "topics"
+	keyGroups  = "consumerGroups"
+	// KeyTables holds the tables themselves. It is missing if they are larger than a ConfigMap may be.
+	KeyTables = "tables.json.gz"
+)
+
+// maxSize is below what a ConfigMap may hold in all (1 MiB, with its base64 and metadata below etcd's 1.5 MiB).
+const maxSize = 900 << 10
+
+// maxUnpacked bounds what a ConfigMap that somebody else wrote can cost.
+const maxUnpacked = 256 << 20
+
+// file is the JSON form of the saved tables.
+type file struct {
+	Topics map[string]admin.TopicConfig       `json:"topics"`
+	Groups map[string]admin.SubscriptionGroup `json:"consumerGroups"`
+}
+
+// Encode tables as the data of a ConfigMap. The same tables give the same bytes.
+func Encode(mark Mark, tables *metadata.Tables) (data map[string]string, binary map[string][]byte, err error) {
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	if err := json.NewEncoder(zip).Encode(file{tables.Topics, tables.Groups}); err != nil {
+		return nil, nil, fmt.Errorf("encode tables: %w", err)
+	}
+	if err := zip.Close(); err != nil {
+		return nil, nil, fmt.Errorf("compress tables: %w", err)
+	}
+	if packed.Len() <= maxSize {
+		binary = map[string][]byte{KeyTables: packed.Bytes()}
+	}
+	return map[string]string{
+		keyTerm: mark.Term, keyVersion: mark.Version,
+		keyTopics: strconv.Itoa(len(tables.Topics)), keyGroups: strconv.Itoa(len(tables.Groups)),
+	}, binary, nil
+}
+
+// MarkOf a ConfigMap's data.
+func MarkOf(data map[string]string) *Mark {
+	return &Mark{Term: data[keyTerm], Version: data[keyVersion]}
+}
+
+// Decode the tables of a ConfigMap.
+func Decode(binary map[string][]byte) (*metadata.Tables, error) {
+	zip, err := gzip.NewReader(bytes.NewReader(binary[KeyTables]))
+	if err != nil {
+		return nil, fmt.Errorf("decompress %s: %w", KeyTables, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(zip, maxUnpacked))
+	if err != nil {
+		return nil, fmt.Errorf("decompress %s: %w", KeyTables, err)
+	}
+	var f file
+	if err := json.Unmarshal(text, &f); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", KeyTables, err)
+	}
+	return &metadata.Tables{Topics: f.Topics, Groups: f.Groups}, nil
+}

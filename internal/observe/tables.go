@@ -1,0 +1,141 @@
+package observe
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
+)
+
+const (
+	// quietTime without a loss of entries shows that a new master has ended the synchronization that it was in as a slave:
+	// that deletes some tens of entries a second.
+	quietTime = 6 * time.Second
+	// behindTime without one look at whole tables makes a slave one that is behind; wholeLooks in a row take that back.
+	behindTime = time.Minute
+	wholeLooks = 3
+)
+
+// Guarded is a broker group whose tables of topics and consumer groups are followed.
+type Guarded struct {
+	// Term is the mastership, so that another master, or the same once more, is begun with anew.
+	Term string
+	// Master and Slaves are targets.
+	Master string
+	Slaves []string
+}
+
+// Followed is what is known of a group's tables without reading them.
+type Followed struct {
+	// Term is the one of Guarded, Version that of the master's tables (metadata.Version).
+	Term, Version string
+	// Quiet: the master's tables have not become smaller for some seconds of this term. Shrunk: they have before.
+	Quiet, Shrunk bool
+	// Behind are the slaves that have had fewer entries than the master at every look for a minute.
+	Behind []string
+}
+
+// tableHistory is what earlier looks at a group's tables showed.
+type tableHistory struct {
+	term   string
+	total  int       // of the master's entries
+	since  time.Time // when they last became fewer, or were first seen
+	shrunk bool
+	slaves map[string]slaveHistory
+}
+
+type slaveHistory struct {
+	whole  time.Time // when it last had everything, or was first seen
+	looks  int       // in a row at which it had
+	behind bool
+}
+
+// tableState is the answer of one broker.
+type tableState struct{ topics, groups admin.TableState }
+
+func readTableState(ctx context.Context, c *admin.Client, broker string) (tableState, error) {
+	topics, err := c.TopicsState(ctx, broker)
+	if err != nil {
+		return tableState{}, err
+	}
+	groups, err := c.GroupsState(ctx, broker)
+	return tableState{topics, groups}, err
+}
+
+// follow takes in one look at a group. Brokers that did not answer are missing in states.
+func follow(g Guarded, states map[string]tableState, before tableHistory, now time.Time) (Followed, tableHistory) {
+	master := states[g.Master]
+	total := master.topics.Total + master.groups.Total
+	after := tableHistory{term: g.Term, total: total, since: before.since, shrunk: before.shrunk, slaves: map[string]slaveHistory{}}
+	if before.term != g.Term {
+		before = tableHistory{}
+		after.since, after.shrunk = now, false
+	} else if total < before.total {
+		after.since, after.shrunk = now, true
+	}
+	out := Followed{
+		Term: g.Term, Version: metadata.Version{Topics: master.topics.Version, Groups: master.groups.Version}.String(),
+		Quiet: now.Sub(after.since) >= quietTime, Shrunk: after.shrunk,
+	}
+	for _, addr := range g.Slaves {
+		slave, known := before.slaves[addr]
+		if !known {
+			slave.whole = now
+		}
+		if state, answered := states[addr]; answered {
+			lacks := state.topics.Total < master.topics.Total || state.groups.Total < master.groups.Total
+			if lacks {
+				slave.looks = 0
+			} else {
+				slave.looks, slave.whole = slave.looks+1, now
+			}
+			if lacks && now.Sub(slave.whole) >= behindTime {
+				slave.behind = true
+			} else if slave.looks >= wholeLooks {
+				slave.behind = false
+			}
+		}
+		after.slaves[addr] = slave
+		if slave.behind {
+			out.Behind = append(out.Behind, addr)
+		}
+	}
+	return out, after
+}
+
+// followTables looks at the tables of all guarded groups. A group whose master does not answer is missing in what is
+// followed, and keeps its history.
+func followTables(ctx context.Context, c *admin.Client, guarded map[string]Guarded, before map[string]tableHistory) (map[string]Followed, map[string]tableHistory) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	states := map[string]tableState{}
+	for _, g := range guarded {
+		for _, broker := range append(slices.Clone(g.Slaves), g.Master) {
+			wg.Go(func() {
+				state, err := readTableState(ctx, c, broker)
+				if err != nil {
+					return // it is looked at again
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				states[broker] = state
+			})
+		}
+	}
+	wg.Wait()
+	followed, after := map[string]Followed{}, map[string]tableHistory{}
+	now := time.Now()
+	for name, g := range guarded {
+		if _, answered := states[g.Master]; !answered {
+			if history, known := before[name]; known {
+				after[name] = history
+			}
+			continue
+		}
+		followed[name], after[name] = follow(g, states, before[name], now)
+	}
+	return followed, after
+}

@@ -1,0 +1,190 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+const (
+	guardTopics = 2000
+	guardGroups = 100
+	// guardLimit is how long after the end of the slave's own deletions everything has to be back.
+	guardLimit = 30 * time.Second
+)
+
+// A master dies while its slave, as RocketMQ 5.4.0 does all the time, deletes its topics one by one to take them over anew.
+// A user is promised that every topic and consumer group is back soon after the new master has come to rest, even if the
+// operator is replaced meanwhile, and that what was deleted before stays deleted.
+func metadataGuard(t *testing.T, w *world) {
+	ctx := t.Context()
+	c := small(w.namespace(t, "guard", kit.Restricted))
+	ok(t, c.Apply(ctx, manifest(t, "small.yaml")))
+	ok(t, c.AwaitReady(ctx, smallLimit))
+	c.Log.Printf("Ready")
+	before, err := c.Master(ctx, 0)
+	ok(t, err)
+	slave := c.Member(0, 0)
+	if slave == before {
+		slave = c.Member(0, 1)
+	}
+	master, successor := brokerOf(c, before), brokerOf(c, slave)
+	for i := range guardTopics/500 + 1 {
+		var topics []admin.TopicConfig
+		for j := range min(500, guardTopics+1-500*i) {
+			topics = append(topics, variety(500*i+j))
+		}
+		_, err := c.Admin.PutTopics(ctx, master, nil, topics)
+		ok(t, err)
+	}
+	var groups []admin.SubscriptionGroup
+	for i := range guardGroups {
+		group := admin.NewSubscriptionGroup(fmt.Sprintf("group-%03d", i))
+		group.RetryMaxTimes = i
+		groups = append(groups, group)
+	}
+	_, err = c.Admin.PutGroups(ctx, master, nil, groups)
+	ok(t, err)
+	awaitSaved(t, c, guardTopics+1)
+	ok(t, c.Admin.DeleteTopic(ctx, master, variety(7).Name))
+	awaitSaved(t, c, guardTopics)
+
+	taken := awaitTakenApart(t, c, master, successor)
+	c.Log.Printf("the slave %s has %d topics less than its master: making one more", slave, taken)
+	late := admin.TopicConfig{Name: "late", ReadQueues: 3, WriteQueues: 3, Perm: admin.PermRead | admin.PermWrite, Attributes: map[string]string{"message.type": "FIFO"}}
+	ok(t, c.Admin.PutTopic(ctx, master, nil, late))
+	awaitSaved(t, c, guardTopics+1)
+	wantTopics, wantGroups := users(t, c, master, c.Group(0))
+	if _, there := wantTopics[variety(7).Name]; there || len(wantTopics) < guardTopics+1 || len(wantGroups) < guardGroups {
+		t.Fatalf("the master has %d topics and %d groups", len(wantTopics), len(wantGroups))
+	}
+
+	c.Log.Printf("killing the master %s and the operator", before)
+	ok(t, c.DeletePod(ctx, before, true))
+	var operators corev1.PodList
+	ok(t, c.Client.List(ctx, &operators, client.InNamespace(kit.OperatorNamespace)))
+	for i := range operators.Items {
+		ok(t, c.Client.Delete(ctx, &operators.Items[i], client.GracePeriodSeconds(0)))
+	}
+	elected, err := c.AwaitNewMaster(ctx, 0, before, time.Minute)
+	ok(t, err)
+	if elected != slave {
+		t.Fatalf("%s is master, not %s", elected, slave)
+	}
+	began := time.Now()
+	c.Log.Printf("%s is master", slave)
+	rest, back := awaitRestored(t, c, successor, wantTopics, wantGroups)
+	c.Log.Printf("after the election its own deletions went on for %.1f s, and after %.1f s every topic and group was back", rest.Sub(began).Seconds(), back.Sub(began).Seconds())
+	if after := back.Sub(rest); after > guardLimit {
+		t.Errorf("everything was back %s after the last deletion, want %s at most", after, guardLimit)
+	}
+
+	ok(t, c.AwaitReady(ctx, 3*time.Minute))
+	awaitSaved(t, c, len(wantTopics))
+	topics, nowGroups := users(t, c, successor, c.Group(0))
+	if diff := cmp.Diff(wantTopics, topics, cmp.Comparer(admin.TopicConfig.Equal)); diff != "" {
+		t.Errorf("topics differ (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(wantGroups, nowGroups, cmp.Comparer(admin.SubscriptionGroup.Equal)); diff != "" {
+		t.Errorf("consumer groups differ (-before +after):\n%s", diff)
+	}
+	events, err := w.place.Kubectl(ctx, "-n", c.Name, "get", "events", "--field-selector", "reason=MetadataRestored")
+	ok(t, err)
+	c.Log.Block(events)
+	if !strings.Contains(events, slave) {
+		t.Error("no event tells what was written back")
+	}
+}
+
+// awaitSaved waits until the operator has saved so many topics of the first group's master.
+func awaitSaved(t *testing.T, c *kit.Installation, topics int) {
+	t.Helper()
+	ok(t, c.Await(t.Context(), fmt.Sprintf("%d topics to be saved", topics), time.Minute, func(ctx context.Context) error {
+		var saved corev1.ConfigMap
+		if err := c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: c.Group(0) + "-metadata"}, &saved); err != nil {
+			return err
+		}
+		if saved.Data["topics"] != strconv.Itoa(topics) {
+			return fmt.Errorf("saved are %s topics and %s groups", saved.Data["topics"], saved.Data["consumerGroups"])
+		}
+		return nil
+	}))
+}
+
+// awaitTakenApart waits until the slave, which had everything, has begun to delete, and returns how much it lacks.
+func awaitTakenApart(t *testing.T, c *kit.Installation, master, slave string) int {
+	t.Helper()
+	lacks := 0
+	whole := false
+	ok(t, c.Await(t.Context(), "the slave to take its topics apart", 5*time.Minute, func(ctx context.Context) error {
+		has, err := c.Admin.TopicsState(ctx, slave)
+		if err != nil {
+			return err
+		}
+		all, err := c.Admin.TopicsState(ctx, master)
+		if err != nil {
+			return err
+		}
+		lacks = all.Total - has.Total
+		whole = whole || lacks == 0
+		if !whole || lacks == 0 || lacks > guardTopics/2 {
+			return fmt.Errorf("it has %d of %d topics", has.Total, all.Total)
+		}
+		return nil
+	}))
+	return lacks
+}
+
+// awaitRestored follows a new master until it has all again. rest is when its own deletions ended: the last time that a
+// look showed fewer topics than the one before.
+func awaitRestored(t *testing.T, c *kit.Installation, broker string, topics map[string]admin.TopicConfig, groups map[string]admin.SubscriptionGroup) (rest, back time.Time) {
+	t.Helper()
+	last := 1 << 30
+	rest = time.Now()
+	ok(t, c.Await(t.Context(), "every topic and group to be back", 8*time.Minute, func(ctx context.Context) error {
+		state, err := c.Admin.TopicsState(ctx, broker)
+		if err != nil {
+			return err
+		}
+		if state.Total < last {
+			rest = time.Now()
+		}
+		if last = state.Total; state.Total < len(topics) {
+			return fmt.Errorf("it has %d topics", state.Total)
+		}
+		now, _, err := c.Admin.Topics(ctx, broker)
+		if err != nil {
+			return err
+		}
+		nowGroups, _, err := c.Admin.Groups(ctx, broker)
+		if err != nil {
+			return err
+		}
+		for name, topic := range topics {
+			if !now[name].Equal(topic) {
+				return errors.New("it lacks topic " + name)
+			}
+		}
+		for name, group := range groups {
+			if !nowGroups[name].Equal(group) {
+				return errors.New("it lacks consumer group " + name)
+			}
+		}
+		back = time.Now()
+		return nil
+	}))
+	return rest, back
+}
