@@ -145,6 +145,8 @@ func ruleCases() []ruleCase {
 			`spec.imagePullPolicy: Unsupported value: "Sometimes": supported values: "", "Always", "IfNotPresent", "Never"`},
 		{"drainSeconds is not negative", brokers, nil, spec("drainSeconds: 0"), spec("drainSeconds: -1"),
 			`spec.drainSeconds: Invalid value: -1: spec.drainSeconds in body should be greater than or equal to 0`},
+		{"metadataGuard is on or off", brokers, nil, spec("metadataGuard: Disabled"), spec("metadataGuard: Never"),
+			`spec.metadataGuard: Unsupported value: "Never": supported values: "Enabled", "Disabled"`},
 		{"drainSeconds is an hour at most", brokers, nil, spec("drainSeconds: 3600"), spec("drainSeconds: 3601"),
 			`spec.drainSeconds: Invalid value: 3601: spec.drainSeconds in body should be less than or equal to 3600`},
 		{"a short scalePodName", brokers, nil, spec("scalePodName: " + a(253)), spec("scalePodName: " + a(254)),
