@@ -18,7 +18,7 @@ func TestParseFlags(t *testing.T) {
 		{"duration is enough", "--duration 5s", ""},
 		{"consume a run", "--only consume --run r1 --messages 5", ""},
 		{"no amount", "", "how much? give --messages, --duration or both"},
-		{"negative", "--messages 5 --rate -1", "--messages, --duration, --rate and --size cannot be negative"},
+		{"negative", "--messages 5 --rate -1", "--messages, --duration, --rate, --size and --delay-level cannot be negative"},
 		{"no senders", "--messages 5 --producers 0", "--producers and --poll must be positive"},
 		{"unknown mode", "--messages 5 --only half", `--only "half": it is produce, consume or both`},
 		{"consume without run", "--messages 5 --only consume", "--only consume needs --run, as in the verdict of the run that produced"},
