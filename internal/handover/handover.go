@@ -20,6 +20,7 @@ import (
 // Bounds of the steps, within Master.Limit.
 const (
 	callTimeout     = 3 * time.Second  // of one request
+	targetPatience  = 10 * time.Second // with a target that does not answer during the drain
 	tablesTimeout   = 15 * time.Second // until the target knows every topic and group
 	catchUpTimeout  = 10 * time.Second // until the target has every message
 	routeTimeout    = 15 * time.Second // until name servers show the new master
@@ -182,14 +183,22 @@ func (r *run) maxOffset(ctx context.Context, broker string) (int64, error) {
 	return info.CommitLogMaxOffset(), err
 }
 
-// drain lets producers leave for another group, and is nothing where there is no other.
+// drain lets producers leave for another group, and is nothing where there is no other. A target that is away for a moment,
+// or restarted, does not end it; if everything is going down at once, nobody is left to take over.
 func (r *run) drain(ctx context.Context) error {
+	answered := time.Now()
 	return r.leave(ctx, func(ctx context.Context) error {
-		// Everything may be going down at once: then nobody is left to take over.
-		if _, err := r.maxOffset(ctx, r.target.addr); err != nil {
-			return r.choose(ctx)
+		_, err := r.maxOffset(ctx, r.target.addr)
+		if err != nil {
+			err = r.choose(ctx)
 		}
-		return nil
+		if err == nil {
+			answered = time.Now()
+		}
+		if time.Since(answered) < targetPatience {
+			return nil
+		}
+		return err
 	})
 }
 

@@ -39,6 +39,9 @@ type cluster struct {
 	// failing is the number of the request that is answered with an error, 0 for none; lost ones are done first.
 	failing int
 	lost    bool
+	// away is for how long the slave is gone once the drain has begun.
+	away    time.Duration
+	back    time.Time
 	history []string
 }
 
@@ -82,7 +85,7 @@ func (c *cluster) answer(addr string, request remoting.Request) fakemq.Answer {
 		return fakemq.Answer{Fields: map[string]string{"isLeader": "true"}}
 	case remoting.ControllerGetSyncStateData:
 		state := admin.SyncState{MasterAddr: c.master, InSync: []admin.Replica{{ID: 1, Addr: oldMaster, Alive: true}}}
-		if c.inSync {
+		if c.inSync && time.Now().After(c.back) {
 			state.InSync = append(state.InSync, admin.Replica{ID: 2, Addr: slave, Alive: true})
 		}
 		return body(map[string]any{"replicasInfoTable": map[string]admin.SyncState{"a": state}})
@@ -107,10 +110,16 @@ func (c *cluster) answer(addr string, request remoting.Request) fakemq.Answer {
 			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 			c.configs[addr][key] = value
 			c.history = append(c.history, key+"="+value)
+			if key == "brokerPermission" && value == "4" {
+				c.back = time.Now().Add(c.away)
+			}
 		}
 		return fakemq.Answer{}
 	case remoting.GetBrokerRuntimeInfo:
 		offset := int64(5000)
+		if addr == slave && time.Now().Before(c.back) {
+			return fakemq.Answer{Code: remoting.SystemError}
+		}
 		if addr == slave {
 			offset -= c.behind
 			c.behind /= 2
@@ -190,6 +199,36 @@ func TestNobodyTakesOver(t *testing.T) {
 	c.master = slave
 	if log, err := c.handOver(t, time.Second); err != nil || len(c.history)+len(log) > 0 {
 		t.Errorf("a slave that stops: %v, did %q, said %q", err, c.history, log)
+	}
+}
+
+// TestTargetAway: a slave that restarts while producers leave still takes over; one that stays away is given up.
+func TestTargetAway(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		away    time.Duration
+		history string
+		err     error
+	}{
+		{2 * time.Second, "brokerPermission=4 startAcceptSendRequestTimeStamp=4102444800000 elected", nil},
+		{time.Hour, "brokerPermission=4 brokerPermission=6", ErrNoTarget},
+	} {
+		t.Run(test.away.String(), func(t *testing.T) {
+			t.Parallel()
+			c := newCluster()
+			c.away = test.away
+			began := time.Now()
+			log, err := c.handOver(t, targetPatience+5*time.Second)
+			if !errors.Is(err, test.err) {
+				t.Errorf("%v after %q", err, log)
+			}
+			if took := time.Since(began); err != nil && took > targetPatience+3*time.Second {
+				t.Errorf("given up after %s", took)
+			}
+			if got := strings.Join(c.history, " "); got != test.history {
+				t.Errorf("did %q, want %q", got, test.history)
+			}
+		})
 	}
 }
 
