@@ -32,6 +32,7 @@ func badInput(t *testing.T, w *world) {
 		ok(t, c.Apply(ctx, manifest(t, "empty-lists.yaml")))
 		ok(t, c.AwaitReady(ctx, smallLimit))
 		ok(t, c.AwaitRegistered(ctx, c.NameServers(1), c.Topology(1, 1), time.Minute))
+		awaitSaved(t, &c, 0) // the last thing that the operator writes
 	})
 	before, err := healthy.Versions(ctx)
 	ok(t, err)
