@@ -188,6 +188,12 @@ type BrokerGroupStatus struct {
 	// Master is the pod that is master, empty if there is none.
 	// +optional
 	Master string `json:"master,omitempty"`
+	// MasterSince is when the present master was first seen, or that there is none.
+	// +optional
+	MasterSince *metav1.MicroTime `json:"masterSince,omitempty"`
+	// FormerMaster is the pod that was master before that.
+	// +optional
+	FormerMaster string `json:"formerMaster,omitempty"`
 	// Members of the group, by pod.
 	// +optional
 	// +listType=map
