@@ -52,8 +52,8 @@ type watch[T any] struct {
 	probe  Probe[T]
 	glance Glance[T] // nil for none
 	eager  bool
-	last  T
-	seen  time.Time
+	last   T
+	seen   time.Time
 }
 
 // NewPoller polls until ctx ends, each cluster every interval. equal decides whether an answer is news.
