@@ -34,10 +34,6 @@ const (
 // them; a group that leaves is consumed first, and one that comes back goes on where it was.
 func scaling(t *testing.T, w *world) {
 	ctx := t.Context()
-	if !w.keep {
-		// On a small machine the end of the last story would starve the brokers of this one, and they would change masters.
-		ok(t, w.cluster.DeleteTestNamespaces(ctx, namespacePrefix, kit.NewLog(t.Output())))
-	}
 	c := small(w.namespace(t, "scale", kit.Restricted))
 	ok(t, c.Apply(ctx, manifest(t, "scale.yaml")))
 	ok(t, c.AwaitReady(ctx, smallLimit))
