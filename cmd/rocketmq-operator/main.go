@@ -143,6 +143,7 @@ func ownObjects(namespaces string) cache.Options {
 		DefaultTransform:  cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:                   ours,
+			&corev1.PersistentVolumeClaim{}: ours,
 			&corev1.Service{}:               ours,
 			&corev1.ConfigMap{}:             ours,
 			&appsv1.StatefulSet{}:           ours,

@@ -54,6 +54,9 @@ type world struct {
 	addresses     int // pod IPs given out
 	// starting pods do not become ready, by name.
 	starting map[string]bool
+	// claims: the StatefulSet controller makes volumes, of this class; growing: its driver enlarges them.
+	claims  string
+	growing bool
 	// node that new pods are on, "" for none: such pods end at once when they are deleted.
 	node string
 }
@@ -168,9 +171,12 @@ func (w *world) turn() {
 	for _, pod := range w.pods() {
 		pods[pod.Name] = &pod
 	}
+	sets.Items = slices.DeleteFunc(sets.Items, func(set appsv1.StatefulSet) bool { return w.orphan(&set, pods) })
 	for _, set := range sets.Items {
 		for i := range *set.Spec.Replicas {
 			name := desired.Pod(set.Name, i)
+			w.provide(&set, name)
+			w.adopt(&set, pods[name])
 			pod := pods[name]
 			if pod == nil {
 				pod = w.newPod(&set, name)
@@ -199,13 +205,70 @@ func (w *world) turn() {
 	}
 	list := make([]corev1.Pod, 0, len(pods))
 	for _, name := range slices.Sorted(maps.Keys(pods)) {
-		if !wanted[name] {
+		if !wanted[name] && metav1.GetControllerOf(pods[name]) != nil {
 			w.must(client.IgnoreNotFound(w.Delete(w.Context(), pods[name])))
 			continue
 		}
 		list = append(list, *pods[name])
 	}
 	w.mq.follow(list)
+}
+
+// orphan plays the garbage collector for a StatefulSet that is deleted without its pods, and reports whether it is.
+func (w *world) orphan(set *appsv1.StatefulSet, pods map[string]*corev1.Pod) bool {
+	w.Helper()
+	if set.DeletionTimestamp == nil || !slices.Contains(set.Finalizers, metav1.FinalizerOrphanDependents) {
+		return false
+	}
+	for _, pod := range pods {
+		if metav1.IsControlledBy(pod, set) {
+			before := pod.DeepCopy()
+			pod.OwnerReferences = nil
+			w.must(w.Patch(w.Context(), pod, client.MergeFrom(before)))
+		}
+	}
+	before := set.DeepCopy()
+	set.Finalizers = nil
+	w.must(w.Patch(w.Context(), set, client.MergeFrom(before)))
+	return true
+}
+
+// adopt a pod that was left behind, as the StatefulSet controller does.
+func (w *world) adopt(set *appsv1.StatefulSet, pod *corev1.Pod) {
+	w.Helper()
+	if pod == nil || metav1.GetControllerOf(pod) != nil {
+		return
+	}
+	before := pod.DeepCopy()
+	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+	w.must(w.Patch(w.Context(), pod, client.MergeFrom(before)))
+}
+
+// provide the volumes of a pod, and enlarge those that are to grow.
+func (w *world) provide(set *appsv1.StatefulSet, pod string) {
+	w.Helper()
+	if w.claims == "" {
+		return
+	}
+	for _, template := range set.Spec.VolumeClaimTemplates {
+		if template.Spec.StorageClassName == nil || *template.Spec.StorageClassName != w.claims {
+			continue
+		}
+		claim := &corev1.PersistentVolumeClaim{}
+		err := w.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: template.Name + "-" + pod}, claim)
+		if apierrors.IsNotFound(err) {
+			claim = &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: template.Name + "-" + pod, Namespace: w.namespace,
+				Labels: set.Spec.Selector.MatchLabels}, Spec: template.Spec}
+			err = w.Create(w.Context(), claim)
+			claim.Status.Capacity = claim.Spec.Resources.Requests
+		}
+		w.must(err)
+		if w.growing {
+			claim.Status.Capacity = claim.Spec.Resources.Requests
+		}
+		claim.Status.Phase = corev1.ClaimBound
+		w.must(client.IgnoreNotFound(w.Status().Update(w.Context(), claim)))
+	}
 }
 
 // configure a new broker as its agent does.

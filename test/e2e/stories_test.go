@@ -51,6 +51,7 @@ func TestStories(t *testing.T) {
 	for _, s := range []story{
 		{"Scaling", scaling},
 		{"TwoClusters", twoClusters},
+		{"Failover", failover},
 		{"Static", static},
 		{"Migration", migration},
 		{"HostNetwork", hostNetwork},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
@@ -100,6 +101,10 @@ func (p *pass) refused(group string) bool {
 
 // replaceOutdated moves the pods to the current spec, one at a time.
 func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
+	if p.older != "" {
+		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ConditionUnsafeDowngrade, p.older)
+		return nil, nil
+	}
 	var groups []rollout.Group
 	for i, g := range p.groups {
 		group := rollout.Group{Name: g.name, Expected: int(g.Members)}
@@ -145,7 +150,7 @@ func (p *pass) keep(group v1alpha1.BrokerGroupStatus, m v1alpha1.BrokerMemberSta
 
 // awaitReady is the answer of the pass: every member registered in its place, every group with a master.
 func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
-	for _, condition := range []string{v1alpha1.ConditionControllerStateLost, v1alpha1.ConditionBrokerNameConflict} {
+	for _, condition := range []string{v1alpha1.ConditionControllerStateLost, v1alpha1.ConditionBrokerNameConflict, v1alpha1.ConditionNoMaster} {
 		if p.Conditions.Raised(condition) {
 			return kube.Wait(condition, "%s", p.Conditions.Message(condition)), nil
 		}
@@ -167,7 +172,7 @@ func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 			}
 		}
 		if group.Master == "" && len(group.Members) > 0 {
-			return kube.Wait(v1alpha1.ReasonNoMaster, "%s has no master", group.Name), nil
+			return kube.Wait(v1alpha1.ConditionNoMaster, "%s has no master", group.Name), nil
 		}
 	}
 	if p.Conditions.Raised(v1alpha1.ConditionMetadataCopy) {
