@@ -42,6 +42,9 @@ const (
 // AnnotationForceScaleIn at a Broker names the group to remove although it holds messages that are not consumed.
 const AnnotationForceScaleIn = "rocketmq.apache.org/force-scale-in"
 
+// AnnotationAllowMessageLoss at a Broker or Controller names the pod that may be replaced although its data is nowhere else.
+const AnnotationAllowMessageLoss = "rocketmq.apache.org/allow-message-loss"
+
 // Component is a kind of server.
 type Component string
 
