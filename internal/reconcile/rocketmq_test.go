@@ -35,6 +35,9 @@ type rocketMQ struct {
 	told    time.Time                    // when a broker was last configured
 	failing int                          // of the requests about tables, this one from now on breaks off; 0 for none
 	opened  []string                     // what each group had when it was opened
+	// estranged servers, by pod: a name server knows no broker, a controller no leader, a slave is never in the
+	// SyncStateSet. Bare ones have no topics.
+	estranged, bare map[string]bool
 }
 
 // tables of a broker group; its slaves have the same.
@@ -56,7 +59,7 @@ type member struct{ addr, ip string }
 
 func newRocketMQ() *rocketMQ {
 	return &rocketMQ{leaders: map[string]string{}, groups: map[string]*group{}, silent: map[string]bool{}, configs: map[string]map[string]string{},
-		tables: map[string]*tables{}, dead: map[string][]admin.Replica{}}
+		tables: map[string]*tables{}, dead: map[string][]admin.Replica{}, estranged: map[string]bool{}, bare: map[string]bool{}}
 }
 
 // follow brings the servers to what the pods are: ready controllers elect a leader, ready brokers register, and a group
@@ -135,6 +138,9 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 		for name, g := range r.groups {
 			addrs := map[int64]string{}
 			for pod, m := range g.members {
+				if r.estranged[r.pods[ip].Name] {
+					continue
+				}
 				id := int64(desired.Ordinal(pod)) + 1
 				if pod == g.master {
 					id = admin.MasterID
@@ -145,12 +151,19 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 		}
 		return fakemq.Answer{Body: text(info)}, true
 	case remoting.ControllerGetMetadataInfo:
-		return fakemq.Answer{Fields: map[string]string{"isLeader": fmt.Sprint(ip == r.leaders[r.pods[ip].Labels[desired.LabelInstance]])}}, true
+		leader := r.leaders[r.pods[ip].Labels[desired.LabelInstance]]
+		if r.estranged[r.pods[ip].Name] {
+			leader = ""
+		}
+		return fakemq.Answer{Fields: map[string]string{"isLeader": fmt.Sprint(ip == leader), "controllerLeaderId": leader}}, true
 	case remoting.ControllerGetSyncStateData:
 		states := map[string]admin.SyncState{}
 		for name, g := range r.groups {
 			state := admin.SyncState{MasterAddr: g.members[g.master].addr, MasterEpoch: g.epoch}
 			for _, pod := range slices.Sorted(maps.Keys(g.members)) {
+				if r.estranged[pod] {
+					continue
+				}
 				state.InSync = append(state.InSync, admin.Replica{Addr: g.members[pod].addr, Alive: true})
 			}
 			state.NotInSync = r.dead[name]
@@ -193,7 +206,13 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 	if r.failing--; r.failing == 0 {
 		return fakemq.Answer{Code: remoting.SystemError}, true
 	}
-	return r.of(r.pods[ip].Labels[desired.LabelGroup]).answer(request), true
+	t := r.of(r.pods[ip].Labels[desired.LabelGroup])
+	if r.bare[r.pods[ip].Name] {
+		without := *t
+		without.topics = map[string]admin.TopicConfig{}
+		t = &without
+	}
+	return t.answer(request), true
 }
 
 // of a group. The caller holds the lock.
