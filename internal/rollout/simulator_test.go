@@ -11,7 +11,7 @@ import (
 type server struct {
 	name, group string
 	uid         int
-	spec        int // number of the spec that it was made from
+	spec        spec // that it was made from
 	exists      bool
 	stopping    bool
 	ready       bool
@@ -44,12 +44,13 @@ type party struct {
 type spec struct {
 	from  int
 	works bool
+	hash  int // the same for one that is taken back
 }
 
 // scene is what was seen at one time.
 type scene struct {
 	at      int
-	wanted  int
+	wanted  spec
 	servers [][]server
 	leaders []string
 	able    [][]bool
@@ -94,25 +95,23 @@ func (w *world) add(name string, members, needed int) *party {
 	p := &party{name: name, needed: needed, leader: name + "-0", period: 1, whole: 1}
 	for i := range members {
 		w.uids++
-		p.servers = append(p.servers, &server{name: fmt.Sprintf("%s-%d", name, i), group: name, uid: w.uids, exists: true, ready: true, readyAt: -1000, placedAt: -1000})
+		p.servers = append(p.servers, &server{name: fmt.Sprintf("%s-%d", name, i), group: name, uid: w.uids, spec: spec{-1, true, 0}, exists: true, ready: true, readyAt: -1000, placedAt: -1000})
 	}
 	w.parties = append(w.parties, p)
 	return p
 }
 
-func (w *world) wanted() int {
-	n := 0
-	for i, s := range w.specs {
-		if s.from <= w.now {
-			n = i
-		}
+func (w *world) wanted() spec {
+	at := len(w.specs) - 1
+	for w.specs[at].from > w.now {
+		at--
 	}
-	return n
+	return w.specs[at]
 }
 
 // random world of up to three groups, whose user changes the spec up to three times.
 func random(seed uint64) *world {
-	w := &world{Rand: rand.New(rand.NewPCG(seed, 1)), specs: []spec{{-1, true}}, story: func(string, ...any) {}, replaced: map[string]int{}}
+	w := &world{Rand: rand.New(rand.NewPCG(seed, 1)), specs: []spec{{-1, true, 0}}, story: func(string, ...any) {}, replaced: map[string]int{}}
 	for g := range w.between(1, 3) {
 		members := w.between(1, 3)
 		p := w.add(fmt.Sprintf("b-%d", g), members, w.between(0, max(1, members-1)))
@@ -130,14 +129,22 @@ func random(seed uint64) *world {
 	}
 	for n := w.between(1, 3); len(w.specs) <= n; {
 		last := len(w.specs) == n // the last one works, or nothing could end well
-		w.specs = append(w.specs, spec{w.specs[len(w.specs)-1].from + w.between(1, 150), last || w.IntN(3) > 0})
+		next := spec{w.specs[len(w.specs)-1].from + w.between(1, 150), last || w.IntN(3) > 0, len(w.specs)}
+		if len(w.specs) > 1 && w.IntN(3) == 0 {
+			next.works, next.hash = true, 0 // as it was in the beginning
+		}
+		w.specs = append(w.specs, next)
 	}
 	for range w.between(0, 3) {
 		w.trouble = append(w.trouble, w.between(1, 400))
 	}
 	if w.IntN(10) == 0 {
 		p := w.parties[w.IntN(len(w.parties))]
-		p.servers[w.IntN(len(p.servers))].keep = true
+		s := p.servers[w.IntN(len(p.servers))]
+		s.keep = true
+		if w.specs[len(w.specs)-1].hash != 0 && w.IntN(2) == 0 {
+			s.crashing, s.ready = true, false
+		}
 	}
 	return w
 }
@@ -145,7 +152,7 @@ func random(seed uint64) *world {
 // second lets everything go on that is under way.
 func (w *world) second() {
 	w.now++
-	if n := w.wanted(); w.specs[n].from == w.now {
+	if wanted := w.wanted(); wanted.from == w.now {
 		w.upset = max(w.upset, w.now+lag)
 		w.story("the user changes the spec")
 	}
@@ -183,7 +190,7 @@ func (w *world) goOn(p *party, s *server) {
 }
 
 func (w *world) start(s *server) {
-	s.crashing = !w.specs[s.spec].works
+	s.crashing = !s.spec.works
 	s.readyAt, s.crashedAt = w.now+w.between(4, 20), w.now+w.between(3, 10)
 }
 
@@ -261,7 +268,7 @@ func (w *world) snapshot() (Snapshot, scene) {
 				group.Settled = 0
 				continue
 			}
-			p := Pod{Name: s.name, Outdated: s.spec != pods.wanted, Ready: s.ready, Terminating: s.stopping, Leading: talk.leaders[g] == s.name}
+			p := Pod{Name: s.name, Outdated: s.spec.hash != pods.wanted.hash, Ready: s.ready, Terminating: s.stopping, Leading: talk.leaders[g] == s.name}
 			if s.crashing && pods.at >= s.crashedAt {
 				p.Stuck = "it crashes"
 			}
@@ -306,7 +313,7 @@ func (w *world) reconcile() Decision {
 			for _, s := range p.servers {
 				if s.name == d.Pod {
 					s.down = true
-					w.replaced[fmt.Sprintf("%s for %d", s.name, w.wanted())]++
+					w.replaced[fmt.Sprintf("%s for %d", s.name, w.wanted().from)]++
 					w.stop(p, s)
 				}
 			}
@@ -345,7 +352,7 @@ func (w *world) check(seen Snapshot, d Decision) {
 		w.fail("%s is stopped twice", d.Pod)
 	case goes.keep:
 		w.fail("%s has data that is nowhere else", d.Pod)
-	case calm && goes.spec == w.wanted():
+	case calm && goes.spec.hash == w.wanted().hash:
 		w.fail("%s is up to date", d.Pod)
 	}
 	if goes.crashing {
@@ -357,7 +364,7 @@ func (w *world) check(seen Snapshot, d Decision) {
 			if s.stopping || !s.exists {
 				w.fail("%s is stopped while %s is coming or going", d.Pod, s.name)
 			}
-			if s.down && s.name != d.Pod && !(s.crashing && s.spec != w.wanted()) {
+			if s.down && s.name != d.Pod && !(s.crashing && s.spec.hash != w.wanted().hash) {
 				w.fail("%s is stopped while %s is down on purpose", d.Pod, s.name)
 			}
 			if s.name == d.Pod {
@@ -379,7 +386,7 @@ func (w *world) check(seen Snapshot, d Decision) {
 					able++
 				}
 			}
-			if calm && goes.name == own.leader && s.spec != w.wanted() {
+			if calm && goes.name == own.leader && s.spec.hash != w.wanted().hash {
 				w.fail("%s leads and is stopped before %s", d.Pod, s.name)
 			}
 		}
@@ -413,7 +420,7 @@ func (w *world) ableLately(p *party, s *server) bool {
 func (w *world) finished() bool {
 	for _, p := range w.parties {
 		for _, s := range p.servers {
-			if s.spec != w.wanted() || !s.placed(w.now) {
+			if s.spec.hash != w.wanted().hash || !s.placed(w.now) {
 				return false
 			}
 		}
