@@ -283,6 +283,9 @@ func (w *world) configure(pod *corev1.Pod) {
 	w.mq.mu.Lock()
 	defer w.mq.mu.Unlock()
 	properties := s.Broker.Groups[pod.Labels[desired.LabelGroup]].Properties()
+	live, err := settings.LiveProperties(s.Config)
+	w.must(err)
+	maps.Copy(properties, live)
 	properties["namesrvAddr"], properties["controllerAddr"] = strings.Join(s.Broker.NameServers, ";"), strings.Join(s.Broker.Controllers, ";")
 	w.mq.configs[pod.Name] = properties
 }
@@ -350,9 +353,8 @@ func (w *world) start(writesToLive int) *operator {
 		Cluster: desired.Cluster{Domain: "cluster.local", AgentImage: "agent:1"}, RocketMQ: admin.New(mq)}
 	const interval = 300 * time.Millisecond
 	o.kinds = []kind{
-		{&v1alpha1.NameServiceList{}, (&nameservice.Reconciler{Env: env}).Reconcile},
-		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env,
-			Leaders: observe.NewPoller(ctx, interval, func(a, b string) bool { return a == b })}).Reconcile},
+		{&v1alpha1.NameServiceList{}, (&nameservice.Reconciler{Env: env, Registrations: observe.NewPoller(ctx, interval, observe.SameRegistrations)}).Reconcile},
+		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, interval, observe.SameQuorum)}).Reconcile},
 		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
 	}
 	o.shutdown = sync.OnceFunc(func() { cancel(); _ = mq.Close() })
