@@ -8,7 +8,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -33,6 +35,9 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 	if exists && (paused || DeploymentHash(&live) == DeploymentHash(d)) {
 		d.Spec.Template = live.Spec.Template
 	}
+	if err := p.dropRollingUpdate(ctx, d); err != nil {
+		return nil, err
+	}
 	applier := kube.Applier{Client: p.Client, Reader: p.Reader}
 	wrote, err := applier.Apply(ctx, p.Owner, d)
 	if waiting, err := p.explain(err); waiting != nil || err != nil {
@@ -47,6 +52,27 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 		p.Event(d, "Scaled", "Scale", "Deployment %s goes from %d to %d pods", d.Name, *live.Spec.Replicas, *d.Spec.Replicas)
 	}
 	return nil, nil
+}
+
+// dropRollingUpdate makes way for the strategy Recreate: a live Deployment that was defaulted to, or given by another
+// writer, the numbers of a rolling update keeps them under server-side apply, and the API server refuses both together.
+func (p *Pass) dropRollingUpdate(ctx context.Context, d *appsv1.Deployment) error {
+	if d.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
+		return nil
+	}
+	var live appsv1.Deployment
+	err := p.Client.Get(ctx, client.ObjectKeyFromObject(d), &live)
+	if apierrors.IsNotFound(err) { // the predecessor's is in no cache
+		err = p.Reader.Get(ctx, client.ObjectKeyFromObject(d), &live)
+	}
+	if err == nil && live.Spec.Strategy.RollingUpdate != nil && metav1.IsControlledBy(&live, p.Owner) {
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}}`))
+		err = p.Client.Patch(ctx, &live, patch, client.FieldOwner(kube.FieldOwner))
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("change the strategy of Deployment %s: %w", d.Name, err)
+	}
+	return nil
 }
 
 // Remove deletes an owned object that is no longer wanted. One that is not there, or not the owner's, is left alone.
