@@ -37,6 +37,11 @@ const (
 	ConditionDraining = "Draining"
 	// ConditionDiskPressure: a disk is nearly so full that RocketMQ refuses messages.
 	ConditionDiskPressure = "DiskPressure"
+	// ConditionRolloutBlocked: no pod can be replaced without its group refusing messages meanwhile. The message says the
+	// choices.
+	ConditionRolloutBlocked = "RolloutBlocked"
+	// ConditionWouldLoseMessages: the disk of an outdated pod dies with it, and no other member has its messages.
+	ConditionWouldLoseMessages = "WouldLoseMessages"
 	// ConditionMetadataAtRisk: a master or a slave lacks topics or consumer groups, or they cannot be saved.
 	ConditionMetadataAtRisk = "MetadataAtRisk"
 	// ConditionNoMaster: a group has no master, and no member that may become one runs. The message names the choices and
@@ -61,8 +66,6 @@ const (
 	ReasonReplacingPods         = "ReplacingPods"
 	ReasonUpToDate              = "UpToDate"
 	ReasonPaused                = "Paused"
-	// ReasonWouldLoseMessages: the disk of an outdated pod dies with it, and no other member has its messages.
-	ReasonWouldLoseMessages = "WouldLoseMessages"
 	// ReasonCopying: topics and consumer groups are on their way to a new group.
 	ReasonCopying = "Copying"
 	// ReasonSourceUnknown: spec.scalePodName names no broker pod of this resource.

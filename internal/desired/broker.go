@@ -76,7 +76,7 @@ func (c Cluster) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState, deps
 	labels := Labels(b, Broker)
 	labels[LabelGroup] = group
 	selector := Selector(b.Name, Broker, group)
-	sum, err := hash(Image(b.Spec.BrokerImage), b.Spec.HostNetwork, b.Spec.Config, b.Spec.HostPath, b.Spec.Volumes, DrainSeconds(b),
+	sum, err := hash(Image(b.Spec.BrokerImage), b.Spec.HostNetwork, restartConfig(b), b.Spec.HostPath, b.Spec.Volumes, DrainSeconds(b),
 		restartRelevant(&b.Spec.PodSettings), deps.References)
 	if err != nil {
 		return nil, nil, err

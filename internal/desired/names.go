@@ -46,6 +46,9 @@ const AnnotationUncleanElection = "rocketmq.apache.org/allow-unclean-election"
 // AnnotationForceScaleIn at a Broker names the group to remove although it holds messages that are not consumed.
 const AnnotationForceScaleIn = "rocketmq.apache.org/force-scale-in"
 
+// AnnotationAllowMessageLoss at a Broker or Controller names the pod that may be replaced although its data is nowhere else.
+const AnnotationAllowMessageLoss = "rocketmq.apache.org/allow-message-loss"
+
 // Component is a kind of server.
 type Component string
 
@@ -54,6 +57,10 @@ const (
 	NameServer Component = "nameserver"
 	Controller Component = "controller"
 	Broker     Component = "broker"
+
+	Console        Component = "console"
+	Exporter       Component = "exporter"
+	SchemaRegistry Component = "schemaregistry"
 )
 
 // Cluster is what all objects of one installation depend on.

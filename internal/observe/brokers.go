@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // BrokerTargets are the servers to ask about a Broker resource, as host:port that the operator can dial.
@@ -18,7 +19,7 @@ type BrokerTargets struct {
 	Controllers []string
 	// Groups are the brokerNames.
 	Groups []string
-	// Masters are the STATIC masters to ask for their slaves, by brokerName.
+	// Masters are those to ask for their slaves, by brokerName.
 	Masters map[string]string
 	// Brokers are those to ask for their properties.
 	Brokers []string
@@ -40,9 +41,11 @@ type Brokers struct {
 	Leader string
 	// SyncStates are the leader's records of the groups. A group that it does not know is missing.
 	SyncStates map[string]admin.SyncState
-	// InSyncHosts are the hosts of the slaves that a STATIC master says are in sync, by brokerName.
-	InSyncHosts map[string][]string
-	// Properties are those that the operator sets at run time, of the brokers that answered, by target.
+	// InSyncHosts are the hosts of the slaves that the master says are in sync, CaughtUp of those that lack next to nothing
+	// of its messages, by brokerName.
+	InSyncHosts, CaughtUp map[string][]string
+	// Properties are those that the operator may set at run time, of the brokers that answered, by target. One that a
+	// broker does not know is missing.
 	Properties map[string]map[string]string
 	// Disks says how full the disks are that near RocketMQ's limits, in steps of 5 %, by target.
 	Disks map[string]int
@@ -94,8 +97,15 @@ func GlanceBrokers(c *admin.Client, groups []string) Glance[*Brokers] {
 
 // runtimeProperties are what the operator sets while a broker runs.
 func runtimeProperties() []string {
-	return []string{"namesrvAddr", "controllerAddr", "brokerPermission", "startAcceptSendRequestTimeStamp"}
+	keys := []string{"namesrvAddr", "controllerAddr", "brokerPermission", "startAcceptSendRequestTimeStamp"}
+	for _, live := range settings.LiveKeys() {
+		keys = append(keys, live.Key)
+	}
+	return keys
 }
+
+// lagBound is how many bytes of its master's messages a slave may lack and still take over within a second or two.
+const lagBound = 16 << 20
 
 // diskPressure is from when on a disk is told of: below RocketMQ's first limit, BrokerConfig.diskMaxUsedSpaceRatio (75 %),
 // at which it deletes old files; from 90 % on it refuses messages (DefaultMessageStore.CleanCommitLogService).
@@ -105,7 +115,7 @@ const diskPressure = 70
 func SameBrokers(a, b *Brokers) bool {
 	keys := func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 	return a != nil && b != nil && reflect.DeepEqual(a.Registered, b.Registered) && slices.Equal(keys(a.Unreachable), keys(b.Unreachable)) &&
-		a.Leader == b.Leader && reflect.DeepEqual(a.SyncStates, b.SyncStates) && reflect.DeepEqual(a.InSyncHosts, b.InSyncHosts) &&
+		a.Leader == b.Leader && reflect.DeepEqual(a.SyncStates, b.SyncStates) && reflect.DeepEqual(a.InSyncHosts, b.InSyncHosts) && reflect.DeepEqual(a.CaughtUp, b.CaughtUp) &&
 		reflect.DeepEqual(a.Properties, b.Properties) && reflect.DeepEqual(a.Disks, b.Disks) && reflect.DeepEqual(a.Backlogs, b.Backlogs) &&
 		reflect.DeepEqual(a.Tables, b.Tables)
 }
@@ -115,7 +125,7 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 	return func(ctx context.Context, last *Brokers) *Brokers {
 		out := &Brokers{
 			Registered: map[string]map[string]map[int64]string{}, Unreachable: map[string]string{},
-			InSyncHosts: map[string][]string{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
+			InSyncHosts: map[string][]string{}, CaughtUp: map[string][]string{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
 			Backlogs: map[string]Backlog{}, misses: map[string]int{},
 		}
 		var mu sync.Mutex
@@ -147,16 +157,24 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 				if err != nil {
 					return // it is not registered then, which shows
 				}
-				hosts := []string{}
+				inSync, caughtUp := []string{}, []string{}
 				for _, slave := range status.Slaves {
-					if host, _, err := net.SplitHostPort(slave.Addr); err == nil && slave.InSync {
-						hosts = append(hosts, host)
+					host, _, err := net.SplitHostPort(slave.Addr)
+					if err != nil {
+						continue // an address that is none is nobody's
+					}
+					if slave.InSync {
+						inSync = append(inSync, host)
+					}
+					if slave.Diff < lagBound {
+						caughtUp = append(caughtUp, host)
 					}
 				}
-				slices.Sort(hosts)
+				slices.Sort(inSync)
+				slices.Sort(caughtUp)
 				mu.Lock()
 				defer mu.Unlock()
-				out.InSyncHosts[group] = hosts
+				out.InSyncHosts[group], out.CaughtUp[group] = inSync, caughtUp
 			})
 		}
 		for _, broker := range targets.Brokers {
@@ -172,7 +190,9 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 				}
 				properties := map[string]string{}
 				for _, key := range runtimeProperties() {
-					properties[key] = config[key]
+					if value, known := config[key]; known {
+						properties[key] = value
+					}
 				}
 				info, err := c.BrokerRuntimeInfo(ctx, broker)
 				mu.Lock()

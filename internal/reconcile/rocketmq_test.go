@@ -38,6 +38,9 @@ type rocketMQ struct {
 	unclean map[string][]string          // what each controller was told of unclean elections, by IP
 	elected []string                     // by request
 	cleaned []string                     // groups of which ids were cleaned
+	// estranged servers, by pod: a name server knows no broker, a controller no leader, a slave is never in the
+	// SyncStateSet. Bare ones have no topics.
+	estranged, bare map[string]bool
 }
 
 // tables of a broker group; its slaves have the same.
@@ -61,7 +64,8 @@ type member struct{ addr, ip string }
 
 func newRocketMQ() *rocketMQ {
 	return &rocketMQ{leaders: map[string]string{}, groups: map[string]*group{}, silent: map[string]bool{}, configs: map[string]map[string]string{},
-		tables: map[string]*tables{}, dead: map[string][]admin.Replica{}, unclean: map[string][]string{}}
+		tables: map[string]*tables{}, dead: map[string][]admin.Replica{}, unclean: map[string][]string{},
+		estranged: map[string]bool{}, bare: map[string]bool{}}
 }
 
 // follow brings the servers to what the pods are: ready controllers elect a leader, ready brokers register, and a group
@@ -143,6 +147,9 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 		for name, g := range r.groups {
 			addrs := map[int64]string{}
 			for pod, m := range g.members {
+				if r.estranged[r.pods[ip].Name] {
+					continue
+				}
 				id := int64(desired.Ordinal(pod)) + 1
 				if pod == g.master {
 					id = admin.MasterID
@@ -153,12 +160,19 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 		}
 		return fakemq.Answer{Body: text(info)}, true
 	case remoting.ControllerGetMetadataInfo:
-		return fakemq.Answer{Fields: map[string]string{"isLeader": fmt.Sprint(ip == r.leaders[r.pods[ip].Labels[desired.LabelInstance]])}}, true
+		leader := r.leaders[r.pods[ip].Labels[desired.LabelInstance]]
+		if r.estranged[r.pods[ip].Name] {
+			leader = ""
+		}
+		return fakemq.Answer{Fields: map[string]string{"isLeader": fmt.Sprint(ip == leader), "controllerLeaderId": leader}}, true
 	case remoting.ControllerGetSyncStateData:
 		states := map[string]admin.SyncState{}
 		for name, g := range r.groups {
 			state := admin.SyncState{MasterAddr: g.members[g.master].addr, MasterEpoch: g.epoch}
 			for _, pod := range slices.Sorted(maps.Keys(g.members)) {
+				if r.estranged[pod] {
+					continue
+				}
 				state.InSync = append(state.InSync, admin.Replica{Addr: g.members[pod].addr, Alive: true})
 			}
 			state.NotInSync = r.dead[name]
@@ -210,7 +224,13 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 	if r.failing--; r.failing == 0 {
 		return fakemq.Answer{Code: remoting.SystemError}, true
 	}
-	return r.of(r.pods[ip].Labels[desired.LabelGroup]).answer(request), true
+	t := r.of(r.pods[ip].Labels[desired.LabelGroup])
+	if r.bare[r.pods[ip].Name] {
+		without := *t
+		without.topics = map[string]admin.TopicConfig{}
+		t = &without
+	}
+	return t.answer(request), true
 }
 
 // elect a master that lacks messages, if the controller was told to and may choose. The caller holds the lock.

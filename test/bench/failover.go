@@ -65,7 +65,7 @@ func (b *bench) failover(ctx context.Context, pairs int) error {
 		}
 	}
 	missed := judgeFailover(pairs, handover, bare, killedManaged, killedByHand)
-	return errors.Join(missed, remove(ctx, managed.Namespace), remove(ctx, byHand.Namespace))
+	return errors.Join(missed, managed.Delete(ctx, deleteLimit), byHand.Delete(ctx, deleteLimit))
 }
 
 // judgeFailover prints both sides, and returns what misses its bar.

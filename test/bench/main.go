@@ -26,6 +26,7 @@ const (
 	groupMembers = 2
 	servers      = 10 // of all kinds
 	startLimit   = 6 * time.Minute
+	deleteLimit  = 5 * time.Minute
 )
 
 func main() {
@@ -87,12 +88,4 @@ type bench struct {
 	log     *kit.Log
 	place   *kit.Place
 	cluster *kit.Cluster
-}
-
-// remove deletes a namespace and waits, so that it costs the next measurement nothing.
-func remove(ctx context.Context, n *kit.Namespace) error {
-	if err := n.Delete(ctx); err != nil {
-		return err
-	}
-	return n.AwaitDeleted(ctx, 5*time.Minute)
 }

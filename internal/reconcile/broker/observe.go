@@ -65,8 +65,9 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 		if master := p.master(g.name); master != nil && g.State.Leaving() {
 			targets.Draining[g.name] = dial(master, settings.BrokerPort)
 		}
-		if guarded, ok := p.guarded(g); ok {
-			targets.Guarded[g.name] = guarded
+		if followed, ok := p.followed(g); ok {
+			targets.Guarded[g.name] = followed
+			targets.Masters[g.name] = followed.Master
 		}
 	}
 	for i := range p.pods {

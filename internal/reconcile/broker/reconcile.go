@@ -102,6 +102,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		Pass: workload.Pass{Env: r.Env, Owner: b, Conditions: kube.NewConditions(b.Generation, &b.Status.Conditions)}}
 	waiting, err := workload.Run(ctx,
 		p.checkImage,
+		p.checkConfig,
 		p.readExisting,
 		p.checkDowngrade,
 		p.resolveNameService,
