@@ -22,6 +22,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&NameService{}, &NameServiceList{},
 		&Controller{}, &ControllerList{},
 		&Broker{}, &BrokerList{},
+		&RocketMQCluster{}, &RocketMQClusterList{},
 		&Console{}, &ConsoleList{},
 		&Exporter{}, &ExporterList{},
 		&SchemaRegistry{}, &SchemaRegistryList{},
