@@ -69,9 +69,9 @@ type RocketMQClusterSpec struct {
 	Paused bool `json:"paused,omitempty"`
 }
 
-// Overrides are a JSON merge patch over the spec of a part's resource, for everything that has no field here: null removes
+// OverrideSettings change what has no field of its own in a part: null removes
 // a field, a list replaces the whole list.
-type Overrides struct {
+type OverrideSettings struct {
 	// Overrides are a JSON merge patch over the spec of the resource that is made of this part, for everything that has no
 	// field here.
 	// +optional
@@ -94,7 +94,7 @@ type ServerSettings struct {
 	// +kubebuilder:validation:MaxProperties=256
 	Config map[string]ConfigValue `json:"config,omitempty"`
 
-	Overrides `json:",inline"`
+	OverrideSettings `json:",inline"`
 }
 
 // ClusterNameServers become the NameService <cluster>-ns.
@@ -190,7 +190,7 @@ type ClusterTool struct {
 	// +optional
 	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
 
-	Overrides `json:",inline"`
+	OverrideSettings `json:",inline"`
 }
 
 // ClusterConsole becomes the Console <cluster>-console.
