@@ -26,6 +26,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&Console{}, &ConsoleList{},
 		&Exporter{}, &ExporterList{},
 		&SchemaRegistry{}, &SchemaRegistryList{},
+		&Proxy{}, &ProxyList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -36,6 +36,9 @@ type RocketMQClusterSpec struct {
 	// +listType=map
 	// +listMapKey=name
 	Brokers []BrokerPool `json:"brokers,omitempty"`
+	// Proxy is the way in for gRPC clients; none if absent.
+	// +optional
+	Proxy *ClusterProxy `json:"proxy,omitempty"`
 	// Console is the dashboard; none if absent.
 	// +optional
 	Console *ClusterConsole `json:"console,omitempty"`
@@ -69,11 +72,10 @@ type RocketMQClusterSpec struct {
 	Paused bool `json:"paused,omitempty"`
 }
 
-// OverrideSettings change what has no field of its own in a part: null removes
-// a field, a list replaces the whole list.
+// OverrideSettings change what has no field of its own in a part.
 type OverrideSettings struct {
 	// Overrides are a JSON merge patch over the spec of the resource that is made of this part, for everything that has no
-	// field here.
+	// field here: null removes a field, a list replaces the whole list.
 	// +optional
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields
@@ -168,6 +170,24 @@ type BrokerPool struct {
 	// Storage of each broker; 10Gi of the default class if absent.
 	// +optional
 	Storage *Storage `json:"storage,omitempty"`
+
+	ServerSettings `json:",inline"`
+}
+
+// ClusterProxy becomes the Proxy <cluster>-proxy.
+type ClusterProxy struct {
+	// Replicas is the number of proxies.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=999
+	Replicas *int32 `json:"replicas,omitempty"`
+	// Service is how clients reach the proxies.
+	// +optional
+	Service *ProxyService `json:"service,omitempty"`
+	// TLS serves clients with a certificate of yours, and refuses those that speak plain text.
+	// +optional
+	TLS *ProxyTLS `json:"tls,omitempty"`
 
 	ServerSettings `json:",inline"`
 }
@@ -270,6 +290,12 @@ type ClusterEndpoints struct {
 	// addresses.
 	// +optional
 	ExternalNameServers string `json:"externalNameServers,omitempty"`
+	// GRPC is host:port for gRPC clients in Kubernetes.
+	// +optional
+	GRPC string `json:"grpc,omitempty"`
+	// ExternalGRPC is host:port for gRPC clients outside of Kubernetes, if the proxy's Service is reached from there.
+	// +optional
+	ExternalGRPC string `json:"externalGRPC,omitempty"`
 	// Console is the dashboard's URL: that of its Ingress, else the one in Kubernetes.
 	// +optional
 	Console string `json:"console,omitempty"`
@@ -317,6 +343,7 @@ type ClusterComponent struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="NameServers",type=string,priority=1,JSONPath=`.status.endpoints.nameServers`
+// +kubebuilder:printcolumn:name="GRPC",type=string,priority=1,JSONPath=`.status.endpoints.grpc`
 // +kubebuilder:printcolumn:name="Console",type=string,priority=1,JSONPath=`.status.endpoints.console`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 24",message="metadata.name must be at most 24 characters, so that the labels of all pods fit"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold only lower-case letters, digits and '-': Services are named after it"

@@ -43,6 +43,7 @@ func PartName(cluster, part string) string { return cluster + "-" + part }
 const (
 	PartNameServers    = "ns"
 	PartControllers    = "ctl"
+	PartProxy          = "proxy"
 	PartConsole        = "console"
 	PartExporter       = "exporter"
 	PartSchemaRegistry = "schema"
@@ -86,6 +87,9 @@ func Parts(c *v1alpha1.RocketMQCluster) []Part {
 	}
 	for i := range pools {
 		parts = append(parts, poolPart(c, &pools[i]))
+	}
+	if spec.Proxy != nil {
+		parts = append(parts, proxyPart(c))
 	}
 	if spec.Console != nil {
 		parts = append(parts, consolePart(c))
@@ -142,6 +146,15 @@ func poolPart(c *v1alpha1.RocketMQCluster, pool *v1alpha1.BrokerPool) Part {
 		b.Spec.ControllerRef = &v1alpha1.ObjectReference{Name: PartName(c.Name, PartControllers)}
 	}
 	return Part{Field: fmt.Sprintf("brokers[%q]", pool.Name), Kind: "Broker", Object: b, Image: &b.Spec.BrokerImage, Err: override(&b.Spec, pool.Overrides)}
+}
+
+func proxyPart(c *v1alpha1.RocketMQCluster) Part {
+	given := c.Spec.Proxy
+	proxy := &v1alpha1.Proxy{ObjectMeta: partMeta(c, PartProxy), Spec: v1alpha1.ProxySpec{
+		Replicas: new(size(given.Replicas, 1)), Image: RocketMQImage(c), ClusterName: c.Name, NameServiceRef: askOwn(c).NameServiceRef,
+		Service: given.Service.DeepCopy(), TLS: given.TLS, Config: given.Config, PodSettings: serverSettings(c, &given.ServerSettings),
+	}}
+	return Part{Field: "proxy", Kind: "Proxy", Object: proxy, Image: &proxy.Spec.Image, Err: override(&proxy.Spec, given.Overrides)}
 }
 
 func consolePart(c *v1alpha1.RocketMQCluster) Part {
