@@ -41,6 +41,8 @@ const (
 	ConditionMetadataAtRisk = "MetadataAtRisk"
 	// ConditionRefused: the API server refused an object or a pod; the message is its own, with the remedy.
 	ConditionRefused = "Refused"
+	// ConditionRemainingBroker: a Broker was made of a pool that the cluster's spec no longer has. It goes on as it is.
+	ConditionRemainingBroker = "RemainingBroker"
 )
 
 // Reasons of Ready and UpToDate that are no trouble by themselves.
@@ -73,4 +75,8 @@ const (
 	ReasonTooLarge = "TooLarge"
 	// ReasonSlaveBehind: a slave has not had all topics and consumer groups of its master for a minute.
 	ReasonSlaveBehind = "SlaveBehind"
+	// ReasonCreating: a part of a cluster does not exist yet.
+	ReasonCreating = "Creating"
+	// ReasonUpdating: a part of a cluster has not taken over the newest spec, or waits with its version for those before it.
+	ReasonUpdating = "Updating"
 )
