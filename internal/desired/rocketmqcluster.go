@@ -76,6 +76,7 @@ const officialImage = "apache/rocketmq"
 
 // Parts are the resources that a cluster asks for, in the order in which they change their version.
 func Parts(c *v1alpha1.RocketMQCluster) []Part {
+	c = c.DeepCopy() // which the parts are made of
 	spec := &c.Spec
 	parts := []Part{nameServersPart(c)}
 	if spec.Controllers != nil {
@@ -152,7 +153,7 @@ func proxyPart(c *v1alpha1.RocketMQCluster) Part {
 	given := c.Spec.Proxy
 	proxy := &v1alpha1.Proxy{ObjectMeta: partMeta(c, PartProxy), Spec: v1alpha1.ProxySpec{
 		Replicas: new(size(given.Replicas, 1)), Image: RocketMQImage(c), ClusterName: c.Name, NameServiceRef: askOwn(c).NameServiceRef,
-		Service: given.Service.DeepCopy(), TLS: given.TLS, Config: given.Config, PodSettings: serverSettings(c, &given.ServerSettings),
+		Service: given.Service, TLS: given.TLS, Config: given.Config, PodSettings: serverSettings(c, &given.ServerSettings),
 	}}
 	return Part{Field: "proxy", Kind: "Proxy", Object: proxy, Image: &proxy.Spec.Image, Err: override(&proxy.Spec, given.Overrides)}
 }
@@ -196,19 +197,19 @@ func storageSettings(storage *v1alpha1.Storage) v1alpha1.StorageSettings {
 	if storage == nil {
 		return v1alpha1.StorageSettings{} // the kind's default
 	}
-	return v1alpha1.StorageSettings{StorageMode: v1alpha1.StorageClass, Storage: storage.DeepCopy()}
+	return v1alpha1.StorageSettings{StorageMode: v1alpha1.StorageClass, Storage: storage}
 }
 
 // serverSettings are the part's over the cluster's.
 func serverSettings(c *v1alpha1.RocketMQCluster, part *v1alpha1.ServerSettings) v1alpha1.PodSettings {
 	return v1alpha1.PodSettings{
-		ImagePullSecrets: c.Spec.ImagePullSecrets, Resources: *part.Resources.DeepCopy(), JVM: mergedJVM(c.Spec.JVM, part.JVM),
-		PodTemplate: c.Spec.PodTemplate.DeepCopy(), Paused: c.Spec.Paused,
+		ImagePullSecrets: c.Spec.ImagePullSecrets, Resources: part.Resources, JVM: mergedJVM(c.Spec.JVM, part.JVM),
+		PodTemplate: c.Spec.PodTemplate, Paused: c.Spec.Paused,
 	}
 }
 
 func toolSettings(c *v1alpha1.RocketMQCluster, tool *v1alpha1.ClusterTool) v1alpha1.PodSettings {
-	return v1alpha1.PodSettings{ImagePullSecrets: c.Spec.ImagePullSecrets, Resources: *tool.Resources.DeepCopy(), Paused: c.Spec.Paused}
+	return v1alpha1.PodSettings{ImagePullSecrets: c.Spec.ImagePullSecrets, Resources: tool.Resources, Paused: c.Spec.Paused}
 }
 
 func mergedConfig(shared, own map[string]v1alpha1.ConfigValue) map[string]v1alpha1.ConfigValue {
@@ -225,11 +226,11 @@ func mergedConfig(shared, own map[string]v1alpha1.ConfigValue) map[string]v1alph
 
 // mergedJVM takes each field from the part that says something about it.
 func mergedJVM(shared, own *v1alpha1.JVM) *v1alpha1.JVM {
-	if shared == nil || own == nil {
-		if own == nil {
-			own = shared
-		}
-		return own.DeepCopy()
+	switch {
+	case own == nil:
+		return shared
+	case shared == nil:
+		return own
 	}
 	out := shared.DeepCopy()
 	if own.Heap != nil {
