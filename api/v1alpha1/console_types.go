@@ -11,6 +11,7 @@ const DefaultConsoleImage = "apacherocketmq/rocketmq-dashboard:2.1.0"
 // ConsoleSpec describes the dashboard.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.consoleDeployment) || !(has(self.storage) || has(self.login))",message="consoleDeployment is a whole Deployment of your own: storage and login belong to the short form, without consoleDeployment"
+// +kubebuilder:validation:XValidation:rule="!has(self.storage) || !has(self.replicas) || self.replicas <= 1",message="storage is one volume, which one pod uses: set replicas to 1 or remove storage"
 type ConsoleSpec struct {
 	// ConsoleDeployment is the form of apache/rocketmq-operator: a whole apps/v1 Deployment, every field of which is kept. The
 	// name servers' addresses, labels and what is missing (image, ports, probes) are added. Its fields win over those below.
@@ -44,6 +45,8 @@ type ConsoleSpec struct {
 	// Config holds properties of the dashboard, such as rocketmq.config.timeoutMillis.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=256
+	// +kubebuilder:validation:XValidation:rule="!['rocketmq.config.namesrvAddr', 'rocketmq.config.namesrvAddrs'].exists(k, k in self)",messageExpression="'set by the operator, which keeps addresses right (spec.nameServers and nameServiceRef set what can be chosen); remove:' + ('rocketmq.config.namesrvAddr' in self ? ' rocketmq.config.namesrvAddr' : \"\") + ('rocketmq.config.namesrvAddrs' in self ? ' rocketmq.config.namesrvAddrs' : \"\")"
+	// +kubebuilder:validation:XValidation:rule="!['rocketmq.config.loginRequired', 'rocketmq.config.authMode', 'rocketmq.config.dataPath', 'server.port'].exists(k, k in self)",messageExpression="'set by the operator, because Services, volumes and the login depend on them (spec.login sets the users); remove:' + ('rocketmq.config.loginRequired' in self ? ' rocketmq.config.loginRequired' : \"\") + ('rocketmq.config.authMode' in self ? ' rocketmq.config.authMode' : \"\") + ('rocketmq.config.dataPath' in self ? ' rocketmq.config.dataPath' : \"\") + ('server.port' in self ? ' server.port' : \"\")"
 	Config map[string]ConfigValue `json:"config,omitempty"`
 
 	NameServerSettings `json:",inline"`

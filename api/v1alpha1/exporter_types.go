@@ -26,6 +26,7 @@ type ExporterSpec struct {
 	// Config holds properties of the exporter, such as rocketmq.config.outOfTimeSeconds.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=256
+	// +kubebuilder:validation:XValidation:rule="!['rocketmq.config.namesrvAddr', 'server.port'].exists(k, k in self)",messageExpression="'set by the operator, which keeps addresses right (spec.nameServers and nameServiceRef set what can be chosen); remove:' + ('rocketmq.config.namesrvAddr' in self ? ' rocketmq.config.namesrvAddr' : \"\") + ('server.port' in self ? ' server.port' : \"\")"
 	Config map[string]ConfigValue `json:"config,omitempty"`
 
 	NameServerSettings `json:",inline"`

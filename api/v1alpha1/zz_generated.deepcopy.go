@@ -1507,6 +1507,11 @@ func (in *SchemaRegistrySpec) DeepCopyInto(out *SchemaRegistrySpec) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.Storage != nil {
+		in, out := &in.Storage, &out.Storage
+		*out = new(Storage)
+		(*in).DeepCopyInto(*out)
+	}
 	in.Service.DeepCopyInto(&out.Service)
 	if in.Config != nil {
 		in, out := &in.Config, &out.Config

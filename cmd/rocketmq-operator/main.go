@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -148,6 +149,9 @@ func ownObjects(namespaces string) cache.Options {
 			&corev1.Service{}:               ours,
 			&corev1.ConfigMap{}:             ours,
 			&appsv1.StatefulSet{}:           ours,
+			&appsv1.Deployment{}:            ours,
+			&corev1.PersistentVolumeClaim{}: ours,
+			&networkingv1.Ingress{}:         ours,
 			&policyv1.PodDisruptionBudget{}: ours,
 		},
 	}

@@ -50,6 +50,10 @@ const (
 	NameServer Component = "nameserver"
 	Controller Component = "controller"
 	Broker     Component = "broker"
+
+	Console        Component = "console"
+	Exporter       Component = "exporter"
+	SchemaRegistry Component = "schemaregistry"
 )
 
 // Cluster is what all objects of one installation depend on.
