@@ -148,6 +148,7 @@ func ownObjects(namespaces string) cache.Options {
 			&corev1.Service{}:               ours,
 			&corev1.ConfigMap{}:             ours,
 			&appsv1.StatefulSet{}:           ours,
+			&appsv1.Deployment{}:            ours,
 			&policyv1.PodDisruptionBudget{}: ours,
 		},
 	}

@@ -136,6 +136,34 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	return nil, nil
 }
 
+// ApplyDeployment writes a Deployment. The pod template of a live one is kept while the user's hash is the same.
+func (p *Pass) ApplyDeployment(ctx context.Context, deployment *appsv1.Deployment) (*kube.Waiting, error) {
+	hash := func(d *appsv1.Deployment) string { return d.Spec.Template.Annotations[desired.AnnotationHash] }
+	var live appsv1.Deployment
+	err := p.Client.Get(ctx, client.ObjectKeyFromObject(deployment), &live)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("read Deployment %s: %w", deployment.Name, err)
+	}
+	exists := err == nil
+	if exists && hash(&live) == hash(deployment) {
+		deployment.Spec.Template = live.Spec.Template
+	}
+	applier := kube.Applier{Client: p.Client, Reader: p.Reader}
+	wrote, err := applier.Apply(ctx, p.Owner, deployment)
+	if waiting, err := p.explain(err); waiting != nil || err != nil {
+		return waiting, err
+	}
+	switch {
+	case !exists && wrote:
+		p.Event(deployment, "Created", "Create", "created Deployment %s with %d pods", deployment.Name, *deployment.Spec.Replicas)
+	case exists && hash(&live) != hash(deployment):
+		p.Event(deployment, "Updated", "Update", "Deployment %s has the new spec; its pods follow one at a time", deployment.Name)
+	case exists && *live.Spec.Replicas != *deployment.Spec.Replicas:
+		p.Event(deployment, "Scaled", "Scale", "Deployment %s goes from %d to %d pods", deployment.Name, *live.Spec.Replicas, *deployment.Spec.Replicas)
+	}
+	return nil, nil
+}
+
 // Hash of what the user can change, from a StatefulSet's template.
 func Hash(set *appsv1.StatefulSet) string {
 	return set.Spec.Template.Annotations[desired.AnnotationHash]
