@@ -122,6 +122,7 @@ func TestDefaults(t *testing.T) {
 	for kind, want := range map[string]string{
 		"NameService": "{size: 1, nameServiceImage: 'apache/rocketmq:5.4.0'}",
 		"Controller":  "{size: 3, controllerImage: 'apache/rocketmq:5.4.0'}",
+		"Proxy":       "{replicas: 1, image: 'apache/rocketmq:5.4.0'}",
 		"Broker":      "{size: 1, replicaPerGroup: 1, clusterMode: STATIC, drainSeconds: 35, metadataGuard: Enabled, brokerImage: 'apache/rocketmq:5.4.0'}",
 	} {
 		t.Run(kind, func(t *testing.T) {
