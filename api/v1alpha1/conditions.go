@@ -9,10 +9,11 @@ const (
 	// ConditionUpToDate is False while pods still run an older spec.
 	ConditionUpToDate = "UpToDate"
 
-	// ConditionMissingReference: the NameService or Controller that is needed does not exist. Create it, or name it
-	// in nameServiceRef or controllerRef.
+	// ConditionMissingReference: the NameService, Controller or Broker that is needed does not exist. Create it, or name it
+	// in nameServiceRef, controllerRef or brokerRef.
 	ConditionMissingReference = "MissingReference"
-	// ConditionAmbiguousReference: several candidates in the namespace. Name one in nameServiceRef or controllerRef.
+	// ConditionAmbiguousReference: several candidates in the namespace. Name one in nameServiceRef, controllerRef or
+	// brokerRef.
 	ConditionAmbiguousReference = "AmbiguousReference"
 	// ConditionNameConflict: an object of a wanted name belongs to somebody else. Remove it or rename the resource.
 	ConditionNameConflict = "NameConflict"
@@ -50,6 +51,7 @@ const (
 	ReasonReady                 = "Ready"
 	ReasonWaitingForNameServers = "WaitingForNameServers"
 	ReasonWaitingForControllers = "WaitingForControllers"
+	ReasonWaitingForBrokers     = "WaitingForBrokers"
 	ReasonMembersNotReady       = "MembersNotReady"
 	ReasonNoLeader              = "NoLeader"
 	ReasonNoMaster              = "NoMaster"

@@ -145,17 +145,10 @@ func hashedPart(u *unstructured.Unstructured) map[string]any {
 // live finds the object, in the cache or, since caches do not see foreign objects, at the API server. It is nil if
 // there is none.
 func (a *Applier) live(ctx context.Context, owner, obj client.Object) (*unstructured.Unstructured, error) {
-	found, err := a.Client.Scheme().New(obj.GetObjectKind().GroupVersionKind())
+	object, err := a.empty(obj)
 	if err != nil {
-		gvk, gvkErr := apiutil.GVKForObject(obj, a.Client.Scheme())
-		if gvkErr != nil {
-			return nil, gvkErr
-		}
-		if found, err = a.Client.Scheme().New(gvk); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
-	object := found.(client.Object)
 	key := client.ObjectKeyFromObject(obj)
 	err = a.Client.Get(ctx, key, object)
 	if apierrors.IsNotFound(err) {
@@ -180,6 +173,24 @@ func (a *Applier) live(ctx context.Context, owner, obj client.Object) (*unstruct
 		return nil, fmt.Errorf("convert %s: %w", key, err)
 	}
 	return &unstructured.Unstructured{Object: content}, nil
+}
+
+// empty is an object of the same type to read into. Kinds that are none of ours or Kubernetes' own are unstructured.
+func (a *Applier) empty(obj client.Object) (client.Object, error) {
+	gvk, err := apiutil.GVKForObject(obj, a.Client.Scheme())
+	if err != nil {
+		return nil, err
+	}
+	if _, is := obj.(*unstructured.Unstructured); is {
+		out := &unstructured.Unstructured{}
+		out.SetGroupVersionKind(gvk)
+		return out, nil
+	}
+	out, err := a.Client.Scheme().New(gvk)
+	if err != nil {
+		return nil, err
+	}
+	return out.(client.Object), nil
 }
 
 // legacyLabels are those that the predecessor put on its objects.

@@ -11,8 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -54,6 +57,21 @@ func missing[T any, P interface {
 	err := w.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, object)
 	w.must(client.IgnoreNotFound(err))
 	return err != nil
+}
+
+// remove a resource with all that belongs to it: nobody collects garbage here.
+func (w *world) remove(object client.Object) {
+	w.Helper()
+	w.must(w.Delete(w.Context(), object))
+	for _, list := range []client.ObjectList{&corev1.ServiceList{}, &corev1.ConfigMapList{}, &appsv1.DeploymentList{}, &appsv1.StatefulSetList{}, &policyv1.PodDisruptionBudgetList{}} {
+		w.must(w.List(w.Context(), list, client.InNamespace(w.namespace)))
+		w.must(meta.EachListItem(list, func(item runtime.Object) error {
+			if owned := item.(client.Object); metav1.IsControlledBy(owned, object) {
+				return client.IgnoreNotFound(w.Delete(w.Context(), owned))
+			}
+			return nil
+		}))
+	}
 }
 
 // TestCluster: one object becomes a whole cluster, which says how it is and how it is reached, and stays as it is asked
@@ -115,7 +133,7 @@ func TestCluster(t *testing.T) {
 		b.Spec.ReplicaPerGroup = new(int32(0))
 	})
 	edit(w, "c-ns", func(ns *v1alpha1.NameService) { ns.OwnerReferences = nil })
-	w.must(w.Delete(t.Context(), get[v1alpha1.Exporter](w, "c-exporter")))
+	w.remove(get[v1alpha1.Exporter](w, "c-exporter"))
 	o.until(func() string {
 		if missing[v1alpha1.Exporter](w, "c-exporter") {
 			return "the Exporter is gone"
@@ -326,7 +344,9 @@ func TestClusterRefused(t *testing.T) {
 	o.until(w.allReady)
 
 	// A change that is refused leaves the part as it is, and serving.
-	edit(w, "c", func(c *v1alpha1.RocketMQCluster) { c.Spec.Brokers[0].Overrides = raw(`{"clusterMode": "STATIC", "drainSeconds": 70}`) })
+	edit(w, "c", func(c *v1alpha1.RocketMQCluster) {
+		c.Spec.Brokers[0].Overrides = raw(`{"clusterMode": "STATIC", "drainSeconds": 70}`)
+	})
 	o.settled("RocketMQCluster c", upToDate, metav1.ConditionFalse, "Refused: Broker c-broker: Refused", "clusterMode cannot change")
 	o.settled("RocketMQCluster c", ready, metav1.ConditionTrue)
 	if b := get[v1alpha1.Broker](w, "c-broker"); b.Spec.ClusterMode != "CONTROLLER" || *b.Spec.DrainSeconds != 35 {
@@ -353,7 +373,9 @@ func TestClusterAdopts(t *testing.T) {
 	if ns := get[v1alpha1.NameService](w, "c-ns"); *ns.Spec.Size != 2 || len(ns.OwnerReferences) > 0 {
 		t.Errorf("NameService %+v", ns)
 	}
-	adopt := func(object client.Object, by string) { object.SetAnnotations(map[string]string{desired.AnnotationAdopt: by}) }
+	adopt := func(object client.Object, by string) {
+		object.SetAnnotations(map[string]string{desired.AnnotationAdopt: by})
+	}
 	edit(w, "c-ns", func(ns *v1alpha1.NameService) { adopt(ns, "another") })
 	edit(w, "c-broker", func(b *v1alpha1.Broker) { adopt(b, "c") })
 	o.until(func() string {
@@ -436,7 +458,7 @@ func TestClusterWatches(t *testing.T) {
 		t.Errorf("converged, and wrote %v", more)
 	}
 	edit(w, "c-broker", func(b *v1alpha1.Broker) { b.Spec.Config["fileReservedTime"] = "1" })
-	w.must(w.Delete(t.Context(), get[v1alpha1.SchemaRegistry](w, "c-schema")))
+	w.remove(get[v1alpha1.SchemaRegistry](w, "c-schema"))
 	w.await(20*time.Second, func() string {
 		if b := get[v1alpha1.Broker](w, "c-broker"); b.Spec.Config["fileReservedTime"] != "24" || missing[v1alpha1.SchemaRegistry](w, "c-schema") {
 			return "not put back"

@@ -66,7 +66,7 @@ func (p *part) condition(condition string) metav1.Condition {
 	switch {
 	case p.refused != nil && (p.live == nil || condition == v1alpha1.ConditionUpToDate):
 		return metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: p.refused.Reason, Message: p.refused.Message}
-	case p.live == nil:
+	case p.live == nil, found == nil && condition == v1alpha1.ConditionReady:
 		return metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonCreating, Message: "it is being created"}
 	case p.waits != nil && condition == v1alpha1.ConditionUpToDate:
 		return metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUpdating,
