@@ -118,6 +118,13 @@ func TestCrashPoints(t *testing.T) {
 			})
 			edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Size = new(int32(3)) })
 		}},
+		{name: "create RocketMQCluster", act: func(w *world) { w.create(wholeCluster) }},
+		{name: "change RocketMQCluster", before: wholeCluster, act: func(w *world) {
+			edit(w, "c", func(c *v1alpha1.RocketMQCluster) {
+				c.Spec.Version, c.Spec.Console = "5.5.0", nil
+				c.Spec.Brokers = append(c.Spec.Brokers, v1alpha1.BrokerPool{Name: "more", ReplicaPerGroup: new(int32(0))})
+			})
+		}},
 		{name: "scale out Broker", before: nameService + static, act: func(w *world) {
 			w.mq.inGroup("b-0", func(t *tables) {
 				t.topics["t"], t.groups["g"] = admin.TopicConfig{Name: "t", ReadQueues: 2, WriteQueues: 2, Perm: 6}, admin.NewSubscriptionGroup("g")
@@ -204,7 +211,7 @@ func (w *world) snapshot() map[string]any {
 	for _, list := range []client.ObjectList{
 		&v1alpha1.NameServiceList{}, &v1alpha1.ControllerList{}, &v1alpha1.BrokerList{}, &appsv1.StatefulSetList{},
 		&v1alpha1.ConsoleList{}, &v1alpha1.ExporterList{}, &v1alpha1.SchemaRegistryList{}, &appsv1.DeploymentList{},
-		&corev1.PersistentVolumeClaimList{}, &networkingv1.IngressList{},
+		&v1alpha1.RocketMQClusterList{}, &corev1.SecretList{}, &corev1.PersistentVolumeClaimList{}, &networkingv1.IngressList{},
 		&corev1.ServiceList{}, &corev1.ConfigMapList{}, &policyv1.PodDisruptionBudgetList{}, &corev1.PodList{},
 	} {
 		w.must(w.List(w.Context(), list, client.InNamespace(w.namespace)))
@@ -222,6 +229,7 @@ func (w *world) snapshot() map[string]any {
 				{"metadata", "annotations", desired.AnnotationStateSince},
 				{"spec", "clusterIP"}, {"spec", "clusterIPs"},
 				{"data", "term"}, // of a pod's uid
+				{"data", "password"}, {"data", "users.properties"},
 			} {
 				unstructured.RemoveNestedField(content, varying...)
 			}

@@ -36,6 +36,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/rocketmqcluster"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/tool"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
@@ -389,6 +390,7 @@ func (w *world) start(writesToLive int) *operator {
 		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, interval, observe.SameQuorum)}).Reconcile},
 		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
 	}
+	o.kinds = append(o.kinds, kind{&v1alpha1.RocketMQClusterList{}, (&rocketmqcluster.Reconciler{Env: env}).Reconcile})
 	for _, k := range []tool.Kind{tool.Console(), tool.Exporter(), tool.SchemaRegistry()} {
 		o.kinds = append(o.kinds, kind{k.List(), (&tool.Reconciler{Env: env, Kind: k}).Reconcile})
 	}
@@ -510,8 +512,12 @@ func (w *world) eachResource(visit func(name string, generation, observed int64,
 	var consoles v1alpha1.ConsoleList
 	var exporters v1alpha1.ExporterList
 	var registries v1alpha1.SchemaRegistryList
-	for _, list := range []client.ObjectList{&nameServices, &controllers, &brokers, &consoles, &exporters, &registries} {
+	var clusters v1alpha1.RocketMQClusterList
+	for _, list := range []client.ObjectList{&nameServices, &controllers, &brokers, &consoles, &exporters, &registries, &clusters} {
 		w.must(w.List(w.Context(), list, client.InNamespace(w.namespace)))
+	}
+	for _, r := range clusters.Items {
+		visit("RocketMQCluster "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
 	}
 	for _, r := range nameServices.Items {
 		visit("NameService "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)

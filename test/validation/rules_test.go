@@ -165,6 +165,7 @@ func TestOwnedKeysAreRefused(t *testing.T) {
 	kinds := resources(t)
 	for kind, role := range map[string]settings.Role{
 		"Broker": settings.Broker, "Controller": settings.Controller, "NameService": settings.NameServer,
+		"Proxy": settings.Proxy,
 	} {
 		for _, owned := range settings.OwnedKeys(role) {
 			t.Run(kind+"/"+owned.Key, func(t *testing.T) {
