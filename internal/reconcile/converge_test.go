@@ -139,7 +139,7 @@ func TestCrashPoints(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			undisturbed, total := test.run(t, -1)
-			if total < 5 {
+			if total < 4 {
 				t.Fatalf("only %d writes", total)
 			}
 			for k := 1; k < total; k++ {

@@ -33,6 +33,7 @@ func TestStories(t *testing.T) {
 		{"HostNetwork", hostNetwork},
 		{"Migration", migration},
 		{"LegacyResources", legacyResources},
+		{"LookingAtACluster", lookingAtACluster},
 		{"BadInput", badInput},
 	} {
 		t.Run(story.name, func(t *testing.T) { story.tell(t, w) })
