@@ -36,6 +36,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/proxy"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -173,7 +174,7 @@ func (w *world) turn() {
 			name := desired.Pod(set.Name, i)
 			pod := pods[name]
 			if pod == nil {
-				pod = w.newPod(&set, name)
+				pod = w.newPod(*metav1.NewControllerRef(&set, appsv1.SchemeGroupVersion.WithKind("StatefulSet")), set.Spec.Template, set.Spec.VolumeClaimTemplates, name)
 				pods[name] = pod
 				w.configure(pod)
 			}
@@ -186,12 +187,12 @@ func (w *world) turn() {
 			if w.mq.groups[set.Name] == nil {
 				var owner v1alpha1.Broker
 				err := w.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: set.Labels[desired.LabelInstance]}, &owner)
-				w.mq.groups[set.Name] = &group{static: err == nil && desired.Mode(&owner) == "STATIC", members: map[string]member{}}
+				w.mq.groups[set.Name] = &group{static: err == nil && desired.Mode(&owner) == "STATIC", cluster: desired.ClusterName(&owner), members: map[string]member{}}
 			}
 			w.mq.mu.Unlock()
 		}
 	}
-	wanted := map[string]bool{}
+	wanted := w.turnDeployments(pods)
 	for _, set := range sets.Items {
 		for i := range *set.Spec.Replicas {
 			wanted[desired.Pod(set.Name, i)] = true
@@ -206,6 +207,54 @@ func (w *world) turn() {
 		list = append(list, *pods[name])
 	}
 	w.mq.follow(list)
+}
+
+// turnDeployments brings one new pod at a time, and takes an old one when the new one is ready. It returns the names of
+// the pods that are to stay.
+func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
+	w.Helper()
+	var list appsv1.DeploymentList
+	w.must(w.List(w.Context(), &list, client.InNamespace(w.namespace)))
+	stay := map[string]bool{}
+	for _, d := range list.Items {
+		hash := d.Spec.Template.Annotations[desired.AnnotationHash]
+		var old, fresh []string
+		ready := 0
+		for _, name := range slices.Sorted(maps.Keys(pods)) {
+			pod := pods[name]
+			switch {
+			case pod.Labels[desired.LabelComponent] != d.Labels[desired.LabelComponent] || pod.Labels[desired.LabelInstance] != d.Labels[desired.LabelInstance]:
+			case pod.Annotations[desired.AnnotationHash] == hash:
+				fresh = append(fresh, name)
+			default:
+				old = append(old, name)
+			}
+		}
+		for i := 0; len(fresh) < int(*d.Spec.Replicas) && len(fresh)+len(old) <= int(*d.Spec.Replicas); i++ {
+			name := fmt.Sprintf("%s-%s-%c", d.Name, hash[:5], 'a'+i)
+			if pods[name] == nil {
+				pods[name] = w.newPod(*metav1.NewControllerRef(&d, appsv1.SchemeGroupVersion.WithKind("Deployment")), d.Spec.Template, nil, name)
+				fresh = append(fresh, name)
+			}
+		}
+		for _, name := range fresh {
+			if is := !w.starting[d.Name]; is != workload.Ready(pods[name]) {
+				w.setReady(pods[name], is)
+			} else if is {
+				ready++
+			}
+		}
+		for _, name := range fresh[:min(len(fresh), int(*d.Spec.Replicas))] {
+			stay[name] = true
+		}
+		for _, name := range old[:max(0, min(len(old), int(*d.Spec.Replicas)-ready))] {
+			stay[name] = true
+		}
+		if ready > 0 {
+			w.mq.startProxy()
+		}
+	}
+	return stay
 }
 
 // configure a new broker as its agent does.
@@ -224,13 +273,13 @@ func (w *world) configure(pod *corev1.Pod) {
 	w.mq.configs[pod.Name] = properties
 }
 
-func (w *world) newPod(set *appsv1.StatefulSet, name string) *corev1.Pod {
+func (w *world) newPod(owner metav1.OwnerReference, template corev1.PodTemplateSpec, claims []corev1.PersistentVolumeClaim, name string) *corev1.Pod {
 	w.Helper()
-	pod := &corev1.Pod{ObjectMeta: *set.Spec.Template.ObjectMeta.DeepCopy(), Spec: *set.Spec.Template.Spec.DeepCopy()}
-	pod.Name, pod.Namespace, pod.Spec.NodeName = name, set.Namespace, w.node
-	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+	pod := &corev1.Pod{ObjectMeta: *template.ObjectMeta.DeepCopy(), Spec: *template.Spec.DeepCopy()}
+	pod.Name, pod.Namespace, pod.Spec.NodeName = name, w.namespace, w.node
+	pod.OwnerReferences = []metav1.OwnerReference{owner}
 	pod.Spec.PriorityClassName, pod.Spec.ServiceAccountName = "", "" // nobody made them here
-	for _, claim := range set.Spec.VolumeClaimTemplates {
+	for _, claim := range claims {
 		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: claim.Name, VolumeSource: corev1.VolumeSource{
 			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name + "-" + name}}})
 	}
@@ -292,6 +341,7 @@ func (w *world) start(writesToLive int) *operator {
 			Leaders: observe.NewPoller(ctx, interval, func(a, b string) bool { return a == b })}).Reconcile},
 		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
 	}
+	o.kinds = append(o.kinds, kind{&v1alpha1.ProxyList{}, (&proxy.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameRoutes)}).Reconcile})
 	o.shutdown = sync.OnceFunc(func() { cancel(); _ = mq.Close() })
 	w.Cleanup(o.shutdown)
 	return o
@@ -407,7 +457,8 @@ func (w *world) eachResource(visit func(name string, generation, observed int64,
 	var nameServices v1alpha1.NameServiceList
 	var controllers v1alpha1.ControllerList
 	var brokers v1alpha1.BrokerList
-	for _, list := range []client.ObjectList{&nameServices, &controllers, &brokers} {
+	var proxies v1alpha1.ProxyList
+	for _, list := range []client.ObjectList{&nameServices, &controllers, &brokers, &proxies} {
 		w.must(w.List(w.Context(), list, client.InNamespace(w.namespace)))
 	}
 	for _, r := range nameServices.Items {
@@ -418,6 +469,9 @@ func (w *world) eachResource(visit func(name string, generation, observed int64,
 	}
 	for _, r := range brokers.Items {
 		visit("Broker "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
+	}
+	for _, r := range proxies.Items {
+		visit("Proxy "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
 	}
 }
 

@@ -136,8 +136,9 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	return nil, nil
 }
 
-// ApplyDeployment writes a Deployment. The pod template of a live one is kept while the user's hash is the same.
-func (p *Pass) ApplyDeployment(ctx context.Context, deployment *appsv1.Deployment) (*kube.Waiting, error) {
+// ApplyDeployment writes a Deployment. The pod template of a live one is kept while the user's hash is the same, or
+// while hold says so: unlike a paused Deployment, one that is held makes its first pods.
+func (p *Pass) ApplyDeployment(ctx context.Context, deployment *appsv1.Deployment, hold bool) (*kube.Waiting, error) {
 	hash := func(d *appsv1.Deployment) string { return d.Spec.Template.Annotations[desired.AnnotationHash] }
 	var live appsv1.Deployment
 	err := p.Client.Get(ctx, client.ObjectKeyFromObject(deployment), &live)
@@ -145,7 +146,7 @@ func (p *Pass) ApplyDeployment(ctx context.Context, deployment *appsv1.Deploymen
 		return nil, fmt.Errorf("read Deployment %s: %w", deployment.Name, err)
 	}
 	exists := err == nil
-	if exists && hash(&live) == hash(deployment) {
+	if exists && (hold || hash(&live) == hash(deployment)) {
 		deployment.Spec.Template = live.Spec.Template
 	}
 	applier := kube.Applier{Client: p.Client, Reader: p.Reader}
