@@ -53,7 +53,7 @@ type world struct {
 	namespace     string
 	mq            *rocketMQ
 	addresses     int // pod IPs given out
-	// starting pods do not become ready, by name.
+	// starting pods do not become ready, by name, or a Deployment's.
 	starting map[string]bool
 	// node that new pods are on, "" for none: such pods end at once when they are deleted.
 	node string
@@ -238,10 +238,10 @@ func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
 			}
 		}
 		for _, name := range fresh {
-			if is := !w.starting[d.Name]; is != workload.Ready(pods[name]) {
-				w.setReady(pods[name], is)
-			} else if is {
+			if workload.Ready(pods[name]) {
 				ready++
+			} else if !w.starting[d.Name] { // one that serves already goes on
+				w.setReady(pods[name], true)
 			}
 		}
 		for _, name := range fresh[:min(len(fresh), int(*d.Spec.Replicas))] {
