@@ -78,7 +78,6 @@ func (c Cluster) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Object, *ap
 		Spec: appsv1.DeploymentSpec{
 			Replicas: new(Proxies(p)),
 			Selector: &metav1.LabelSelector{MatchLabels: selector},
-			Paused:   p.Spec.Paused,
 			// A new proxy serves before an old one stops.
 			Strategy: appsv1.DeploymentStrategy{
 				Type:          appsv1.RollingUpdateDeploymentStrategyType,

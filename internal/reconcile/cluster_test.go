@@ -47,8 +47,8 @@ func (w *world) cluster() *v1alpha1.RocketMQCluster {
 	return get[v1alpha1.RocketMQCluster](w, "c")
 }
 
-// missing reports whether a resource is gone.
-func missing[T any, P interface {
+// gone reports whether there is no such resource.
+func gone[T any, P interface {
 	*T
 	client.Object
 }](w *world, name string) bool {
@@ -135,7 +135,7 @@ func TestCluster(t *testing.T) {
 	edit(w, "c-ns", func(ns *v1alpha1.NameService) { ns.OwnerReferences = nil })
 	w.remove(get[v1alpha1.Exporter](w, "c-exporter"))
 	o.until(func() string {
-		if missing[v1alpha1.Exporter](w, "c-exporter") {
+		if gone[v1alpha1.Exporter](w, "c-exporter") {
 			return "the Exporter is gone"
 		}
 		b := get[v1alpha1.Broker](w, "c-broker")
@@ -217,7 +217,7 @@ func TestClusterLogin(t *testing.T) {
 	w.starting["c-console"] = true
 	edit(w, "c", func(c *v1alpha1.RocketMQCluster) { c.Spec.Console = &v1alpha1.ClusterConsole{} })
 	o.until(func() string {
-		if missing[corev1.Secret](w, "c-console-login") {
+		if gone[corev1.Secret](w, "c-console-login") {
 			return "no Secret"
 		}
 		return ""
@@ -334,7 +334,7 @@ func TestClusterRefused(t *testing.T) {
 	if phase := w.cluster().Status.Phase; phase != v1alpha1.PhaseDegraded {
 		t.Errorf("phase %s", phase)
 	}
-	if !missing[v1alpha1.Broker](w, "c-broker-hot") || !missing[v1alpha1.Exporter](w, "c-exporter") {
+	if !gone[v1alpha1.Broker](w, "c-broker-hot") || !gone[v1alpha1.Exporter](w, "c-exporter") {
 		t.Error("a refused part was made")
 	}
 	o.checkSilence()
@@ -426,7 +426,7 @@ func TestClusterParts(t *testing.T) {
 	o.settled("RocketMQCluster c", v1alpha1.ConditionRemainingBroker, metav1.ConditionTrue, "Broker c-broker-hot is in no pool",
 		"kubectl delete -n "+w.namespace+" broker.rocketmq.apache.org c-broker-hot")
 	o.until(func() string {
-		if !missing[v1alpha1.Exporter](w, "c-exporter") {
+		if !gone[v1alpha1.Exporter](w, "c-exporter") {
 			return "the Exporter is still there"
 		}
 		return w.allReady()
@@ -460,7 +460,7 @@ func TestClusterWatches(t *testing.T) {
 	edit(w, "c-broker", func(b *v1alpha1.Broker) { b.Spec.Config["fileReservedTime"] = "1" })
 	w.remove(get[v1alpha1.SchemaRegistry](w, "c-schema"))
 	w.await(20*time.Second, func() string {
-		if b := get[v1alpha1.Broker](w, "c-broker"); b.Spec.Config["fileReservedTime"] != "24" || missing[v1alpha1.SchemaRegistry](w, "c-schema") {
+		if b := get[v1alpha1.Broker](w, "c-broker"); b.Spec.Config["fileReservedTime"] != "24" || gone[v1alpha1.SchemaRegistry](w, "c-schema") {
 			return "not put back"
 		}
 		return w.allReady()

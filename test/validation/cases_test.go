@@ -36,7 +36,8 @@ var (
 	registries  = []string{"SchemaRegistry"}
 	stored      = []string{"Console", "SchemaRegistry"}
 	clients     = []string{"Broker", "Console", "Exporter", "SchemaRegistry"}
-	routed      = []string{"Broker", "Proxy", "Console", "Exporter", "SchemaRegistry"}
+	routed      = []string{"Broker", "Proxy"}
+	asking      = []string{"Broker", "Proxy", "Console", "Exporter", "SchemaRegistry"}
 	proxies     = []string{"Proxy"}
 	brokers     = []string{"Broker"}
 	controllers = []string{"Controller"}
@@ -129,13 +130,13 @@ func ruleCases() []ruleCase {
 			`spec.nameServers: Invalid value: "10.0.0.1,10.0.0.2": spec.nameServers in body should match '^$|^[^\s;:]+:[0-9]{1,5}(;[^\s;:]+:[0-9]{1,5})*;?$'`},
 		{"not too many name servers", clients, nil, spec("nameServers: " + a(4094) + ":1"), spec("nameServers: " + a(4095) + ":1"),
 			`spec.nameServers: Too long: may not be more than 4096 bytes`},
-		{"nameServiceRef has a name", routed, nil, spec("nameServiceRef: {name: a}"), spec("nameServiceRef: {namespace: a}"),
+		{"nameServiceRef has a name", asking, nil, spec("nameServiceRef: {name: a}"), spec("nameServiceRef: {namespace: a}"),
 			`spec.nameServiceRef.name: Required value`},
-		{"nameServiceRef's name is not empty", routed, nil, spec("nameServiceRef: {name: a}"), spec(`nameServiceRef: {name: ""}`),
+		{"nameServiceRef's name is not empty", asking, nil, spec("nameServiceRef: {name: a}"), spec(`nameServiceRef: {name: ""}`),
 			`spec.nameServiceRef.name: Invalid value: "": spec.nameServiceRef.name in body should be at least 1 chars long`},
-		{"nameServiceRef's name is short", routed, nil, spec("nameServiceRef: {name: " + a(253) + "}"), spec("nameServiceRef: {name: " + a(254) + "}"),
+		{"nameServiceRef's name is short", asking, nil, spec("nameServiceRef: {name: " + a(253) + "}"), spec("nameServiceRef: {name: " + a(254) + "}"),
 			`spec.nameServiceRef.name: Too long: may not be more than 253 bytes`},
-		{"nameServiceRef's namespace is short", routed, nil, spec("nameServiceRef: {name: a, namespace: " + a(63) + "}"), spec("nameServiceRef: {name: a, namespace: " + a(64) + "}"),
+		{"nameServiceRef's namespace is short", asking, nil, spec("nameServiceRef: {name: a, namespace: " + a(63) + "}"), spec("nameServiceRef: {name: a, namespace: " + a(64) + "}"),
 			`spec.nameServiceRef.namespace: Too long: may not be more than 63 bytes`},
 		{"controllerRef has a name", brokers, nil, spec("controllerRef: {name: a}"), spec("controllerRef: {}"),
 			`spec.controllerRef.name: Required value`},

@@ -152,7 +152,7 @@ func (p *pass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
 	if waiting, err := p.Apply(ctx, objects...); waiting != nil || err != nil {
 		return waiting, err
 	}
-	return p.ApplyDeployment(ctx, deployment, false)
+	return p.ApplyDeployment(ctx, deployment, p.p.Spec.Paused)
 }
 
 func (p *pass) observePods(ctx context.Context) (*kube.Waiting, error) {
