@@ -52,6 +52,7 @@ func TestStories(t *testing.T) {
 		{"Scaling", scaling},
 		{"TwoClusters", twoClusters},
 		{"Failover", failover},
+		{"LookingAtACluster", lookingAtACluster},
 		{"Static", static},
 		{"Migration", migration},
 		{"HostNetwork", hostNetwork},
