@@ -54,6 +54,8 @@ type world struct {
 	addresses     int // pod IPs given out
 	// starting pods do not become ready, by name.
 	starting map[string]bool
+	// missing is an image that no kubelet can pull.
+	missing string
 	// node that new pods are on, "" for none: such pods end at once when they are deleted.
 	node string
 }
@@ -177,7 +179,7 @@ func (w *world) turn() {
 				pods[name] = pod
 				w.configure(pod)
 			}
-			if ready := !w.starting[name] && pod.DeletionTimestamp == nil; ready != workload.Ready(pod) && pod.DeletionTimestamp == nil {
+			if ready := !w.starting[name] && pod.DeletionTimestamp == nil && !w.lacksImage(pod); ready != workload.Ready(pod) && pod.DeletionTimestamp == nil {
 				w.setReady(pod, ready)
 			}
 		}
@@ -206,6 +208,10 @@ func (w *world) turn() {
 		list = append(list, *pods[name])
 	}
 	w.mq.follow(list)
+}
+
+func (w *world) lacksImage(pod *corev1.Pod) bool {
+	return w.missing != "" && pod.Spec.Containers[0].Image == w.missing
 }
 
 // configure a new broker as its agent does.
@@ -242,6 +248,10 @@ func (w *world) newPod(set *appsv1.StatefulSet, name string) *corev1.Pod {
 	w.addresses++
 	pod.Status.PodIP = fmt.Sprintf("10.0.%d.%d", w.addresses/250, w.addresses%250+1)
 	pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
+	if w.lacksImage(pod) {
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.Container, State: corev1.ContainerState{
+			Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "not found"}}}}
+	}
 	w.must(w.patchStatus(pod, created))
 	return pod
 }

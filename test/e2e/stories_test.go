@@ -28,6 +28,7 @@ func TestStories(t *testing.T) {
 		{"Quickstart", quickstart},
 		{"TwoClusters", twoClusters},
 		{"Scaling", scaling},
+		{"Rolling", rolling},
 		{"MetadataGuard", metadataGuard},
 		{"Static", static},
 		{"HostNetwork", hostNetwork},
