@@ -205,7 +205,6 @@ func TestRolloutWaits(t *testing.T) {
 		edit(w, "ctl", func(ctl *v1alpha1.Controller) { ctl.Spec.PodAnnotations = map[string]string{"x": v} })
 		edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.PodAnnotations = map[string]string{"x": v} })
 	}
-	// Each is in trouble from its own replacement on.
 	set(w.mq.estranged, "ns-2", true)
 	set(w.mq.estranged, "ctl-2", true)
 	set(w.mq.bare, "b-0-1", true)
@@ -213,17 +212,11 @@ func TestRolloutWaits(t *testing.T) {
 	all := w.uids()
 	o.settled("NameService ns", upToDate, metav1.ConditionFalse, "3 pods", "ns-2 knows 0 of 4 brokers")
 	o.settled("Controller ctl", upToDate, metav1.ConditionFalse, "3 pods", "ctl-2 does not follow ctl-0 yet")
-	w.checkReplaced(all)
-	set(w.mq.estranged, "ns-2", false)
-	set(w.mq.estranged, "ctl-2", false)
 	o.settled("Broker b", upToDate, metav1.ConditionFalse, "3 pods", "b-0-1 lacks topics or consumer groups of its master, and b-0-0 may stop only when that is over")
 	o.settle()
-	now := w.uids()
-	for pod := range all {
-		if changed := now[pod] != all[pod]; strings.HasPrefix(pod, "b-") && changed != (pod == "b-0-1") {
-			t.Errorf("%s is replaced: %t", pod, changed)
-		}
-	}
+	w.checkReplaced(all, "b-0-1")
+	set(w.mq.estranged, "ns-2", false)
+	set(w.mq.estranged, "ctl-2", false)
 	set(w.mq.estranged, "b-0-1", true)
 	o.settled("Broker b", upToDate, metav1.ConditionFalse, "3 pods", "b-0-1 is not in the SyncStateSet")
 	set(w.mq.bare, "b-0-1", false)
