@@ -22,6 +22,9 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&NameService{}, &NameServiceList{},
 		&Controller{}, &ControllerList{},
 		&Broker{}, &BrokerList{},
+		&Console{}, &ConsoleList{},
+		&Exporter{}, &ExporterList{},
+		&SchemaRegistry{}, &SchemaRegistryList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -39,6 +39,10 @@ const (
 	AnnotationStateSince = "rocketmq.apache.org/group-state-since"
 )
 
+// AnnotationUncleanElection at a Broker names the groups (one, or several with commas) in which a member that lacks
+// acknowledged messages may become master, once. At a group's StatefulSet it says how far that is.
+const AnnotationUncleanElection = "rocketmq.apache.org/allow-unclean-election"
+
 // AnnotationForceScaleIn at a Broker names the group to remove although it holds messages that are not consumed.
 const AnnotationForceScaleIn = "rocketmq.apache.org/force-scale-in"
 
@@ -53,6 +57,10 @@ const (
 	NameServer Component = "nameserver"
 	Controller Component = "controller"
 	Broker     Component = "broker"
+
+	Console        Component = "console"
+	Exporter       Component = "exporter"
+	SchemaRegistry Component = "schemaregistry"
 )
 
 // Cluster is what all objects of one installation depend on.

@@ -116,10 +116,11 @@ func (a *Applier) prepare(owner, obj client.Object) (*unstructured.Unstructured,
 	return u, nil
 }
 
-// hashedPart is what the hash covers. A StatefulSet's template counts by its own annotation (the hash of what the user
-// can change), because it is carried over from the live object while that is equal; its claims cannot change at all.
+// hashedPart is what the hash covers. The template of a StatefulSet or Deployment counts by its own annotation (the hash
+// of what the user can change), because it is carried over from the live object while that is equal; a StatefulSet's
+// claims cannot change at all.
 func hashedPart(u *unstructured.Unstructured) map[string]any {
-	if u.GetKind() != "StatefulSet" {
+	if u.GetKind() != "StatefulSet" && u.GetKind() != "Deployment" {
 		return u.Object
 	}
 	out := u.DeepCopy().Object

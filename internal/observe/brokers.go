@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
@@ -55,6 +56,43 @@ type Brokers struct {
 
 	// tables are what this and earlier looks showed of the guarded groups.
 	tables map[string]tableHistory
+	// misses counts for how many looks in a row a server has not answered.
+	misses map[string]int
+}
+
+const (
+	// shortPatience is for a server that did not answer the last look, so that a dead one does not hold up what the
+	// others say. Every fullPatience-th time it gets as long as everybody.
+	shortPatience = time.Second
+	fullPatience  = 4
+)
+
+// patience with a server, by how it answered before.
+func (b *Brokers) patience(ctx context.Context, server string) (context.Context, context.CancelFunc) {
+	if b == nil || b.misses[server]%fullPatience == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, shortPatience)
+}
+
+// missed counts that a server did not answer.
+func (b *Brokers) missed(server string, last *Brokers) {
+	b.misses[server] = 1
+	if last != nil {
+		b.misses[server] += last.misses[server]
+	}
+}
+
+// GlanceBrokers asks the controllers' leader whether a group has had an election, or a member died or came, since the
+// last look. A leader that does not answer makes a look due, which finds the next one.
+func GlanceBrokers(c *admin.Client, groups []string) Glance[*Brokers] {
+	return func(ctx context.Context, last *Brokers) bool {
+		if last == nil || last.Leader == "" {
+			return false
+		}
+		states, err := c.SyncStateData(ctx, last.Leader, groups...)
+		return err != nil || !reflect.DeepEqual(states, last.SyncStates)
+	}
 }
 
 // runtimeProperties are what the operator sets while a broker runs.
@@ -88,17 +126,20 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 		out := &Brokers{
 			Registered: map[string]map[string]map[int64]string{}, Unreachable: map[string]string{},
 			InSyncHosts: map[string][]string{}, CaughtUp: map[string][]string{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
-			Backlogs: map[string]Backlog{},
+			Backlogs: map[string]Backlog{}, misses: map[string]int{},
 		}
 		var mu sync.Mutex
 		var wg sync.WaitGroup
 		for _, server := range targets.NameServers {
 			wg.Go(func() {
+				ctx, cancel := last.patience(ctx, server)
+				defer cancel()
 				info, err := c.ClusterInfo(ctx, server)
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {
 					out.Unreachable[server] = err.Error()
+					out.missed(server, last)
 					return
 				}
 				groups := map[string]map[int64]string{}
@@ -138,8 +179,13 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 		}
 		for _, broker := range targets.Brokers {
 			wg.Go(func() {
+				ctx, cancel := last.patience(ctx, broker)
+				defer cancel()
 				config, err := c.BrokerConfig(ctx, broker)
 				if err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					out.missed(broker, last)
 					return // it is told when it answers
 				}
 				properties := map[string]string{}
@@ -176,7 +222,7 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 			if last != nil {
 				before = last.tables
 			}
-			followed, after := followTables(ctx, c, targets.Guarded, before)
+			followed, after := followTables(ctx, c, targets.Guarded, before, last.patience)
 			mu.Lock()
 			defer mu.Unlock()
 			out.Tables, out.tables = followed, after

@@ -206,3 +206,47 @@ func TestSameBrokers(t *testing.T) {
 		t.Error("no answer is not an answer")
 	}
 }
+
+func TestGlanceBrokers(t *testing.T) {
+	all := servers{"c1:1": controller("true"), "c2:1": {}, "silent:1": nil}
+	seen := ProbeBrokers(all.client(t), BrokerTargets{Controllers: []string{"c1:1"}, Groups: []string{"b-0"}})(t.Context(), nil)
+	before := *seen
+	before.SyncStates = map[string]admin.SyncState{"b-0": {MasterID: 2, MasterAddr: "s:10911"}}
+	lost := *seen
+	lost.Leader = "gone:1"
+	for name, test := range map[string]struct {
+		last *Brokers
+		want bool
+	}{
+		"nothing new":           {seen, false},
+		"another master":        {&before, true},
+		"the leader is gone":    {&lost, true},
+		"no controllers":        {&Brokers{}, false},
+		"nothing was seen ever": {nil, false},
+	} {
+		if got := GlanceBrokers(all.client(t), []string{"b-0"})(t.Context(), test.last); got != test.want {
+			t.Errorf("%s: a look is due: %t", name, got)
+		}
+	}
+}
+
+// TestPatience: a server that is dead holds up the first look for as long as it may, and the next ones for a second each.
+func TestPatience(t *testing.T) {
+	c := servers{"ns0:1": nameServer(clusterInfo), "silent:1": nil}.client(t)
+	targets := BrokerTargets{NameServers: []string{"ns0:1", "silent:1"}, Brokers: []string{"silent:1"}, Groups: []string{"b-0"},
+		Guarded: map[string]Guarded{"b-0": {Master: "silent:1"}}}
+	var seen *Brokers
+	for look := range fullPatience + 1 {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*shortPatience/2)
+		began := time.Now()
+		seen = ProbeBrokers(c, targets)(ctx, seen)
+		cancel()
+		full := look%fullPatience == 0
+		if took := time.Since(began); (took > shortPatience*5/4) != full {
+			t.Errorf("look %d took %s", look, took)
+		}
+		if len(seen.Registered) != 1 || len(seen.Unreachable) != 1 {
+			t.Errorf("look %d: %+v", look, seen)
+		}
+	}
+}

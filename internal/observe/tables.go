@@ -112,13 +112,16 @@ func follow(g Guarded, states map[string]tableState, before tableHistory, now ti
 
 // followTables looks at the tables of all guarded groups. A group whose master does not answer is missing in what is
 // followed, and keeps its history.
-func followTables(ctx context.Context, c *admin.Client, guarded map[string]Guarded, before map[string]tableHistory) (map[string]Followed, map[string]tableHistory) {
+func followTables(ctx context.Context, c *admin.Client, guarded map[string]Guarded, before map[string]tableHistory,
+	patience func(context.Context, string) (context.Context, context.CancelFunc)) (map[string]Followed, map[string]tableHistory) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	states := map[string]tableState{}
 	for _, g := range guarded {
 		for _, broker := range append(slices.Clone(g.Slaves), g.Master) {
 			wg.Go(func() {
+				ctx, cancel := patience(ctx, broker)
+				defer cancel()
 				state, err := readTableState(ctx, c, broker)
 				if err != nil {
 					return // it is looked at again

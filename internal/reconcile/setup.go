@@ -16,6 +16,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/tool"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -56,6 +57,11 @@ func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, names
 	brokers := observe.NewPoller(ctx, observeInterval, observe.SameBrokers)
 	if err := (&broker.Reconciler{Env: env, Observed: brokers}).SetupWithManager(mgr, refs); err != nil {
 		return fmt.Errorf("Broker reconciler: %w", err)
+	}
+	for _, kind := range []tool.Kind{tool.Console(), tool.Exporter(), tool.SchemaRegistry()} {
+		if err := (&tool.Reconciler{Env: env, Kind: kind}).SetupWithManager(mgr, refs); err != nil {
+			return fmt.Errorf("%T reconciler: %w", kind.New(), err)
+		}
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/tool"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -52,10 +53,13 @@ type world struct {
 	namespace     string
 	mq            *rocketMQ
 	addresses     int // pod IPs given out
-	// starting pods do not become ready, by name.
+	// starting pods do not become ready, by name; of a Deployment its new pods, by its name.
 	starting map[string]bool
 	// missing is an image that no kubelet can pull.
 	missing string
+	// claims: the StatefulSet controller makes volumes, of this class; growing: its driver enlarges them.
+	claims  string
+	growing bool
 	// node that new pods are on, "" for none: such pods end at once when they are deleted.
 	node string
 }
@@ -153,7 +157,7 @@ func edit[T any, P interface {
 	w.Fatalf("%s changes all the time", name)
 }
 
-// pods of the namespace that the StatefulSets own.
+// pods of the namespace that the StatefulSets and Deployments own.
 func (w *world) pods() []corev1.Pod {
 	w.Helper()
 	var list corev1.PodList
@@ -161,7 +165,7 @@ func (w *world) pods() []corev1.Pod {
 	return list.Items
 }
 
-// turn plays the StatefulSet controller, the scheduler, the kubelets and RocketMQ for one round.
+// turn plays the StatefulSet and the Deployment controller, the scheduler, the kubelets and RocketMQ for one round.
 func (w *world) turn() {
 	w.Helper()
 	var sets appsv1.StatefulSetList
@@ -170,12 +174,15 @@ func (w *world) turn() {
 	for _, pod := range w.pods() {
 		pods[pod.Name] = &pod
 	}
+	sets.Items = slices.DeleteFunc(sets.Items, func(set appsv1.StatefulSet) bool { return w.orphan(&set, pods) })
 	for _, set := range sets.Items {
 		for i := range *set.Spec.Replicas {
 			name := desired.Pod(set.Name, i)
+			w.provide(&set, name)
+			w.adopt(&set, pods[name])
 			pod := pods[name]
 			if pod == nil {
-				pod = w.newPod(&set, name)
+				pod = w.newPod(metav1.NewControllerRef(&set, appsv1.SchemeGroupVersion.WithKind("StatefulSet")), &set.Spec.Template, name, set.Spec.VolumeClaimTemplates...)
 				pods[name] = pod
 				w.configure(pod)
 			}
@@ -199,15 +206,103 @@ func (w *world) turn() {
 			wanted[desired.Pod(set.Name, i)] = true
 		}
 	}
+	w.turnDeployments(pods, wanted)
 	list := make([]corev1.Pod, 0, len(pods))
 	for _, name := range slices.Sorted(maps.Keys(pods)) {
-		if !wanted[name] {
+		if !wanted[name] && metav1.GetControllerOf(pods[name]) != nil {
 			w.must(client.IgnoreNotFound(w.Delete(w.Context(), pods[name])))
 			continue
 		}
 		list = append(list, *pods[name])
 	}
 	w.mq.follow(list)
+}
+
+// orphan plays the garbage collector for a StatefulSet that is deleted without its pods, and reports whether it is.
+func (w *world) orphan(set *appsv1.StatefulSet, pods map[string]*corev1.Pod) bool {
+	w.Helper()
+	if set.DeletionTimestamp == nil || !slices.Contains(set.Finalizers, metav1.FinalizerOrphanDependents) {
+		return false
+	}
+	for _, pod := range pods {
+		if metav1.IsControlledBy(pod, set) {
+			before := pod.DeepCopy()
+			pod.OwnerReferences = nil
+			w.must(w.Patch(w.Context(), pod, client.MergeFrom(before)))
+		}
+	}
+	before := set.DeepCopy()
+	set.Finalizers = nil
+	w.must(w.Patch(w.Context(), set, client.MergeFrom(before)))
+	return true
+}
+
+// adopt a pod that was left behind, as the StatefulSet controller does.
+func (w *world) adopt(set *appsv1.StatefulSet, pod *corev1.Pod) {
+	w.Helper()
+	if pod == nil || metav1.GetControllerOf(pod) != nil {
+		return
+	}
+	before := pod.DeepCopy()
+	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+	w.must(w.Patch(w.Context(), pod, client.MergeFrom(before)))
+}
+
+// provide the volumes of a pod, and enlarge those that are to grow.
+func (w *world) provide(set *appsv1.StatefulSet, pod string) {
+	w.Helper()
+	if w.claims == "" {
+		return
+	}
+	for _, template := range set.Spec.VolumeClaimTemplates {
+		if template.Spec.StorageClassName == nil || *template.Spec.StorageClassName != w.claims {
+			continue
+		}
+		claim := &corev1.PersistentVolumeClaim{}
+		err := w.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: template.Name + "-" + pod}, claim)
+		if apierrors.IsNotFound(err) {
+			claim = &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: template.Name + "-" + pod, Namespace: w.namespace,
+				Labels: set.Spec.Selector.MatchLabels}, Spec: template.Spec}
+			err = w.Create(w.Context(), claim)
+			claim.Status.Capacity = claim.Spec.Resources.Requests
+		}
+		w.must(err)
+		if w.growing {
+			claim.Status.Capacity = claim.Spec.Resources.Requests
+		}
+		claim.Status.Phase = corev1.ClaimBound
+		w.must(client.IgnoreNotFound(w.Status().Update(w.Context(), claim)))
+	}
+}
+
+// turnDeployments adds the pods that Deployments want. Those of an older template stay until the new ones are ready.
+func (w *world) turnDeployments(pods map[string]*corev1.Pod, wanted map[string]bool) {
+	w.Helper()
+	var deployments appsv1.DeploymentList
+	w.must(w.List(w.Context(), &deployments, client.InNamespace(w.namespace)))
+	for _, d := range deployments.Items {
+		if workload.DeploymentHash(&d) == "" {
+			continue // not ours
+		}
+		prefix := d.Name + "-" + workload.DeploymentHash(&d)
+		for i := range *d.Spec.Replicas {
+			name := desired.Pod(prefix, i)
+			pod := pods[name]
+			if pod == nil {
+				pod = w.newPod(metav1.NewControllerRef(&d, appsv1.SchemeGroupVersion.WithKind("Deployment")), &d.Spec.Template, name)
+				pods[name] = pod
+			}
+			wanted[name] = true
+			if ready := !w.starting[d.Name]; ready != workload.Ready(pod) && pod.DeletionTimestamp == nil {
+				w.setReady(pod, ready)
+			}
+		}
+		for name := range pods {
+			if strings.HasPrefix(name, d.Name+"-") && !strings.HasPrefix(name, prefix) && w.starting[d.Name] {
+				wanted[name] = true
+			}
+		}
+	}
 }
 
 func (w *world) lacksImage(pod *corev1.Pod) bool {
@@ -233,13 +328,13 @@ func (w *world) configure(pod *corev1.Pod) {
 	w.mq.configs[pod.Name] = properties
 }
 
-func (w *world) newPod(set *appsv1.StatefulSet, name string) *corev1.Pod {
+func (w *world) newPod(owner *metav1.OwnerReference, template *corev1.PodTemplateSpec, name string, claims ...corev1.PersistentVolumeClaim) *corev1.Pod {
 	w.Helper()
-	pod := &corev1.Pod{ObjectMeta: *set.Spec.Template.ObjectMeta.DeepCopy(), Spec: *set.Spec.Template.Spec.DeepCopy()}
-	pod.Name, pod.Namespace, pod.Spec.NodeName = name, set.Namespace, w.node
-	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+	pod := &corev1.Pod{ObjectMeta: *template.ObjectMeta.DeepCopy(), Spec: *template.Spec.DeepCopy()}
+	pod.Name, pod.Namespace, pod.Spec.NodeName = name, w.namespace, w.node
+	pod.OwnerReferences = []metav1.OwnerReference{*owner}
 	pod.Spec.PriorityClassName, pod.Spec.ServiceAccountName = "", "" // nobody made them here
-	for _, claim := range set.Spec.VolumeClaimTemplates {
+	for _, claim := range claims {
 		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: claim.Name, VolumeSource: corev1.VolumeSource{
 			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name + "-" + name}}})
 	}
@@ -303,6 +398,9 @@ func (w *world) start(writesToLive int) *operator {
 		{&v1alpha1.NameServiceList{}, (&nameservice.Reconciler{Env: env, Registrations: observe.NewPoller(ctx, interval, observe.SameRegistrations)}).Reconcile},
 		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, interval, observe.SameQuorum)}).Reconcile},
 		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
+	}
+	for _, k := range []tool.Kind{tool.Console(), tool.Exporter(), tool.SchemaRegistry()} {
+		o.kinds = append(o.kinds, kind{k.List(), (&tool.Reconciler{Env: env, Kind: k}).Reconcile})
 	}
 	o.shutdown = sync.OnceFunc(func() { cancel(); _ = mq.Close() })
 	w.Cleanup(o.shutdown)
@@ -419,7 +517,10 @@ func (w *world) eachResource(visit func(name string, generation, observed int64,
 	var nameServices v1alpha1.NameServiceList
 	var controllers v1alpha1.ControllerList
 	var brokers v1alpha1.BrokerList
-	for _, list := range []client.ObjectList{&nameServices, &controllers, &brokers} {
+	var consoles v1alpha1.ConsoleList
+	var exporters v1alpha1.ExporterList
+	var registries v1alpha1.SchemaRegistryList
+	for _, list := range []client.ObjectList{&nameServices, &controllers, &brokers, &consoles, &exporters, &registries} {
 		w.must(w.List(w.Context(), list, client.InNamespace(w.namespace)))
 	}
 	for _, r := range nameServices.Items {
@@ -430,6 +531,15 @@ func (w *world) eachResource(visit func(name string, generation, observed int64,
 	}
 	for _, r := range brokers.Items {
 		visit("Broker "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
+	}
+	for _, r := range consoles.Items {
+		visit("Console "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
+	}
+	for _, r := range exporters.Items {
+		visit("Exporter "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
+	}
+	for _, r := range registries.Items {
+		visit("SchemaRegistry "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
 	}
 }
 

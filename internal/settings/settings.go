@@ -33,6 +33,9 @@ const (
 	NameServerAgentPort = 9871
 	ControllerAgentPort = 9872
 	BrokerAgentPort     = 9873
+
+	ConsolePort        = 8082
+	SchemaRegistryPort = 8080
 )
 
 // Role is the server that a container runs.

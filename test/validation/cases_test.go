@@ -15,6 +15,9 @@ func spec(text string) object { return object{spec: text} }
 
 func named(name string) object { return object{name: name} }
 
+// absent is an object without a spec.
+var absent = object{spec: "{}"}
+
 // ruleCase is one rule with an object that just keeps it and one that just breaks it. With old, both are updates.
 type ruleCase struct {
 	rule      string
@@ -25,7 +28,14 @@ type ruleCase struct {
 }
 
 var (
-	all         = []string{"Broker", "Controller", "NameService"}
+	all         = []string{"Broker", "Controller", "NameService", "Console", "Exporter", "SchemaRegistry"}
+	servers     = []string{"Broker", "Controller", "NameService"}
+	tools       = []string{"Console", "Exporter", "SchemaRegistry"}
+	consoles    = []string{"Console"}
+	exporters   = []string{"Exporter"}
+	registries  = []string{"SchemaRegistry"}
+	stored      = []string{"Console", "SchemaRegistry"}
+	clients     = []string{"Broker", "Console", "Exporter", "SchemaRegistry"}
 	brokers     = []string{"Broker"}
 	controllers = []string{"Controller"}
 	nameServers = []string{"NameService"}
@@ -113,17 +123,17 @@ func ruleCases() []ruleCase {
 			`spec: Invalid value: clusterName cannot change: the brokers' data is bound to it`},
 
 		// References and addresses.
-		{"name servers are addresses", brokers, nil, spec(`nameServers: "10.0.0.1:9876;ns.example.org:9876;"`), spec(`nameServers: "10.0.0.1,10.0.0.2"`),
+		{"name servers are addresses", clients, nil, spec(`nameServers: "10.0.0.1:9876;ns.example.org:9876;"`), spec(`nameServers: "10.0.0.1,10.0.0.2"`),
 			`spec.nameServers: Invalid value: "10.0.0.1,10.0.0.2": spec.nameServers in body should match '^$|^[^\s;:]+:[0-9]{1,5}(;[^\s;:]+:[0-9]{1,5})*;?$'`},
-		{"not too many name servers", brokers, nil, spec("nameServers: " + a(4094) + ":1"), spec("nameServers: " + a(4095) + ":1"),
+		{"not too many name servers", clients, nil, spec("nameServers: " + a(4094) + ":1"), spec("nameServers: " + a(4095) + ":1"),
 			`spec.nameServers: Too long: may not be more than 4096 bytes`},
-		{"nameServiceRef has a name", brokers, nil, spec("nameServiceRef: {name: a}"), spec("nameServiceRef: {namespace: a}"),
+		{"nameServiceRef has a name", clients, nil, spec("nameServiceRef: {name: a}"), spec("nameServiceRef: {namespace: a}"),
 			`spec.nameServiceRef.name: Required value`},
-		{"nameServiceRef's name is not empty", brokers, nil, spec("nameServiceRef: {name: a}"), spec(`nameServiceRef: {name: ""}`),
+		{"nameServiceRef's name is not empty", clients, nil, spec("nameServiceRef: {name: a}"), spec(`nameServiceRef: {name: ""}`),
 			`spec.nameServiceRef.name: Invalid value: "": spec.nameServiceRef.name in body should be at least 1 chars long`},
-		{"nameServiceRef's name is short", brokers, nil, spec("nameServiceRef: {name: " + a(253) + "}"), spec("nameServiceRef: {name: " + a(254) + "}"),
+		{"nameServiceRef's name is short", clients, nil, spec("nameServiceRef: {name: " + a(253) + "}"), spec("nameServiceRef: {name: " + a(254) + "}"),
 			`spec.nameServiceRef.name: Too long: may not be more than 253 bytes`},
-		{"nameServiceRef's namespace is short", brokers, nil, spec("nameServiceRef: {name: a, namespace: " + a(63) + "}"), spec("nameServiceRef: {name: a, namespace: " + a(64) + "}"),
+		{"nameServiceRef's namespace is short", clients, nil, spec("nameServiceRef: {name: a, namespace: " + a(63) + "}"), spec("nameServiceRef: {name: a, namespace: " + a(64) + "}"),
 			`spec.nameServiceRef.namespace: Too long: may not be more than 63 bytes`},
 		{"controllerRef has a name", brokers, nil, spec("controllerRef: {name: a}"), spec("controllerRef: {}"),
 			`spec.controllerRef.name: Required value`},
@@ -165,13 +175,13 @@ func ruleCases() []ruleCase {
 			`spec.jvm.extraOptions[0]: Too long: may not be more than 1024 bytes`},
 
 		// Storage.
-		{"a known storage mode", all, nil, spec("storageMode: EmptyDir"), spec("storageMode: emptyDir"),
+		{"a known storage mode", servers, nil, spec("storageMode: EmptyDir"), spec("storageMode: emptyDir"),
 			`spec.storageMode: Unsupported value: "emptyDir": supported values: "", "EmptyDir", "HostPath", "StorageClass"`},
-		{"HostPath with a path", all, nil, spec("{storageMode: HostPath, hostPath: /data}"), spec("storageMode: HostPath"),
+		{"HostPath with a path", servers, nil, spec("{storageMode: HostPath, hostPath: /data}"), spec("storageMode: HostPath"),
 			`spec: Invalid value: storageMode HostPath needs hostPath, an absolute path on the nodes`},
-		{"HostPath with an absolute path", all, nil, spec("{storageMode: HostPath, hostPath: /data}"), spec("{storageMode: HostPath, hostPath: data}"),
+		{"HostPath with an absolute path", servers, nil, spec("{storageMode: HostPath, hostPath: /data}"), spec("{storageMode: HostPath, hostPath: data}"),
 			`spec: Invalid value: storageMode HostPath needs hostPath, an absolute path on the nodes`},
-		{"a short hostPath", all, nil, spec("hostPath: /" + a(1023)), spec("hostPath: /" + a(1024)),
+		{"a short hostPath", servers, nil, spec("hostPath: /" + a(1023)), spec("hostPath: /" + a(1024)),
 			`spec.hostPath: Too long: may not be more than 1024 bytes`},
 		{"a fixed storage mode", brokers, before("storageMode: EmptyDir"), spec("storageMode: EmptyDir"), spec("storageMode: StorageClass"),
 			`spec: Invalid value: storageMode cannot change: create another Broker and move the topics to it`},
@@ -181,17 +191,17 @@ func ruleCases() []ruleCase {
 			`spec: Invalid value: storageMode cannot change: the controllers' data must not be lost`},
 		{"a name server's default storage mode may be written out, not changed", nameServers, before("{}"), spec("storageMode: EmptyDir"), spec("storageMode: StorageClass"),
 			`spec: Invalid value: storageMode cannot change: create another NameService and let the brokers use both`},
-		{"a fixed storage class", all, before("storage: {className: fast, size: 8Gi}"), spec("storage: {className: fast, size: 9Gi}"), spec("storage: {className: slow, size: 8Gi}"), classFixed},
-		{"the default storage class is fixed too", all, before("{}"), spec("storage: {size: 8Gi}"), spec("storage: {className: fast}"), classFixed},
-		{"a fixed storage class in volumeClaimTemplates", all, before(claim("fast")), spec("storage: {className: fast}"), spec(claim("slow")), classFixed},
-		{"a fixed storage class in the old annotation", all, before(legacyClaim), spec(claim("fast")), spec("volumeClaimTemplates: []"), classFixed},
-		{"storage or volumeClaimTemplates", all, nil, spec("{storage: {size: 8Gi}, volumeClaimTemplates: []}"), spec("{storage: {size: 8Gi}, volumeClaimTemplates: [{}]}"),
+		{"a fixed storage class", servers, before("storage: {className: fast, size: 8Gi}"), spec("storage: {className: fast, size: 9Gi}"), spec("storage: {className: slow, size: 8Gi}"), classFixed},
+		{"the default storage class is fixed too", servers, before("{}"), spec("storage: {size: 8Gi}"), spec("storage: {className: fast}"), classFixed},
+		{"a fixed storage class in volumeClaimTemplates", servers, before(claim("fast")), spec("storage: {className: fast}"), spec(claim("slow")), classFixed},
+		{"a fixed storage class in the old annotation", servers, before(legacyClaim), spec(claim("fast")), spec("volumeClaimTemplates: []"), classFixed},
+		{"storage or volumeClaimTemplates", servers, nil, spec("{storage: {size: 8Gi}, volumeClaimTemplates: []}"), spec("{storage: {size: 8Gi}, volumeClaimTemplates: [{}]}"),
 			`spec: Invalid value: storage and volumeClaimTemplates exclude each other: keep one of them`},
-		{"a short class name", all, nil, spec("storage: {className: " + a(253) + "}"), spec("storage: {className: " + a(254) + "}"),
+		{"a short class name", servers, nil, spec("storage: {className: " + a(253) + "}"), spec("storage: {className: " + a(254) + "}"),
 			`spec.storage.className: Too long: may not be more than 253 bytes`},
-		{"size is a quantity", all, nil, spec("storage: {size: 4Gi}"), spec("storage: {size: 4GB}"),
+		{"size is a quantity", servers, nil, spec("storage: {size: 4Gi}"), spec("storage: {size: 4GB}"),
 			`spec.storage.size: Invalid value: "4GB": spec.storage.size in body should match '` + quantityPattern + `'`},
-		{"not too many claims", all, nil, spec("volumeClaimTemplates: " + list(8, "{}")), spec("volumeClaimTemplates: " + list(9, "{}")),
+		{"not too many claims", servers, nil, spec("volumeClaimTemplates: " + list(8, "{}")), spec("volumeClaimTemplates: " + list(9, "{}")),
 			`spec.volumeClaimTemplates: Too many: 9: must have at most 8 items`},
 		{"room for four commit-log files", brokers, nil, spec("storage: {size: 4Gi}"), spec("storage: {size: 4095Mi}"), tooSmall},
 		{"room in plain bytes", brokers, nil, spec("storage: {size: 4294967296}"), spec("storage: {size: 4294967295}"), tooSmall},
@@ -207,6 +217,10 @@ func ruleCases() []ruleCase {
 			`spec.config: Too many: 257: must have at most 256 items`},
 		{"short values", all, nil, spec("config: {key: " + a(4096) + "}"), spec("config: {key: " + a(4097) + "}"),
 			`spec.config.key: Too long: may not be more than 4096 bytes`},
+		{"a fixed form of the store", brokers, before("config: {storeType: default}"), spec("config: {}"), spec("config: {storeType: defaultRocksDB}"),
+			`spec: Invalid value: config.storeType cannot change: brokers would not find what they have written in the other form. Create another Broker and move the topics to it`},
+		{"a fixed form of the metadata", brokers, before("config: {configManagerVersion: v2}"), spec("config: {configManagerVersion: v2}"), spec("{}"),
+			`spec: Invalid value: config.configManagerVersion cannot change: brokers would not find what they have written in the other form. Create another Broker and move the topics to it`},
 		{"a STATIC master's role", brokers, nil, spec("config: {brokerRole: SYNC_MASTER}"), spec("config: {brokerRole: SLAVE}"), wrongRole},
 		{"no role in CONTROLLER mode", brokers, nil,
 			spec("{clusterMode: CONTROLLER, config: {flushDiskType: SYNC_FLUSH}}"), spec("{clusterMode: controller, config: {brokerRole: ASYNC_MASTER}}"), wrongRole},
@@ -224,5 +238,68 @@ func ruleCases() []ruleCase {
 			`spec.config: Invalid value: set by the operator, because Services, probes and volumes depend on them; remove: listenPort`},
 		{"no controller in a name server", nameServers, nil, spec("config: {}"), spec(`config: {enableControllerInNamesrv: "true"}`),
 			`spec.config: Invalid value: controllers run in pods of their own: create a Controller, and remove enableControllerInNamesrv`},
+
+		// Tools.
+		{"a short image", tools, nil, spec("image: " + a(512)), spec("image: " + a(513)),
+			`spec.image: Too long: may not be more than 512 bytes`},
+		{"a schema registry has an image", registries, nil, spec("image: registry:1"), spec(`image: ""`),
+			`spec: Invalid value: image is not set, and there is no official image of the schema registry: build one (docs/schema-registry.md says how) and name it in spec.image`},
+		{"a schema registry has a spec", registries, nil, spec("image: registry:1"), absent, `spec: Required value`},
+		{"no negative number of pods", tools, nil, spec("replicas: 0"), spec("replicas: -1"),
+			`spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0`},
+		{"at most 99 pods", tools, nil, spec("replicas: 99"), spec("replicas: 100"),
+			`spec.replicas: Invalid value: 100: spec.replicas in body should be less than or equal to 99`},
+		{"a known type of Service", tools, nil, spec("service: {type: NodePort}"), spec("service: {type: ExternalName}"),
+			`spec.service.type: Unsupported value: "ExternalName": supported values: "", "ClusterIP", "NodePort", "LoadBalancer"`},
+		{"a node port is a port", tools, nil, spec("service: {nodePort: 1}"), spec("service: {nodePort: 0}"),
+			`spec.service.nodePort: Invalid value: 0: spec.service.nodePort in body should be greater than or equal to 1`},
+		{"a node port is 65535 at most", tools, nil, spec("service: {nodePort: 65535}"), spec("service: {nodePort: 65536}"),
+			`spec.service.nodePort: Invalid value: 65536: spec.service.nodePort in body should be less than or equal to 65535`},
+		{"not too many annotations of the Service", tools, nil, spec("service: {annotations: " + properties(64) + "}"), spec("service: {annotations: " + properties(65) + "}"),
+			`spec.service.annotations: Too many: 65: must have at most 64 items`},
+		{"an Ingress has a host", consoles, nil, spec("ingress: {host: a}"), spec("ingress: {}"),
+			`spec.ingress.host: Required value`},
+		{"an Ingress' host is not empty", consoles, nil, spec("ingress: {host: a}"), spec(`ingress: {host: ""}`),
+			`spec.ingress.host: Invalid value: "": spec.ingress.host in body should be at least 1 chars long`},
+		{"an Ingress' host is short", consoles, nil, spec("ingress: {host: " + a(253) + "}"), spec("ingress: {host: " + a(254) + "}"),
+			`spec.ingress.host: Too long: may not be more than 253 bytes`},
+		{"an Ingress' class is short", consoles, nil, spec("ingress: {host: a, className: " + a(253) + "}"), spec("ingress: {host: a, className: " + a(254) + "}"),
+			`spec.ingress.className: Too long: may not be more than 253 bytes`},
+		{"an Ingress' Secret is short", consoles, nil, spec("ingress: {host: a, tlsSecretName: " + a(253) + "}"), spec("ingress: {host: a, tlsSecretName: " + a(254) + "}"),
+			`spec.ingress.tlsSecretName: Too long: may not be more than 253 bytes`},
+		{"not too many annotations of the Ingress", consoles, nil, spec("ingress: {host: a, annotations: " + properties(64) + "}"), spec("ingress: {host: a, annotations: " + properties(65) + "}"),
+			`spec.ingress.annotations: Too many: 65: must have at most 64 items`},
+		{"a login has a Secret", consoles, nil, spec("login: {secretRef: {name: a}}"), spec("login: {}"),
+			`spec.login.secretRef: Required value`},
+		{"a login's Secret has a name", consoles, nil, spec("login: {secretRef: {name: a}}"), spec("login: {secretRef: {}}"),
+			`spec.login.secretRef.name: Required value`},
+		{"a login's Secret's name is not empty", consoles, nil, spec("login: {secretRef: {name: a}}"), spec(`login: {secretRef: {name: ""}}`),
+			`spec.login.secretRef.name: Invalid value: "": spec.login.secretRef.name in body should be at least 1 chars long`},
+		{"a login's Secret's name is short", consoles, nil, spec("login: {secretRef: {name: " + a(253) + "}}"), spec("login: {secretRef: {name: " + a(254) + "}}"),
+			`spec.login.secretRef.name: Too long: may not be more than 253 bytes`},
+		{"a whole Deployment or the short form", consoles, nil, spec("{consoleDeployment: {}, image: a, ingress: {host: a}}"), spec("{consoleDeployment: {}, login: {secretRef: {name: a}}}"),
+			`spec: Invalid value: consoleDeployment is a whole Deployment of your own: storage and login belong to the short form, without consoleDeployment`},
+		{"consoleDeployment is an object", consoles, nil, spec("consoleDeployment: {anything: 1}"), spec("consoleDeployment: [a]"),
+			`spec.consoleDeployment: Invalid value: "array": spec.consoleDeployment in body must be of type object: "array"`},
+		{"one volume for one pod", stored, nil, spec("{storage: {}, replicas: 1}"), spec("{storage: {}, replicas: 2}"),
+			`spec: Invalid value: storage is one volume, which one pod uses: set replicas to 1 or remove storage`},
+		{"a tool's short class name", stored, nil, spec("storage: {className: " + a(253) + "}"), spec("storage: {className: " + a(254) + "}"),
+			`spec.storage.className: Too long: may not be more than 253 bytes`},
+		{"a tool's size is a quantity", stored, nil, spec("storage: {size: 4Gi}"), spec("storage: {size: 4GB}"),
+			`spec.storage.size: Invalid value: "4GB": spec.storage.size in body should match '` + quantityPattern + `'`},
+		{"a dashboard's addresses", consoles, nil, spec(`config: {rocketmq.config.timeoutMillis: "1"}`), spec("config: {rocketmq.config.namesrvAddrs: 'a:1'}"),
+			`spec.config: Invalid value: set by the operator, which keeps addresses right (spec.nameServers and nameServiceRef set what can be chosen); remove: rocketmq.config.namesrvAddrs`},
+		{"a dashboard's login", consoles, nil, spec(`config: {a: b}`), spec(`config: {rocketmq.config.loginRequired: "true", server.port: "1"}`),
+			`spec.config: Invalid value: set by the operator, because Services, volumes and the login depend on them (spec.login sets the users); remove: rocketmq.config.loginRequired server.port`},
+		{"an exporter's addresses", exporters, nil, spec("config: {rocketmq.config.webTelemetryPath: /m}"), spec("config: {rocketmq.config.namesrvAddr: 'a:1'}"),
+			`spec.config: Invalid value: set by the operator, which keeps addresses right (spec.nameServers and nameServiceRef set what can be chosen); remove: rocketmq.config.namesrvAddr`},
+		{"a schema registry's storage", registries, nil, spec("config: {a: b}"), spec("config: {schema.storage.type: jdbc}"),
+			`spec.config: Invalid value: set by the operator, because Services and volumes depend on them; remove: schema.storage.type`},
+		{"a schema registry's addresses", registries, nil, spec("storageConfig: {storage.rocketmq.topic: t}"), spec("storageConfig: {storage.rocketmq.namesrv: 'a:1'}"),
+			`spec.storageConfig: Invalid value: set by the operator, which keeps addresses right (spec.nameServers and nameServiceRef set what can be chosen); remove: storage.rocketmq.namesrv`},
+		{"not too many keys of the storage", registries, nil, spec("storageConfig: " + properties(256)), spec("storageConfig: " + properties(257)),
+			`spec.storageConfig: Too many: 257: must have at most 256 items`},
+		{"short values of the storage", registries, nil, spec("storageConfig: {key: " + a(4096) + "}"), spec("storageConfig: {key: " + a(4097) + "}"),
+			`spec.storageConfig.key: Too long: may not be more than 4096 bytes`},
 	}
 }

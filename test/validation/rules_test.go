@@ -26,7 +26,13 @@ func build(t *testing.T, r *resource, kind string, o object) map[string]any {
 		"metadata":   map[string]any{"name": name, "namespace": "default"},
 		"spec":       decode(t, o.spec),
 	}
-	if o.spec == "" {
+	if spec := decode(t, o.spec); kind == "SchemaRegistry" && o != absent && spec["image"] == nil { // it needs one in any case
+		if spec == nil {
+			spec = map[string]any{}
+		}
+		spec["image"] = "registry:1"
+		obj["spec"] = spec
+	} else if len(spec) == 0 {
 		delete(obj, "spec")
 	}
 	if unknown := r.admit(obj); len(unknown) > 0 {

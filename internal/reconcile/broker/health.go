@@ -98,7 +98,7 @@ func (p *pass) refused(group string) bool {
 
 // awaitReady is the answer of the pass: every member registered in its place, every group with a master.
 func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
-	for _, condition := range []string{v1alpha1.ConditionControllerStateLost, v1alpha1.ConditionBrokerNameConflict} {
+	for _, condition := range []string{v1alpha1.ConditionControllerStateLost, v1alpha1.ConditionBrokerNameConflict, v1alpha1.ConditionNoMaster} {
 		if p.Conditions.Raised(condition) {
 			return kube.Wait(condition, "%s", p.Conditions.Message(condition)), nil
 		}
@@ -120,7 +120,7 @@ func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 			}
 		}
 		if group.Master == "" && len(group.Members) > 0 {
-			return kube.Wait(v1alpha1.ReasonNoMaster, "%s has no master", group.Name), nil
+			return kube.Wait(v1alpha1.ConditionNoMaster, "%s has no master", group.Name), nil
 		}
 	}
 	if p.Conditions.Raised(v1alpha1.ConditionMetadataCopy) {

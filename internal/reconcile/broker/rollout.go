@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
@@ -27,6 +28,10 @@ func (p *pass) checkConfig(context.Context) (*kube.Waiting, error) {
 
 // replaceOutdated moves the pods to the current spec, one at a time.
 func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
+	if p.older != "" {
+		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ConditionUnsafeDowngrade, p.older)
+		return nil, nil
+	}
 	snapshot := rollout.Snapshot{Paused: p.b.Spec.Paused, Interval: p.interval()}
 	for i, g := range p.groups {
 		group := rollout.Group{Name: g.name, Expected: int(g.Members), Needed: p.needed(g), Settled: workload.Settled(p.podsOf(g.name), time.Now())}

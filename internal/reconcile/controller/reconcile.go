@@ -41,6 +41,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References
 		For(&v1alpha1.Controller{}).
 		Owns(&appsv1.StatefulSet{}).Owns(&corev1.Service{}).Owns(&corev1.ConfigMap{}).Owns(&policyv1.PodDisruptionBudget{}).
 		Watches(&corev1.Pod{}, workload.PodHandler(desired.Controller)).
+		Watches(&corev1.PersistentVolumeClaim{}, workload.PodHandler(desired.Controller)).
 		WatchesRawSource(source.Channel(r.Quorums.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(refs.Source(r.Client, &v1alpha1.ControllerList{}, func(resource client.Object, configMap string) bool {
 			return workload.Refers(&resource.(*v1alpha1.Controller).Spec.PodSettings, nil, configMap)

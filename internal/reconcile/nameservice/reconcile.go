@@ -40,6 +40,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References
 		For(&v1alpha1.NameService{}).
 		Owns(&appsv1.StatefulSet{}).Owns(&corev1.Service{}).Owns(&corev1.ConfigMap{}).Owns(&policyv1.PodDisruptionBudget{}).
 		Watches(&corev1.Pod{}, workload.PodHandler(desired.NameServer)).
+		Watches(&corev1.PersistentVolumeClaim{}, workload.PodHandler(desired.NameServer)).
 		WatchesRawSource(source.Channel(r.Registrations.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(refs.Source(r.Client, &v1alpha1.NameServiceList{}, func(resource client.Object, configMap string) bool {
 			return workload.Refers(&resource.(*v1alpha1.NameService).Spec.PodSettings, nil, configMap)
