@@ -50,6 +50,7 @@ func TestStories(t *testing.T) {
 	}
 	for _, s := range []story{
 		{"Scaling", scaling},
+		{"Rolling", rolling},
 		{"TwoClusters", twoClusters},
 		{"Failover", failover},
 		{"LookingAtACluster", lookingAtACluster},
