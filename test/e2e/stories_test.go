@@ -26,6 +26,7 @@ func TestStories(t *testing.T) {
 		tell func(*testing.T, *world)
 	}{
 		{"Quickstart", quickstart},
+		{"WholeCluster", wholeCluster},
 		{"TwoClusters", twoClusters},
 		{"Scaling", scaling},
 		{"MetadataGuard", metadataGuard},
