@@ -29,6 +29,7 @@ func TestStories(t *testing.T) {
 		{"TwoClusters", twoClusters},
 		{"Scaling", scaling},
 		{"MetadataGuard", metadataGuard},
+		{"Proxy", proxy},
 		{"Static", static},
 		{"HostNetwork", hostNetwork},
 		{"Migration", migration},

@@ -21,16 +21,17 @@ type Resource struct {
 	Conditions           []metav1.Condition
 }
 
-// Resources lists the operator's resources in the namespace: NameServices, Controllers, Brokers.
+// Resources lists the operator's resources in the namespace: NameServices, Controllers, Brokers, Proxies.
 func (n *Namespace) Resources(ctx context.Context) ([]Resource, error) {
 	var (
 		nameServices v1alpha1.NameServiceList
 		controllers  v1alpha1.ControllerList
 		brokers      v1alpha1.BrokerList
+		proxies      v1alpha1.ProxyList
 		all          []Resource
 	)
 	here := client.InNamespace(n.Name)
-	if err := errors.Join(n.Client.List(ctx, &nameServices, here), n.Client.List(ctx, &controllers, here), n.Client.List(ctx, &brokers, here)); err != nil {
+	if err := errors.Join(n.Client.List(ctx, &nameServices, here), n.Client.List(ctx, &controllers, here), n.Client.List(ctx, &brokers, here), n.Client.List(ctx, &proxies, here)); err != nil {
 		return nil, err
 	}
 	for _, r := range nameServices.Items {
@@ -41,6 +42,9 @@ func (n *Namespace) Resources(ctx context.Context) ([]Resource, error) {
 	}
 	for _, r := range brokers.Items {
 		all = append(all, Resource{"Broker", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
+	}
+	for _, r := range proxies.Items {
+		all = append(all, Resource{"Proxy", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
 	}
 	return all, nil
 }
