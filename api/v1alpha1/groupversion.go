@@ -22,6 +22,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&NameService{}, &NameServiceList{},
 		&Controller{}, &ControllerList{},
 		&Broker{}, &BrokerList{},
+		&TopicTransfer{}, &TopicTransferList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
