@@ -41,6 +41,8 @@ const (
 	ConditionMetadataAtRisk = "MetadataAtRisk"
 	// ConditionRefused: the API server refused an object or a pod; the message is its own, with the remedy.
 	ConditionRefused = "Refused"
+	// ConditionStalled: a TopicTransfer cannot finish for now. It goes on trying; the message names what remains.
+	ConditionStalled = "Stalled"
 )
 
 // Reasons of Ready and UpToDate that are no trouble by themselves.
@@ -73,4 +75,33 @@ const (
 	ReasonTooLarge = "TooLarge"
 	// ReasonSlaveBehind: a slave has not had all topics and consumer groups of its master for a minute.
 	ReasonSlaveBehind = "SlaveBehind"
+)
+
+// Reasons of a TopicTransfer's Ready, besides its phases.
+const (
+	// ReasonAmbiguousCluster: several Brokers of the namespace make up a cluster of that name. Name one in sourceRef or
+	// targetRef.
+	ReasonAmbiguousCluster = "AmbiguousCluster"
+	// ReasonMissingCluster: no Broker of the namespace makes up a cluster of that name.
+	ReasonMissingCluster = "MissingCluster"
+	// ReasonSameCluster: source and target are the same.
+	ReasonSameCluster = "SameCluster"
+	// ReasonSystemTopic: RocketMQ itself owns the topic.
+	ReasonSystemTopic = "SystemTopic"
+	// ReasonTopicMissing: no broker of the source has the topic.
+	ReasonTopicMissing = "TopicMissing"
+	// ReasonGroupMissing: spec.groups names a consumer group that no broker of the source has.
+	ReasonGroupMissing = "GroupMissing"
+	// ReasonTargetConflict: the target has a topic of that name that cannot stand in for the source's.
+	ReasonTargetConflict = "TargetConflict"
+	// ReasonNoWritePermission: no broker lets clients write.
+	ReasonNoWritePermission = "NoWritePermission"
+	// ReasonUnconsumed: there are messages that no group consumes.
+	ReasonUnconsumed = "Unconsumed"
+	// ReasonAnotherTransfer: an older TopicTransfer moves the same topic.
+	ReasonAnotherTransfer = "AnotherTransfer"
+	// ReasonHolding: the source is drained, and spec.holdBeforeClean is set.
+	ReasonHolding = "Holding"
+	// ReasonFailed: an operation failed and is tried again.
+	ReasonFailed = "Failed"
 )

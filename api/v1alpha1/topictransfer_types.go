@@ -116,6 +116,12 @@ type TopicTransferStatus struct {
 	// RolledBack.
 	// +optional
 	Phase TransferPhase `json:"phase,omitempty"`
+	// PhaseSince is when the phase began.
+	// +optional
+	PhaseSince *metav1.Time `json:"phaseSince,omitempty"`
+	// FencedSince is since when brokers refuse every message to the topic, before it is deleted there.
+	// +optional
+	FencedSince *metav1.Time `json:"fencedSince,omitempty"`
 	// Lag is the number of messages left at the source in all, to two digits.
 	// +optional
 	Lag *int64 `json:"lag,omitempty"`
@@ -160,7 +166,7 @@ type TransferCluster struct {
 	Namespace string `json:"namespace"`
 	// Cluster is the RocketMQ cluster name.
 	Cluster string `json:"cluster"`
-	// Brokers are the broker groups. Of the source those that have the topic.
+	// Brokers are the broker groups.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -171,7 +177,7 @@ type TransferCluster struct {
 type TransferBroker struct {
 	// Name is the brokerName.
 	Name string `json:"name"`
-	// Topic as it was found; absent at a target broker that did not have it.
+	// Topic as it was found; absent where it was not there.
 	// +optional
 	Topic *TransferTopic `json:"topic,omitempty"`
 	// Wanted is what a target broker is to get.

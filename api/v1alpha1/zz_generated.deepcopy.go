@@ -754,6 +754,14 @@ func (in *TopicTransferStatus) DeepCopyInto(out *TopicTransferStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.PhaseSince != nil {
+		in, out := &in.PhaseSince, &out.PhaseSince
+		*out = (*in).DeepCopy()
+	}
+	if in.FencedSince != nil {
+		in, out := &in.FencedSince, &out.FencedSince
+		*out = (*in).DeepCopy()
+	}
 	if in.Lag != nil {
 		in, out := &in.Lag, &out.Lag
 		*out = new(int64)
