@@ -20,6 +20,8 @@ const (
 	UpdateBrokerConfig                   RequestCode = 25
 	GetBrokerConfig                      RequestCode = 26
 	GetBrokerRuntimeInfo                 RequestCode = 28
+	GetMaxOffset                         RequestCode = 30
+	GetMinOffset                         RequestCode = 31
 	GetConsumerListByGroup               RequestCode = 38
 	GetAllConsumerOffset                 RequestCode = 43
 	GetAllDelayOffset                    RequestCode = 45
@@ -66,6 +68,10 @@ func (c RequestCode) String() string {
 		return "GET_BROKER_CONFIG"
 	case GetBrokerRuntimeInfo:
 		return "GET_BROKER_RUNTIME_INFO"
+	case GetMaxOffset:
+		return "GET_MAX_OFFSET"
+	case GetMinOffset:
+		return "GET_MIN_OFFSET"
 	case GetConsumerListByGroup:
 		return "GET_CONSUMER_LIST_BY_GROUP"
 	case GetAllConsumerOffset:

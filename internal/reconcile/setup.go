@@ -16,6 +16,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/topictransfer"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -55,6 +56,9 @@ func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, names
 	brokers := observe.NewPoller(ctx, observeInterval, observe.SameBrokers)
 	if err := (&broker.Reconciler{Env: env, Observed: brokers}).SetupWithManager(mgr, refs); err != nil {
 		return fmt.Errorf("Broker reconciler: %w", err)
+	}
+	if err := (&topictransfer.Reconciler{Env: env}).SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("TopicTransfer reconciler: %w", err)
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func (d *decider) putTopics() (actions []Action) {
 }
 
 // putOffsets where a group has none: at the start of a queue that is new, so that nothing is skipped, and at the end of
-// one that was there, so that nothing old comes again.
+// one that was there, so that nothing old comes again, unless the group is at work there already.
 func (d *decider) putOffsets() (actions []Action) {
 	d.targets(func(_ int, b *v1alpha1.TransferBroker, now *Broker) {
 		if now.Topic == nil {
@@ -108,6 +108,9 @@ func (d *decider) putOffsets() (actions []Action) {
 		}
 		var offsets []admin.ConsumerOffset
 		for _, group := range d.moved() {
+			if b.Topic != nil && now.Online[group] {
+				continue
+			}
 			for queue := range max(now.Topic.ReadQueues, now.Topic.WriteQueues) {
 				if _, has := now.Offsets[group][queue]; has {
 					continue

@@ -202,7 +202,7 @@ func Next(spec *v1alpha1.TopicTransferSpec, status *v1alpha1.TopicTransferStatus
 	case v1alpha1.TransferRollBack:
 		d.rollBack()
 	}
-	d.Release = Finished(d.Status.Phase) || d.Status.Phase == v1alpha1.TransferPending
+	d.Release = d.Recorded && (Finished(d.Status.Phase) || d.Status.Phase == v1alpha1.TransferPending)
 	return d.Decision
 }
 
