@@ -36,6 +36,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/topictransfer"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -291,6 +292,7 @@ func (w *world) start(writesToLive int) *operator {
 		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env,
 			Leaders: observe.NewPoller(ctx, interval, func(a, b string) bool { return a == b })}).Reconcile},
 		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
+		{&v1alpha1.TopicTransferList{}, (&topictransfer.Reconciler{Env: env}).Reconcile},
 	}
 	o.shutdown = sync.OnceFunc(func() { cancel(); _ = mq.Close() })
 	w.Cleanup(o.shutdown)

@@ -77,7 +77,7 @@ func TestExamples(t *testing.T) {
 func TestPredecessorsManifests(t *testing.T) {
 	kinds := resources(t)
 	files, err := filepath.Glob("testdata/predecessor/*.yaml")
-	if err != nil || len(files) != 3 {
+	if err != nil || len(files) != 4 {
 		t.Fatalf("files %v, error %v", files, err)
 	}
 	for _, file := range files {
@@ -137,7 +137,7 @@ func TestDefaults(t *testing.T) {
 func TestPodTemplateIsKept(t *testing.T) {
 	kinds := resources(t)
 	overlay := "{metadata: {labels: {a: b}}, spec: {containers: [{name: rocketmq, lifecycle: {}}], newerField: true}}"
-	for kind := range kinds {
+	for _, kind := range all {
 		t.Run(kind, func(t *testing.T) {
 			obj := check(t, kinds, "{apiVersion: rocketmq.apache.org/v1alpha1, kind: "+kind+", metadata: {name: it}, spec: {podTemplate: "+overlay+"}}")
 			got := obj["spec"].(map[string]any)["podTemplate"]
