@@ -28,6 +28,7 @@ func TestStories(t *testing.T) {
 		{"Quickstart", quickstart},
 		{"TwoClusters", twoClusters},
 		{"Scaling", scaling},
+		{"TopicTransfer", topicTransfer},
 		{"MetadataGuard", metadataGuard},
 		{"Static", static},
 		{"HostNetwork", hostNetwork},
