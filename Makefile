@@ -93,6 +93,10 @@ bench-idle: ## Count the operator's writes, and its memory, over ten quiet minut
 bench-admin: ## Compare the plugin and the copy of metadata with mqadmin
 	@hack/with-cluster go run ./test/bench admin
 
+.PHONY: bench-transfer
+bench-transfer: ## Time moving topics between two clusters, one and a hundred at once
+	@hack/with-cluster go run ./test/bench transfer
+
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate deep copies and CRDs from api/
 	@$(CONTROLLER_GEN) object crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd

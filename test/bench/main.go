@@ -3,6 +3,7 @@
 //	go run ./test/bench startup           the quickstart against the same servers as hand-written manifests
 //	go run ./test/bench idle [DURATION]   the operator's memory and writes, idle and under traffic (10m each)
 //	go run ./test/bench admin             the plugin and the copy of metadata against mqadmin
+//	go run ./test/bench transfer          moving topics to another cluster
 package main
 
 import (
@@ -37,7 +38,7 @@ func main() {
 }
 
 func run(ctx context.Context, log *kit.Log, args []string) error {
-	usage := errors.New("usage: go run ./test/bench startup | idle [DURATION] | admin")
+	usage := errors.New("usage: go run ./test/bench startup | idle [DURATION] | admin | transfer")
 	if len(args) == 0 || len(args) > 2 {
 		return usage
 	}
@@ -69,6 +70,8 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 		return b.idle(ctx, lasting)
 	case "admin":
 		return b.admin(ctx)
+	case "transfer":
+		return b.transfer(ctx)
 	}
 	return usage
 }
