@@ -186,10 +186,11 @@ func (l *look) pending(ctx context.Context) error {
 	if l.phase != v1alpha1.TransferDrain || l.target || l.into.Topic == nil {
 		return nil
 	}
-	var err error
-	if l.into.Half, err = l.TransactionBacklog(ctx, l.addr); err != nil {
+	half, err := l.HalfTopics(ctx, l.addr)
+	if err != nil {
 		return err
 	}
+	l.into.Half = half.Topics[l.topic] + half.Unread
 	popped, err := l.mayPop(ctx)
 	if err != nil {
 		return err
@@ -213,19 +214,23 @@ func (l *look) delayedAgain(ctx context.Context) error {
 	return err
 }
 
-// delayed messages: those with a time are told by topic, those with a level are not.
+// delayed messages, those that consumers gave back included.
 func (l *look) delayed(ctx context.Context) (int64, error) {
 	timers, err := l.TimerBacklog(ctx, l.addr)
 	if err != nil {
 		return 0, err
 	}
-	levels, err := l.DelayBacklog(ctx, l.addr)
+	levels, err := l.DelayedTopics(ctx, l.addr)
 	if err != nil {
 		return 0, err
 	}
-	sum := timers[l.topic]
-	for _, n := range levels {
-		sum += n
+	sum := levels.Unread
+	topics := []string{l.topic}
+	for _, g := range l.groups {
+		topics = append(topics, retryTopics(g.Name, l.topic)...)
+	}
+	for _, topic := range topics {
+		sum += timers[topic] + levels.Topics[topic]
 	}
 	return sum, nil
 }
