@@ -44,7 +44,8 @@ func (p *pass) look(ctx context.Context) error {
 			wg.Go(func() {
 				b := &side.seen.Brokers[i]
 				l := look{Client: p.RocketMQ, addr: side.found.masters[b.Name], cluster: side.seen.Cluster, topic: p.t.Spec.Topic,
-					phase: p.t.Status.Phase, target: side.target, recorded: recordedBroker(side.recorded, b.Name), groups: p.t.Status.Groups, into: b}
+					phase: p.t.Status.Phase, target: side.target, recorded: recordedBroker(side.recorded, b.Name), groups: p.t.Status.Groups,
+					closing: p.t.Status.FencedSince != nil, into: b}
 				if err := l.at(ctx); err != nil {
 					*b = transfer.Broker{Name: b.Name, Err: tell(err)}
 				}
@@ -116,7 +117,9 @@ type look struct {
 	target               bool
 	recorded             *v1alpha1.TransferBroker // nil if it is not
 	groups               []v1alpha1.TransferGroup
-	into                 *transfer.Broker
+	// closing: the source is about to be cleaned, so the target is looked at in full.
+	closing bool
+	into    *transfer.Broker
 }
 
 func (l *look) in(phases ...v1alpha1.TransferPhase) bool { return slices.Contains(phases, l.phase) }
@@ -257,7 +260,7 @@ func (l *look) mayPop(ctx context.Context) (bool, error) {
 func (l *look) progress(ctx context.Context) error {
 	wanted := l.in(v1alpha1.TransferPending, v1alpha1.TransferCreateTarget)
 	if l.target {
-		wanted = wanted || l.phase == v1alpha1.TransferRollBack
+		wanted = wanted || l.phase == v1alpha1.TransferRollBack || (l.phase == v1alpha1.TransferDrain && l.closing)
 	} else {
 		wanted = wanted || l.in(v1alpha1.TransferDrain, v1alpha1.TransferCleanSource)
 	}
@@ -343,11 +346,11 @@ func (l *look) queues(ctx context.Context) (map[int]admin.QueueStats, error) {
 func (l *look) uses(ctx context.Context) error {
 	cleaning := l.phase == v1alpha1.TransferCleanSource && !l.target || l.phase == v1alpha1.TransferRollBack && l.target
 	draining := l.phase == v1alpha1.TransferDrain && !l.target
-	creating := l.phase == v1alpha1.TransferCreateTarget && l.target && l.recorded != nil && l.recorded.Topic != nil
+	creating := l.in(v1alpha1.TransferCreateTarget, v1alpha1.TransferDrain) && l.target && l.recorded != nil && l.recorded.Topic != nil
 	if !cleaning && !draining && !creating {
 		return nil
 	}
-	l.into.Online, l.into.Others = map[string]bool{}, map[string][]string{}
+	l.into.Online, l.into.Broadcast, l.into.Others = map[string]bool{}, map[string]bool{}, map[string][]string{}
 	var mu sync.Mutex
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(questions)
@@ -372,6 +375,7 @@ func (l *look) uses(ctx context.Context) error {
 			mu.Lock()
 			defer mu.Unlock()
 			l.into.Online[g.Name] = connection != nil && len(connection.Members) > 0
+			l.into.Broadcast[g.Name] = connection != nil && connection.Model == "BROADCASTING"
 			if len(others) > 0 {
 				l.into.Others[g.Name] = others
 			}
