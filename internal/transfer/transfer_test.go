@@ -404,6 +404,7 @@ func TestChangesMeanwhile(t *testing.T) {
 			clear(s.groups)
 			clear(s.offsets)
 			clear(s.ends)
+			clear(s.taken)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -147,8 +147,25 @@ func (l *look) at(ctx context.Context) error {
 	if err == nil {
 		l.into.Topic = topic
 	}
-	steps := []func(context.Context) error{l.consumers, l.settings, l.pending, l.progress, l.delayedAgain, l.uses}
-	for _, step := range steps {
+	steps := []func(context.Context) error{l.consumers, l.settings, l.progress}
+	if l.phase == v1alpha1.TransferDrain && !l.target {
+		steps = append(steps, l.ends)
+	}
+	for _, step := range append(steps, l.uses) {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ends asks, where nothing seems to be left, for the messages that come to their queue only later, before the queues once
+// more: so one that moves on meanwhile counts at least once. Many transfers that wait should cost brokers little.
+func (l *look) ends(ctx context.Context) error {
+	if l.into.Topic == nil || slices.ContainsFunc(l.groups, func(g v1alpha1.TransferGroup) bool { return l.lags(g.Name) }) {
+		return nil
+	}
+	for _, step := range []func(context.Context) error{l.pending, l.progress, l.delayedAgain} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -183,12 +200,8 @@ func (l *look) unknown(group string) bool {
 	return !slices.ContainsFunc(l.groups, func(g v1alpha1.TransferGroup) bool { return g.Name == group })
 }
 
-// pending are the messages that come to their queue only later. They are asked for before the queues, so that one that
-// moves on meanwhile counts at least once.
+// pending are the messages that come to their queue only later.
 func (l *look) pending(ctx context.Context) error {
-	if l.phase != v1alpha1.TransferDrain || l.target || l.into.Topic == nil {
-		return nil
-	}
 	half, err := l.HalfTopics(ctx, l.addr)
 	if err != nil {
 		return err
@@ -209,9 +222,6 @@ func (l *look) pending(ctx context.Context) error {
 
 // delayedAgain: a message that a consumer gives back while the queues are read leaves them for a delay level.
 func (l *look) delayedAgain(ctx context.Context) error {
-	if l.phase != v1alpha1.TransferDrain || l.target || l.into.Topic == nil {
-		return nil
-	}
 	again, err := l.delayed(ctx)
 	l.into.Delayed = max(l.into.Delayed, again)
 	return err
