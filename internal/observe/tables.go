@@ -36,8 +36,8 @@ type Followed struct {
 	Quiet, Shrunk bool
 	// Behind are the slaves that have had fewer entries than the master at every look for a minute.
 	Behind []string
-	// Whole are the slaves that had as many entries as the master at this look.
-	Whole []string
+	// Whole are the slaves that had as many entries as the master at this look, Lacking those that had fewer.
+	Whole, Lacking []string
 }
 
 // tableHistory is what earlier looks at a group's tables showed.
@@ -91,6 +91,7 @@ func follow(g Guarded, states map[string]tableState, before tableHistory, now ti
 			lacks := state.topics.Total < master.topics.Total || state.groups.Total < master.groups.Total
 			if lacks {
 				slave.looks = 0
+				out.Lacking = append(out.Lacking, addr)
 			} else {
 				slave.looks, slave.whole = slave.looks+1, now
 				out.Whole = append(out.Whole, addr)

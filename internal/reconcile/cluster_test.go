@@ -244,7 +244,7 @@ func TestClusterVersions(t *testing.T) {
 		t.Helper()
 		o.until(func() string {
 			if got := images(); got != want {
-				return "images " + got + ", want " + want
+				return "images " + got + ", want " + want + ": " + w.condition("RocketMQCluster c", upToDate, metav1.ConditionFalse)
 			}
 			return ""
 		})
@@ -279,7 +279,7 @@ func TestClusterVersions(t *testing.T) {
 	w.starting["c-broker-0-1"] = false
 	o.until(func() string {
 		if got := images(); got != "5.4.0 5.4.0 5.4.0 5.4.0" {
-			return "images " + got
+			return "images " + got + ": " + w.condition("RocketMQCluster c", upToDate, metav1.ConditionFalse)
 		}
 		return w.allReady()
 	})

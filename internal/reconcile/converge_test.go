@@ -125,8 +125,7 @@ func TestCrashPoints(t *testing.T) {
 		{name: "create RocketMQCluster", act: func(w *world) { w.create(wholeCluster) }},
 		{name: "change RocketMQCluster", before: wholeCluster, act: func(w *world) {
 			edit(w, "c", func(c *v1alpha1.RocketMQCluster) {
-				c.Spec.Version, c.Spec.Console = "5.5.0", nil
-				c.Spec.Brokers = append(c.Spec.Brokers, v1alpha1.BrokerPool{Name: "more", ReplicaPerGroup: new(int32(0))})
+				c.Spec.Version, c.Spec.Console, c.Spec.Config = "5.5.0", nil, map[string]v1alpha1.ConfigValue{"a": "b"}
 			})
 		}},
 		{name: "scale out Broker", before: nameService + static, act: func(w *world) {

@@ -39,6 +39,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/proxy"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/rocketmqcluster"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/tool"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/topictransfer"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -57,6 +58,8 @@ type world struct {
 	addresses     int // pod IPs given out
 	// starting pods do not become ready, by name; of a Deployment its new pods, by its name.
 	starting map[string]bool
+	// missing is an image that no kubelet can pull.
+	missing string
 	// claims: the StatefulSet controller makes volumes, of this class; growing: its driver enlarges them.
 	claims  string
 	growing bool
@@ -186,7 +189,7 @@ func (w *world) turn() {
 				pods[name] = pod
 				w.configure(pod)
 			}
-			if ready := !w.starting[name] && pod.DeletionTimestamp == nil; ready != workload.Ready(pod) && pod.DeletionTimestamp == nil {
+			if ready := !w.starting[name] && pod.DeletionTimestamp == nil && !w.lacksImage(pod); ready != workload.Ready(pod) && pod.DeletionTimestamp == nil {
 				w.setReady(pod, ready)
 			}
 		}
@@ -325,6 +328,10 @@ func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
 	return stay
 }
 
+func (w *world) lacksImage(pod *corev1.Pod) bool {
+	return w.missing != "" && pod.Spec.Containers[0].Image == w.missing
+}
+
 // configure a new broker as its agent does.
 func (w *world) configure(pod *corev1.Pod) {
 	w.Helper()
@@ -359,6 +366,10 @@ func (w *world) newPod(owner metav1.OwnerReference, template corev1.PodTemplateS
 	w.addresses++
 	pod.Status.PodIP = fmt.Sprintf("10.0.%d.%d", w.addresses/250, w.addresses%250+1)
 	pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
+	if w.lacksImage(pod) {
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.Container, State: corev1.ContainerState{
+			Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "not found"}}}}
+	}
 	w.must(w.patchStatus(pod, created))
 	return pod
 }
@@ -410,6 +421,7 @@ func (w *world) start(writesToLive int) *operator {
 		{&v1alpha1.NameServiceList{}, (&nameservice.Reconciler{Env: env, Registrations: observe.NewPoller(ctx, interval, observe.SameRegistrations)}).Reconcile},
 		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, interval, observe.SameQuorum)}).Reconcile},
 		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
+		{&v1alpha1.TopicTransferList{}, (&topictransfer.Reconciler{Env: env}).Reconcile},
 	}
 	o.kinds = append(o.kinds, kind{&v1alpha1.ProxyList{}, (&proxy.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameRoutes)}).Reconcile})
 	o.kinds = append(o.kinds, kind{&v1alpha1.RocketMQClusterList{}, (&rocketmqcluster.Reconciler{Env: env}).Reconcile})

@@ -50,8 +50,12 @@ func TestStories(t *testing.T) {
 	}
 	for _, s := range []story{
 		{"Scaling", scaling},
+		{"Rolling", rolling},
 		{"TwoClusters", twoClusters},
 		{"Failover", failover},
+		{"TopicTransfer", topicTransfer},
+		{"Proxy", proxy},
+		{"WholeCluster", wholeCluster},
 		{"LookingAtACluster", lookingAtACluster},
 		{"Static", static},
 		{"Migration", migration},

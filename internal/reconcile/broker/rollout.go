@@ -113,15 +113,16 @@ func (p *pass) unable(g *group, pod *corev1.Pod) string {
 		return ""
 	}
 	tables, looked := p.seen.Tables[g.name]
+	addr := dial(pod, settings.BrokerPort)
 	switch {
 	case !slices.Contains(p.seen.CaughtUp[g.name], pod.Status.PodIP):
 		return "lacks messages of its master"
-	case !looked || tables.Term != followed.Term:
-		return "has not been compared with its master"
-	case !slices.Contains(tables.Whole, dial(pod, settings.BrokerPort)):
+	case looked && tables.Term == followed.Term && slices.Contains(tables.Whole, addr):
+		return ""
+	case looked && tables.Term == followed.Term && slices.Contains(tables.Lacking, addr):
 		return "lacks topics or consumer groups of its master"
 	}
-	return ""
+	return "has not been compared with its master"
 }
 
 // keep says why a member must not be replaced: its disk dies with it, and nobody can take over its messages. One that is
