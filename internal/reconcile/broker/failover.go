@@ -143,8 +143,18 @@ func (p *pass) electUnclean(ctx context.Context) (*kube.Waiting, error) {
 		switch {
 		case g.Unclean == desired.UncleanOver && !mine:
 			stage = ""
-		case g.Unclean == desired.UncleanAllowed && orphaned && mine:
-			if !p.electAny(ctx, g, state) {
+		case g.Unclean != desired.UncleanOver && orphaned && mine:
+			var err error
+			if why, err = p.hesitate(ctx, g, state, allowed); err != nil {
+				return nil, err
+			}
+			switch {
+			case g.Unclean == "" && why == "":
+				stage = desired.UncleanAllowed
+			case g.Unclean == "":
+			case why != "":
+				p.forbidUnclean(ctx, g) // an operator that died may have left it allowed
+			case !p.electAny(ctx, g, state):
 				why = "the election that was allowed has not succeeded yet, and is tried again"
 			}
 		case g.Unclean == desired.UncleanAllowed && p.seen.known && p.seen.Leader != "":
@@ -154,14 +164,6 @@ func (p *pass) electUnclean(ctx context.Context) (*kube.Waiting, error) {
 				stage = ""
 			case status.Master != "":
 				stage = desired.UncleanOver
-			}
-		case g.Unclean == "" && orphaned && mine:
-			var err error
-			if why, err = p.hesitate(ctx, g, state, allowed); err != nil {
-				return nil, err
-			}
-			if why == "" {
-				stage = desired.UncleanAllowed
 			}
 		}
 		if orphaned {
