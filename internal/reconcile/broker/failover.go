@@ -218,15 +218,16 @@ func (p *pass) hesitate(ctx context.Context, g *group, state admin.SyncState, al
 
 // electAny lets the controllers elect the member with the most messages, whoever it is, and forbids that again at once.
 func (p *pass) electAny(ctx context.Context, g *group, state admin.SyncState) bool {
-	ctx, cancel := context.WithTimeout(ctx, electTimeout)
+	asking, cancel := context.WithTimeout(ctx, electTimeout)
 	defer cancel()
 	leader := p.seen.Leader
-	err := p.RocketMQ.UpdateControllerConfig(ctx, leader, map[string]string{admin.ElectUncleanMaster: "true"})
+	err := p.RocketMQ.UpdateControllerConfig(asking, leader, map[string]string{admin.ElectUncleanMaster: "true"})
 	if err != nil {
+		p.forbidUnclean(ctx, g) // it may have taken it without an answer
 		p.Warn(g.set, "UncleanElectionFailed", "Elect", "no unclean election in %s: the controllers do not take the property: %s", g.name, err)
 		return false
 	}
-	result, err := p.RocketMQ.ElectMaster(ctx, leader, admin.ElectMasterRequest{ClusterName: desired.ClusterName(p.b), BrokerName: g.name})
+	result, err := p.RocketMQ.ElectMaster(asking, leader, admin.ElectMasterRequest{ClusterName: desired.ClusterName(p.b), BrokerName: g.name})
 	p.forbidUnclean(ctx, g)
 	if err != nil {
 		p.Warn(g.set, "UncleanElectionFailed", "Elect", "no unclean election in %s: %s", g.name, err)
