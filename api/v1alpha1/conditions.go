@@ -9,10 +9,11 @@ const (
 	// ConditionUpToDate is False while pods still run an older spec.
 	ConditionUpToDate = "UpToDate"
 
-	// ConditionMissingReference: the NameService or Controller that is needed does not exist. Create it, or name it
-	// in nameServiceRef or controllerRef.
+	// ConditionMissingReference: the NameService, Controller or Broker that is needed does not exist. Create it, or name it
+	// in nameServiceRef, controllerRef or brokerRef.
 	ConditionMissingReference = "MissingReference"
-	// ConditionAmbiguousReference: several candidates in the namespace. Name one in nameServiceRef or controllerRef.
+	// ConditionAmbiguousReference: several candidates in the namespace. Name one in nameServiceRef, controllerRef or
+	// brokerRef.
 	ConditionAmbiguousReference = "AmbiguousReference"
 	// ConditionNameConflict: an object of a wanted name belongs to somebody else. Remove it or rename the resource.
 	ConditionNameConflict = "NameConflict"
@@ -53,6 +54,8 @@ const (
 	ConditionUnsafeDowngrade = "UnsafeDowngrade"
 	// ConditionRefused: the API server refused an object or a pod; the message is its own, with the remedy.
 	ConditionRefused = "Refused"
+	// ConditionRemainingBroker: a Broker was made of a pool that the cluster's spec no longer has. It goes on as it is.
+	ConditionRemainingBroker = "RemainingBroker"
 )
 
 // Reasons of Ready and UpToDate that are no trouble by themselves.
@@ -60,6 +63,7 @@ const (
 	ReasonReady                 = "Ready"
 	ReasonWaitingForNameServers = "WaitingForNameServers"
 	ReasonWaitingForControllers = "WaitingForControllers"
+	ReasonWaitingForBrokers     = "WaitingForBrokers"
 	ReasonMembersNotReady       = "MembersNotReady"
 	ReasonNoLeader              = "NoLeader"
 	ReasonUnreachable           = "Unreachable"
@@ -90,4 +94,8 @@ const (
 	ReasonCannotShrink = "CannotShrink"
 	// ReasonSlaveBehind: a slave has not had all topics and consumer groups of its master for a minute.
 	ReasonSlaveBehind = "SlaveBehind"
+	// ReasonCreating: a part of a cluster does not exist yet.
+	ReasonCreating = "Creating"
+	// ReasonUpdating: a part of a cluster has not taken over the newest spec, or waits with its version for those before it.
+	ReasonUpdating = "Updating"
 )

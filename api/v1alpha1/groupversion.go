@@ -22,9 +22,11 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&NameService{}, &NameServiceList{},
 		&Controller{}, &ControllerList{},
 		&Broker{}, &BrokerList{},
+		&RocketMQCluster{}, &RocketMQClusterList{},
 		&Console{}, &ConsoleList{},
 		&Exporter{}, &ExporterList{},
 		&SchemaRegistry{}, &SchemaRegistryList{},
+		&Proxy{}, &ProxyList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

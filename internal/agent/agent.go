@@ -17,7 +17,7 @@ import (
 const Usage = `rocketmq-agent install DEST
     copy this program to DEST, for an init container
 
-rocketmq-agent run nameserver|controller|broker [flags]
+rocketmq-agent run nameserver|controller|broker|proxy [flags]
     render the server's configuration, run it and serve /livez, /startedz and /readyz
 `
 
@@ -59,6 +59,7 @@ type config struct {
 	hostPath                         string
 	settingsDir, baseDir             string
 	runDir, dataDir, terminationLog  string
+	tlsDir                           string
 	http                             string
 }
 
@@ -68,9 +69,10 @@ func parseFlags(role string, args []string, output io.Writer) (*config, error) {
 		settings.NameServer: settings.NameServerAgentPort,
 		settings.Controller: settings.ControllerAgentPort,
 		settings.Broker:     settings.BrokerAgentPort,
+		settings.Proxy:      settings.ProxyAgentPort,
 	}[c.role]
 	if !ok {
-		return nil, fmt.Errorf("unknown server %q: it is nameserver, controller or broker", role)
+		return nil, fmt.Errorf("unknown server %q: it is nameserver, controller, broker or proxy", role)
 	}
 	flags := flag.NewFlagSet("rocketmq-agent run "+role, flag.ContinueOnError)
 	flags.SetOutput(output)
@@ -87,6 +89,7 @@ func parseFlags(role string, args []string, output io.Writer) (*config, error) {
 	flags.StringVar(&c.baseDir, "base-dir", settings.BaseDir, "directory that may have the user's "+settings.BaseFile)
 	flags.StringVar(&c.runDir, "run-dir", settings.RunDir, "writable directory for the rendered configuration")
 	flags.StringVar(&c.dataDir, "data-dir", settings.DataDir, "directory of the server's data")
+	flags.StringVar(&c.tlsDir, "tls-dir", settings.TLSDir, "directory of a proxy's "+settings.TLSCert+" and "+settings.TLSKey)
 	flags.StringVar(&c.terminationLog, "termination-log", "/dev/termination-log", "file for the reason of an exit; not created")
 	flags.StringVar(&c.http, "http", fmt.Sprintf(":%d", port), "address to answer the probes on")
 	if err := flags.Parse(args); err != nil {

@@ -326,7 +326,7 @@ func TestRunSaysWhyItEnds(t *testing.T) {
 
 func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
-		nil, {"install"}, {"run"}, {"run", "proxy"}, {"run", "broker", "--no-such-flag"}, {"run", "broker", "extra"}, {"stop"},
+		nil, {"install"}, {"run"}, {"run", "exporter"}, {"run", "broker", "--no-such-flag"}, {"run", "broker", "extra"}, {"stop"},
 	} {
 		if code := Main(t.Context(), args); code != exitUsage {
 			t.Errorf("%q: exit code %d, want %d", args, code, exitUsage)

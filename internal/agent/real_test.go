@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// TestRealServers runs a name server, a controller and a broker under agents on the loopback, with the ports that
+// TestRealServers runs a name server, a controller, a proxy and a broker under agents on the loopback, with the ports that
 // containers use. ROCKETMQ_HOME and JAVA_HOME choose what runs; without the former test/images makes one.
 func TestRealServers(t *testing.T) {
 	lock := exclusive(t)
@@ -37,6 +37,13 @@ func TestRealServers(t *testing.T) {
 	nameServer, _ := start("nameserver", `{"serviceDomain": "h.test"}`, "--default-heap=96m")
 	controller, _ := start("controller",
 		`{"serviceDomain": "h.test", "config": {"mappedFileSize": "16777216"}, "controller": {"group": "test", "size": 1}}`, "--default-heap=128m")
+	// A proxy that comes before its broker waits.
+	proxy, _ := start("proxy", `{"proxy": {"clusterName": "test", "nameServers": ["127.0.0.1:9876"]}}`, "--default-heap=128m", "--default-direct-memory=64m")
+	nameServer.await(t, "/readyz", http.StatusOK)
+	proxy.await(t, "/livez", http.StatusOK)
+	if got := proxy.await(t, "/readyz", http.StatusServiceUnavailable); strings.Contains(got, "gRPC clients") {
+		t.Errorf("the proxy was started without a broker: %s", got)
+	}
 	broker, files := start("broker",
 		`{"serviceDomain": "h.test", "config": {"mappedFileSizeCommitLog": "16777216", "metricsExporterType": "DISABLE"}, "broker": {
 			"clusterName": "test", "mode": "CONTROLLER", "nameServers": ["127.0.0.1:9876"], "controllers": ["x-0.h.test:9878"]}}`,
@@ -49,6 +56,7 @@ func TestRealServers(t *testing.T) {
 		{nameServer, `{"ready":true,"reason":"the name server answers"}`},
 		{controller, `{"ready":true,"reason":"this controller leads","role":"leader"}`},
 		{broker, `{"ready":true,"reason":"registered at name server 127.0.0.1:9876","role":"master"}`},
+		{proxy, `{"ready":true,"reason":"the proxy accepts gRPC clients"}`},
 	} {
 		if got := strings.TrimSpace(server.agent.await(t, "/readyz", http.StatusOK)); got != server.want {
 			t.Errorf("/readyz: %s, want %s", got, server.want)
@@ -61,7 +69,7 @@ func TestRealServers(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(store, "abort")); err != nil {
 		t.Errorf("a running broker has an abort file: %v", err)
 	}
-	for _, agent := range []*agentProcess{broker, controller, nameServer} {
+	for _, agent := range []*agentProcess{proxy, broker, controller, nameServer} {
 		if code := agent.stop(t); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
@@ -73,7 +81,7 @@ func TestRealServers(t *testing.T) {
 		t.Errorf("the broker's identity must be on the volume: %v", err)
 	}
 	for agent, line := range map[*agentProcess]string{
-		nameServer: "INFO  RocketmqNamesrv ", controller: "INFO  RocketmqController ", broker: "INFO  RocketmqBroker ",
+		proxy: "INFO  RocketmqProxy ", nameServer: "INFO  RocketmqNamesrv ", controller: "INFO  RocketmqController ", broker: "INFO  RocketmqBroker ",
 	} {
 		if !strings.Contains(agent.output.String(), line) {
 			t.Errorf("no %q in the log", line)

@@ -68,10 +68,12 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	if err := jvm.CheckHome(home); err != nil {
 		return supervise.Result{}, err
 	}
-	if err := c.checkDataDir(); err != nil {
-		return supervise.Result{}, err
+	if c.role != settings.Proxy { // which has no data
+		if err := c.checkDataDir(); err != nil {
+			return supervise.Result{}, err
+		}
 	}
-	input, err := c.input()
+	input, err := c.input(home)
 	if err != nil {
 		return supervise.Result{}, err
 	}
@@ -82,7 +84,7 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	if err != nil {
 		return supervise.Result{}, err
 	}
-	args, err := c.javaArgs(java.Major, home, input.ConfigFile)
+	args, err := c.javaArgs(java.Major, home, input)
 	if err != nil {
 		return supervise.Result{}, err
 	}
@@ -91,10 +93,19 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	rc := remoting.NewClient(remoting.Options{})
 	defer rc.Close()
 	client := admin.New(rc)
-	if c.role == settings.Broker {
-		child.BeforeStop = func(ctx context.Context) { c.handOver(ctx, input, client) }
-	}
 	prober := c.prober(input, child, client)
+	var entry *brokerWait
+	switch c.role {
+	case settings.Broker:
+		child.BeforeStop = func(ctx context.Context) { c.handOver(ctx, input, client) }
+	case settings.Proxy:
+		if err := c.checkCertificate(input); err != nil {
+			return supervise.Result{}, err
+		}
+		child.BeforeStop = func(ctx context.Context) { awaitUnlisted(ctx, settings.ProxyDrainSeconds*time.Second) }
+		entry = newBrokerWait(input.Settings.Proxy, client)
+		prober.Waiting = entry.reason
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.http)
 	if err != nil {
 		return supervise.Result{}, fmt.Errorf("listen for probes: %w", err)
@@ -103,12 +114,16 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	go func() { _ = server.Serve(listener) }()
 	defer server.Close()
 
+	if entry != nil && !entry.wait(ctx, signals) {
+		logf("INFO", "told to stop before there was a broker")
+		return supervise.Result{}, nil
+	}
 	logf("INFO", "starting java %d: %s %q", java.Major, java.Path, args)
 	return child.Run(ctx, signals)
 }
 
 // input gathers what the configuration depends on.
-func (c *config) input() (render.Input, error) {
+func (c *config) input(home string) (render.Input, error) {
 	s, err := c.settings()
 	if err != nil {
 		return render.Input{}, err
@@ -120,6 +135,7 @@ func (c *config) input() (render.Input, error) {
 		Settings:   s,
 		DataDir:    c.dataDir,
 		ConfigFile: filepath.Join(c.runDir, string(c.role)+".conf"),
+		Release:    jvm.Release(home),
 	}
 	if s.HostNetwork {
 		if ip := os.Getenv("HOST_IP"); ip != "" {
@@ -159,7 +175,7 @@ func (c *config) settings() (settings.Settings, error) {
 // write renders the configuration into the run directory. RocketMQ rewrites its file when properties are changed at
 // run time, so it must be writable, and is made anew at each start.
 func (c *config) write(in render.Input) error {
-	props, overrides, err := render.Properties(in)
+	content, overrides, err := c.configuration(in)
 	if err != nil {
 		return err
 	}
@@ -170,7 +186,7 @@ func (c *config) write(in render.Input) error {
 		return fmt.Errorf("the directory for the configuration: %w", err)
 	}
 	for path, content := range map[string]string{
-		in.ConfigFile:        string(properties.Format(props)),
+		in.ConfigFile:        string(content),
 		c.logbackFile():      render.Logback,
 		c.javaSecurityFile(): render.JavaSecurity,
 	} {
@@ -181,10 +197,19 @@ func (c *config) write(in render.Input) error {
 	return nil
 }
 
+// configuration is the text of the server's file.
+func (c *config) configuration(in render.Input) ([]byte, []render.Override, error) {
+	if c.role == settings.Proxy {
+		return render.Proxy(in)
+	}
+	props, overrides, err := render.Properties(in)
+	return properties.Format(props), overrides, err
+}
+
 func (c *config) logbackFile() string      { return filepath.Join(c.runDir, "logback.xml") }
 func (c *config) javaSecurityFile() string { return filepath.Join(c.runDir, "java.security") }
 
-func (c *config) javaArgs(major int, home, configFile string) ([]string, error) {
+func (c *config) javaArgs(major int, home string, in render.Input) ([]string, error) {
 	options, err := jvm.Options{
 		Role:                c.role,
 		JavaMajor:           major,
@@ -205,10 +230,23 @@ func (c *config) javaArgs(major int, home, configFile string) ([]string, error) 
 		"-Djava.security.properties=" + c.javaSecurityFile(),
 		// RocketMQ's default, "permissive", makes a key and signs its own certificate at every start, which takes two
 		// seconds of a core and proves nothing to a client. Who brings certificates sets the mode in the JVM's options.
-		"-Dtls.server.mode=disabled",
+		"-Dtls.server.mode=" + tlsMode(in.Settings),
 	}
 	args = append(args, options...)
-	return append(args, "-cp", jvm.ClassPath(home), jvm.MainClass(c.role), "-c", configFile), nil
+	return append(args, "-cp", jvm.ClassPath(home), jvm.MainClass(c.role), jvm.ConfigOption(c.role), in.ConfigFile), nil
+}
+
+// tlsMode: gRPC clients speak TLS unless they are told not to, and do not check the certificate, so that a proxy takes
+// both; with a certificate of the user's it takes nothing else.
+func tlsMode(s settings.Settings) string {
+	switch {
+	case s.Proxy == nil:
+		return "disabled"
+	case s.Proxy.TLSSecret == "":
+		return "permissive"
+	default:
+		return "enforcing"
+	}
 }
 
 // handOver gives a master's place to a slave before java is told to stop.
@@ -237,6 +275,7 @@ func (c *config) server(in render.Input) string {
 		settings.NameServer: settings.NameServerPort,
 		settings.Controller: settings.ControllerPort,
 		settings.Broker:     settings.BrokerPort,
+		settings.Proxy:      settings.ProxyGRPCPort,
 	}[c.role]
 	ip := in.PodIP
 	if ip == "" {

@@ -47,6 +47,11 @@ func TestLongestNames(t *testing.T) {
 	add(err, budget, set)
 	addresses = append(addresses, c.BrokerAddress(b, Pod(set.Name, 9)))
 
+	p := parse[v1alpha1.Proxy](t, header+"{replicas: 999}")
+	shared, deployment, err := c.Proxy(p, Backend{})
+	add(err, append(shared, deployment)...)
+	addresses = append(addresses, c.ProxyHost(p))
+
 	for _, object := range objects {
 		if object.GetNamespace() != namespace {
 			t.Errorf("%T %s is in namespace %q", object, object.GetName(), object.GetNamespace())

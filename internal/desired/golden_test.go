@@ -40,6 +40,12 @@ func dependencies() Dependencies {
 	}
 }
 
+// backend is that of a Proxy for the Brokers of mq/ns.
+func backend() Backend {
+	return Backend{ClusterName: "main", NameService: &v1alpha1.ObjectReference{Name: "ns", Namespace: "mq"},
+		NameServers: []string{installation().NameServerService("ns", "mq")}}
+}
+
 // TestGolden compares every object that a resource asks for with testdata/<case>.golden.yaml.
 func TestGolden(t *testing.T) {
 	inputs, err := filepath.Glob("testdata/*.in.yaml")
@@ -128,6 +134,10 @@ func objectsOf(t *testing.T, file string) []byte {
 		registry := parse[v1alpha1.SchemaRegistry](t, string(text))
 		tool, err := c.SchemaRegistry(registry, nameServersOf(&registry.Spec.NameServerSettings), nil)
 		add(err, toolObjects(tool)...)
+	case "Proxy":
+		p := parse[v1alpha1.Proxy](t, string(text))
+		shared, deployment, err := c.Proxy(p, backend())
+		add(err, append(shared, deployment, PodMonitor(p, Proxy))...)
 	default:
 		t.Fatalf("%s: no such kind %q", file, kind.Kind)
 	}
@@ -161,7 +171,7 @@ func toolObjects(tool *Tool) []client.Object {
 // document is an object as a user would write it.
 func document(t *testing.T, object client.Object) []byte {
 	t.Helper()
-	gvk, err := apiutil.GVKForObject(object, scheme.Scheme)
+	gvk, err := apiutil.GVKForObject(object, scheme.Scheme) // an unstructured one knows its own
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package desired
 import (
 	"maps"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -95,6 +94,16 @@ func TestHash(t *testing.T) {
 			"storage":       {"{size: 2Gi}", true},
 			"storageConfig": {"{a: b}", true},
 		})},
+		{"Proxy", reflect.TypeFor[v1alpha1.ProxySpec](), proxyHash, map[string]change{
+			"replicas":       {"3", false},
+			"image":          {"apache/rocketmq:5.5.0", true},
+			"nameServiceRef": {"{name: other}", false}, // what it resolves to counts
+			"brokerRef":      {"{name: other}", false}, // likewise
+			"clusterName":    {"other", false},         // likewise
+			"config":         {"{a: b}", true},
+			"service":        {"{type: LoadBalancer, ports: {grpc: 443}, annotations: {a: b}}", false},
+			"tls":            {"{secretName: s}", true},
+		}},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			for field, c := range podChanges() {
@@ -120,12 +129,9 @@ func TestHash(t *testing.T) {
 			}
 			// Defaults that the API server fills in, and empty values, say the same as nothing.
 			for _, same := range []string{
-				"{config: {}}", "{env: []}", "{volumeClaimTemplates: []}", "{podAnnotations: {}, resources: {}}",
+				"{config: {}}", "{env: []}", "{podAnnotations: {}, resources: {}}",
 				"{tolerations: [], imagePullSecrets: [], nodeSelector: {}, topologySpreadConstraints: []}",
 			} {
-				if strings.Contains(same, "volumeClaimTemplates") && !slices.Contains(jsonFields(kind.spec), "volumeClaimTemplates") {
-					continue
-				}
 				if kind.hash(t, installation(), same) != before {
 					t.Errorf("spec %s restarts pods", same)
 				}
@@ -147,7 +153,7 @@ func TestHash(t *testing.T) {
 			t.Errorf("from %s to %s restarts pods: %t, want %t", live.from, live.to, restarts, live.restarts)
 		}
 	}
-	for _, same := range []string{"{volumes: []}", "{drainSeconds: 35}", "{brokerImage: 'apache/rocketmq:5.4.0'}"} {
+	for _, same := range []string{"{volumeClaimTemplates: []}", "{volumes: []}", "{drainSeconds: 35}", "{brokerImage: 'apache/rocketmq:5.4.0'}"} {
 		if brokerHash(t, installation(), same) != brokerHash(t, installation(), "{}") {
 			t.Errorf("Broker spec %s restarts pods", same)
 		}
@@ -218,6 +224,48 @@ func toolHash(t *testing.T, tool *Tool, err error) string {
 		t.Fatal(err)
 	}
 	return tool.Deployment.Spec.Template.Annotations[AnnotationHash]
+}
+
+// TestProxyHash: a proxy reads where its brokers are when it starts, and the names of a NameService's members are not a
+// part of that.
+func TestProxyHash(t *testing.T) {
+	sum := func(spec string, change func(*Backend)) string {
+		b := backend()
+		change(&b)
+		_, deployment, err := installation().Proxy(parse[v1alpha1.Proxy](t, "metadata: {name: x, namespace: mq}\nspec: "+spec), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return deployment.Spec.Template.Annotations[AnnotationHash]
+	}
+	same := func(*Backend) {}
+	before := sum("{}", same)
+	for what, changed := range map[string]string{
+		"another cluster":       sum("{}", func(b *Backend) { b.ClusterName = "other" }),
+		"another NameService":   sum("{}", func(b *Backend) { b.NameService.Name = "other" }),
+		"addresses by hand":     sum("{}", func(b *Backend) { b.NameService, b.NameServers = nil, []string{"a:9876"} }),
+		"more of them":          sum("{}", func(b *Backend) { b.NameService, b.NameServers = nil, []string{"a:9876", "b:9876"} }),
+		"a referenced file":     sum("{}", func(b *Backend) { b.References = References{"a": {"k": "1"}} }),
+		"another remoting port": sum("{service: {ports: {remoting: 80}}}", same),
+	} {
+		if changed == before {
+			t.Errorf("%s does not reach running proxies", what)
+		}
+	}
+	if sum("{service: {ports: {remoting: 8080}}}", same) != before {
+		t.Error("the default port, written out, restarts pods")
+	}
+}
+
+func proxyHash(t *testing.T, c Cluster, spec string) string {
+	t.Helper()
+	b := backend()
+	b.NameServers = []string{c.NameServerService("ns", "mq")}
+	_, deployment, err := c.Proxy(parse[v1alpha1.Proxy](t, "metadata: {name: x, namespace: mq}\nspec: "+spec), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return deployment.Spec.Template.Annotations[AnnotationHash]
 }
 
 func nameServiceHash(t *testing.T, c Cluster, spec string) string {

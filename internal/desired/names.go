@@ -57,6 +57,7 @@ const (
 	NameServer Component = "nameserver"
 	Controller Component = "controller"
 	Broker     Component = "broker"
+	Proxy      Component = "proxy"
 
 	Console        Component = "console"
 	Exporter       Component = "exporter"
@@ -74,7 +75,7 @@ type Cluster struct {
 // HeadlessService of a component's pods.
 func HeadlessService(cr string, c Component) string { return fmt.Sprintf("%s-%s-headless", cr, c) }
 
-// ClientService of name servers and controllers.
+// ClientService of name servers, controllers and proxies.
 func ClientService(cr string, c Component) string { return fmt.Sprintf("%s-%s", cr, c) }
 
 // ConfigMap that a component's pods mount.
@@ -176,6 +177,11 @@ func Selector(cr string, component Component, group string) map[string]string {
 	return labels
 }
 
+// ProxyHost is the name of a Proxy's Service.
+func (c Cluster) ProxyHost(p *v1alpha1.Proxy) string {
+	return fmt.Sprintf("%s.%s.svc.%s", ClientService(p.Name, Proxy), p.Namespace, c.Domain)
+}
+
 // size is a number that the API server has defaulted, unless the object never passed it.
 func size(n *int32, fallback int32) int32 {
 	if n == nil {
@@ -195,6 +201,9 @@ func Groups(b *v1alpha1.Broker) int32 { return size(b.Spec.Size, 1) }
 
 // Members wanted in each group of a Broker: the master and its slaves.
 func Members(b *v1alpha1.Broker) int32 { return 1 + size(b.Spec.ReplicaPerGroup, 1) }
+
+// Proxies wanted.
+func Proxies(p *v1alpha1.Proxy) int32 { return size(p.Spec.Replicas, 1) }
 
 // DrainSeconds is how long clients get to leave a broker that takes no new messages.
 func DrainSeconds(b *v1alpha1.Broker) int32 { return size(b.Spec.DrainSeconds, 35) }

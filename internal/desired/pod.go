@@ -26,6 +26,7 @@ const (
 	volumeRun      = "rocketmq-run"
 	volumeSettings = "rocketmq-settings"
 	volumeData     = "data"
+	volumeTLS      = "rocketmq-tls"
 	agentBinary    = settings.AgentDir + "/rocketmq-agent"
 )
 
@@ -45,7 +46,10 @@ type podSpec struct {
 	nameServers string
 	ports       []corev1.ContainerPort
 	agentPort   int32
-	data        dataVolume
+	// data has no name for servers without any.
+	data dataVolume
+	// secret is mounted at settings.TLSDir, if given.
+	secret string
 	// volumes are the user's; the first may carry the base file.
 	volumes  []corev1.Volume
 	settings *v1alpha1.PodSettings
@@ -205,7 +209,12 @@ func (p podSpec) rocketmqContainer() corev1.Container {
 		{Name: volumeAgent, MountPath: settings.AgentDir, ReadOnly: true},
 		{Name: volumeRun, MountPath: settings.RunDir},
 		{Name: volumeSettings, MountPath: settings.Dir, ReadOnly: true},
-		p.data.mount(),
+	}
+	if p.data.name != "" {
+		mounts = append(mounts, p.data.mount())
+	}
+	if p.secret != "" {
+		mounts = append(mounts, corev1.VolumeMount{Name: volumeTLS, MountPath: settings.TLSDir, ReadOnly: true})
 	}
 	if len(p.volumes) > 0 {
 		mounts = append(mounts, corev1.VolumeMount{Name: p.volumes[0].Name, MountPath: settings.BaseDir, ReadOnly: true})
@@ -276,6 +285,11 @@ func (p podSpec) podVolumes() []corev1.Volume {
 	}
 	if p.data.source != nil {
 		volumes = append(volumes, corev1.Volume{Name: p.data.name, VolumeSource: *p.data.source})
+	}
+	if p.secret != "" {
+		// Optional, so that the agent starts and says what is missing.
+		volumes = append(volumes, corev1.Volume{Name: volumeTLS, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+			SecretName: p.secret, DefaultMode: new(int32(0o440)), Optional: new(true)}}})
 	}
 	return append(volumes, p.volumes...)
 }

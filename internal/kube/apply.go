@@ -17,6 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 )
 
 // FieldOwner is the manager name of everything that the operator writes.
@@ -32,6 +34,8 @@ type ConflictError struct {
 	Legacy bool
 	// Holder is who has it.
 	Holder string
+	// Free: no resource controls it, so that its owner may give it away.
+	Free bool
 }
 
 func (e *ConflictError) Error() string {
@@ -44,6 +48,9 @@ type Applier struct {
 	Client client.Client
 	// Reader reads from the API server.
 	Reader client.Reader
+	// Adopt is the annotation by which a user gives an object that nobody controls to the owner whose name it holds; empty if
+	// nothing is ever taken over.
+	Adopt string
 }
 
 // Apply brings obj to the API server and reports whether it had to write. The owner becomes its controller.
@@ -77,8 +84,12 @@ func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, er
 }
 
 // putBack undoes what somebody else changed. A merge patch replaces lists as a whole: server-side apply would leave the
-// elements that others own, such as a port that was given another number.
+// elements that others own, such as a port that was given another number. The lists of our own kinds are atomic, and what
+// is applied goes again when it is no longer wanted.
 func (a *Applier) putBack(ctx context.Context, desired *unstructured.Unstructured) error {
+	if desired.GroupVersionKind().Group == v1alpha1.GroupVersion.Group {
+		return a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), client.FieldOwner(FieldOwner), client.ForceOwnership)
+	}
 	patch, err := json.Marshal(desired.Object)
 	if err != nil {
 		return err
@@ -134,17 +145,10 @@ func hashedPart(u *unstructured.Unstructured) map[string]any {
 // live finds the object, in the cache or, since caches do not see foreign objects, at the API server. It is nil if
 // there is none.
 func (a *Applier) live(ctx context.Context, owner, obj client.Object) (*unstructured.Unstructured, error) {
-	found, err := a.Client.Scheme().New(obj.GetObjectKind().GroupVersionKind())
+	object, err := a.empty(obj)
 	if err != nil {
-		gvk, gvkErr := apiutil.GVKForObject(obj, a.Client.Scheme())
-		if gvkErr != nil {
-			return nil, gvkErr
-		}
-		if found, err = a.Client.Scheme().New(gvk); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
-	object := found.(client.Object)
 	key := client.ObjectKeyFromObject(obj)
 	err = a.Client.Get(ctx, key, object)
 	if apierrors.IsNotFound(err) {
@@ -156,7 +160,7 @@ func (a *Applier) live(ctx context.Context, owner, obj client.Object) (*unstruct
 	if err != nil {
 		return nil, fmt.Errorf("read %T %s: %w", obj, key, err)
 	}
-	if conflict := foreign(owner, obj, object); conflict != nil {
+	if conflict := a.foreign(owner, obj, object); conflict != nil {
 		gvk, err := apiutil.GVKForObject(obj, a.Client.Scheme())
 		if err != nil {
 			return nil, err
@@ -169,6 +173,24 @@ func (a *Applier) live(ctx context.Context, owner, obj client.Object) (*unstruct
 		return nil, fmt.Errorf("convert %s: %w", key, err)
 	}
 	return &unstructured.Unstructured{Object: content}, nil
+}
+
+// empty is an object of the same type to read into. Kinds that are none of ours or Kubernetes' own are unstructured.
+func (a *Applier) empty(obj client.Object) (client.Object, error) {
+	gvk, err := apiutil.GVKForObject(obj, a.Client.Scheme())
+	if err != nil {
+		return nil, err
+	}
+	if _, is := obj.(*unstructured.Unstructured); is {
+		out := &unstructured.Unstructured{}
+		out.SetGroupVersionKind(gvk)
+		return out, nil
+	}
+	out, err := a.Client.Scheme().New(gvk)
+	if err != nil {
+		return nil, err
+	}
+	return out.(client.Object), nil
 }
 
 // legacyLabels are those that the predecessor put on its objects.
@@ -185,7 +207,7 @@ func IsLegacy(obj client.Object) bool {
 }
 
 // foreign says whose a found object is, nil if it is the owner's. An orphan with all our labels is ours.
-func foreign(owner, desired, found client.Object) *ConflictError {
+func (a *Applier) foreign(owner, desired, found client.Object) *ConflictError {
 	conflict := &ConflictError{Name: found.GetName()}
 	if IsLegacy(found) {
 		conflict.Legacy, conflict.Holder = true, "apache/rocketmq-operator"
@@ -198,6 +220,10 @@ func foreign(owner, desired, found client.Object) *ConflictError {
 		conflict.Holder = controller.Kind + " " + controller.Name
 		return conflict
 	}
+	if a.Adopt != "" && found.GetAnnotations()[a.Adopt] == owner.GetName() {
+		return nil
+	}
+	conflict.Free = true
 	for key, value := range desired.GetLabels() {
 		if found.GetLabels()[key] != value {
 			conflict.Holder = "somebody else (it has none of this resource's labels)"

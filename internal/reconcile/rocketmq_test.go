@@ -53,6 +53,7 @@ type tables struct {
 
 type group struct {
 	static  bool
+	cluster string
 	master  string            // pod
 	epoch   int64             // elections so far
 	members map[string]member // by pod
@@ -159,6 +160,8 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 			info.Brokers[name] = admin.BrokerData{Name: name, Addrs: addrs}
 		}
 		return fakemq.Answer{Body: text(info)}, true
+	case remoting.GetRouteInfoByTopic:
+		return r.route(request.Fields["topic"]), true
 	case remoting.ControllerGetMetadataInfo:
 		leader := r.leaders[r.pods[ip].Labels[desired.LabelInstance]]
 		if r.estranged[r.pods[ip].Name] {
@@ -253,6 +256,48 @@ func (r *rocketMQ) elect(controller string, fields map[string]string) fakemq.Ans
 	return fakemq.Answer{Code: remoting.ControllerMasterNotAvailable}
 }
 
+// systemTopic is the one that proxies make.
+const systemTopic = "DefaultHeartBeatSyncerTopic"
+
+// route of the proxies' topic, or of the topic that each broker has by its cluster's name. The caller holds the lock.
+func (r *rocketMQ) route(topic string) fakemq.Answer {
+	var route admin.TopicRoute
+	for _, name := range slices.Sorted(maps.Keys(r.groups)) {
+		g := r.groups[name]
+		_, has := r.of(name).topics[topic]
+		if len(g.members) == 0 || !(has || topic == g.cluster) {
+			continue
+		}
+		permission, _ := strconv.Atoi(r.configs[g.master]["brokerPermission"])
+		data := admin.BrokerData{Cluster: g.cluster, Name: name, Addrs: map[int64]string{}}
+		if m, there := g.members[g.master]; there {
+			data.Addrs[admin.MasterID] = m.addr
+		}
+		route.Brokers = append(route.Brokers, data)
+		route.Queues = append(route.Queues, admin.RouteQueue{Broker: name, ReadQueues: 8, WriteQueues: 8, Perm: permission})
+	}
+	if len(route.Brokers) == 0 {
+		return fakemq.Answer{Code: remoting.TopicNotExist}
+	}
+	return fakemq.Answer{Body: text(route)}
+}
+
+// startProxy does what the first proxy does when it starts: it makes its topic on the brokers that there are.
+func (r *rocketMQ) startProxy() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name := range r.groups {
+		if _, has := r.of(name).topics[systemTopic]; has {
+			return
+		}
+	}
+	for name, g := range r.groups {
+		if len(g.members) > 0 {
+			r.of(name).topics[systemTopic] = admin.TopicConfig{Name: systemTopic, ReadQueues: 8, WriteQueues: 8, Perm: 6, Attributes: map[string]string{}}
+		}
+	}
+}
+
 // of a group. The caller holds the lock.
 func (r *rocketMQ) of(group string) *tables {
 	if r.tables[group] == nil {
@@ -294,6 +339,10 @@ func (t *tables) answer(request remoting.Request) fakemq.Answer {
 		for _, group := range body.Groups {
 			t.groups[group.Name] = group
 		}
+		return fakemq.Answer{}
+	case remoting.UpdateAndCreateTopic:
+		queues, _ := strconv.Atoi(request.Fields["readQueueNums"])
+		t.topics[request.Fields["topic"]] = admin.TopicConfig{Name: request.Fields["topic"], ReadQueues: queues, WriteQueues: queues, Perm: 6, Attributes: map[string]string{}}
 		return fakemq.Answer{}
 	case remoting.UpdateConsumerOffset:
 		pair := request.Fields["topic"] + "@" + request.Fields["consumerGroup"]

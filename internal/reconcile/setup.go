@@ -15,7 +15,10 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/monitor"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/proxy"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/rocketmqcluster"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/tool"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -58,10 +61,22 @@ func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, names
 	if err := (&broker.Reconciler{Env: env, Observed: brokers}).SetupWithManager(mgr, refs); err != nil {
 		return fmt.Errorf("Broker reconciler: %w", err)
 	}
+	routes := observe.NewPoller(ctx, observeInterval, observe.SameRoutes)
+	if err := (&proxy.Reconciler{Env: env, Observed: routes}).SetupWithManager(mgr, refs); err != nil {
+		return fmt.Errorf("Proxy reconciler: %w", err)
+	}
+	for _, kind := range monitor.Kinds() {
+		if err := (&monitor.Reconciler{Env: env, Kind: kind}).SetupWithManager(mgr); err != nil {
+			return fmt.Errorf("reconciler of the %s's metrics: %w", kind.Component, err)
+		}
+	}
 	for _, kind := range []tool.Kind{tool.Console(), tool.Exporter(), tool.SchemaRegistry()} {
 		if err := (&tool.Reconciler{Env: env, Kind: kind}).SetupWithManager(mgr, refs); err != nil {
 			return fmt.Errorf("%T reconciler: %w", kind.New(), err)
 		}
+	}
+	if err := (&rocketmqcluster.Reconciler{Env: env}).SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("RocketMQCluster reconciler: %w", err)
 	}
 	return nil
 }

@@ -36,6 +36,8 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/proxy"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/rocketmqcluster"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/tool"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
@@ -182,7 +184,7 @@ func (w *world) turn() {
 			w.adopt(&set, pods[name])
 			pod := pods[name]
 			if pod == nil {
-				pod = w.newPod(metav1.NewControllerRef(&set, appsv1.SchemeGroupVersion.WithKind("StatefulSet")), &set.Spec.Template, name, set.Spec.VolumeClaimTemplates...)
+				pod = w.newPod(*metav1.NewControllerRef(&set, appsv1.SchemeGroupVersion.WithKind("StatefulSet")), set.Spec.Template, set.Spec.VolumeClaimTemplates, name)
 				pods[name] = pod
 				w.configure(pod)
 			}
@@ -195,18 +197,17 @@ func (w *world) turn() {
 			if w.mq.groups[set.Name] == nil {
 				var owner v1alpha1.Broker
 				err := w.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: set.Labels[desired.LabelInstance]}, &owner)
-				w.mq.groups[set.Name] = &group{static: err == nil && desired.Mode(&owner) == "STATIC", members: map[string]member{}}
+				w.mq.groups[set.Name] = &group{static: err == nil && desired.Mode(&owner) == "STATIC", cluster: desired.ClusterName(&owner), members: map[string]member{}}
 			}
 			w.mq.mu.Unlock()
 		}
 	}
-	wanted := map[string]bool{}
+	wanted := w.turnDeployments(pods)
 	for _, set := range sets.Items {
 		for i := range *set.Spec.Replicas {
 			wanted[desired.Pod(set.Name, i)] = true
 		}
 	}
-	w.turnDeployments(pods, wanted)
 	list := make([]corev1.Pod, 0, len(pods))
 	for _, name := range slices.Sorted(maps.Keys(pods)) {
 		if !wanted[name] && metav1.GetControllerOf(pods[name]) != nil {
@@ -275,34 +276,55 @@ func (w *world) provide(set *appsv1.StatefulSet, pod string) {
 	}
 }
 
-// turnDeployments adds the pods that Deployments want. Those of an older template stay until the new ones are ready.
-func (w *world) turnDeployments(pods map[string]*corev1.Pod, wanted map[string]bool) {
+// turnDeployments brings one new pod at a time, and takes an old one when the new one is ready. It returns the names of
+// the pods that are to stay.
+func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
 	w.Helper()
-	var deployments appsv1.DeploymentList
-	w.must(w.List(w.Context(), &deployments, client.InNamespace(w.namespace)))
-	for _, d := range deployments.Items {
-		if workload.DeploymentHash(&d) == "" {
+	var list appsv1.DeploymentList
+	w.must(w.List(w.Context(), &list, client.InNamespace(w.namespace)))
+	stay := map[string]bool{}
+	for _, d := range list.Items {
+		hash := workload.DeploymentHash(&d)
+		if hash == "" {
 			continue // not ours
 		}
-		prefix := d.Name + "-" + workload.DeploymentHash(&d)
-		for i := range *d.Spec.Replicas {
-			name := desired.Pod(prefix, i)
+		var old, fresh []string
+		ready := 0
+		for _, name := range slices.Sorted(maps.Keys(pods)) {
 			pod := pods[name]
-			if pod == nil {
-				pod = w.newPod(metav1.NewControllerRef(&d, appsv1.SchemeGroupVersion.WithKind("Deployment")), &d.Spec.Template, name)
-				pods[name] = pod
-			}
-			wanted[name] = true
-			if ready := !w.starting[d.Name]; ready != workload.Ready(pod) && pod.DeletionTimestamp == nil {
-				w.setReady(pod, ready)
+			switch {
+			case pod.Labels[desired.LabelComponent] != d.Labels[desired.LabelComponent] || pod.Labels[desired.LabelInstance] != d.Labels[desired.LabelInstance]:
+			case pod.Annotations[desired.AnnotationHash] == hash:
+				fresh = append(fresh, name)
+			default:
+				old = append(old, name)
 			}
 		}
-		for name := range pods {
-			if strings.HasPrefix(name, d.Name+"-") && !strings.HasPrefix(name, prefix) && w.starting[d.Name] {
-				wanted[name] = true
+		for i := 0; len(fresh) < int(*d.Spec.Replicas) && len(fresh)+len(old) <= int(*d.Spec.Replicas); i++ {
+			name := fmt.Sprintf("%s-%s-%c", d.Name, hash, 'a'+i)
+			if pods[name] == nil {
+				pods[name] = w.newPod(*metav1.NewControllerRef(&d, appsv1.SchemeGroupVersion.WithKind("Deployment")), d.Spec.Template, nil, name)
+				fresh = append(fresh, name)
 			}
+		}
+		for _, name := range fresh {
+			if workload.Ready(pods[name]) {
+				ready++
+			} else if !w.starting[d.Name] { // one that serves already goes on
+				w.setReady(pods[name], true)
+			}
+		}
+		for _, name := range fresh[:min(len(fresh), int(*d.Spec.Replicas))] {
+			stay[name] = true
+		}
+		for _, name := range old[:max(0, min(len(old), int(*d.Spec.Replicas)-ready))] {
+			stay[name] = true
+		}
+		if ready > 0 && d.Labels[desired.LabelComponent] == string(desired.Proxy) {
+			w.mq.startProxy()
 		}
 	}
+	return stay
 }
 
 func (w *world) lacksImage(pod *corev1.Pod) bool {
@@ -328,11 +350,11 @@ func (w *world) configure(pod *corev1.Pod) {
 	w.mq.configs[pod.Name] = properties
 }
 
-func (w *world) newPod(owner *metav1.OwnerReference, template *corev1.PodTemplateSpec, name string, claims ...corev1.PersistentVolumeClaim) *corev1.Pod {
+func (w *world) newPod(owner metav1.OwnerReference, template corev1.PodTemplateSpec, claims []corev1.PersistentVolumeClaim, name string) *corev1.Pod {
 	w.Helper()
 	pod := &corev1.Pod{ObjectMeta: *template.ObjectMeta.DeepCopy(), Spec: *template.Spec.DeepCopy()}
 	pod.Name, pod.Namespace, pod.Spec.NodeName = name, w.namespace, w.node
-	pod.OwnerReferences = []metav1.OwnerReference{*owner}
+	pod.OwnerReferences = []metav1.OwnerReference{owner}
 	pod.Spec.PriorityClassName, pod.Spec.ServiceAccountName = "", "" // nobody made them here
 	for _, claim := range claims {
 		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: claim.Name, VolumeSource: corev1.VolumeSource{
@@ -399,6 +421,8 @@ func (w *world) start(writesToLive int) *operator {
 		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, interval, observe.SameQuorum)}).Reconcile},
 		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
 	}
+	o.kinds = append(o.kinds, kind{&v1alpha1.ProxyList{}, (&proxy.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameRoutes)}).Reconcile})
+	o.kinds = append(o.kinds, kind{&v1alpha1.RocketMQClusterList{}, (&rocketmqcluster.Reconciler{Env: env}).Reconcile})
 	for _, k := range []tool.Kind{tool.Console(), tool.Exporter(), tool.SchemaRegistry()} {
 		o.kinds = append(o.kinds, kind{k.List(), (&tool.Reconciler{Env: env, Kind: k}).Reconcile})
 	}
@@ -520,8 +544,13 @@ func (w *world) eachResource(visit func(name string, generation, observed int64,
 	var consoles v1alpha1.ConsoleList
 	var exporters v1alpha1.ExporterList
 	var registries v1alpha1.SchemaRegistryList
-	for _, list := range []client.ObjectList{&nameServices, &controllers, &brokers, &consoles, &exporters, &registries} {
+	var clusters v1alpha1.RocketMQClusterList
+	var proxies v1alpha1.ProxyList
+	for _, list := range []client.ObjectList{&nameServices, &controllers, &brokers, &proxies, &consoles, &exporters, &registries, &clusters} {
 		w.must(w.List(w.Context(), list, client.InNamespace(w.namespace)))
+	}
+	for _, r := range clusters.Items {
+		visit("RocketMQCluster "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
 	}
 	for _, r := range nameServices.Items {
 		visit("NameService "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
@@ -531,6 +560,9 @@ func (w *world) eachResource(visit func(name string, generation, observed int64,
 	}
 	for _, r := range brokers.Items {
 		visit("Broker "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
+	}
+	for _, r := range proxies.Items {
+		visit("Proxy "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
 	}
 	for _, r := range consoles.Items {
 		visit("Console "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)

@@ -24,6 +24,8 @@ const (
 	reasonStore   = "data lives on the volume at " + DataDir + "; choose it with storageMode, storage or volumeClaimTemplates"
 	reasonConfig  = "runtime changes must not outlive the pod; set spec.config instead"
 	reasonNS      = "it follows the name servers; set spec.nameServers or spec.nameServiceRef instead"
+	reasonProxyNS = "it follows the name servers; set spec.nameServiceRef instead"
+	reasonTLS     = "set spec.tls.secretName instead"
 	reasonCtl     = "it follows clusterMode and the controllers; set spec.clusterMode or spec.controllerRef instead"
 	reasonPeers   = "it follows the controllers' number and names; set spec.size instead"
 )
@@ -47,6 +49,19 @@ func OwnedKeys(role Role) []OwnedKey {
 			{Key: "controllerDLegerSelfId", Reason: reasonPeers},
 			{Key: "controllerStorePath", Reason: reasonStore},
 			{Key: "configStorePath", Reason: reasonConfig},
+		}
+	case Proxy:
+		return []OwnedKey{
+			{Key: "rocketMQClusterName", Reason: "set spec.clusterName or spec.brokerRef instead"},
+			{Key: "namesrvAddr", Reason: reasonProxyNS},
+			{Key: "namesrvDomain", Reason: reasonProxyNS},
+			{Key: "namesrvDomainSubgroup", Reason: reasonProxyNS},
+			{Key: "proxyMode", Reason: "proxies run in pods of their own"},
+			{Key: "grpcServerPort", Reason: reasonPort},
+			{Key: "remotingListenPort", Reason: reasonPort},
+			{Key: "tlsTestModeEnable", Reason: reasonTLS},
+			{Key: "tlsKeyPath", Reason: reasonTLS},
+			{Key: "tlsCertPath", Reason: reasonTLS},
 		}
 	case Broker:
 		return []OwnedKey{

@@ -20,6 +20,10 @@ const (
 	RunDir = "/var/run/rocketmq"
 	// DataDir is the store of every server.
 	DataDir = "/home/rocketmq/store"
+	// TLSDir is where a proxy's Secret is mounted, TLSCert and TLSKey are the keys in it (those of kubernetes.io/tls).
+	TLSDir  = "/etc/rocketmq-tls"
+	TLSCert = "tls.crt"
+	TLSKey  = "tls.key"
 )
 
 // Ports of the servers (DESIGN section 8).
@@ -29,10 +33,13 @@ const (
 	BrokerPort          = 10911
 	BrokerFastPort      = 10909
 	BrokerHAPort        = 10912
+	ProxyGRPCPort       = 8081
+	ProxyRemotingPort   = 8080
 	MetricsPort         = 5557
 	NameServerAgentPort = 9871
 	ControllerAgentPort = 9872
 	BrokerAgentPort     = 9873
+	ProxyAgentPort      = 9874
 
 	ConsolePort        = 8082
 	SchemaRegistryPort = 8080
@@ -46,6 +53,7 @@ const (
 	NameServer Role = "nameserver"
 	Controller Role = "controller"
 	Broker     Role = "broker"
+	Proxy      Role = "proxy"
 )
 
 // Mode is how a broker group gets its master.
@@ -59,16 +67,36 @@ const (
 
 // Settings is the content of File.
 type Settings struct {
-	// ServiceDomain is the headless Service's full name: a pod's stable address is <pod>.<ServiceDomain>.
+	// ServiceDomain is the headless Service's full name: a pod's stable address is <pod>.<ServiceDomain>. Proxies have none.
 	ServiceDomain string `json:"serviceDomain"`
 	// HostNetwork pods are addressed by the node's IP instead.
 	HostNetwork bool `json:"hostNetwork,omitempty"`
 	// Config holds the user's RocketMQ properties (spec.config).
 	Config map[string]string `json:"config,omitempty"`
-	// Controller is set for controllers, Broker for brokers.
+	// Controller is set for controllers, Broker for brokers, Proxy for proxies.
 	Controller *ControllerSettings `json:"controller,omitempty"`
 	Broker     *BrokerSettings     `json:"broker,omitempty"`
+	Proxy      *ProxySettings      `json:"proxy,omitempty"`
 }
+
+// ProxySettings are a proxy's.
+type ProxySettings struct {
+	// ClusterName is the brokerClusterName of the brokers that it serves.
+	ClusterName string `json:"clusterName"`
+	// NameServers are host:port. A proxy reads them only when it starts.
+	NameServers []string `json:"nameServers"`
+	// Host is the Service's name, which remoting clients are given as the address of every broker; the pod's IP if empty.
+	Host string `json:"host,omitempty"`
+	// TLSSecret is the name of the Secret in TLSDir, if there is one.
+	TLSSecret string `json:"tlsSecret,omitempty"`
+}
+
+// ProxyDrainSeconds is how long a proxy goes on after it was told to stop, until no node sends it new clients;
+// ProxyGraceSeconds adds its own 30 s (grpcShutdownTimeSeconds), for the calls that are under way.
+const (
+	ProxyDrainSeconds = 5
+	ProxyGraceSeconds = ProxyDrainSeconds + 30 + 25
+)
 
 // ControllerSettings are a DLedger controller's.
 type ControllerSettings struct {

@@ -2,12 +2,14 @@ package version
 
 import "fmt"
 
-// Topology is what a Broker exposes to a defect.
+// Topology is what a Broker or a Proxy exposes to a defect.
 type Topology struct {
 	// Slaves: groups have slaves.
 	Slaves bool
 	// ControllerMode: masters are elected, so a slave can become master.
 	ControllerMode bool
+	// Proxy: it is a Proxy's release.
+	Proxy bool
 }
 
 // Defect of a range of releases.
@@ -25,12 +27,19 @@ type Defect struct {
 func Defects() []Defect {
 	promotable := func(t Topology) bool { return t.Slaves && t.ControllerMode }
 	slaves := func(t Topology) bool { return t.Slaves }
+	proxy := func(t Topology) bool { return t.Proxy }
 	return []Defect{
 		{
 			First: Version{5, 5, 0}, Last: Version{5, 5, 0}, Exposed: promotable,
 			Text: "slaves cannot read the master's consumer offsets, so after an unplanned failover groups that are " +
 				"offline consume their topics again from the start; 5.4.0 does not have this defect",
 			Source: "SlaveSynchronize.syncConsumerOffset with fastjson2 2.0.59: JSONException, not support unquoted name",
+		},
+		{
+			First: Version{5, 4, 0}, Last: Version{5, 4, 0}, Exposed: proxy,
+			Text: "a proxy does not start with its metrics, so they are off (brokers and controllers have theirs); " +
+				"spec.image 5.5.0 has them, and serves brokers of 5.4.0",
+			Source: "apache/rocketmq#9962",
 		},
 		{
 			First: Version{5, 3, 2}, Last: Version{5, 3, 3}, Exposed: slaves,

@@ -28,14 +28,17 @@ type ruleCase struct {
 }
 
 var (
-	all         = []string{"Broker", "Controller", "NameService", "Console", "Exporter", "SchemaRegistry"}
-	servers     = []string{"Broker", "Controller", "NameService"}
+	all         = []string{"Broker", "Controller", "NameService", "Proxy", "Console", "Exporter", "SchemaRegistry"}
+	servers     = []string{"Broker", "Controller", "NameService"} // with storage
 	tools       = []string{"Console", "Exporter", "SchemaRegistry"}
 	consoles    = []string{"Console"}
 	exporters   = []string{"Exporter"}
 	registries  = []string{"SchemaRegistry"}
 	stored      = []string{"Console", "SchemaRegistry"}
 	clients     = []string{"Broker", "Console", "Exporter", "SchemaRegistry"}
+	routed      = []string{"Broker", "Proxy"}
+	asking      = []string{"Broker", "Proxy", "Console", "Exporter", "SchemaRegistry"}
+	proxies     = []string{"Proxy"}
 	brokers     = []string{"Broker"}
 	controllers = []string{"Controller"}
 	nameServers = []string{"NameService"}
@@ -113,9 +116,9 @@ func ruleCases() []ruleCase {
 			`spec: Invalid value: clusterMode cannot change: create another Broker and move the topics to it`},
 		{"the default mode is fixed too", brokers, before("{}"), spec(`clusterMode: ""`), spec("clusterMode: CONTROLLER"),
 			`spec: Invalid value: clusterMode cannot change: create another Broker and move the topics to it`},
-		{"a short cluster name", brokers, nil, spec("clusterName: " + a(127)), spec("clusterName: " + a(128)),
+		{"a short cluster name", routed, nil, spec("clusterName: " + a(127)), spec("clusterName: " + a(128)),
 			`spec.clusterName: Too long: may not be more than 127 bytes`},
-		{"a cluster name as RocketMQ takes it", brokers, nil, spec("clusterName: Default_Cluster-1"), spec("clusterName: default.cluster"),
+		{"a cluster name as RocketMQ takes it", routed, nil, spec("clusterName: Default_Cluster-1"), spec("clusterName: default.cluster"),
 			`spec.clusterName: Invalid value: "default.cluster": spec.clusterName in body should match '^[a-zA-Z0-9_%|-]*$'`},
 		{"a fixed cluster name", brokers, before("clusterName: one"), spec("clusterName: one"), spec("clusterName: two"),
 			`spec: Invalid value: clusterName cannot change: the brokers' data is bound to it`},
@@ -127,13 +130,13 @@ func ruleCases() []ruleCase {
 			`spec.nameServers: Invalid value: "10.0.0.1,10.0.0.2": spec.nameServers in body should match '^$|^[^\s;:]+:[0-9]{1,5}(;[^\s;:]+:[0-9]{1,5})*;?$'`},
 		{"not too many name servers", clients, nil, spec("nameServers: " + a(4094) + ":1"), spec("nameServers: " + a(4095) + ":1"),
 			`spec.nameServers: Too long: may not be more than 4096 bytes`},
-		{"nameServiceRef has a name", clients, nil, spec("nameServiceRef: {name: a}"), spec("nameServiceRef: {namespace: a}"),
+		{"nameServiceRef has a name", asking, nil, spec("nameServiceRef: {name: a}"), spec("nameServiceRef: {namespace: a}"),
 			`spec.nameServiceRef.name: Required value`},
-		{"nameServiceRef's name is not empty", clients, nil, spec("nameServiceRef: {name: a}"), spec(`nameServiceRef: {name: ""}`),
+		{"nameServiceRef's name is not empty", asking, nil, spec("nameServiceRef: {name: a}"), spec(`nameServiceRef: {name: ""}`),
 			`spec.nameServiceRef.name: Invalid value: "": spec.nameServiceRef.name in body should be at least 1 chars long`},
-		{"nameServiceRef's name is short", clients, nil, spec("nameServiceRef: {name: " + a(253) + "}"), spec("nameServiceRef: {name: " + a(254) + "}"),
+		{"nameServiceRef's name is short", asking, nil, spec("nameServiceRef: {name: " + a(253) + "}"), spec("nameServiceRef: {name: " + a(254) + "}"),
 			`spec.nameServiceRef.name: Too long: may not be more than 253 bytes`},
-		{"nameServiceRef's namespace is short", clients, nil, spec("nameServiceRef: {name: a, namespace: " + a(63) + "}"), spec("nameServiceRef: {name: a, namespace: " + a(64) + "}"),
+		{"nameServiceRef's namespace is short", asking, nil, spec("nameServiceRef: {name: a, namespace: " + a(63) + "}"), spec("nameServiceRef: {name: a, namespace: " + a(64) + "}"),
 			`spec.nameServiceRef.namespace: Too long: may not be more than 63 bytes`},
 		{"controllerRef has a name", brokers, nil, spec("controllerRef: {name: a}"), spec("controllerRef: {}"),
 			`spec.controllerRef.name: Required value`},
@@ -143,6 +146,51 @@ func ruleCases() []ruleCase {
 			`spec.controllerRef.name: Too long: may not be more than 253 bytes`},
 		{"controllerRef's namespace is short", brokers, nil, spec("controllerRef: {name: a, namespace: " + a(63) + "}"), spec("controllerRef: {name: a, namespace: " + a(64) + "}"),
 			`spec.controllerRef.namespace: Too long: may not be more than 63 bytes`},
+
+		{"brokerRef has a name", proxies, nil, spec("brokerRef: {name: a}"), spec("brokerRef: {}"),
+			`spec.brokerRef.name: Required value`},
+		{"brokerRef's name is not empty", proxies, nil, spec("brokerRef: {name: a}"), spec(`brokerRef: {name: ""}`),
+			`spec.brokerRef.name: Invalid value: "": spec.brokerRef.name in body should be at least 1 chars long`},
+		{"brokerRef's name is short", proxies, nil, spec("brokerRef: {name: " + a(253) + "}"), spec("brokerRef: {name: " + a(254) + "}"),
+			`spec.brokerRef.name: Too long: may not be more than 253 bytes`},
+		{"brokerRef's namespace is short", proxies, nil, spec("brokerRef: {name: a, namespace: " + a(63) + "}"), spec("brokerRef: {name: a, namespace: " + a(64) + "}"),
+			`spec.brokerRef.namespace: Too long: may not be more than 63 bytes`},
+		{"brokerRef or clusterName", proxies, nil, spec(`{brokerRef: {name: a}, clusterName: ""}`), spec("{brokerRef: {name: a}, clusterName: b}"),
+			`spec: Invalid value: brokerRef and clusterName exclude each other: a Broker has its cluster's name, keep one of them`},
+
+		// Proxies.
+		{"at least one proxy", proxies, nil, spec("replicas: 1"), spec("replicas: 0"),
+			`spec.replicas: Invalid value: 0: spec.replicas in body should be greater than or equal to 1`},
+		{"at most 999 proxies", proxies, nil, spec("replicas: 999"), spec("replicas: 1000"),
+			`spec.replicas: Invalid value: 1000: spec.replicas in body should be less than or equal to 999`},
+		{"a short image", proxies, nil, spec("image: " + a(512)), spec("image: " + a(513)),
+			`spec.image: Too long: may not be more than 512 bytes`},
+		{"a known Service type", proxies, nil, spec("service: {type: NodePort}"), spec("service: {type: ExternalName}"),
+			`spec.service.type: Unsupported value: "ExternalName": supported values: "ClusterIP", "NodePort", "LoadBalancer"`},
+		{"two ports", proxies, nil, spec("service: {ports: {grpc: 8080, remoting: 8081}}"), spec("service: {ports: {grpc: 8080}}"),
+			`spec.service.ports: Invalid value: grpc and remoting need different ports (8081 and 8080 if not set)`},
+		{"a gRPC port from 1", proxies, nil, spec("service: {ports: {grpc: 1}}"), spec("service: {ports: {grpc: 0}}"),
+			`spec.service.ports.grpc: Invalid value: 0: spec.service.ports.grpc in body should be greater than or equal to 1`},
+		{"a gRPC port to 65535", proxies, nil, spec("service: {ports: {grpc: 65535}}"), spec("service: {ports: {grpc: 65536}}"),
+			`spec.service.ports.grpc: Invalid value: 65536: spec.service.ports.grpc in body should be less than or equal to 65535`},
+		{"a remoting port from 1", proxies, nil, spec("service: {ports: {remoting: 1}}"), spec("service: {ports: {remoting: 0}}"),
+			`spec.service.ports.remoting: Invalid value: 0: spec.service.ports.remoting in body should be greater than or equal to 1`},
+		{"a remoting port to 65535", proxies, nil, spec("service: {ports: {remoting: 65535}}"), spec("service: {ports: {remoting: 65536}}"),
+			`spec.service.ports.remoting: Invalid value: 65536: spec.service.ports.remoting in body should be less than or equal to 65535`},
+		{"a gRPC node port from 1", proxies, nil, spec("service: {ports: {grpcNodePort: 1}}"), spec("service: {ports: {grpcNodePort: 0}}"),
+			`spec.service.ports.grpcNodePort: Invalid value: 0: spec.service.ports.grpcNodePort in body should be greater than or equal to 1`},
+		{"a gRPC node port to 65535", proxies, nil, spec("service: {ports: {grpcNodePort: 65535}}"), spec("service: {ports: {grpcNodePort: 65536}}"),
+			`spec.service.ports.grpcNodePort: Invalid value: 65536: spec.service.ports.grpcNodePort in body should be less than or equal to 65535`},
+		{"a remoting node port from 1", proxies, nil, spec("service: {ports: {remotingNodePort: 1}}"), spec("service: {ports: {remotingNodePort: 0}}"),
+			`spec.service.ports.remotingNodePort: Invalid value: 0: spec.service.ports.remotingNodePort in body should be greater than or equal to 1`},
+		{"a remoting node port to 65535", proxies, nil, spec("service: {ports: {remotingNodePort: 65535}}"), spec("service: {ports: {remotingNodePort: 65536}}"),
+			`spec.service.ports.remotingNodePort: Invalid value: 65536: spec.service.ports.remotingNodePort in body should be less than or equal to 65535`},
+		{"TLS has a Secret", proxies, nil, spec("tls: {secretName: a}"), spec("tls: {}"),
+			`spec.tls.secretName: Required value`},
+		{"TLS's Secret has a name", proxies, nil, spec("tls: {secretName: a}"), spec(`tls: {secretName: ""}`),
+			`spec.tls.secretName: Invalid value: "": spec.tls.secretName in body should be at least 1 chars long`},
+		{"TLS's Secret has a short name", proxies, nil, spec("tls: {secretName: " + a(253) + "}"), spec("tls: {secretName: " + a(254) + "}"),
+			`spec.tls.secretName: Too long: may not be more than 253 bytes`},
 
 		// Images and pods.
 		{"a short brokerImage", brokers, nil, spec("brokerImage: " + a(512)), spec("brokerImage: " + a(513)),
@@ -236,6 +284,12 @@ func ruleCases() []ruleCase {
 			`spec.config: Invalid value: set by the operator, because members, Services and volumes depend on them; remove: controllerType controllerDLegerSelfId`},
 		{"a name server's port", nameServers, nil, spec(`config: {orderMessageEnable: "true"}`), spec(`config: {listenPort: "9876"}`),
 			`spec.config: Invalid value: set by the operator, because Services, probes and volumes depend on them; remove: listenPort`},
+		{"a proxy's addresses", proxies, nil, spec(`config: {maxMessageSize: "1"}`), spec("config: {namesrvAddr: 'a:9876', rocketMQClusterName: b}"),
+			`spec.config: Invalid value: set by the operator, which keeps addresses right (spec.brokerRef, clusterName and nameServiceRef set what can be chosen); remove: rocketMQClusterName namesrvAddr`},
+		{"a proxy's ports", proxies, nil, spec(`config: {grpcThreadPoolNums: "8"}`), spec(`config: {grpcServerPort: "1", proxyMode: LOCAL}`),
+			`spec.config: Invalid value: set by the operator, because Services and probes depend on them (spec.service.ports sets the ports that clients use); remove: proxyMode grpcServerPort`},
+		{"a proxy's certificate", proxies, nil, spec(`config: {tlsCertWatchIntervalMs: "1000"}`), spec("config: {tlsKeyPath: /a}"),
+			`spec.config: Invalid value: set by the operator (spec.tls.secretName names the certificate); remove: tlsKeyPath`},
 		{"no controller in a name server", nameServers, nil, spec("config: {}"), spec(`config: {enableControllerInNamesrv: "true"}`),
 			`spec.config: Invalid value: controllers run in pods of their own: create a Controller, and remove enableControllerInNamesrv`},
 

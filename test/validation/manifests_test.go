@@ -120,11 +120,13 @@ func TestPredecessorsValues(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	kinds := resources(t)
 	for kind, want := range map[string]string{
-		"NameService": "{size: 1, nameServiceImage: 'apache/rocketmq:5.4.0'}",
-		"Controller":  "{size: 3, controllerImage: 'apache/rocketmq:5.4.0'}",
-		"Console":     "{image: 'apacherocketmq/rocketmq-dashboard:2.1.0'}",
-		"Exporter":    "{image: 'apache/rocketmq-exporter:0.0.2'}",
-		"Broker":      "{size: 1, replicaPerGroup: 1, clusterMode: STATIC, drainSeconds: 35, metadataGuard: Enabled, brokerImage: 'apache/rocketmq:5.4.0'}",
+		"NameService":     "{size: 1, nameServiceImage: 'apache/rocketmq:5.4.0'}",
+		"Controller":      "{size: 3, controllerImage: 'apache/rocketmq:5.4.0'}",
+		"Console":         "{image: 'apacherocketmq/rocketmq-dashboard:2.1.0'}",
+		"Exporter":        "{image: 'apache/rocketmq-exporter:0.0.2'}",
+		"RocketMQCluster": "{version: 5.4.0, brokers: [{name: '', size: 1, replicaPerGroup: 1}]}",
+		"Proxy":           "{replicas: 1, image: 'apache/rocketmq:5.4.0'}",
+		"Broker":          "{size: 1, replicaPerGroup: 1, clusterMode: STATIC, drainSeconds: 35, metadataGuard: Enabled, brokerImage: 'apache/rocketmq:5.4.0'}",
 	} {
 		t.Run(kind, func(t *testing.T) {
 			obj := check(t, kinds, "{apiVersion: rocketmq.apache.org/v1alpha1, kind: "+kind+", metadata: {name: it}}")

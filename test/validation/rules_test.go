@@ -53,7 +53,7 @@ func (c ruleCase) errors(t *testing.T, r *resource, kind string, o object) []str
 
 func TestRules(t *testing.T) {
 	kinds := resources(t)
-	for _, c := range ruleCases() {
+	for _, c := range append(ruleCases(), clusterCases()...) {
 		for _, kind := range c.kinds {
 			t.Run(kind+"/"+c.rule, func(t *testing.T) {
 				r := kinds[kind]
@@ -72,7 +72,7 @@ func TestRules(t *testing.T) {
 func TestEveryRuleIsTested(t *testing.T) {
 	for kind, d := range definitions(t) {
 		var cases []ruleCase
-		for _, c := range ruleCases() {
+		for _, c := range append(ruleCases(), clusterCases()...) {
 			if slices.Contains(c.kinds, kind) {
 				cases = append(cases, c)
 			}
@@ -148,6 +148,9 @@ func visit(path string, s *apiextensions.JSONSchemaProps, f func(string, *apiext
 		".spec.topologySpreadConstraints", ".spec.volumeClaimTemplates", ".spec.volumes":
 		return
 	}
+	if strings.HasSuffix(path, ".resources") {
+		return // of a part of a RocketMQCluster
+	}
 	for name, property := range s.Properties {
 		visit(path+"."+name, &property, f)
 		s.Properties[name] = property
@@ -165,6 +168,7 @@ func TestOwnedKeysAreRefused(t *testing.T) {
 	kinds := resources(t)
 	for kind, role := range map[string]settings.Role{
 		"Broker": settings.Broker, "Controller": settings.Controller, "NameService": settings.NameServer,
+		"Proxy": settings.Proxy,
 	} {
 		for _, owned := range settings.OwnedKeys(role) {
 			t.Run(kind+"/"+owned.Key, func(t *testing.T) {

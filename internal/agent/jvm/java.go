@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
@@ -72,13 +73,15 @@ func major(match [][]byte) int {
 	return major
 }
 
-// MainClass is the server's entry point (what bin/mqnamesrv, bin/mqcontroller and bin/mqbroker start).
+// MainClass is the server's entry point (what bin/mqnamesrv, bin/mqcontroller, bin/mqbroker and bin/mqproxy start).
 func MainClass(role settings.Role) string {
 	switch role {
 	case settings.NameServer:
 		return "org.apache.rocketmq.namesrv.NamesrvStartup"
 	case settings.Controller:
 		return "org.apache.rocketmq.controller.ControllerStartup"
+	case settings.Proxy:
+		return "org.apache.rocketmq.proxy.ProxyStartup"
 	default:
 		return "org.apache.rocketmq.broker.BrokerStartup"
 	}
@@ -87,6 +90,24 @@ func MainClass(role settings.Role) string {
 // ClassPath of every server. The conf directory comes first, as in RocketMQ's own scripts.
 func ClassPath(rocketmqHome string) string {
 	return filepath.Join(rocketmqHome, "conf") + ":" + filepath.Join(rocketmqHome, "lib") + "/*"
+}
+
+// ConfigOption is the server's command-line option for its configuration file.
+func ConfigOption(role settings.Role) string {
+	if role == settings.Proxy {
+		return "-pc" // -c is no option of a proxy
+	}
+	return "-c"
+}
+
+// Release of RocketMQ in rocketmqHome, from the name of a jar that every release has; "" if none says it.
+func Release(rocketmqHome string) string {
+	const prefix, suffix = "rocketmq-common-", ".jar"
+	jars, _ := filepath.Glob(filepath.Join(rocketmqHome, "lib", prefix+"*"+suffix)) // the pattern is well-formed
+	if len(jars) != 1 {
+		return ""
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(filepath.Base(jars[0]), prefix), suffix)
 }
 
 // CheckHome tells whether rocketmqHome holds a RocketMQ 5 that can be started.

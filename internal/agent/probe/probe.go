@@ -68,6 +68,9 @@ type Prober struct {
 	Role    settings.Role
 	Process Process
 	Admin   Admin
+	// Waiting says what the agent waits for before it starts the server, "" once it did; nil for servers that wait for
+	// nothing.
+	Waiting func() string
 	// Server is the host:port of the server itself. It is the pod's IP, because that is what others use.
 	Server string
 	// Broker is set for brokers.
@@ -84,6 +87,9 @@ func (p *Prober) Handler() http.Handler {
 }
 
 func (p *Prober) alive() Report {
+	if why := p.waiting(); why != "" {
+		return Report{Ready: true, Reason: "the agent has not started java yet: " + why}
+	}
 	if !p.Process.Running() {
 		return Report{Reason: "java is not running"}
 	}
@@ -113,9 +119,17 @@ func Stopping(ctx context.Context, addr string) bool {
 	return json.NewDecoder(response.Body).Decode(&r) == nil && r.Stopping
 }
 
+// waiting is for the outside, which takes as long as it takes: the server is alive and started then, but not ready.
+func (p *Prober) waiting() string {
+	if p.Waiting == nil {
+		return ""
+	}
+	return p.Waiting()
+}
+
 // Started says whether the server speaks its protocol.
 func (p *Prober) Started(ctx context.Context) Report {
-	if r := p.alive(); !r.Ready {
+	if r := p.alive(); !r.Ready || p.waiting() != "" {
 		return r
 	}
 	var err error
@@ -124,6 +138,8 @@ func (p *Prober) Started(ctx context.Context) Report {
 		_, err = p.Admin.ClusterInfo(ctx, p.Server)
 	case settings.Controller:
 		_, err = p.Admin.ControllerMetadata(ctx, p.Server)
+	case settings.Proxy:
+		err = accepts(ctx, p.Server)
 	default:
 		_, err = p.Admin.HAStatus(ctx, p.Server)
 	}
@@ -140,8 +156,12 @@ func answered(err error) bool {
 }
 
 // Ready says whether the server does its work: a name server lists brokers; a controller sees a leader; a broker is
-// registered at one or more name servers under its own address and in the role that it really has.
+// registered at one or more name servers under its own address and in the role that it really has; a proxy accepts
+// gRPC clients, which it does once it knows the cluster's brokers.
 func (p *Prober) Ready(ctx context.Context) Report {
+	if why := p.waiting(); why != "" {
+		return Report{Reason: why}
+	}
 	if r := p.alive(); !r.Ready {
 		return r
 	}
@@ -153,6 +173,8 @@ func (p *Prober) Ready(ctx context.Context) Report {
 		return p.nameServer(ctx)
 	case settings.Controller:
 		return p.controller(ctx)
+	case settings.Proxy:
+		return p.proxy(ctx)
 	default:
 		return p.broker(ctx)
 	}
@@ -176,6 +198,22 @@ func (p *Prober) controller(ctx context.Context) Report {
 		return Report{Ready: true, Reason: "this controller leads", Role: "leader"}
 	}
 	return Report{Ready: true, Reason: fmt.Sprintf("controller %s at %s leads", metadata.LeaderID, metadata.LeaderAddr), Role: "follower"}
+}
+
+func (p *Prober) proxy(ctx context.Context) Report {
+	if err := accepts(ctx, p.Server); err != nil {
+		return Report{Reason: "the proxy does not accept gRPC clients: " + err.Error()}
+	}
+	return Report{Ready: true, Reason: "the proxy accepts gRPC clients"}
+}
+
+// accepts tries to connect.
+func accepts(ctx context.Context, addr string) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // held answers from the last verdict while it is fresh; callers that come together share one.

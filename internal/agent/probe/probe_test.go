@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -62,6 +63,53 @@ func (s *servers) HAStatus(context.Context, string) (*admin.HAStatus, error) {
 		return nil, errRefused
 	}
 	return s.broker, nil
+}
+
+// listening is an address that takes connections, and dead one that does not.
+func listening(t *testing.T) (addr, dead string) {
+	t.Helper()
+	listen := func() net.Listener {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		return l
+	}
+	open, closed := listen(), listen()
+	_ = closed.Close()
+	return open.Addr().String(), closed.Addr().String()
+}
+
+// TestProxy: while its agent waits for brokers, a proxy is alive and started, so that nobody kills it, and not ready.
+func TestProxy(t *testing.T) {
+	open, closed := listening(t)
+	waits := func(why string) func() string { return func() string { return why } }
+	for _, test := range []struct {
+		name                  string
+		prober                Prober
+		alive, started, ready bool
+		reason                string
+	}{
+		{"serves", Prober{Process: process{running: true}, Server: open, Waiting: waits("")}, true, true, true, "accepts gRPC clients"},
+		{"starts", Prober{Process: process{running: true}, Server: closed, Waiting: waits("")}, true, false, false, "does not accept gRPC clients"},
+		{"waits", Prober{Process: process{}, Server: closed, Waiting: waits("there is no broker")}, true, true, false, "there is no broker"},
+		{"ended", Prober{Process: process{}, Server: open, Waiting: waits("")}, false, false, false, "java is not running"},
+		{"stops", Prober{Process: process{running: true, stopping: true}, Server: open, Waiting: waits("")}, true, true, false, "being stopped"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.prober.Role = settings.Proxy
+			if got := test.prober.alive(); got.Ready != test.alive {
+				t.Errorf("alive: %+v", got)
+			}
+			if got := test.prober.Started(t.Context()); got.Ready != test.started || got.Reason == "" {
+				t.Errorf("started: %+v", got)
+			}
+			if got := test.prober.Ready(t.Context()); got.Ready != test.ready || !strings.Contains(got.Reason, test.reason) {
+				t.Errorf("ready: %+v, want %q", got, test.reason)
+			}
+		})
+	}
 }
 
 type process struct{ running, stopping bool }

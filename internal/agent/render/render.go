@@ -26,6 +26,8 @@ type Input struct {
 	Base map[string]string
 	// DataDir is the directory of the server's data, ConfigFile the path that the result is written to.
 	DataDir, ConfigFile string
+	// Release of RocketMQ, "" if it is not known.
+	Release string
 }
 
 // Override is a property of the user that gave way to the operator's.

@@ -98,7 +98,7 @@ func (p *Pass) Rolled(d *appsv1.Deployment, wanted string, pods []corev1.Pod) {
 		case Ready(pod):
 			current++
 		default:
-			trouble = append(trouble, describe(pods[i:i+1])...)
+			trouble = append(trouble, Describe(pods[i:i+1])...)
 		}
 	}
 	switch {
@@ -137,7 +137,7 @@ func (p *Pass) Available(d *appsv1.Deployment, pods []corev1.Pod) *kube.Waiting 
 	case serving >= wanted:
 		return nil
 	}
-	said := describe(pods)
+	said := Describe(pods)
 	if missing := wanted - len(pods); missing > 0 {
 		said = append(said, fmt.Sprintf("%d pods are still to be created", missing))
 	}

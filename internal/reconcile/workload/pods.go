@@ -29,7 +29,10 @@ func (p *Pass) Pods(ctx context.Context, selector map[string]string) ([]corev1.P
 		if a, b := pods[i].Labels[desired.LabelGroup], pods[j].Labels[desired.LabelGroup]; a != b {
 			return desired.Ordinal(a) < desired.Ordinal(b)
 		}
-		return desired.Ordinal(pods[i].Name) < desired.Ordinal(pods[j].Name)
+		if a, b := desired.Ordinal(pods[i].Name), desired.Ordinal(pods[j].Name); a != b {
+			return a < b
+		}
+		return pods[i].Name < pods[j].Name // a Deployment's
 	})
 	return pods, nil
 }
@@ -102,8 +105,8 @@ func HasRun(pod *corev1.Pod) bool {
 	return s.RestartCount > 0 || s.State.Running != nil || s.State.Terminated != nil || s.LastTerminationState.Terminated != nil
 }
 
-// Trouble that the pods have, as one sentence for each, for a status message.
-func describe(pods []corev1.Pod) []string {
+// Describe says what keeps pods from being ready, one sentence for each.
+func Describe(pods []corev1.Pod) []string {
 	var out []string
 	for i := range pods {
 		pod := &pods[i]
@@ -122,7 +125,7 @@ func describe(pods []corev1.Pod) []string {
 
 // NotReady waits for pods: nil if expected of them are ready. A refusal to create them is told.
 func (p *Pass) NotReady(ctx context.Context, pods []corev1.Pod, expected int) (*kube.Waiting, error) {
-	said := describe(pods)
+	said := Describe(pods)
 	if missing := expected - len(pods); missing > 0 {
 		refusal, err := p.refusal(ctx)
 		if err != nil {
@@ -139,7 +142,7 @@ func (p *Pass) NotReady(ctx context.Context, pods []corev1.Pod, expected int) (*
 	return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s", strings.Join(said, "; ")), nil
 }
 
-// refusal is what admission said when a StatefulSet's pod was not admitted, with the remedy where it is known.
+// refusal is what admission said when a pod was not admitted, with the remedy where it is known.
 func (p *Pass) refusal(ctx context.Context) (string, error) {
 	var list eventsv1.EventList
 	err := p.Reader.List(ctx, &list, client.InNamespace(p.Owner.GetNamespace()), client.MatchingFields{"reason": "FailedCreate"})
@@ -147,7 +150,7 @@ func (p *Pass) refusal(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("list events: %w", err)
 	}
 	for _, e := range list.Items {
-		if e.Regarding.Kind != "StatefulSet" || !p.owns(e.Regarding.Name) || !strings.Contains(e.Note, "forbidden") {
+		if !p.owns(e.Regarding.Kind, e.Regarding.Name) || !strings.Contains(e.Note, "forbidden") {
 			continue
 		}
 		if strings.Contains(e.Note, "violates PodSecurity") {
@@ -159,10 +162,17 @@ func (p *Pass) refusal(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// owns reports whether a StatefulSet of this name is the resource's.
-func (p *Pass) owns(set string) bool {
+// owns reports whether a StatefulSet of this name, or a Deployment's ReplicaSet, is the resource's.
+func (p *Pass) owns(kind, set string) bool {
 	name := p.Owner.GetName()
-	return set == name || (strings.HasPrefix(set, name+"-") && desired.Group(name, desired.Ordinal(set)) == set)
+	switch kind {
+	case "StatefulSet":
+		return set == name || (strings.HasPrefix(set, name+"-") && desired.Group(name, desired.Ordinal(set)) == set)
+	case "ReplicaSet": // of one revision of the Deployment: <name>-<hash>
+		at := strings.LastIndex(set, "-")
+		return at > 0 && set[:at] == name
+	}
+	return false
 }
 
 // LostNodes raises NodeLost for pods on nodes that do not answer.

@@ -42,7 +42,7 @@ func (p *Pass) growVolumes(ctx context.Context, live, set *appsv1.StatefulSet, w
 			settled = settled && done
 		}
 	}
-	if same || !settled || !desired.Recoverable(live) {
+	if same || !settled || p.remaking || !desired.Recoverable(live) {
 		return nil
 	}
 	pods, err := p.Pods(ctx, live.Spec.Selector.MatchLabels)
@@ -56,7 +56,7 @@ func (p *Pass) growVolumes(ctx context.Context, live, set *appsv1.StatefulSet, w
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete StatefulSet %s without its pods: %w", live.Name, err)
 	}
-	set.Spec.VolumeClaimTemplates = wanted
+	set.Spec.VolumeClaimTemplates, p.remaking = wanted, true
 	p.Event(set, "VolumesGrown", "Grow", "the volumes of %s have the size of the spec; its StatefulSet is made anew to say so too, and its pods run on", live.Name)
 	return nil
 }

@@ -53,6 +53,9 @@ type Pass struct {
 	*Env
 	Owner      client.Object
 	Conditions *kube.Conditions
+
+	// remaking: a StatefulSet is being made anew; the next one waits.
+	remaking bool
 }
 
 // Event tells the user what the operator did, or saw, to which object. Events that differ only in their text are
@@ -117,6 +120,7 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	wanted, claims := Hash(set), set.Spec.VolumeClaimTemplates
 	if exists && live.DeletionTimestamp != nil {
 		set.Spec.Template = live.Spec.Template
+		p.remaking = true
 		return nil, nil // its end wakes the next pass, which makes it anew
 	}
 	if exists {

@@ -1,0 +1,148 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/render"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+)
+
+const (
+	brokerWaitInterval = time.Second
+	brokerWaitTimeout  = 3 * time.Second
+)
+
+// brokerWait holds a proxy back until a broker can take its system topic: it exits if there is none
+// (AbstractSystemMessageSyncer.createSysTopic).
+type brokerWait struct {
+	proxy  *settings.ProxySettings
+	routes routes
+
+	mu  sync.Mutex
+	why string
+}
+
+// routes is what the wait asks name servers; *admin.Client in earnest.
+type routes interface {
+	TopicRoute(ctx context.Context, nameServer, topic string) (*admin.TopicRoute, error)
+}
+
+func newBrokerWait(proxy *settings.ProxySettings, routes routes) *brokerWait {
+	return &brokerWait{proxy: proxy, routes: routes, why: "it is about to look for brokers"}
+}
+
+// reason of the wait, "" once it is over.
+func (w *brokerWait) reason() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.why
+}
+
+// set tells the reason, once for each.
+func (w *brokerWait) set(why string) {
+	w.mu.Lock()
+	news := w.why != why
+	w.why = why
+	w.mu.Unlock()
+	if news && why != "" {
+		logf("INFO", "waiting: %s", why)
+	}
+}
+
+// wait returns whether there is a broker; false if the agent is told to stop before.
+func (w *brokerWait) wait(ctx context.Context, signals <-chan os.Signal) bool {
+	for {
+		why := w.look(ctx)
+		w.set(why)
+		if why == "" {
+			return true
+		}
+		pause := time.NewTimer(brokerWaitInterval)
+		for waiting := true; waiting; {
+			select {
+			case s := <-signals:
+				if s != syscall.SIGCHLD {
+					pause.Stop()
+					return false
+				}
+			case <-ctx.Done():
+				pause.Stop()
+				return false
+			case <-pause.C:
+				waiting = false
+			}
+		}
+	}
+}
+
+// look asks for the route of the topic that every broker of the cluster has, which bears the cluster's name: the proxy
+// puts its system topic on those brokers. It returns what is missing.
+func (w *brokerWait) look(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, brokerWaitTimeout)
+	defer cancel()
+	var said []string
+	for _, nameServer := range w.proxy.NameServers {
+		route, err := w.routes.TopicRoute(ctx, nameServer, w.proxy.ClusterName)
+		switch {
+		case remoting.IsCode(err, remoting.TopicNotExist):
+			said = append(said, fmt.Sprintf("name server %s knows no broker of cluster %q", nameServer, w.proxy.ClusterName))
+		case err != nil:
+			said = append(said, fmt.Sprintf("name server %s does not answer: %s", nameServer, err))
+		case !hasMaster(route):
+			said = append(said, fmt.Sprintf("name server %s knows no master in cluster %q", nameServer, w.proxy.ClusterName))
+		default:
+			return ""
+		}
+	}
+	if len(said) == 0 {
+		return "there is no name server"
+	}
+	return strings.Join(said, "; ")
+}
+
+func hasMaster(route *admin.TopicRoute) bool {
+	for _, group := range route.Brokers {
+		if group.Addrs[admin.MasterID] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// checkCertificate says what is wrong with the Secret, which java does not name.
+func (c *config) checkCertificate(in render.Input) error {
+	secret := in.Settings.Proxy.TLSSecret
+	if secret == "" {
+		return nil
+	}
+	for _, name := range []string{settings.TLSCert, settings.TLSKey} {
+		if _, err := os.Stat(filepath.Join(c.tlsDir, name)); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("spec.tls.secretName: the Secret %q is missing or has no %s: it must be of type kubernetes.io/tls", secret, name)
+		} else if err != nil {
+			return fmt.Errorf("spec.tls.secretName: the Secret %q: %w", secret, err)
+		}
+	}
+	return nil
+}
+
+// awaitUnlisted lets the proxy serve until every node has heard that its pod is going away: clients that come in between
+// would be refused.
+func awaitUnlisted(ctx context.Context, while time.Duration) {
+	logf("INFO", "serving for another %s, until no new client is sent here", while)
+	timer := time.NewTimer(while)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

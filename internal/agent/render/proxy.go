@@ -1,0 +1,83 @@
+package render
+
+import (
+	"encoding/json"
+	"errors"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// metricsBreakProxy is the release whose proxy does not start when its file has metricsExporterType
+// (apache/rocketmq#9962: fastjson2 finds two setters).
+const metricsBreakProxy = "5.4.0"
+
+// Proxy returns rmq-proxy.json: defaults of ours < spec.config < the keys that the operator owns. It also returns what
+// of the user's did not get through.
+func Proxy(in Input) ([]byte, []Override, error) {
+	p := in.Settings.Proxy
+	if p == nil {
+		return nil, nil, errors.New("the settings say nothing about a proxy")
+	}
+	config := map[string]any{
+		// Clients go on with the port that they came by, which a NodePort or a load balancer may have changed.
+		"useEndpointPortFromRequest": true,
+		"metricsExporterType":        "PROM",
+		"metricsPromExporterHost":    "0.0.0.0",
+		"metricsPromExporterPort":    settings.MetricsPort,
+	}
+	if p.Host != "" { // otherwise remoting clients are given the pod's own address, and lose it with the pod
+		config["remotingAccessAddr"] = p.Host
+	}
+	for key, value := range in.Settings.Config {
+		config[key] = literal(value)
+	}
+	own := map[string]any{
+		"rocketMQClusterName": p.ClusterName,
+		"namesrvAddr":         strings.Join(p.NameServers, ";"),
+		"proxyMode":           "CLUSTER",
+		"grpcServerPort":      settings.ProxyGRPCPort,
+		"remotingListenPort":  settings.ProxyRemotingPort,
+		"tlsTestModeEnable":   p.TLSSecret == "",
+	}
+	if p.TLSSecret != "" {
+		own["tlsCertPath"] = path.Join(settings.TLSDir, settings.TLSCert)
+		own["tlsKeyPath"] = path.Join(settings.TLSDir, settings.TLSKey)
+	}
+	var overrides []Override
+	for _, owned := range settings.OwnedKeys(settings.Proxy) {
+		if value, given := in.Settings.Config[owned.Key]; given {
+			overrides = append(overrides, Override{Key: owned.Key, Value: value, Reason: owned.Reason})
+		}
+		delete(config, owned.Key)
+		if value, set := own[owned.Key]; set {
+			config[owned.Key] = value
+		}
+	}
+	if in.Release == metricsBreakProxy {
+		delete(config, "metricsExporterType")
+		if value, given := in.Settings.Config["metricsExporterType"]; given {
+			overrides = append(overrides, Override{Key: "metricsExporterType", Value: value,
+				Reason: "a proxy of RocketMQ " + metricsBreakProxy + " does not start with it"})
+		}
+	}
+	text, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(text, '\n'), overrides, nil
+}
+
+var number = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,17})$`)
+
+// literal is a user's value as JSON has it: numbers, true, false, lists and objects as such, all else as text.
+func literal(value string) any {
+	trimmed := strings.TrimSpace(value)
+	structured := strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[")
+	if number.MatchString(value) || value == "true" || value == "false" || (structured && json.Valid([]byte(value))) {
+		return json.RawMessage(value)
+	}
+	return value
+}

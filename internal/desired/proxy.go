@@ -1,0 +1,136 @@
+package desired
+
+import (
+	"maps"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// Backend is the cluster that a Proxy serves, resolved.
+type Backend struct {
+	// ClusterName is the brokerClusterName.
+	ClusterName string
+	// NameService is the one to ask for routes; nil where the name servers were given by hand.
+	NameService *v1alpha1.ObjectReference
+	// NameServers are host:port: the Service of the NameService, which never changes, or the user's list.
+	NameServers []string
+	References  References
+}
+
+// Proxy objects: Service, settings, PodDisruptionBudget; then the Deployment.
+func (c Cluster) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Object, *appsv1.Deployment, error) {
+	labels, selector := Labels(p, Proxy), Selector(p.Name, Proxy, "")
+	secret := ""
+	if p.Spec.TLS != nil {
+		secret = p.Spec.TLS.SecretName
+	}
+	// Remoting clients are told this name with the port that the proxy listens on, so the Service must have that one.
+	host := ""
+	if _, remoting := ProxyPorts(p); remoting == settings.ProxyRemotingPort {
+		host = c.ProxyHost(p)
+	}
+	config, err := configMap(p, Proxy, settings.Settings{
+		Config: properties(p.Spec.Config),
+		Proxy: &settings.ProxySettings{
+			ClusterName: backend.ClusterName, NameServers: backend.NameServers, Host: host, TLSSecret: secret,
+		},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	// A proxy reads its name servers once. Those of a NameService are behind one name, whatever becomes of them.
+	var byHand []string
+	if backend.NameService == nil {
+		byHand = backend.NameServers
+	}
+	sum, err := hash(Image(p.Spec.Image), p.Spec.Config, secret, host != "", backend.ClusterName, backend.NameService, byHand,
+		restartRelevant(&p.Spec.PodSettings), backend.References)
+	if err != nil {
+		return nil, nil, err
+	}
+	template, err := podSpec{
+		component: Proxy, role: settings.Proxy, labels: labels, selector: selector,
+		image: Image(p.Spec.Image), agentImage: c.AgentImage, configMap: config.Name, hash: sum,
+		graceSecond: settings.ProxyGraceSeconds, nameServers: strings.Join(backend.NameServers, ";"),
+		ports: []corev1.ContainerPort{
+			{Name: "grpc", ContainerPort: settings.ProxyGRPCPort, Protocol: corev1.ProtocolTCP},
+			{Name: "remoting", ContainerPort: settings.ProxyRemotingPort, Protocol: corev1.ProtocolTCP},
+			{Name: "metrics", ContainerPort: settings.MetricsPort, Protocol: corev1.ProtocolTCP},
+		},
+		agentPort: settings.ProxyAgentPort,
+		secret:    secret,
+		settings:  &p.Spec.PodSettings,
+	}.template()
+	if err != nil {
+		return nil, nil, err
+	}
+	one, none := intstr.FromInt32(1), intstr.FromInt32(0)
+	deployment := &appsv1.Deployment{
+		ObjectMeta: meta(p, p.Name, labels),
+		Spec: appsv1.DeploymentSpec{
+			Replicas: new(Proxies(p)),
+			Selector: &metav1.LabelSelector{MatchLabels: selector},
+			// A new proxy serves before an old one stops.
+			Strategy: appsv1.DeploymentStrategy{
+				Type:          appsv1.RollingUpdateDeploymentStrategyType,
+				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: &one, MaxUnavailable: &none},
+			},
+			Template: template,
+		},
+	}
+	return []client.Object{
+		proxyService(p, labels, selector),
+		config,
+		disruptionBudget(p, ClientService(p.Name, Proxy), labels, selector),
+	}, deployment, nil
+}
+
+// ProxyPorts are the Service's, for gRPC and for remoting.
+func ProxyPorts(p *v1alpha1.Proxy) (grpc, remoting int32) {
+	grpc, remoting = settings.ProxyGRPCPort, settings.ProxyRemotingPort
+	if p.Spec.Service == nil || p.Spec.Service.Ports == nil {
+		return grpc, remoting
+	}
+	if given := p.Spec.Service.Ports.GRPC; given != 0 {
+		grpc = given
+	}
+	if given := p.Spec.Service.Ports.Remoting; given != 0 {
+		remoting = given
+	}
+	return grpc, remoting
+}
+
+func proxyService(p *v1alpha1.Proxy, labels, selector map[string]string) *corev1.Service {
+	grpc, remoting := ProxyPorts(p)
+	service := &corev1.Service{
+		ObjectMeta: meta(p, ClientService(p.Name, Proxy), labels),
+		Spec: corev1.ServiceSpec{
+			Type:     corev1.ServiceTypeClusterIP,
+			Selector: selector,
+			Ports: []corev1.ServicePort{
+				{Name: "grpc", Port: grpc, TargetPort: intstr.FromInt32(settings.ProxyGRPCPort), Protocol: corev1.ProtocolTCP},
+				{Name: "remoting", Port: remoting, TargetPort: intstr.FromInt32(settings.ProxyRemotingPort), Protocol: corev1.ProtocolTCP},
+			},
+		},
+	}
+	given := p.Spec.Service
+	if given == nil {
+		return service
+	}
+	service.Annotations = maps.Clone(given.Annotations)
+	if given.Type != "" {
+		service.Spec.Type = given.Type
+	}
+	if given.Ports != nil && service.Spec.Type != corev1.ServiceTypeClusterIP {
+		service.Spec.Ports[0].NodePort, service.Spec.Ports[1].NodePort = given.Ports.GRPCNodePort, given.Ports.RemotingNodePort
+	}
+	return service
+}

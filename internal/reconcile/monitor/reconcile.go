@@ -1,0 +1,111 @@
+// Package monitor tells the Prometheus Operator, where it is installed, of the metrics that servers serve.
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
+)
+
+// interval is how soon it is noticed that the Prometheus Operator was installed, or that somebody removed a PodMonitor:
+// neither is watched, because that kind need not exist.
+const interval = 10 * time.Minute
+
+// Kind is one whose servers have metrics.
+type Kind struct {
+	Component desired.Component
+	// New makes an empty resource.
+	New func() client.Object
+	// Served says whether a resource's servers serve their metrics.
+	Served func(client.Object) bool
+}
+
+// Kinds are all that have metrics; name servers have none.
+func Kinds() []Kind {
+	return []Kind{
+		{desired.Controller, func() client.Object { return &v1alpha1.Controller{} }, func(obj client.Object) bool {
+			return desired.MetricsServed(obj.(*v1alpha1.Controller).Spec.Config)
+		}},
+		{desired.Broker, func() client.Object { return &v1alpha1.Broker{} }, func(obj client.Object) bool {
+			return desired.MetricsServed(obj.(*v1alpha1.Broker).Spec.Config)
+		}},
+		{desired.Proxy, func() client.Object { return &v1alpha1.Proxy{} }, func(obj client.Object) bool {
+			spec := &obj.(*v1alpha1.Proxy).Spec
+			return desired.MetricsServed(spec.Config) && len(version.Known(desired.Image(spec.Image), version.Topology{Proxy: true})) == 0
+		}},
+	}
+}
+
+// Reconciler of the PodMonitors of one kind's resources.
+type Reconciler struct {
+	*workload.Env
+	Kind Kind
+}
+
+// SetupWithManager registers the reconciler.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(string(r.Kind.Component)+"-metrics").
+		For(r.Kind.New(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Complete(r)
+}
+
+// Reconcile makes the PodMonitor of a resource, or removes it when the metrics were switched off.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	owner := r.Kind.New()
+	if err := r.Client.Get(ctx, req.NamespacedName, owner); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if owner.GetDeletionTimestamp() != nil {
+		return ctrl.Result{}, nil // owner references clean up
+	}
+	kind := desired.PodMonitorKind()
+	if _, err := r.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version); meta.IsNoMatchError(err) {
+		return ctrl.Result{RequeueAfter: interval}, nil
+	} else if err != nil {
+		return ctrl.Result{}, fmt.Errorf("look for the kind PodMonitor: %w", err)
+	}
+	wanted := desired.PodMonitor(owner, r.Kind.Component)
+	if !r.Kind.Served(owner) {
+		return ctrl.Result{RequeueAfter: interval}, r.remove(ctx, owner, wanted)
+	}
+	applier := kube.Applier{Client: r.Client, Reader: r.Reader}
+	_, err := applier.Apply(ctx, owner, wanted)
+	var conflict *kube.ConflictError
+	if errors.As(err, &conflict) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
+		// Messages flow without it: it is told, and tried again.
+		r.Recorder.Eventf(owner, nil, "Warning", "NoPodMonitor", "Apply", "Prometheus does not find the metrics by itself: %s", err)
+		err = nil
+	}
+	return ctrl.Result{RequeueAfter: interval}, err
+}
+
+// remove a PodMonitor that is the owner's.
+func (r *Reconciler) remove(ctx context.Context, owner client.Object, monitor *unstructured.Unstructured) error {
+	found := &unstructured.Unstructured{}
+	found.SetGroupVersionKind(monitor.GroupVersionKind())
+	err := r.Reader.Get(ctx, client.ObjectKeyFromObject(monitor), found)
+	if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(found, owner)) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read PodMonitor %s: %w", monitor.GetName(), err)
+	}
+	return client.IgnoreNotFound(r.Client.Delete(ctx, found))
+}
