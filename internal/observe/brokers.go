@@ -19,7 +19,7 @@ type BrokerTargets struct {
 	Controllers []string
 	// Groups are the brokerNames.
 	Groups []string
-	// Masters are those to ask for their slaves, by brokerName.
+	// Masters are the STATIC masters to ask for their slaves, by brokerName.
 	Masters map[string]string
 	// Brokers are those to ask for their properties.
 	Brokers []string
@@ -41,9 +41,10 @@ type Brokers struct {
 	Leader string
 	// SyncStates are the leader's records of the groups. A group that it does not know is missing.
 	SyncStates map[string]admin.SyncState
-	// InSyncHosts are the hosts of the slaves that the master says are in sync, CaughtUp of those that lack next to nothing
-	// of its messages, by brokerName.
-	InSyncHosts, CaughtUp map[string][]string
+	// InSyncHosts are the hosts of the slaves that a STATIC master says are in sync, by brokerName.
+	InSyncHosts map[string][]string
+	// CaughtUp are the slaves of followed groups that lack next to nothing of their master's messages, by target.
+	CaughtUp map[string]bool
 	// Properties are those that the operator may set at run time, of the brokers that answered, by target. One that a
 	// broker does not know is missing.
 	Properties map[string]map[string]string
@@ -125,13 +126,14 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 	return func(ctx context.Context, last *Brokers) *Brokers {
 		out := &Brokers{
 			Registered: map[string]map[string]map[int64]string{}, Unreachable: map[string]string{},
-			InSyncHosts: map[string][]string{}, CaughtUp: map[string][]string{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
+			InSyncHosts: map[string][]string{}, CaughtUp: map[string]bool{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
 			Backlogs: map[string]Backlog{}, misses: map[string]int{},
 		}
 		var mu sync.Mutex
 		var urgent, more sync.WaitGroup // who is master, and all else
 		details, enough := context.WithCancel(ctx)
 		defer enough()
+		ends := map[string]int64{} // of commit logs
 		for _, server := range targets.NameServers {
 			urgent.Go(func() {
 				ctx, cancel := last.patience(ctx, server)
@@ -159,24 +161,16 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 				if err != nil {
 					return // it is not registered then, which shows
 				}
-				inSync, caughtUp := []string{}, []string{}
+				hosts := []string{}
 				for _, slave := range status.Slaves {
-					host, _, err := net.SplitHostPort(slave.Addr)
-					if err != nil {
-						continue // an address that is none is nobody's
-					}
-					if slave.InSync {
-						inSync = append(inSync, host)
-					}
-					if slave.Diff < lagBound {
-						caughtUp = append(caughtUp, host)
+					if host, _, err := net.SplitHostPort(slave.Addr); err == nil && slave.InSync {
+						hosts = append(hosts, host)
 					}
 				}
-				slices.Sort(inSync)
-				slices.Sort(caughtUp)
+				slices.Sort(hosts)
 				mu.Lock()
 				defer mu.Unlock()
-				out.InSyncHosts[group], out.CaughtUp[group] = inSync, caughtUp
+				out.InSyncHosts[group] = hosts
 			})
 		}
 		for _, broker := range targets.Brokers {
@@ -203,6 +197,7 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 				if err != nil {
 					return // it answers most of the time
 				}
+				ends[broker] = info.CommitLogMaxOffset()
 				if used := int(100 * max(info.CommitLogDiskRatio(), info.ConsumeQueueDiskRatio())); used >= diskPressure {
 					out.Disks[broker] = used / 5 * 5
 				}
@@ -248,6 +243,21 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 			defer time.AfterFunc(shortPatience, enough).Stop()
 		}
 		more.Wait()
+		out.CaughtUp = caughtUp(targets.Guarded, ends)
 		return out
 	}
+}
+
+// caughtUp slaves have the ends of their commit logs near their master's. One that did not answer has not.
+func caughtUp(groups map[string]Guarded, ends map[string]int64) map[string]bool {
+	out := map[string]bool{}
+	for _, g := range groups {
+		master, answered := ends[g.Master]
+		for _, slave := range g.Slaves {
+			if end, known := ends[slave]; answered && known && master-end < lagBound {
+				out[slave] = true
+			}
+		}
+	}
+	return out
 }

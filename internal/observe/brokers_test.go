@@ -108,8 +108,8 @@ func TestProbeBrokers(t *testing.T) {
 			remoting.GetAllTopicConfig:             {Body: `{"topicConfigTable":{"t":{"topicName":"t"}},"dataVersion":{"stateVersion":0,"timestamp":17,"counter":3}}`},
 			remoting.GetAllSubscriptionGroupConfig: {Body: `{"subscriptionGroupTable":{},"dataVersion":{"stateVersion":0,"timestamp":18,"counter":4}}`},
 		},
-		"master:1": {remoting.GetBrokerHAStatus: {Body: `{"master":true,"haConnectionInfo":[{"addr":"10.0.0.3:4444","inSync":true,"diff":20000000},
-			{"addr":"10.0.0.2:4444","inSync":true,"diff":1000},{"addr":"10.0.0.4:4444","inSync":false}]}`}},
+		"master:1": {remoting.GetBrokerHAStatus: {Body: `{"master":true,"haConnectionInfo":[{"addr":"10.0.0.3:4444","inSync":true},
+			{"addr":"10.0.0.2:4444","inSync":true},{"addr":"10.0.0.4:4444","inSync":false}]}`}},
 	}
 	registered := map[string]map[string]map[int64]string{"ns0:1": {"b-0": {0: "m:10911", 2: "s:10911"}}, "ns1:1": {}}
 	states := map[string]admin.SyncState{"b-0": {MasterID: 1, MasterAddr: "m:10911", InSync: []admin.Replica{{ID: 1, Addr: "m:10911", Alive: true}}}}
@@ -125,8 +125,7 @@ func TestProbeBrokers(t *testing.T) {
 		},
 		{
 			"static", BrokerTargets{NameServers: []string{"ns0:1", "ns1:1"}, Groups: []string{"b-0"}, Masters: map[string]string{"b-0": "master:1", "b-1": "gone:1"}},
-			Brokers{Registered: registered, InSyncHosts: map[string][]string{"b-0": {"10.0.0.2", "10.0.0.3"}},
-				CaughtUp: map[string][]string{"b-0": {"10.0.0.2", "10.0.0.4"}}}, nil,
+			Brokers{Registered: registered, InSyncHosts: map[string][]string{"b-0": {"10.0.0.2", "10.0.0.3"}}}, nil,
 		},
 		{
 			"dead servers", BrokerTargets{NameServers: []string{"ns0:1", "gone:1", "silent:1", unroutable}, Controllers: []string{"gone:1", unroutable, "c1:1"},
@@ -193,7 +192,7 @@ func TestSameBrokers(t *testing.T) {
 		"a lag":                 {func(b *Brokers) { b.Backlogs = map[string]Backlog{"b-0": {Lags: map[string]int64{"g": 1}}} }, false},
 		"a changed topic":       {func(b *Brokers) { b.Tables = map[string]Followed{"b-0": {Version: "2"}} }, false},
 		"the history of topics": {func(b *Brokers) { b.tables = map[string]tableHistory{"b-0": {total: 2}} }, true},
-		"a slave's lag":         {func(b *Brokers) { b.CaughtUp = map[string][]string{"b-0": {"h"}} }, false},
+		"a slave's lag":         {func(b *Brokers) { b.CaughtUp = map[string]bool{"s": true} }, false},
 		"a slave in sync":       {func(b *Brokers) { b.InSyncHosts["b-0"] = nil }, false},
 	} {
 		b := base()
@@ -267,5 +266,16 @@ func TestNewsDoesNotWait(t *testing.T) {
 		if len(seen.Registered["ns0:1"]) != 1 {
 			t.Errorf("%s: %+v", name, seen)
 		}
+	}
+}
+
+func TestCaughtUp(t *testing.T) {
+	groups := map[string]Guarded{
+		"b-0": {Master: "m0", Slaves: []string{"near", "ahead", "far", "silent"}},
+		"b-1": {Master: "m1", Slaves: []string{"orphan"}},
+	}
+	ends := map[string]int64{"m0": 1 << 30, "near": 1<<30 - lagBound + 1, "ahead": 1<<30 + 5, "far": 1<<30 - lagBound, "orphan": 1 << 40}
+	if diff := cmp.Diff(map[string]bool{"near": true, "ahead": true}, caughtUp(groups, ends)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -285,16 +285,26 @@ func (w *world) checkOneDown() {
 func TestPaused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.create(nameService)
+	w.create(nameService + controllers + static)
 	o := w.start(-1)
 	o.until(w.allReady)
-	edit(w, "ns", func(ns *v1alpha1.NameService) {
-		ns.Spec.Paused, ns.Spec.Env = true, []corev1.EnvVar{{Name: "A", Value: "b"}}
-	})
-	o.settled("NameService ns", upToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused, "2 pods")
+	before := w.uids()
+	set := func(paused bool) {
+		env := []corev1.EnvVar{{Name: "A", Value: "b"}}
+		edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Paused, ns.Spec.Env = paused, env })
+		edit(w, "ctl", func(ctl *v1alpha1.Controller) { ctl.Spec.Paused, ctl.Spec.Env = paused, env })
+		edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Paused, b.Spec.Env = paused, env })
+	}
+	set(true)
+	for resource, pods := range map[string]string{"NameService ns": "2 pods", "Controller ctl": "3 pods", "Broker b": "2 pods"} {
+		o.settled(resource, upToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused, pods, "spec.paused is set")
+		o.checkEvent(resource[strings.Index(resource, " ")+1:]+" RolloutPaused", pods)
+	}
 	o.checkSilence()
-	edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Paused = false })
+	w.checkReplaced(before)
+	set(false)
 	o.until(w.allReady)
+	w.checkReplaced(before, "b-0-0", "b-0-1", "ctl-0", "ctl-1", "ctl-2", "ns-0", "ns-1")
 }
 
 // TestFailover: a master that dies is replaced; status, labels and events follow.

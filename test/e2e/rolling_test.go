@@ -83,7 +83,7 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 		c.Log.Printf("changing memory and a property, in the order %v", order)
 		ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(memory, restart)...))
 		var told string
-		ok(t, c.Await(ctx, "all broker pods to be new", rollingTime, func(ctx context.Context) error {
+		ok(t, c.Await(ctx, "all broker pods to be new", 4*time.Minute, func(ctx context.Context) error {
 			if now, err := upToDate(ctx, c); err != nil || now != told {
 				told = now
 				c.Log.Printf("%s (%v)", told, err)

@@ -67,7 +67,6 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 		}
 		if followed, ok := p.followed(g); ok {
 			targets.Guarded[g.name] = followed
-			targets.Masters[g.name] = followed.Master
 		}
 	}
 	for i := range p.pods {

@@ -115,7 +115,7 @@ func (p *pass) unable(g *group, pod *corev1.Pod) string {
 	tables, looked := p.seen.Tables[g.name]
 	addr := dial(pod, settings.BrokerPort)
 	switch {
-	case !slices.Contains(p.seen.CaughtUp[g.name], pod.Status.PodIP):
+	case !p.seen.CaughtUp[addr]:
 		return "lacks messages of its master"
 	case looked && tables.Term == followed.Term && slices.Contains(tables.Whole, addr):
 		return ""
