@@ -44,6 +44,8 @@ const (
 	ControllerElectMaster                RequestCode = 1002
 	ControllerGetMetadataInfo            RequestCode = 1005
 	ControllerGetSyncStateData           RequestCode = 1006
+	UpdateControllerConfig               RequestCode = 1009
+	GetControllerConfig                  RequestCode = 1010
 	CleanBrokerData                      RequestCode = 1011
 )
 
@@ -114,6 +116,10 @@ func (c RequestCode) String() string {
 		return "CONTROLLER_GET_METADATA_INFO"
 	case ControllerGetSyncStateData:
 		return "CONTROLLER_GET_SYNC_STATE_DATA"
+	case UpdateControllerConfig:
+		return "UPDATE_CONTROLLER_CONFIG"
+	case GetControllerConfig:
+		return "GET_CONTROLLER_CONFIG"
 	case CleanBrokerData:
 		return "CLEAN_BROKER_DATA"
 	}

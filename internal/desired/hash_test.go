@@ -138,6 +138,21 @@ func TestHash(t *testing.T) {
 			}
 		})
 	}
+	for _, live := range []struct {
+		from, to string
+		restarts bool
+	}{
+		{"{}", "{config: {fileReservedTime: '48'}}", false},
+		{"{config: {fileReservedTime: '48', a: b}}", "{config: {fileReservedTime: '24', a: b}}", false},
+		{"{config: {fileReservedTime: '48', a: b}}", "{config: {a: b}}", false},
+		{"{config: {fileReservedTime: '48'}}", "{config: {a: b}}", true},
+		// A base file may say something about them too.
+		{"{volumes: [{name: v, emptyDir: {}}]}", "{volumes: [{name: v, emptyDir: {}}], config: {fileReservedTime: '48'}}", true},
+	} {
+		if restarts := brokerHash(t, installation(), live.from) != brokerHash(t, installation(), live.to); restarts != live.restarts {
+			t.Errorf("from %s to %s restarts pods: %t, want %t", live.from, live.to, restarts, live.restarts)
+		}
+	}
 	for _, same := range []string{"{volumeClaimTemplates: []}", "{volumes: []}", "{drainSeconds: 35}", "{brokerImage: 'apache/rocketmq:5.4.0'}"} {
 		if brokerHash(t, installation(), same) != brokerHash(t, installation(), "{}") {
 			t.Errorf("Broker spec %s restarts pods", same)

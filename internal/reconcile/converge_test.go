@@ -243,7 +243,7 @@ func (w *world) snapshot() map[string]any {
 			} {
 				unstructured.RemoveNestedField(content, varying...)
 			}
-			drop(content, "lastTransitionTime", "uid")
+			drop(content, "lastTransitionTime", "uid", "masterSince")
 			data, err := json.Marshal(content)
 			if err != nil {
 				return err

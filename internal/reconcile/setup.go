@@ -49,11 +49,12 @@ func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, names
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("rocketmq-operator"),
 		Cluster: cluster, RocketMQ: admin.New(remoting.NewClient(rocketMQ)),
 	}
-	if err := (&nameservice.Reconciler{Env: env}).SetupWithManager(mgr, refs); err != nil {
+	registrations := observe.NewPoller(ctx, observeInterval, observe.SameRegistrations)
+	if err := (&nameservice.Reconciler{Env: env, Registrations: registrations}).SetupWithManager(mgr, refs); err != nil {
 		return fmt.Errorf("NameService reconciler: %w", err)
 	}
-	leaders := observe.NewPoller(ctx, observeInterval, func(a, b string) bool { return a == b })
-	if err := (&controller.Reconciler{Env: env, Leaders: leaders}).SetupWithManager(mgr, refs); err != nil {
+	quorums := observe.NewPoller(ctx, observeInterval, observe.SameQuorum)
+	if err := (&controller.Reconciler{Env: env, Quorums: quorums}).SetupWithManager(mgr, refs); err != nil {
 		return fmt.Errorf("Controller reconciler: %w", err)
 	}
 	brokers := observe.NewPoller(ctx, observeInterval, observe.SameBrokers)

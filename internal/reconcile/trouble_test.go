@@ -409,7 +409,7 @@ func TestKeepsOnlyCopy(t *testing.T) {
 	o.until(w.allReady)
 	master := get[corev1.Pod](w, "b-0-0").UID
 	edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Config = map[string]v1alpha1.ConfigValue{"bad": "value"} })
-	o.settled("Broker b", upToDate, metav1.ConditionFalse, v1alpha1.ReasonWouldLoseMessages, "b-0-0", "STATIC")
+	o.settled("Broker b", upToDate, metav1.ConditionFalse, v1alpha1.ConditionWouldLoseMessages, "b-0-0", "STATIC")
 
 	w.starting["b-0-0"] = true
 	o.settled("Broker b", ready, metav1.ConditionFalse, "b-0-0 is starting")
@@ -417,7 +417,7 @@ func TestKeepsOnlyCopy(t *testing.T) {
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "rocketmq", RestartCount: 3, State: corev1.ContainerState{
 		Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}}}
 	w.must(w.Status().Update(t.Context(), pod))
-	o.settled("Broker b", upToDate, metav1.ConditionFalse, v1alpha1.ReasonWouldLoseMessages, "b-0-0")
+	o.settled("Broker b", upToDate, metav1.ConditionFalse, v1alpha1.ConditionWouldLoseMessages, "b-0-0")
 	o.settle()
 	o.checkSilence()
 	if get[corev1.Pod](w, "b-0-0").UID != master {

@@ -62,7 +62,7 @@ func (b *bench) idle(ctx context.Context, lasting time.Duration) error {
 		return err
 	}
 	b.log.Printf("ledger: %s", verdict)
-	if err := remove(ctx, n); err != nil {
+	if err := n.Delete(ctx, deleteLimit); err != nil {
 		return err
 	}
 	return errors.Join(quiet, busy)

@@ -19,7 +19,7 @@ import (
 // files holds the parts of a RocketMQ home that are not on Maven Central (they are in the distribution zip only),
 // the request for the rest, and this program's sources, which key what it builds.
 //
-//go:embed files pom.xml *.go
+//go:embed files grpc pom.xml *.go
 var files embed.FS
 
 // rocketmqHome returns a directory in the layout of RocketMQ's distribution: lib, conf and bin.
@@ -49,27 +49,33 @@ func (b *builder) jars(ctx context.Context, version string) (string, error) {
 		return "", err
 	}
 	return b.cache.get(ctx, "jars-"+version, key(string(pom)), "", func(tmp string) error {
-		if err := b.need(ctx, debianJava, debianMaven); err != nil {
-			return err
-		}
 		b.progress("jars of RocketMQ %s from Maven Central", version)
-		project, err := os.MkdirTemp("", "rocketmq-jars-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(project)
-		file := filepath.Join(project, "pom.xml")
-		if err := os.WriteFile(file, pom, 0o644); err != nil {
-			return err
-		}
-		out, err := command(ctx, project, []string{"JAVA_HOME=" + javaHome}, "mvn", "-B", "-q", "-f", file, "dependency:copy-dependencies",
-			"-DincludeScope=runtime", "-DoutputDirectory="+tmp, "-Drocketmq.version="+version)
+		out, err := b.dependencies(ctx, pom, tmp, "-Drocketmq.version="+version)
 		if missing := missingArtifacts(out); err != nil && len(missing) > 0 {
 			return fmt.Errorf("RocketMQ %s is not complete on Maven Central: %s missing; versions known to be complete: 5.2.0, 5.3.3, 5.4.0, 5.5.0",
 				version, strings.Join(missing, ", "))
 		}
 		return err
 	})
+}
+
+// dependencies puts the jars that a pom.xml asks for, and all they depend on, into a directory. It returns what Maven
+// said.
+func (b *builder) dependencies(ctx context.Context, pom []byte, directory string, args ...string) (string, error) {
+	if err := b.need(ctx, debianJava, debianMaven); err != nil {
+		return "", err
+	}
+	project, err := os.MkdirTemp("", "rocketmq-jars-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(project)
+	file := filepath.Join(project, "pom.xml")
+	if err := os.WriteFile(file, pom, 0o644); err != nil {
+		return "", err
+	}
+	args = append([]string{"-B", "-q", "-f", file, "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=" + directory}, args...)
+	return command(ctx, project, []string{"JAVA_HOME=" + javaHome}, "mvn", args...)
 }
 
 // artifactPattern finds what Maven names as not found: "Could not find artifact g:a:jar:v in central" for one,

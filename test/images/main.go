@@ -1,12 +1,13 @@
 // Command images builds the container images of the tests as docker-archive tars, without a registry and without
 // Docker: RocketMQ in the layout of its official image from Maven Central's jars and a small Java runtime, the
-// operator, and the message ledger. It runs on Debian, as root where a package is missing.
+// operator, the message ledger, and a gRPC client. It runs on Debian, as root where a package is missing.
 //
 // Usage: go run ./test/images COMMAND
 //
 //	rocketmq VERSION        docker.io/apache/rocketmq:VERSION
 //	operator [--tag TAG]    docker.io/rocketmq-operator/rocketmq-operator:TAG
 //	ledger [--tag TAG]      docker.io/rocketmq-operator/ledger:TAG
+//	grpc-client [--tag TAG] docker.io/rocketmq-operator/grpc-client:TAG
 //	all [--tag TAG]         RocketMQ's main version, operator and ledger
 //	stand-ins [--tag TAG]   docker.io/rocketmq-operator/{dashboard,exporter,schema-registry}-stand-in:TAG
 //	rocketmq-home VERSION   a directory to use as ROCKETMQ_HOME on this machine, with its Java 17
@@ -36,7 +37,7 @@ const mainVersion = "5.4.0"
 // buildLimit bounds a whole run; the slowest one (empty caches, busy machine) takes about three minutes.
 const buildLimit = 20 * time.Minute
 
-const usage = "usage: go run ./test/images rocketmq VERSION | rocketmq-home VERSION | operator [--tag TAG] | ledger [--tag TAG] | all [--tag TAG] | stand-ins [--tag TAG]"
+const usage = "usage: go run ./test/images rocketmq VERSION | rocketmq-home VERSION | operator [--tag TAG] | ledger [--tag TAG] | grpc-client [--tag TAG] | all [--tag TAG] | stand-ins [--tag TAG]"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -120,7 +121,7 @@ func (b *builder) plan(command string, args []string) ([]step, error) {
 			return []step{rocketmq(version)}, nil
 		}
 		return []step{func(ctx context.Context) (string, error) { return b.rocketmqHome(ctx, version) }}, nil
-	case "operator", "ledger", "all", "stand-ins":
+	case "operator", "ledger", "grpc-client", "all", "stand-ins":
 		tag, err := tagFlag(command, args, b.stderr)
 		if err != nil {
 			return nil, err
@@ -136,6 +137,8 @@ func (b *builder) plan(command string, args []string) ([]step, error) {
 				steps = append(steps, program(standIn, tag))
 			}
 			return steps, nil
+		case "grpc-client":
+			return []step{func(ctx context.Context) (string, error) { return b.grpcClientImage(ctx, tag) }}, nil
 		}
 		return []step{rocketmq(mainVersion), program(operator, tag), program(ledger, tag)}, nil
 	}

@@ -100,6 +100,19 @@ func rocketmqConfig(version string) imageConfig {
 
 // rocketmqEntries lists the image: a minimal Linux, the Java runtime, and RocketMQ's home owned by its user.
 func rocketmqEntries(ctx context.Context, version, home, java string) ([]entry, error) {
+	entries, err := javaEntries(ctx, java)
+	if err != nil {
+		return nil, err
+	}
+	server, err := tree(home, rocketmqDir+"/rocketmq-"+version, rocketmqUser)
+	if err != nil {
+		return nil, fmt.Errorf("list ROCKETMQ_HOME: %w", err)
+	}
+	return slices.Concat(entries, server), nil
+}
+
+// javaEntries lists a minimal Linux with the Java runtime.
+func javaEntries(ctx context.Context, java string) ([]entry, error) {
 	applets, err := command(ctx, "", nil, "/usr/bin/busybox", "--list")
 	if err != nil {
 		return nil, err
@@ -116,11 +129,7 @@ func rocketmqEntries(ctx context.Context, version, home, java string) ([]entry, 
 	if err != nil {
 		return nil, fmt.Errorf("list the java runtime: %w", err)
 	}
-	server, err := tree(home, rocketmqDir+"/rocketmq-"+version, rocketmqUser)
-	if err != nil {
-		return nil, fmt.Errorf("list ROCKETMQ_HOME: %w", err)
-	}
-	return slices.Concat(entries, runtime, server), nil
+	return slices.Concat(entries, runtime), nil
 }
 
 // baseEntries lists a Linux of this machine's loader, busybox with its applets, and bash.

@@ -93,6 +93,34 @@ func TestDecodeSkipsEmptyDocuments(t *testing.T) {
 	}
 }
 
+func TestMetrics(t *testing.T) {
+	m, err := ParseMetrics("# HELP a b\na_total{topic=\"x y\",cluster=\"c\"} 5.0 1700000000\na_total{topic=\"z\",cluster=\"c\"} 2\nup 1\n\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name   string
+		labels []string
+		sum    float64
+		series int
+	}{
+		{"a_total", nil, 7, 2},
+		{"a_total", []string{`topic="x y"`, `cluster="c"`}, 5, 1},
+		{"a_total", []string{`topic="x"`}, 0, 0},
+		{"up", nil, 1, 1},
+		{"a", nil, 0, 0},
+	} {
+		if sum, series := m.Sum(test.name, test.labels...); sum != test.sum || series != test.series {
+			t.Errorf("%s %v: %v of %d series, want %v of %d", test.name, test.labels, sum, series, test.sum, test.series)
+		}
+	}
+	for _, wrong := range []string{"a{b=\"c\"}", "a x"} {
+		if _, err := ParseMetrics(wrong); err == nil {
+			t.Errorf("%q is taken", wrong)
+		}
+	}
+}
+
 func TestDialNeedsAPod(t *testing.T) {
 	if _, err := (&Cluster{}).Dial(t.Context(), "tcp", "10.0.0.1:9876"); err == nil || !strings.Contains(err.Error(), "not the name of a pod") {
 		t.Errorf("got %v", err)

@@ -116,6 +116,12 @@ func (p *Place) LoadRocketMQ(ctx context.Context, version string) error {
 	return p.loadImage(ctx, "rocketmq", version)
 }
 
+// LoadGRPCClient gives the cluster the image of the gRPC client.
+func (p *Place) LoadGRPCClient(ctx context.Context) error {
+	p.log.Printf("building the image of the gRPC client")
+	return p.loadImage(ctx, "grpc-client")
+}
+
 // loadImage builds what test/images calls by that name and gives it to the cluster.
 func (p *Place) loadImage(ctx context.Context, image ...string) error {
 	if !p.loads() {

@@ -30,12 +30,13 @@ func (n *Namespace) Resources(ctx context.Context) ([]Resource, error) {
 		consoles     v1alpha1.ConsoleList
 		exporters    v1alpha1.ExporterList
 		registries   v1alpha1.SchemaRegistryList
+		proxies      v1alpha1.ProxyList
 		clusters     v1alpha1.RocketMQClusterList
 		all          []Resource
 	)
 	here := client.InNamespace(n.Name)
 	if err := errors.Join(n.Client.List(ctx, &nameServices, here), n.Client.List(ctx, &controllers, here), n.Client.List(ctx, &brokers, here),
-		n.Client.List(ctx, &consoles, here), n.Client.List(ctx, &exporters, here), n.Client.List(ctx, &registries, here), n.Client.List(ctx, &clusters, here)); err != nil {
+		n.Client.List(ctx, &consoles, here), n.Client.List(ctx, &exporters, here), n.Client.List(ctx, &registries, here), n.Client.List(ctx, &proxies, here), n.Client.List(ctx, &clusters, here)); err != nil {
 		return nil, err
 	}
 	for _, r := range nameServices.Items {
@@ -58,6 +59,9 @@ func (n *Namespace) Resources(ctx context.Context) ([]Resource, error) {
 	}
 	for _, r := range clusters.Items {
 		all = append(all, Resource{"RocketMQCluster", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
+	}
+	for _, r := range proxies.Items {
+		all = append(all, Resource{"Proxy", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
 	}
 	return all, nil
 }

@@ -28,6 +28,22 @@ func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
+// checkDowngrade keeps an image away from disks that it could not read. The brokers go on as they are.
+func (p *pass) checkDowngrade(context.Context) (*kube.Waiting, error) {
+	disk := version.Disk{
+		ControllerMode: desired.Mode(p.b) == settings.ControllerMode,
+		StoreType:      string(p.b.Spec.Config["storeType"]), ConfigManagerVersion: string(p.b.Spec.Config["configManagerVersion"]),
+	}
+	for _, running := range p.images {
+		if why := version.Downgrade(running, desired.Image(p.b.Spec.BrokerImage), disk); why != "" {
+			p.older = fmt.Sprintf("spec.brokerImage is not taken: %s. Put the image back, or create another Broker and move the topics to it", why)
+			p.Conditions.Raise(v1alpha1.ConditionUnsafeDowngrade, "%s", p.older)
+			return nil, nil
+		}
+	}
+	return nil, nil
+}
+
 // resolveNameService finds the NameService: by hand, by reference, as resolved before, or the only candidate.
 func (p *pass) resolveNameService(ctx context.Context) (*kube.Waiting, error) {
 	if external := desired.ExternalNameServers(p.b); len(external) > 0 {

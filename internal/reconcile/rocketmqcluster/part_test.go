@@ -84,10 +84,10 @@ func TestHoldImages(t *testing.T) {
 		{"they are not ready", newer, "new old old old old -", func(p []*part) { follow(p, 1); p[0].set(v1alpha1.ConditionReady, v1alpha1.ReasonMembersNotReady) }},
 		{"their reconciler has not looked yet", newer, "new old old old old -", func(p []*part) { follow(p, 1); p[0].live.SetGeneration(2) }},
 		{"the controllers are next", newer, "new new old old old -", func(p []*part) { follow(p, 1) }},
-		{"a broker is down: the controllers go on", newer, "new new old old old -", func(p []*part) { follow(p, 1); p[2].set(v1alpha1.ConditionReady, v1alpha1.ReasonNoMaster) }},
+		{"a broker is down: the controllers go on", newer, "new new old old old -", func(p []*part) { follow(p, 1); p[2].set(v1alpha1.ConditionReady, v1alpha1.ConditionNoMaster) }},
 		{"then the first pool", newer, "new new new old old -", func(p []*part) { follow(p, 2) }},
 		{"then the second", newer, "new new new new old -", func(p []*part) { follow(p, 3) }},
-		{"which has no master", newer, "new new new new old -", func(p []*part) { follow(p, 4); p[3].set(v1alpha1.ConditionReady, v1alpha1.ReasonNoMaster) }},
+		{"which has no master", newer, "new new new new old -", func(p []*part) { follow(p, 4); p[3].set(v1alpha1.ConditionReady, v1alpha1.ConditionNoMaster) }},
 		{"then the proxies", newer, "new new new new new -", func(p []*part) { follow(p, 4) }},
 		{"a part that does not exist waits for nobody", newer, "new old old new old -", func(p []*part) { p[3].live = nil }},
 		{"a refused part keeps those after it", newer, "new new old old old -", func(p []*part) { follow(p, 2); p[1].refuse(v1alpha1.ConditionRefused, "no") }},
@@ -116,7 +116,7 @@ func TestSum(t *testing.T) {
 	parts := whole(newer)
 	parts[0].seen.image = newer
 	parts[1].wrote = true
-	parts[2].set(v1alpha1.ConditionReady, v1alpha1.ReasonNoMaster)
+	parts[2].set(v1alpha1.ConditionReady, v1alpha1.ConditionNoMaster)
 	parts[3].live, parts[3].seen = nil, state{}
 	holdImages(parts)
 	for condition, want := range map[string]string{
