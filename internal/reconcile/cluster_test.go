@@ -229,7 +229,7 @@ func TestClusterLogin(t *testing.T) {
 func TestClusterVersions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.create(controlledCluster)
+	w.create("{apiVersion: rocketmq.apache.org/v1alpha1, kind: RocketMQCluster, metadata: {name: c}, spec: {controllers: {size: 1}, brokers: [{}, {name: hot, replicaPerGroup: 0}]}}\n---\n")
 	o := w.start(-1)
 	o.until(w.allReady)
 	images := func() string {
@@ -248,7 +248,7 @@ func TestClusterVersions(t *testing.T) {
 			}
 			return ""
 		})
-		for range 10 { // and not further
+		for range 5 { // and not further
 			w.turn()
 			w.must(o.pass())
 			if got := images(); got != want {
