@@ -281,11 +281,11 @@ func TestClusterVersions(t *testing.T) {
 		if got := images(); got != "5.4.0 5.4.0 5.4.0 5.4.0" {
 			return "images " + got + ": " + w.condition("RocketMQCluster c", upToDate, metav1.ConditionFalse)
 		}
-		return w.allReady()
+		if c := w.cluster(); c.Status.Phase != v1alpha1.PhaseRunning || c.Status.Version != "5.4.0" {
+			return fmt.Sprintf("status %+v", c.Status)
+		}
+		return ""
 	})
-	if c := w.cluster(); c.Status.Phase != v1alpha1.PhaseRunning || c.Status.Version != "5.4.0" {
-		t.Errorf("status %+v", c.Status)
-	}
 	var changes []string
 	for _, event := range o.events.all()[said:] {
 		if strings.Contains(event, "ChangingVersion") {
