@@ -98,6 +98,10 @@ bench-admin: ## Compare the plugin and the copy of metadata with mqadmin
 bench-failover: ## Time changes of master with and without the operator, PAIRS=5 times
 	@hack/with-cluster go run ./test/bench failover $(PAIRS)
 
+.PHONY: bench-transfer
+bench-transfer: ## Time moving topics between two clusters, one and a hundred at once
+	@hack/with-cluster go run ./test/bench transfer
+
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate deep copies and CRDs from api/
 	@$(CONTROLLER_GEN) object crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd

@@ -56,6 +56,8 @@ const (
 	ConditionRefused = "Refused"
 	// ConditionRemainingBroker: a Broker was made of a pool that the cluster's spec no longer has. It goes on as it is.
 	ConditionRemainingBroker = "RemainingBroker"
+	// ConditionStalled: a TopicTransfer cannot finish for now. It goes on trying; the message names what remains.
+	ConditionStalled = "Stalled"
 )
 
 // Reasons of Ready and UpToDate that are no trouble by themselves.
@@ -98,4 +100,33 @@ const (
 	ReasonCreating = "Creating"
 	// ReasonUpdating: a part of a cluster has not taken over the newest spec, or waits with its version for those before it.
 	ReasonUpdating = "Updating"
+)
+
+// Reasons of a TopicTransfer's Ready, besides its phases.
+const (
+	// ReasonAmbiguousCluster: several Brokers of the namespace make up a cluster of that name. Name one in sourceRef or
+	// targetRef.
+	ReasonAmbiguousCluster = "AmbiguousCluster"
+	// ReasonMissingCluster: no Broker of the namespace makes up a cluster of that name.
+	ReasonMissingCluster = "MissingCluster"
+	// ReasonSameCluster: source and target are the same.
+	ReasonSameCluster = "SameCluster"
+	// ReasonSystemTopic: RocketMQ itself owns the topic.
+	ReasonSystemTopic = "SystemTopic"
+	// ReasonTopicMissing: no broker of the source has the topic.
+	ReasonTopicMissing = "TopicMissing"
+	// ReasonGroupMissing: spec.groups names a consumer group that no broker of the source has.
+	ReasonGroupMissing = "GroupMissing"
+	// ReasonTargetConflict: the target has a topic of that name that cannot stand in for the source's.
+	ReasonTargetConflict = "TargetConflict"
+	// ReasonNoWritePermission: no broker lets clients write.
+	ReasonNoWritePermission = "NoWritePermission"
+	// ReasonUnconsumed: there are messages that no group consumes.
+	ReasonUnconsumed = "Unconsumed"
+	// ReasonAnotherTransfer: an older TopicTransfer moves the same topic.
+	ReasonAnotherTransfer = "AnotherTransfer"
+	// ReasonHolding: the source is drained, and spec.holdBeforeClean is set.
+	ReasonHolding = "Holding"
+	// ReasonFailed: an operation failed and is tried again.
+	ReasonFailed = "Failed"
 )

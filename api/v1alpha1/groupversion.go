@@ -27,6 +27,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&Exporter{}, &ExporterList{},
 		&SchemaRegistry{}, &SchemaRegistryList{},
 		&Proxy{}, &ProxyList{},
+		&TopicTransfer{}, &TopicTransferList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -41,6 +41,10 @@ type rocketMQ struct {
 	// estranged servers, by pod: a name server knows no broker, a controller no leader, a slave is never in the
 	// SyncStateSet. Bare ones have no topics.
 	estranged, bare map[string]bool
+
+	routes   map[string]route  // by topic
+	clusters map[string]string // by brokerName
+	refuse   string            // groups of this prefix refuse every change
 }
 
 // tables of a broker group; its slaves have the same.
@@ -49,6 +53,7 @@ type tables struct {
 	groups  map[string]admin.SubscriptionGroup
 	offsets map[string]map[string]int64 // "topic@group", queue
 	lags    map[string]int64            // by consumer group
+	ends    map[string]map[int]int64    // of queues, by topic
 }
 
 type group struct {
@@ -66,7 +71,7 @@ type member struct{ addr, ip string }
 func newRocketMQ() *rocketMQ {
 	return &rocketMQ{leaders: map[string]string{}, groups: map[string]*group{}, silent: map[string]bool{}, configs: map[string]map[string]string{},
 		tables: map[string]*tables{}, dead: map[string][]admin.Replica{}, unclean: map[string][]string{},
-		estranged: map[string]bool{}, bare: map[string]bool{}}
+		estranged: map[string]bool{}, bare: map[string]bool{}, routes: map[string]route{}, clusters: map[string]string{}}
 }
 
 // follow brings the servers to what the pods are: ready controllers elect a leader, ready brokers register, and a group
@@ -224,6 +229,9 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 		}
 		return fakemq.Answer{Body: text(status)}, true
 	}
+	if answer, ok := r.transferAnswer(r.pods[ip], request); ok {
+		return answer, true
+	}
 	if r.failing--; r.failing == 0 {
 		return fakemq.Answer{Code: remoting.SystemError}, true
 	}
@@ -303,7 +311,7 @@ func (r *rocketMQ) of(group string) *tables {
 	if r.tables[group] == nil {
 		r.tables[group] = &tables{
 			topics: map[string]admin.TopicConfig{}, groups: map[string]admin.SubscriptionGroup{},
-			offsets: map[string]map[string]int64{}, lags: map[string]int64{},
+			offsets: map[string]map[string]int64{}, lags: map[string]int64{}, ends: map[string]map[int]int64{},
 		}
 	}
 	return r.tables[group]

@@ -20,6 +20,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/proxy"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/rocketmqcluster"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/tool"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/topictransfer"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -77,6 +78,9 @@ func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, names
 	}
 	if err := (&rocketmqcluster.Reconciler{Env: env}).SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("RocketMQCluster reconciler: %w", err)
+	}
+	if err := (&topictransfer.Reconciler{Env: env}).SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("TopicTransfer reconciler: %w", err)
 	}
 	return nil
 }

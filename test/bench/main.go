@@ -4,6 +4,7 @@
 //	go run ./test/bench idle [DURATION]   the operator's memory and writes, idle and under traffic (10m each)
 //	go run ./test/bench admin             the plugin and the copy of metadata against mqadmin
 //	go run ./test/bench failover [PAIRS]  changes of master against a bare election and hand-written manifests (5 pairs)
+//	go run ./test/bench transfer          moving topics to another cluster
 package main
 
 import (
@@ -40,7 +41,7 @@ func main() {
 }
 
 func run(ctx context.Context, log *kit.Log, args []string) error {
-	usage := errors.New("usage: go run ./test/bench startup | idle [DURATION] | admin | failover [PAIRS]")
+	usage := errors.New("usage: go run ./test/bench startup | idle [DURATION] | admin | failover [PAIRS] | transfer")
 	if len(args) == 0 || len(args) > 2 {
 		return usage
 	}
@@ -79,6 +80,8 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 		return b.admin(ctx)
 	case "failover":
 		return b.failover(ctx, pairs)
+	case "transfer":
+		return b.transfer(ctx)
 	}
 	return usage
 }

@@ -53,6 +53,7 @@ func TestStories(t *testing.T) {
 		{"Rolling", rolling},
 		{"TwoClusters", twoClusters},
 		{"Failover", failover},
+		{"TopicTransfer", topicTransfer},
 		{"Proxy", proxy},
 		{"WholeCluster", wholeCluster},
 		{"LookingAtACluster", lookingAtACluster},

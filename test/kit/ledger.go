@@ -40,6 +40,8 @@ type LedgerOptions struct {
 	// Only is "produce" or "consume", empty for both. Run names the messages to consume, as in the verdict of the ledger
 	// that produced them. The pod's name is the topic's with Only.
 	Only, Run string
+	// TopicExists: nobody is to make it. Otherwise it is made on every broker that there is.
+	TopicExists bool
 	// FromLast: where the group has no offset, it begins at the end.
 	FromLast bool
 	// Messages is how many to send; 0 for as many as fit into Duration.
@@ -74,8 +76,11 @@ const ledgerDrain = 90 * time.Second
 // args are the flags of test/ledger.
 func (o LedgerOptions) args() []string {
 	args := []string{
-		"--name-servers=" + o.NameServers, "--topic=" + o.Topic, "--group=" + o.Topic, "--create-topic",
+		"--name-servers=" + o.NameServers, "--topic=" + o.Topic, "--group=" + o.Topic,
 		"--drain=" + ledgerDrain.String(), "--messages=" + strconv.Itoa(o.Messages), "--duration=" + o.Duration.String(),
+	}
+	if !o.TopicExists {
+		args = append(args, "--create-topic")
 	}
 	if o.Poll > 0 {
 		args = append(args, "--poll="+o.Poll.String())

@@ -39,6 +39,7 @@ var (
 	routed      = []string{"Broker", "Proxy"}
 	asking      = []string{"Broker", "Proxy", "Console", "Exporter", "SchemaRegistry"}
 	proxies     = []string{"Proxy"}
+	transfers   = []string{"TopicTransfer"}
 	brokers     = []string{"Broker"}
 	controllers = []string{"Controller"}
 	nameServers = []string{"NameService"}
@@ -70,6 +71,17 @@ func ruleCases() []ruleCase {
 	classFixed := `spec: Invalid value: the storage class cannot change (storage.className or volumeClaimTemplates): a volume stays in its StorageClass`
 	tooSmall := `spec: Invalid value: storage.size must hold at least four commit-log files (config mappedFileSizeCommitLog, 1Gi each if not set): enlarge the volume or make the files smaller`
 	wrongRole := `spec: Invalid value: config.brokerRole may be ASYNC_MASTER or SYNC_MASTER, in clusterMode STATIC only: otherwise the controllers assign roles`
+
+	const transfer = "topic: t, sourceCluster: a, targetCluster: b"
+	whatFixed := `spec: Invalid value: what is transferred from where to where cannot change: set abort, and create another TopicTransfer`
+	howFixed := `spec: Invalid value: how it is transferred cannot change, except for abort, holdBeforeClean and ttlSecondsAfterFinished: set abort, and create another TopicTransfer`
+	groups := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "g%d, ", i)
+		}
+		return "[" + b.String() + "]"
+	}
 
 	return []ruleCase{
 		// Names.
@@ -355,5 +367,67 @@ func ruleCases() []ruleCase {
 			`spec.storageConfig: Too many: 257: must have at most 256 items`},
 		{"short values of the storage", registries, nil, spec("storageConfig: {key: " + a(4096) + "}"), spec("storageConfig: {key: " + a(4097) + "}"),
 			`spec.storageConfig.key: Too long: may not be more than 4096 bytes`},
+		// Transfers.
+		{"a topic", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: b}"), spec("{sourceCluster: a, targetCluster: b}"),
+			`spec.topic: Required value`},
+		{"a topic with a name", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: b}"), spec(`{topic: "", sourceCluster: a, targetCluster: b}`),
+			`spec.topic: Invalid value: "": spec.topic in body should be at least 1 chars long`},
+		{"a topic's name as RocketMQ takes it", transfers, nil, spec("{topic: a_b-C%1|2, sourceCluster: a, targetCluster: b}"), spec("{topic: a.b, sourceCluster: a, targetCluster: b}"),
+			`spec.topic: Invalid value: "a.b": spec.topic in body should match '^[a-zA-Z0-9_%|-]+$'`},
+		{"a short topic", transfers, nil, spec("{topic: " + a(127) + ", sourceCluster: a, targetCluster: b}"), spec("{topic: " + a(128) + ", sourceCluster: a, targetCluster: b}"),
+			`spec.topic: Too long: may not be more than 127 bytes`},
+		{"a source", transfers, nil, spec(`{topic: t, sourceCluster: "", sourceRef: {name: a}, targetCluster: b}`), spec(`{topic: t, sourceCluster: "", targetCluster: b}`),
+			`spec: Invalid value: name the cluster to take the topic from in sourceCluster (its RocketMQ cluster name) or sourceRef (its Broker)`},
+		{"a target", transfers, nil, spec("{topic: t, sourceCluster: a, targetRef: {name: b}}"), spec("{topic: t, sourceCluster: a}"),
+			`spec: Invalid value: name the cluster to move the topic to in targetCluster (its RocketMQ cluster name) or targetRef (its Broker)`},
+		{"a short source cluster", transfers, nil, spec("{topic: t, sourceCluster: " + a(127) + ", targetCluster: b}"), spec("{topic: t, sourceCluster: " + a(128) + ", targetCluster: b}"),
+			`spec.sourceCluster: Too long: may not be more than 127 bytes`},
+		{"a short target cluster", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: " + a(127) + "}"), spec("{topic: t, sourceCluster: a, targetCluster: " + a(128) + "}"),
+			`spec.targetCluster: Too long: may not be more than 127 bytes`},
+		{"a source cluster's name as RocketMQ takes it", transfers, nil, spec("{topic: t, sourceCluster: Default_1, targetCluster: b}"), spec("{topic: t, sourceCluster: a.b, targetCluster: b}"),
+			`spec.sourceCluster: Invalid value: "a.b": spec.sourceCluster in body should match '^[a-zA-Z0-9_%|-]*$'`},
+		{"a target cluster's name as RocketMQ takes it", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: Default_1}"), spec("{topic: t, sourceCluster: a, targetCluster: a.b}"),
+			`spec.targetCluster: Invalid value: "a.b": spec.targetCluster in body should match '^[a-zA-Z0-9_%|-]*$'`},
+		{"sourceRef has a name", transfers, nil, spec("{topic: t, sourceRef: {name: a}, targetCluster: b}"), spec("{topic: t, sourceRef: {namespace: a}, targetCluster: b}"),
+			`spec.sourceRef.name: Required value`},
+		{"sourceRef's name is not empty", transfers, nil, spec("{topic: t, sourceRef: {name: a}, targetCluster: b}"), spec(`{topic: t, sourceRef: {name: ""}, targetCluster: b}`),
+			`spec.sourceRef.name: Invalid value: "": spec.sourceRef.name in body should be at least 1 chars long`},
+		{"sourceRef's name is short", transfers, nil, spec("{topic: t, sourceRef: {name: " + a(253) + "}, targetCluster: b}"), spec("{topic: t, sourceRef: {name: " + a(254) + "}, targetCluster: b}"),
+			`spec.sourceRef.name: Too long: may not be more than 253 bytes`},
+		{"sourceRef's namespace is short", transfers, nil, spec("{topic: t, sourceRef: {name: a, namespace: " + a(63) + "}, targetCluster: b}"), spec("{topic: t, sourceRef: {name: a, namespace: " + a(64) + "}, targetCluster: b}"),
+			`spec.sourceRef.namespace: Too long: may not be more than 63 bytes`},
+		{"targetRef has a name", transfers, nil, spec("{topic: t, targetRef: {name: a}, sourceCluster: b}"), spec("{topic: t, targetRef: {namespace: a}, sourceCluster: b}"),
+			`spec.targetRef.name: Required value`},
+		{"targetRef's name is not empty", transfers, nil, spec("{topic: t, targetRef: {name: a}, sourceCluster: b}"), spec(`{topic: t, targetRef: {name: ""}, sourceCluster: b}`),
+			`spec.targetRef.name: Invalid value: "": spec.targetRef.name in body should be at least 1 chars long`},
+		{"targetRef's name is short", transfers, nil, spec("{topic: t, targetRef: {name: " + a(253) + "}, sourceCluster: b}"), spec("{topic: t, targetRef: {name: " + a(254) + "}, sourceCluster: b}"),
+			`spec.targetRef.name: Too long: may not be more than 253 bytes`},
+		{"targetRef's namespace is short", transfers, nil, spec("{topic: t, targetRef: {name: a, namespace: " + a(63) + "}, sourceCluster: b}"), spec("{topic: t, targetRef: {name: a, namespace: " + a(64) + "}, sourceCluster: b}"),
+			`spec.targetRef.namespace: Too long: may not be more than 63 bytes`},
+		{"not too many groups", transfers, nil, spec("{" + transfer + ", groups: " + groups(1024) + "}"), spec("{" + transfer + ", groups: " + groups(1025) + "}"),
+			`spec.groups: Too many: 1025: must have at most 1024 items`},
+		{"groups have names", transfers, nil, spec("{" + transfer + ", groups: [g]}"), spec("{" + transfer + `, groups: [""]}`),
+			`spec.groups[0]: Invalid value: "": spec.groups[0] in body should be at least 1 chars long`},
+		{"groups' names as RocketMQ takes them", transfers, nil, spec("{" + transfer + ", groups: [g_1]}"), spec("{" + transfer + ", groups: [g.1]}"),
+			`spec.groups[0]: Invalid value: "g.1": spec.groups[0] in body should match '^[a-zA-Z0-9_%|-]+$'`},
+		{"short groups", transfers, nil, spec("{" + transfer + ", groups: [" + a(255) + "]}"), spec("{" + transfer + ", groups: [" + a(256) + "]}"),
+			`spec.groups[0]: Too long: may not be more than 255 bytes`},
+		{"a drain timeout", transfers, nil, spec("{" + transfer + ", drainTimeout: 1h30m}"), spec("{" + transfer + ", drainTimeout: an hour}"),
+			`spec.drainTimeout: Invalid value: "an hour": spec.drainTimeout in body should match '^([0-9]{1,6}(s|m|h))+$'`},
+		{"a short drain timeout", transfers, nil, spec("{" + transfer + ", drainTimeout: " + strings.Repeat("1h", 16) + "}"), spec("{" + transfer + ", drainTimeout: " + strings.Repeat("1h", 17) + "}"),
+			`spec.drainTimeout: Too long: may not be more than 32 bytes`},
+		{"a step timeout", transfers, nil, spec("{" + transfer + ", stepTimeout: 90s}"), spec("{" + transfer + ", stepTimeout: '90'}"),
+			`spec.stepTimeout: Invalid value: "90": spec.stepTimeout in body should match '^([0-9]{1,6}(s|m|h))+$'`},
+		{"a short step timeout", transfers, nil, spec("{" + transfer + ", stepTimeout: " + strings.Repeat("1h", 16) + "}"), spec("{" + transfer + ", stepTimeout: " + strings.Repeat("1h", 17) + "}"),
+			`spec.stepTimeout: Too long: may not be more than 32 bytes`},
+		{"no negative time to live", transfers, nil, spec("{" + transfer + ", ttlSecondsAfterFinished: 0}"), spec("{" + transfer + ", ttlSecondsAfterFinished: -1}"),
+			`spec.ttlSecondsAfterFinished: Invalid value: -1: spec.ttlSecondsAfterFinished in body should be greater than or equal to 0`},
+		{"a fixed topic", transfers, before("{" + transfer + "}"), spec("{" + transfer + ", abort: true, holdBeforeClean: true, ttlSecondsAfterFinished: 1, drainTimeout: 60m}"), spec("{topic: u, sourceCluster: a, targetCluster: b}"), whatFixed},
+		{"a fixed source", transfers, before("{" + transfer + "}"), spec("{" + transfer + "}"), spec("{topic: t, sourceCluster: c, targetCluster: b}"), whatFixed},
+		{"a fixed target", transfers, before("{" + transfer + "}"), spec("{" + transfer + "}"), spec("{" + transfer + ", targetRef: {name: c}}"), whatFixed},
+		{"fixed groups", transfers, before("{" + transfer + ", groups: [g]}"), spec("{" + transfer + ", groups: [g]}"), spec("{" + transfer + "}"), whatFixed},
+		{"a fixed order", transfers, before("{" + transfer + "}"), spec("{" + transfer + ", strictOrder: false}"), spec("{" + transfer + ", strictOrder: true}"), howFixed},
+		{"fixed timeouts", transfers, before("{" + transfer + "}"), spec("{" + transfer + ", stepTimeout: 600s}"), spec("{" + transfer + ", stepTimeout: 601s}"), howFixed},
+		{"what is discarded is fixed", transfers, before("{" + transfer + "}"), spec("{" + transfer + "}"), spec("{" + transfer + ", discardUnconsumed: true}"), howFixed},
 	}
 }

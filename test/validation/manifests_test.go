@@ -149,7 +149,7 @@ func imageOf(kind string) string {
 func TestPodTemplateIsKept(t *testing.T) {
 	kinds := resources(t)
 	overlay := "{metadata: {labels: {a: b}}, spec: {containers: [{name: rocketmq, lifecycle: {}}], newerField: true}}"
-	for kind := range kinds {
+	for _, kind := range all {
 		t.Run(kind, func(t *testing.T) {
 			obj := check(t, kinds, "{apiVersion: rocketmq.apache.org/v1alpha1, kind: "+kind+", metadata: {name: it}, spec: {"+imageOf(kind)+"podTemplate: "+overlay+"}}")
 			got := obj["spec"].(map[string]any)["podTemplate"]
