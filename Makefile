@@ -40,7 +40,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Show it: a Kubernetes on this machine (or $KUBECONFIG's), the operator, the quickstart, a failover
+demo: ## Show it: a Kubernetes on this machine (or $KUBECONFIG's), the operator, a whole RocketMQ cluster, a failover
 	go run ./test/demo
 
 .PHONY: demo-down

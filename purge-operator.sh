@@ -21,8 +21,9 @@ kubectl version >/dev/null 2>&1 || fail "kubectl reaches no cluster: set KUBECON
 label=app.kubernetes.io/part-of=rocketmq-operator
 ours=app.kubernetes.io/managed-by=rocketmq-operator
 
-# The kinds go last: with them go all resources of theirs.
-kinds=$(kubectl get crds --selector "$label" --output jsonpath='{range .items[*]}{.metadata.name}{"\n"}{end}')
+# The kinds go last: with them go all resources of theirs. RocketMQClusters go first, which would make the others anew.
+kinds=$(kubectl get crds --selector "$label" --output jsonpath='{range .items[*]}{.metadata.name}{"\n"}{end}' |
+  awk '/^rocketmqclusters[.]/ {print; next} {rest = rest $0 "\n"} END {printf "%s", rest}')
 for kind in $kinds; do
   resources=$(kubectl get "$kind" --all-namespaces --output \
     jsonpath='{range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name}{"\n"}{end}')

@@ -1,5 +1,5 @@
 // Command demo shows the operator at work: it starts a Kubernetes of three nodes on this machine (or uses the cluster
-// of $KUBECONFIG), installs the operator, applies examples/quickstart, passes messages through it, and kills a master.
+// of $KUBECONFIG), installs the operator, applies examples/cluster, passes messages through it, and kills a master.
 //
 //	go run ./test/demo        show it, and leave it running
 //	go run ./test/demo down   remove it
@@ -14,19 +14,23 @@ import (
 	"syscall"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
 
 const (
 	namespace = "rocketmq-demo"
-	example   = "examples/quickstart"
+	example   = "examples/cluster"
+	name      = "shop" // of the RocketMQCluster there
 	messages  = 1000
 
 	nameServers  = 3
 	groups       = 2
 	groupMembers = 2
 
-	readyLimit    = 6 * time.Minute // ten servers, two cores
+	readyLimit    = 8 * time.Minute // twelve servers, two cores
 	failoverLimit = 2 * time.Minute
 )
 
@@ -72,7 +76,7 @@ func show(ctx context.Context, log *kit.Log) error {
 	if err != nil {
 		return err
 	}
-	d := demo{place, c}
+	d := demo{place: place, c: c}
 	for _, step := range []func(context.Context) error{d.start, d.look, d.send, d.killMaster} {
 		if err := step(ctx); err != nil {
 			return err
@@ -86,12 +90,18 @@ func show(ctx context.Context, log *kit.Log) error {
 type demo struct {
 	place *kit.Place
 	c     *kit.Installation
+	// endpoints that clients use.
+	endpoints v1alpha1.ClusterEndpoints
 }
 
-func (d demo) start(ctx context.Context) error {
+func (d *demo) start(ctx context.Context) error {
+	edits, err := d.dashboard(ctx)
+	if err != nil {
+		return err
+	}
 	d.c.Log.Printf("kubectl apply -n %s -f %s", namespace, example)
 	applied := time.Now()
-	if err := d.c.ApplyPath(ctx, example); err != nil {
+	if err := d.c.ApplyPath(ctx, example, edits...); err != nil {
 		return err
 	}
 	if err := d.c.AwaitReadyAloud(ctx, readyLimit); err != nil {
@@ -101,10 +111,29 @@ func (d demo) start(ctx context.Context) error {
 		return err
 	}
 	d.c.Log.Printf("everything is Ready %.0f s after kubectl apply", time.Since(applied).Seconds())
+	var cluster v1alpha1.RocketMQCluster
+	if err := d.c.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &cluster); err != nil {
+		return err
+	}
+	d.endpoints = cluster.Status.Endpoints
 	return nil
 }
 
-func (d demo) look(ctx context.Context) error {
+// dashboard is the change to the example that gives it a dashboard whose image can be had: here that is a stand-in of our own,
+// elsewhere the official one can be pulled.
+func (d *demo) dashboard(ctx context.Context) ([]string, error) {
+	if !d.place.Local {
+		return nil, nil
+	}
+	tools, err := d.place.LoadTools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.c.Log.Printf("the dashboard is %s: no registry is needed for it", tools.Dashboard)
+	return []string{"console: {}", "console: {image: " + tools.Dashboard + "}"}, nil
+}
+
+func (d *demo) look(ctx context.Context) error {
 	for _, what := range []string{"pods", "rocketmq"} {
 		if err := d.kubectlGet(ctx, what); err != nil {
 			return err
@@ -119,7 +148,7 @@ func (d demo) look(ctx context.Context) error {
 	return nil
 }
 
-func (d demo) kubectlGet(ctx context.Context, what string) error {
+func (d *demo) kubectlGet(ctx context.Context, what string) error {
 	out, err := d.place.Kubectl(ctx, "get", "-n", namespace, what)
 	if err != nil {
 		return err
@@ -129,7 +158,7 @@ func (d demo) kubectlGet(ctx context.Context, what string) error {
 	return nil
 }
 
-func (d demo) send(ctx context.Context) error {
+func (d *demo) send(ctx context.Context) error {
 	d.c.Log.Printf("sending and consuming %d messages with the community's Go client", messages)
 	ledger, err := d.c.StartLedger(ctx, kit.LedgerOptions{NameServers: d.c.Address(), Topic: "demo", Messages: messages})
 	if err != nil {
@@ -146,7 +175,7 @@ func (d demo) send(ctx context.Context) error {
 	return nil
 }
 
-func (d demo) killMaster(ctx context.Context) error {
+func (d *demo) killMaster(ctx context.Context) error {
 	const group = 0
 	before, err := d.c.Master(ctx, group)
 	if err != nil {
@@ -176,7 +205,7 @@ func (d demo) killMaster(ctx context.Context) error {
 	return d.kubectlGet(ctx, "rocketmq")
 }
 
-func (d demo) farewell() {
+func (d *demo) farewell() {
 	fmt.Println("\nThe cluster goes on running. To use it:")
 	if d.place.Local {
 		fmt.Println(`  eval "$(go run -C test/localkube ./cmd/localkube env)"`)
@@ -184,7 +213,13 @@ func (d demo) farewell() {
 	fmt.Printf("  kubectl -n %s get rocketmq\n", namespace)
 	fmt.Printf("  kubectl -n %s exec %s -c rocketmq -- sh -c '$ROCKETMQ_HOME/bin/mqadmin clusterList'\n", namespace, d.c.Member(0, 0))
 	fmt.Printf("  kubectl -n %s delete pod %s\n", namespace, d.c.Member(1, 0))
-	fmt.Println("Clients in the cluster use the name server address", d.c.NameService+"-nameserver."+namespace+":9876.")
+	fmt.Println("\nClients in the cluster use")
+	fmt.Println("  name servers  ", d.endpoints.NameServers)
+	fmt.Println("  gRPC endpoint ", d.endpoints.GRPC)
+	fmt.Println("  dashboard     ", d.endpoints.Console)
+	fmt.Println("To see the dashboard at http://localhost:8082, as user admin:")
+	fmt.Printf("  kubectl -n %s get secret %s -o jsonpath='{.data.password}' | base64 -d; echo\n", namespace, d.endpoints.ConsoleLogin)
+	fmt.Printf("  kubectl -n %s port-forward service/%s-console 8082:8082\n", namespace, name)
 	fmt.Println("To remove it: make demo-down")
 }
 

@@ -42,7 +42,8 @@ func proxy(t *testing.T, w *world) {
 	c := small(n)
 	ok(t, w.place.LoadGRPCClient(ctx))
 	ok(t, c.Apply(ctx, manifest(t, "proxy.yaml")))
-	ok(t, c.Apply(ctx, manifest(t, "small.yaml")))
+	// Each of a broker's threads that acknowledge what gRPC clients consumed has a buffer of 4 MiB (docs/proxy.md).
+	ok(t, c.Apply(ctx, manifest(t, "small.yaml"), "directMemory: 128Mi", "directMemory: 256Mi"))
 	ok(t, c.AwaitReadyAloud(ctx, smallLimit+time.Minute))
 	show(t, w, n)
 	p := proxyStatus(t, c)

@@ -18,9 +18,8 @@ type part struct {
 	// live is the resource, nil if there is none.
 	live client.Object
 	seen state
-	// wanted is the image that the cluster asks for. The part keeps the one that it has while it waits for another.
-	wanted string
-	waits  *part
+	// waits for another part: until that one is well, the resource stays as it is.
+	waits *part
 	// wrote: the resource was changed in this pass, so its status is about an older spec.
 	wrote bool
 	// refused says why the resource cannot be as the cluster asks; nil if it can.
@@ -55,7 +54,7 @@ func stateOf(object client.Object) state {
 	return state{}
 }
 
-// observed reports whether the resource's status is about what the cluster asks for, the image aside.
+// observed reports whether the resource's status is about what it is asked to be.
 func (p *part) observed() bool {
 	return p.live != nil && !p.wrote && p.refused == nil && p.seen.observed == p.live.GetGeneration()
 }
@@ -70,7 +69,7 @@ func (p *part) condition(condition string) metav1.Condition {
 		return metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonCreating, Message: "it is being created"}
 	case p.waits != nil && condition == v1alpha1.ConditionUpToDate:
 		return metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUpdating,
-			Message: fmt.Sprintf("it goes from %s to %s after %s", p.seen.image, p.wanted, p.waits)}
+			Message: fmt.Sprintf("it goes from %s to %s after %s", p.seen.image, *p.Image, p.waits)}
 	case found == nil, !p.observed() && condition == v1alpha1.ConditionUpToDate:
 		return metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUpdating, Message: "it has not taken over its newest spec yet"}
 	}
@@ -79,19 +78,23 @@ func (p *part) condition(condition string) metav1.Condition {
 
 // well reports whether the part runs what the cluster asks for, so that the next one may change its version.
 func (p *part) well() bool {
-	return p.observed() && p.waits == nil && (p.wanted == "" || p.seen.image == p.wanted) &&
+	return p.observed() && p.waits == nil && !p.changesImage() &&
 		p.condition(v1alpha1.ConditionReady).Status == metav1.ConditionTrue &&
 		p.condition(v1alpha1.ConditionUpToDate).Status == metav1.ConditionTrue
 }
 
-// holdImages lets one part after the other change its image: each that exists keeps its own until all before it are well
-// with theirs. Everything else of a spec follows at once.
-func holdImages(parts []*part) {
+// changesImage reports whether a part that exists is asked for another image than it has.
+func (p *part) changesImage() bool {
+	return p.live != nil && *p.Image != "" && p.seen.image != *p.Image
+}
+
+// holdParts lets one part after the other change its image: one that exists waits until all before it are well with theirs.
+// It waits with its whole spec, so that its pods are replaced once.
+func holdParts(parts []*part) {
 	var first *part // that is not well
 	for _, p := range parts {
-		if first != nil && p.live != nil && p.wanted != "" && p.seen.image != p.wanted {
+		if first != nil && p.changesImage() {
 			p.waits = first
-			*p.Image = p.seen.image
 		}
 		if first == nil && !p.well() {
 			first = p

@@ -29,12 +29,12 @@ func whole(image string) []*part {
 		Brokers: []v1alpha1.BrokerPool{{}, {Name: "hot"}}, Console: &v1alpha1.ClusterConsole{}}
 	var parts []*part
 	for _, wanted := range desired.Parts(c) {
-		p := &part{Part: wanted, wanted: *wanted.Image, live: wanted.Object}
+		p := &part{Part: wanted, live: wanted.Object}
 		p.seen = state{image: older, members: "1/1", conditions: []metav1.Condition{
 			{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady},
 			{Type: v1alpha1.ConditionUpToDate, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonUpToDate},
 		}}
-		if p.wanted == "" {
+		if *p.Image == "" {
 			p.seen.image = v1alpha1.DefaultConsoleImage
 		}
 		parts = append(parts, p)
@@ -50,11 +50,15 @@ func (p *part) set(condition string, reason string) {
 	}
 }
 
-// images that the parts are to run now, "old new …".
+// images that the parts are to run now, "old new …": one that waits keeps its own.
 func images(parts []*part) string {
 	var out []string
 	for _, p := range parts {
-		switch *p.Image {
+		image := *p.Image
+		if p.waits != nil {
+			image = p.seen.image
+		}
+		switch image {
 		case older:
 			out = append(out, "old")
 		case newer:
@@ -66,12 +70,12 @@ func images(parts []*part) string {
 	return strings.Join(out, " ")
 }
 
-// TestHoldImages: name servers, controllers, one pool after the other, proxies; each waits until all before it are well
+// TestHoldParts: name servers, controllers, one pool after the other, proxies; each waits until all before it are well
 // with the new version.
-func TestHoldImages(t *testing.T) {
+func TestHoldParts(t *testing.T) {
 	follow := func(parts []*part, n int) { // the first n run what they are asked to
 		for _, p := range parts[:n] {
-			p.seen.image = p.wanted
+			p.seen.image = *p.Image
 		}
 	}
 	for _, test := range []struct {
@@ -103,7 +107,7 @@ func TestHoldImages(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			parts := whole(test.image)
 			test.now(parts)
-			holdImages(parts)
+			holdParts(parts)
 			if got := images(parts); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
@@ -118,7 +122,7 @@ func TestSum(t *testing.T) {
 	parts[1].wrote = true
 	parts[2].set(v1alpha1.ConditionReady, v1alpha1.ConditionNoMaster)
 	parts[3].live, parts[3].seen = nil, state{}
-	holdImages(parts)
+	holdParts(parts)
 	for condition, want := range map[string]string{
 		v1alpha1.ConditionReady: "False NoMaster: Broker c-broker: NoMaster: some reason; Broker c-broker-hot: Creating: it is being created",
 		v1alpha1.ConditionUpToDate: "False Updating: Controller c-ctl: Updating: it has not taken over its newest spec yet; " +

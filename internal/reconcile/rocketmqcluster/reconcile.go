@@ -57,7 +57,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	p := &pass{c: c, Pass: workload.Pass{Env: r.Env, Owner: c, Conditions: kube.NewConditions(c.Generation, &c.Status.Conditions)}}
 	_, err := workload.Run(ctx,
 		p.readParts,
-		p.holdImages,
+		p.holdParts,
 		p.createLogin,
 		p.applyParts,
 		p.removeParts,
@@ -70,7 +70,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // readParts finds the resources that there are. One that the cluster may not change is none.
 func (p *pass) readParts(ctx context.Context) (*kube.Waiting, error) {
 	for _, wanted := range desired.Parts(p.c) {
-		found := &part{Part: wanted, wanted: *wanted.Image}
+		found := &part{Part: wanted}
 		live := wanted.Object.DeepCopyObject().(client.Object)
 		err := p.Client.Get(ctx, client.ObjectKeyFromObject(wanted.Object), live)
 		if client.IgnoreNotFound(err) != nil {
@@ -103,8 +103,8 @@ func (p *part) refuse(condition, format string, args ...any) {
 	p.refused = &metav1.Condition{Type: condition, Status: metav1.ConditionTrue, Reason: condition, Message: fmt.Sprintf(format, args...)}
 }
 
-func (p *pass) holdImages(context.Context) (*kube.Waiting, error) {
-	holdImages(p.parts)
+func (p *pass) holdParts(context.Context) (*kube.Waiting, error) {
+	holdParts(p.parts)
 	return nil, nil
 }
 
@@ -138,7 +138,7 @@ func (p *pass) applyParts(ctx context.Context) (*kube.Waiting, error) {
 	applier := kube.Applier{Client: p.Client, Reader: p.Reader, Adopt: desired.AnnotationAdopt}
 	var errs []error
 	for _, part := range p.parts {
-		if part.refused != nil {
+		if part.refused != nil || part.waits != nil {
 			continue
 		}
 		wrote, err := applier.Apply(ctx, p.Owner, part.Object)
