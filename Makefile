@@ -16,6 +16,7 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint
 
 LOCALKUBE := go run -C test/localkube ./cmd/localkube
 FUZZTIME := 60s
+PAIRS := 5
 
 # The parts of the test run, as bin/suite takes them: a name and a command. Tests of reconcilers need an API server and
 # stories a whole cluster; all others need nothing.
@@ -92,6 +93,14 @@ bench-idle: ## Count the operator's writes, and its memory, over ten quiet minut
 .PHONY: bench-admin
 bench-admin: ## Compare the plugin and the copy of metadata with mqadmin
 	@hack/with-cluster go run ./test/bench admin
+
+.PHONY: bench-failover
+bench-failover: ## Time changes of master with and without the operator, PAIRS=5 times
+	@hack/with-cluster go run ./test/bench failover $(PAIRS)
+
+.PHONY: bench-transfer
+bench-transfer: ## Time moving topics between two clusters, one and a hundred at once
+	@hack/with-cluster go run ./test/bench transfer
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate deep copies and CRDs from api/

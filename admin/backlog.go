@@ -104,3 +104,76 @@ func (s ConsumeStats) lagIn(topic string) int64 {
 	}
 	return sum
 }
+
+// Pending are messages that wait for something, by the topic that they are for, which is a retry topic where consumers
+// gave them back.
+type Pending struct {
+	Topics map[string]int64
+	// Unread messages are too many to be looked at.
+	Unread int64
+}
+
+// mostRead bounds how many messages of a queue are looked at, some dozen a request.
+const mostRead = 512
+
+// DelayedTopics is like DelayBacklog, by topic: it reads the messages.
+func (c *Client) DelayedTopics(ctx context.Context, broker string) (Pending, error) {
+	p := Pending{Topics: map[string]int64{}}
+	offsets, err := c.DelayOffsets(ctx, broker)
+	if err != nil {
+		return p, err
+	}
+	queues, err := c.TopicStats(ctx, broker, scheduleTopic)
+	if err != nil {
+		return p, err
+	}
+	for queue, stats := range queues {
+		if err := c.readTopics(ctx, broker, scheduleTopic, queue, max(stats.MinOffset, offsets[queue+1]), stats.MaxOffset, &p); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// HalfTopics is like TransactionBacklog, by topic: it reads the messages.
+func (c *Client) HalfTopics(ctx context.Context, broker string) (Pending, error) {
+	p := Pending{Topics: map[string]int64{}}
+	stats, err := c.ConsumeStats(ctx, broker, transactionGroup, halfTopic)
+	if err != nil {
+		return p, err
+	}
+	for queue, progress := range stats.Queues {
+		if queue.Topic != halfTopic {
+			continue
+		}
+		if err := c.readTopics(ctx, broker, halfTopic, queue.Queue, max(0, progress.ConsumerOffset), progress.BrokerOffset, &p); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// readTopics counts the messages of a queue by the topic that they are for.
+func (c *Client) readTopics(ctx context.Context, broker, topic string, queue int, from, end int64, into *Pending) error {
+	if end-from > mostRead {
+		into.Unread += end - from
+		return nil
+	}
+	for from < end {
+		messages, err := c.Messages(ctx, broker, topic, queue, from)
+		if err != nil {
+			return err
+		}
+		for _, m := range messages {
+			if m.Offset >= from && m.Offset < end {
+				into.Topics[m.Properties[realTopic]]++
+				from = m.Offset + 1
+			}
+		}
+		if len(messages) == 0 { // it cannot be read, so it may be anything
+			into.Unread += end - from
+			return nil
+		}
+	}
+	return nil
+}

@@ -36,6 +36,12 @@ func (r RuntimeInfo) CommitLogMaxOffset() int64 {
 	return n
 }
 
+// DispatchBehindBytes is how much of the commit log is not in its queues yet.
+func (r RuntimeInfo) DispatchBehindBytes() int64 {
+	n, _ := strconv.ParseInt(r["dispatchBehindBytes"], 10, 64)
+	return n
+}
+
 // CommitLogDiskRatio and ConsumeQueueDiskRatio are the used share of the disk that holds them, 0 to 1.
 func (r RuntimeInfo) CommitLogDiskRatio() float64 { return r.ratio("commitLogDiskRatio") }
 

@@ -144,6 +144,18 @@ func TestBacklogs(t *testing.T) {
 		levels, err := f.admin.DelayBacklog(ctx, addr)
 		return levels[18], err
 	}, func() { f.send(ctx, t, "later", "DELAY\x0118\x02", 0) })
+	grows("delayed by topic", func() (int64, error) {
+		p, err := f.admin.DelayedTopics(ctx, addr)
+		return p.Topics["later"] - 1000*p.Unread, err
+	}, func() {
+		for range 40 { // more than one request reads
+			f.send(ctx, t, "later", "DELAY\x0117\x02KEYS\x01a b\x02", 0)
+		}
+	})
+	grows("half messages by topic", func() (int64, error) {
+		p, err := f.admin.HalfTopics(ctx, addr)
+		return p.Topics["later"] - 1000*p.Unread, err
+	}, func() { f.send(ctx, t, "later", "TRAN_MSG\x01true\x02PGROUP\x01producers\x02", 1<<2) })
 	grows("timer", func() (int64, error) {
 		topics, err := f.admin.TimerBacklog(ctx, addr)
 		return topics["later"], err
@@ -161,4 +173,45 @@ func TestBacklogs(t *testing.T) {
 			return err == nil && len(resp.Body) > 0, err
 		})
 	})
+}
+
+// TestFence: a topic without queues takes no message from anybody, whatever its permission; the rest of it stays.
+func TestFence(t *testing.T) {
+	f, ctx := running(t)
+	addr := f.static.Addr
+	f.topic(ctx, t, "fenced")
+	current, err := f.admin.Topic(ctx, addr, "fenced")
+	must(t, err)
+	closed := *current
+	closed.Perm = admin.PermRead
+	must(t, f.admin.PutTopic(ctx, addr, current, closed))
+	f.send(ctx, t, "fenced", "", 0) // permission is for those who ask for routes
+	fence := closed
+	fence.ReadQueues, fence.WriteQueues, fence.Perm = 0, 0, 0
+	must(t, f.admin.PutTopic(ctx, addr, &closed, fence))
+	_, err = client(t).Invoke(ctx, addr, remoting.Request{
+		Code: sendMessage,
+		Fields: map[string]string{
+			"producerGroup": "producers", "topic": "fenced", "defaultTopic": "TBW102", "defaultTopicQueueNums": "4", "queueId": "0",
+			"sysFlag": "0", "bornTimestamp": "0", "flag": "0", "properties": "", "reconsumeTimes": "0", "unitMode": "false", "batch": "false",
+		},
+	})
+	if !remoting.IsCode(err, remoting.SystemError) {
+		t.Errorf("a message to a fenced topic: %v", err)
+	}
+	eventually(ctx, t, "the end of a hidden queue", func() (bool, error) {
+		q, err := f.admin.QueueStats(ctx, addr, "fenced", 0)
+		return q.MaxOffset == 1 && q.MinOffset == 0, err
+	})
+	if q, err := f.admin.QueueStats(ctx, addr, "fenced", 7); err != nil || q.MaxOffset != 0 || q.MinOffset != 0 {
+		t.Errorf("a queue that never was: %+v, %v", q, err)
+	}
+	must(t, f.admin.PutTopic(ctx, addr, &fence, *current))
+	f.send(ctx, t, "fenced", "", 0)
+	if got, err := f.admin.Messages(ctx, addr, "fenced", 0, 0); err != nil || len(got) == 0 || got[0].Topic != "fenced" || got[0].Queue != 0 || got[0].Offset != 0 {
+		t.Errorf("messages %+v, %v", got, err)
+	}
+	if got, err := f.admin.Messages(ctx, addr, "fenced", 0, 99); err != nil || len(got) != 0 {
+		t.Errorf("messages beyond the end: %+v, %v", got, err)
+	}
 }

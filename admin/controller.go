@@ -112,8 +112,17 @@ func (c *Client) SyncStateData(ctx context.Context, controller string, brokerNam
 type ElectMasterRequest struct {
 	ClusterName string
 	BrokerName  string
-	// BrokerID is the controller's id of the broker, as in Replica.ID.
+	// BrokerID is the controller's id of the broker, as in Replica.ID; 0 lets the controllers choose among those that may
+	// become master: the one with the highest epoch, then the most messages.
 	BrokerID int64
+}
+
+// designation of a broker in the terms of the protocol.
+func (r ElectMasterRequest) designation() (id, designate string) {
+	if r.BrokerID == 0 {
+		return "-1", "false"
+	}
+	return strconv.FormatInt(r.BrokerID, 10), "true"
 }
 
 // ElectMasterResult is the group after the election (RocketMQ's ElectMasterResponseHeader and -Body).
@@ -131,6 +140,7 @@ type ElectMasterResult struct {
 // ElectMaster has the leading controller make a broker the master of its group (CONTROLLER_ELECT_MASTER). It is
 // refused with remoting.ControllerMasterStillExist if the broker is the master already, with
 // remoting.ControllerElectMasterFailed if it is not alive or not in the SyncStateSet, with
+// remoting.ControllerMasterNotAvailable if the choice is left to the controllers and no member may become master, with
 // remoting.ControllerBrokerNeedToBeRegistered if the group is unknown and with remoting.ControllerNotLeader.
 func (c *Client) ElectMaster(ctx context.Context, controller string, req ElectMasterRequest) (*ElectMasterResult, error) {
 	var body struct {
@@ -139,13 +149,14 @@ func (c *Client) ElectMaster(ctx context.Context, controller string, req ElectMa
 		} `json:"brokerMemberGroup"`
 		SyncStateSet []int64 `json:"syncStateSet"`
 	}
+	id, designate := req.designation()
 	resp, err := c.invokeJSON(ctx, controller, remoting.Request{
 		Code: remoting.ControllerElectMaster,
 		Fields: map[string]string{
 			"clusterName":    req.ClusterName,
 			"brokerName":     req.BrokerName,
-			"brokerId":       strconv.FormatInt(req.BrokerID, 10),
-			"designateElect": "true",
+			"brokerId":       id,
+			"designateElect": designate,
 			"invokeTime":     strconv.FormatInt(time.Now().UnixMilli(), 10),
 		},
 	}, &body)
@@ -221,4 +232,24 @@ func (c *Client) CleanBrokerData(ctx context.Context, controller, clusterName, b
 		return fmt.Errorf("broker group %s: %w", brokerName, err)
 	}
 	return nil
+}
+
+// ElectUncleanMaster is the property of a controller that lets members outside of the SyncStateSet become master, at the
+// price of the messages that they do not have. The leading controller's value counts.
+const ElectUncleanMaster = "enableElectUncleanMaster"
+
+// ControllerConfig reads the properties of one controller (GET_CONTROLLER_CONFIG).
+func (c *Client) ControllerConfig(ctx context.Context, controller string) (map[string]string, error) {
+	resp, err := c.remoting.Invoke(ctx, controller, remoting.Request{Code: remoting.GetControllerConfig})
+	if err != nil {
+		return nil, err
+	}
+	return parseProperties(resp.Body), nil
+}
+
+// UpdateControllerConfig changes properties of one controller while it runs (UPDATE_CONTROLLER_CONFIG). The other
+// controllers of the quorum keep theirs.
+func (c *Client) UpdateControllerConfig(ctx context.Context, controller string, properties map[string]string) error {
+	_, err := c.remoting.Invoke(ctx, controller, remoting.Request{Code: remoting.UpdateControllerConfig, Body: formatProperties(properties)})
+	return err
 }

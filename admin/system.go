@@ -10,6 +10,9 @@ const (
 	reviveTopicPrefix = "rmq_sys_REVIVE_LOG_"
 	reviveGroup       = "CID_RMQ_SYS_REVIVE_GROUP"
 
+	// realTopic is the property of a message that waits under another topic (MessageConst.PROPERTY_REAL_TOPIC).
+	realTopic = "REAL_TOPIC"
+
 	retryTopicPrefix = "%RETRY%"
 	deadTopicPrefix  = "%DLQ%"
 )

@@ -233,6 +233,30 @@ func (c *Client) TopicStats(ctx context.Context, broker, topic string) (map[int]
 	return stats, nil
 }
 
+// QueueStats asks a broker for the offsets of one queue, also one that the topic's number of queues hides (GET_MIN_OFFSET,
+// GET_MAX_OFFSET). It does not tell when the last message was stored. A queue that never was has 0 messages.
+func (c *Client) QueueStats(ctx context.Context, broker, topic string, queue int) (QueueStats, error) {
+	ask := func(code remoting.RequestCode) (int64, error) {
+		resp, err := c.remoting.Invoke(ctx, broker, remoting.Request{
+			Code: code, Fields: map[string]string{"topic": topic, "queueId": strconv.Itoa(queue)},
+		})
+		if err != nil {
+			return 0, topicError(topic, err)
+		}
+		offset, err := strconv.ParseInt(resp.Fields["offset"], 10, 64)
+		if err != nil {
+			return 0, answerError(code, broker, fmt.Errorf("field offset: %w", err))
+		}
+		return offset, nil
+	}
+	first, err := ask(remoting.GetMinOffset)
+	if err != nil {
+		return QueueStats{}, err
+	}
+	end, err := ask(remoting.GetMaxOffset)
+	return QueueStats{MinOffset: max(0, first), MaxOffset: max(0, end)}, err
+}
+
 // queueKey is RocketMQ's MessageQueue where it is the key of a map: an object.
 type queueKey struct {
 	Topic  string

@@ -12,6 +12,7 @@ type RequestCode int
 
 // The requests that this project sends.
 const (
+	PullMessage                          RequestCode = 11
 	QueryConsumerOffset                  RequestCode = 14
 	UpdateConsumerOffset                 RequestCode = 15
 	UpdateAndCreateTopic                 RequestCode = 17
@@ -20,6 +21,8 @@ const (
 	UpdateBrokerConfig                   RequestCode = 25
 	GetBrokerConfig                      RequestCode = 26
 	GetBrokerRuntimeInfo                 RequestCode = 28
+	GetMaxOffset                         RequestCode = 30
+	GetMinOffset                         RequestCode = 31
 	GetConsumerListByGroup               RequestCode = 38
 	GetAllConsumerOffset                 RequestCode = 43
 	GetAllDelayOffset                    RequestCode = 45
@@ -44,12 +47,16 @@ const (
 	ControllerElectMaster                RequestCode = 1002
 	ControllerGetMetadataInfo            RequestCode = 1005
 	ControllerGetSyncStateData           RequestCode = 1006
+	UpdateControllerConfig               RequestCode = 1009
+	GetControllerConfig                  RequestCode = 1010
 	CleanBrokerData                      RequestCode = 1011
 )
 
 // String is the name that RocketMQ's source and documentation use.
 func (c RequestCode) String() string {
 	switch c {
+	case PullMessage:
+		return "PULL_MESSAGE"
 	case QueryConsumerOffset:
 		return "QUERY_CONSUMER_OFFSET"
 	case UpdateConsumerOffset:
@@ -66,6 +73,10 @@ func (c RequestCode) String() string {
 		return "GET_BROKER_CONFIG"
 	case GetBrokerRuntimeInfo:
 		return "GET_BROKER_RUNTIME_INFO"
+	case GetMaxOffset:
+		return "GET_MAX_OFFSET"
+	case GetMinOffset:
+		return "GET_MIN_OFFSET"
 	case GetConsumerListByGroup:
 		return "GET_CONSUMER_LIST_BY_GROUP"
 	case GetAllConsumerOffset:
@@ -114,6 +125,10 @@ func (c RequestCode) String() string {
 		return "CONTROLLER_GET_METADATA_INFO"
 	case ControllerGetSyncStateData:
 		return "CONTROLLER_GET_SYNC_STATE_DATA"
+	case UpdateControllerConfig:
+		return "UPDATE_CONTROLLER_CONFIG"
+	case GetControllerConfig:
+		return "GET_CONTROLLER_CONFIG"
 	case CleanBrokerData:
 		return "CLEAN_BROKER_DATA"
 	}
@@ -134,6 +149,10 @@ const (
 	RequestCodeNotSupported ResponseCode = 3
 	// NoPermission is also the answer to every failed authentication.
 	NoPermission ResponseCode = 16
+	// PullNotFound, PullRetryImmediately and PullOffsetMoved: a queue has no message there.
+	PullNotFound         ResponseCode = 19
+	PullRetryImmediately ResponseCode = 20
+	PullOffsetMoved      ResponseCode = 21
 	// TopicNotExist, QueryNotFound (no consumer offset) and SubscriptionGroupNotExist: what was asked for is not there.
 	TopicNotExist             ResponseCode = 17
 	QueryNotFound             ResponseCode = 22
@@ -189,6 +208,12 @@ func (c ResponseCode) name() string {
 		return "NO_PERMISSION"
 	case TopicNotExist:
 		return "TOPIC_NOT_EXIST"
+	case PullNotFound:
+		return "PULL_NOT_FOUND"
+	case PullRetryImmediately:
+		return "PULL_RETRY_IMMEDIATELY"
+	case PullOffsetMoved:
+		return "PULL_OFFSET_MOVED"
 	case QueryNotFound:
 		return "QUERY_NOT_FOUND"
 	case SubscriptionGroupNotExist:

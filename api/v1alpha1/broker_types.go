@@ -31,6 +31,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="!(has(self.storage) && has(self.volumeClaimTemplates) && self.volumeClaimTemplates.size() > 0)",message="storage and volumeClaimTemplates exclude each other: keep one of them"
 // +kubebuilder:validation:XValidation:rule="!has(self.storage) || !has(self.storage.size) || (type(self.storage.size) == string && !isQuantity(self.storage.size)) || (type(self.storage.size) == int ? double(self.storage.size) : quantity(self.storage.size).asApproximateFloat()) >= 4.0 * (has(self.config) && 'mappedFileSizeCommitLog' in self.config && self.config['mappedFileSizeCommitLog'].matches('^[0-9]{1,15}$') ? double(self.config['mappedFileSizeCommitLog']) : 1073741824.0)",message="storage.size must hold at least four commit-log files (config mappedFileSizeCommitLog, 1Gi each if not set): enlarge the volume or make the files smaller"
 // +kubebuilder:validation:XValidation:rule="!has(self.config) || !('brokerRole' in self.config) || (self.config['brokerRole'] in ['ASYNC_MASTER', 'SYNC_MASTER'] && (!has(self.clusterMode) || self.clusterMode.upperAscii() != 'CONTROLLER'))",message="config.brokerRole may be ASYNC_MASTER or SYNC_MASTER, in clusterMode STATIC only: otherwise the controllers assign roles"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.config) && 'storeType' in oldSelf.config ? oldSelf.config['storeType'] : 'default') == (has(self.config) && 'storeType' in self.config ? self.config['storeType'] : 'default')",message="config.storeType cannot change: brokers would not find what they have written in the other form. Create another Broker and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.config) && 'configManagerVersion' in oldSelf.config ? oldSelf.config['configManagerVersion'] : 'v1') == (has(self.config) && 'configManagerVersion' in self.config ? self.config['configManagerVersion'] : 'v1')",message="config.configManagerVersion cannot change: brokers would not find what they have written in the other form. Create another Broker and move the topics to it"
 type BrokerSpec struct {
 	// Size is the number of broker groups.
 	// +optional
@@ -188,6 +190,12 @@ type BrokerGroupStatus struct {
 	// Master is the pod that is master, empty if there is none.
 	// +optional
 	Master string `json:"master,omitempty"`
+	// MasterSince is when the present master was first seen, or that there is none.
+	// +optional
+	MasterSince *metav1.MicroTime `json:"masterSince,omitempty"`
+	// FormerMaster is the pod that was master before that.
+	// +optional
+	FormerMaster string `json:"formerMaster,omitempty"`
 	// Members of the group, by pod.
 	// +optional
 	// +listType=map

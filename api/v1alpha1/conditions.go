@@ -38,10 +38,26 @@ const (
 	ConditionDraining = "Draining"
 	// ConditionDiskPressure: a disk is nearly so full that RocketMQ refuses messages.
 	ConditionDiskPressure = "DiskPressure"
+	// ConditionRolloutBlocked: no pod can be replaced without its group refusing messages meanwhile. The message says the
+	// choices.
+	ConditionRolloutBlocked = "RolloutBlocked"
+	// ConditionWouldLoseMessages: the disk of an outdated pod dies with it, and no other member has its messages.
+	ConditionWouldLoseMessages = "WouldLoseMessages"
 	// ConditionMetadataAtRisk: a master or a slave lacks topics or consumer groups, or they cannot be saved.
 	ConditionMetadataAtRisk = "MetadataAtRisk"
+	// ConditionNoMaster: a group has no master, and no member that may become one runs. The message names the choices and
+	// what each costs.
+	ConditionNoMaster = "NoMaster"
+	// ConditionVolumeExpansion: volumes have not the size that the spec asks for. The message says what is done about it.
+	ConditionVolumeExpansion = "VolumeExpansion"
+	// ConditionUnsafeDowngrade: the image is older than what wrote the disks, and could not read them. It is not taken.
+	ConditionUnsafeDowngrade = "UnsafeDowngrade"
 	// ConditionRefused: the API server refused an object or a pod; the message is its own, with the remedy.
 	ConditionRefused = "Refused"
+	// ConditionRemainingBroker: a Broker was made of a pool that the cluster's spec no longer has. It goes on as it is.
+	ConditionRemainingBroker = "RemainingBroker"
+	// ConditionStalled: a TopicTransfer cannot finish for now. It goes on trying; the message names what remains.
+	ConditionStalled = "Stalled"
 )
 
 // Reasons of Ready and UpToDate that are no trouble by themselves.
@@ -52,13 +68,10 @@ const (
 	ReasonWaitingForBrokers     = "WaitingForBrokers"
 	ReasonMembersNotReady       = "MembersNotReady"
 	ReasonNoLeader              = "NoLeader"
-	ReasonNoMaster              = "NoMaster"
 	ReasonUnreachable           = "Unreachable"
 	ReasonReplacingPods         = "ReplacingPods"
 	ReasonUpToDate              = "UpToDate"
 	ReasonPaused                = "Paused"
-	// ReasonWouldLoseMessages: the disk of an outdated pod dies with it, and no other member has its messages.
-	ReasonWouldLoseMessages = "WouldLoseMessages"
 	// ReasonCopying: topics and consumer groups are on their way to a new group.
 	ReasonCopying = "Copying"
 	// ReasonSourceUnknown: spec.scalePodName names no broker pod of this resource.
@@ -73,6 +86,47 @@ const (
 	ReasonNotSaved = "NotSaved"
 	// ReasonTooLarge: there are more topics and consumer groups than a ConfigMap holds.
 	ReasonTooLarge = "TooLarge"
+	// ReasonExpanding: volumes are on their way to the size that the spec asks for.
+	ReasonExpanding = "Expanding"
+	// ReasonExpansionRefused: the API server refused to enlarge a volume: its StorageClass does not allow it.
+	ReasonExpansionRefused = "ExpansionRefused"
+	// ReasonExpansionStalled: a volume was to grow minutes ago, and its driver has not done it.
+	ReasonExpansionStalled = "ExpansionStalled"
+	// ReasonCannotShrink: the spec asks for less than the volumes have.
+	ReasonCannotShrink = "CannotShrink"
 	// ReasonSlaveBehind: a slave has not had all topics and consumer groups of its master for a minute.
 	ReasonSlaveBehind = "SlaveBehind"
+	// ReasonCreating: a part of a cluster does not exist yet.
+	ReasonCreating = "Creating"
+	// ReasonUpdating: a part of a cluster has not taken over the newest spec, or waits with its version for those before it.
+	ReasonUpdating = "Updating"
+)
+
+// Reasons of a TopicTransfer's Ready, besides its phases.
+const (
+	// ReasonAmbiguousCluster: several Brokers of the namespace make up a cluster of that name. Name one in sourceRef or
+	// targetRef.
+	ReasonAmbiguousCluster = "AmbiguousCluster"
+	// ReasonMissingCluster: no Broker of the namespace makes up a cluster of that name.
+	ReasonMissingCluster = "MissingCluster"
+	// ReasonSameCluster: source and target are the same.
+	ReasonSameCluster = "SameCluster"
+	// ReasonSystemTopic: RocketMQ itself owns the topic.
+	ReasonSystemTopic = "SystemTopic"
+	// ReasonTopicMissing: no broker of the source has the topic.
+	ReasonTopicMissing = "TopicMissing"
+	// ReasonGroupMissing: spec.groups names a consumer group that no broker of the source has.
+	ReasonGroupMissing = "GroupMissing"
+	// ReasonTargetConflict: the target has a topic of that name that cannot stand in for the source's.
+	ReasonTargetConflict = "TargetConflict"
+	// ReasonNoWritePermission: no broker lets clients write.
+	ReasonNoWritePermission = "NoWritePermission"
+	// ReasonUnconsumed: there are messages that no group consumes.
+	ReasonUnconsumed = "Unconsumed"
+	// ReasonAnotherTransfer: an older TopicTransfer moves the same topic.
+	ReasonAnotherTransfer = "AnotherTransfer"
+	// ReasonHolding: the source is drained, and spec.holdBeforeClean is set.
+	ReasonHolding = "Holding"
+	// ReasonFailed: an operation failed and is tried again.
+	ReasonFailed = "Failed"
 )

@@ -22,7 +22,12 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&NameService{}, &NameServiceList{},
 		&Controller{}, &ControllerList{},
 		&Broker{}, &BrokerList{},
+		&RocketMQCluster{}, &RocketMQClusterList{},
+		&Console{}, &ConsoleList{},
+		&Exporter{}, &ExporterList{},
+		&SchemaRegistry{}, &SchemaRegistryList{},
 		&Proxy{}, &ProxyList{},
+		&TopicTransfer{}, &TopicTransferList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

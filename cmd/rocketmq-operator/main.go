@@ -15,10 +15,10 @@ import (
 	"go.uber.org/zap/zapcore"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -129,12 +129,11 @@ func run(ctx context.Context, o options) error {
 	return mgr.Start(ctx)
 }
 
+// newScheme holds what the operator works with; all of Kubernetes' kinds would cost it memory.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		return nil, err
-	}
-	return scheme, v1alpha1.AddToScheme(scheme)
+	builder := runtime.SchemeBuilder{corev1.AddToScheme, appsv1.AddToScheme, policyv1.AddToScheme, networkingv1.AddToScheme, v1alpha1.AddToScheme}
+	return scheme, builder.AddToScheme(scheme)
 }
 
 // ownObjects keeps foreign pods, ConfigMaps and the rest out of memory.
@@ -145,10 +144,13 @@ func ownObjects(namespaces string) cache.Options {
 		DefaultTransform:  cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:                   ours,
+			&corev1.PersistentVolumeClaim{}: ours,
 			&corev1.Service{}:               ours,
 			&corev1.ConfigMap{}:             ours,
 			&appsv1.StatefulSet{}:           ours,
 			&appsv1.Deployment{}:            ours,
+			&corev1.PersistentVolumeClaim{}: ours,
+			&networkingv1.Ingress{}:         ours,
 			&policyv1.PodDisruptionBudget{}: ours,
 		},
 	}

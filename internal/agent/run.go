@@ -259,7 +259,7 @@ func (c *config) handOver(ctx context.Context, in render.Input, client *admin.Cl
 	err = handover.Master{
 		Admin: client, Addr: c.server(in), Address: render.Address(in),
 		Cluster: now.Broker.ClusterName, Group: group, Mode: now.Broker.Mode,
-		NameServers: now.Broker.NameServers, Controllers: now.Broker.Controllers,
+		NameServers: now.Broker.NameServers, Controllers: now.Broker.Controllers, Stopping: probe.Stopping,
 		Drain: time.Duration(now.Broker.DrainSeconds) * time.Second,
 		Limit: time.Duration(now.Broker.GraceSeconds()-settings.StopSeconds) * time.Second,
 		Log:   func(format string, args ...any) { logf("INFO", format, args...) },

@@ -34,7 +34,19 @@ type GroupState struct {
 	Members int32
 	State   scale.State
 	Since   metav1.Time
+	// Unclean is how far an election is that the user allowed, "" if none is.
+	Unclean Unclean
 }
+
+// Unclean says how far an unclean election is. It is recorded before it is acted on.
+type Unclean string
+
+// The stages. A group whose election is over keeps the record until the user takes the annotation away, so that
+// one annotation is one election.
+const (
+	UncleanAllowed Unclean = "allowed"
+	UncleanOver    Unclean = "over"
+)
 
 // Broker objects that all groups share: headless Service and settings.
 func (c Cluster) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.Object, error) {
@@ -64,7 +76,7 @@ func (c Cluster) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState, deps
 	labels := Labels(b, Broker)
 	labels[LabelGroup] = group
 	selector := Selector(b.Name, Broker, group)
-	sum, err := hash(Image(b.Spec.BrokerImage), b.Spec.HostNetwork, b.Spec.Config, b.Spec.HostPath, b.Spec.Volumes, DrainSeconds(b),
+	sum, err := hash(Image(b.Spec.BrokerImage), b.Spec.HostNetwork, restartConfig(b), b.Spec.HostPath, b.Spec.Volumes, DrainSeconds(b),
 		restartRelevant(&b.Spec.PodSettings), deps.References)
 	if err != nil {
 		return nil, nil, err
@@ -90,12 +102,23 @@ func (c Cluster) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState, deps
 	set.Annotations = map[string]string{
 		AnnotationState: string(state.State), AnnotationStateSince: state.Since.UTC().Format(time.RFC3339),
 	}
+	if state.Unclean != "" {
+		set.Annotations[AnnotationUncleanElection] = string(state.Unclean)
+	}
 	set.Spec.PersistentVolumeClaimRetentionPolicy = retention(b)
 	if state.State.Leaving() {
 		// The StatefulSet is deleted in the end, but it is whenScaled that says what the user wants then.
 		set.Spec.PersistentVolumeClaimRetentionPolicy.WhenDeleted = set.Spec.PersistentVolumeClaimRetentionPolicy.WhenScaled
 	}
 	return disruptionBudget(b, group, labels, selector), set, nil
+}
+
+// Recoverable reports whether all that a StatefulSet's annotations record can also be told from its resource's status,
+// so that it may be made anew.
+func Recoverable(set *appsv1.StatefulSet) bool {
+	state, isGroup := set.Annotations[AnnotationState]
+	_, unclean := set.Annotations[AnnotationUncleanElection]
+	return !unclean && (!isGroup || state == string(scale.Open))
 }
 
 // retention keeps volumes unless the user says otherwise.

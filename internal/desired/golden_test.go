@@ -122,6 +122,18 @@ func objectsOf(t *testing.T, file string) []byte {
 			budget, set, err := c.BrokerGroup(b, g, GroupState{Members: Members(b), State: scale.Open, Since: metav1.Unix(0, 0)}, deps)
 			add(err, budget, set)
 		}
+	case "Console":
+		console := parse[v1alpha1.Console](t, string(text))
+		tool, err := c.Console(console, nameServersOf(&console.Spec.NameServerSettings), nil)
+		add(err, toolObjects(tool)...)
+	case "Exporter":
+		exporter := parse[v1alpha1.Exporter](t, string(text))
+		tool, err := c.Exporter(exporter, nameServersOf(&exporter.Spec.NameServerSettings), nil)
+		add(err, toolObjects(tool)...)
+	case "SchemaRegistry":
+		registry := parse[v1alpha1.SchemaRegistry](t, string(text))
+		tool, err := c.SchemaRegistry(registry, nameServersOf(&registry.Spec.NameServerSettings), nil)
+		add(err, toolObjects(tool)...)
 	case "Proxy":
 		p := parse[v1alpha1.Proxy](t, string(text))
 		shared, deployment, err := c.Proxy(p, backend())
@@ -135,6 +147,25 @@ func objectsOf(t *testing.T, file string) []byte {
 		out.Write(document(t, object))
 	}
 	return out.Bytes()
+}
+
+// nameServersOf are those given by hand, or those of the NameService mq/ns.
+func nameServersOf(s *v1alpha1.NameServerSettings) []string {
+	if given := GivenNameServers(s); len(given) > 0 {
+		return given
+	}
+	return dependencies().NameServers
+}
+
+func toolObjects(tool *Tool) []client.Object {
+	if tool == nil {
+		return nil
+	}
+	objects := append(tool.Objects, tool.Deployment)
+	if tool.Ingress != nil {
+		objects = append(objects, tool.Ingress)
+	}
+	return objects
 }
 
 // document is an object as a user would write it.

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -82,6 +83,17 @@ func TestHash(t *testing.T) {
 			"scalePodName":                         {"b-0-0", false},
 			"metadataGuard":                        {"Disabled", false},
 		}},
+		{"Console", reflect.TypeFor[v1alpha1.ConsoleSpec](), consoleHash, toolChanges(map[string]change{
+			"consoleDeployment": {"{}", true},
+			"ingress":           {"{host: h}", false},
+			"login":             {"{secretRef: {name: s}}", true},
+			"storage":           {"{size: 2Gi}", true},
+		})},
+		{"Exporter", reflect.TypeFor[v1alpha1.ExporterSpec](), exporterHash, toolChanges(nil)},
+		{"SchemaRegistry", reflect.TypeFor[v1alpha1.SchemaRegistrySpec](), registryHash, toolChanges(map[string]change{
+			"storage":       {"{size: 2Gi}", true},
+			"storageConfig": {"{a: b}", true},
+		})},
 		{"Proxy", reflect.TypeFor[v1alpha1.ProxySpec](), proxyHash, map[string]change{
 			"replicas":       {"3", false},
 			"image":          {"apache/rocketmq:5.5.0", true},
@@ -95,7 +107,9 @@ func TestHash(t *testing.T) {
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			for field, c := range podChanges() {
-				kind.changes[field] = c
+				if _, own := kind.changes[field]; !own {
+					kind.changes[field] = c
+				}
 			}
 			before := kind.hash(t, installation(), "{}")
 			for _, field := range jsonFields(kind.spec) {
@@ -124,6 +138,21 @@ func TestHash(t *testing.T) {
 			}
 		})
 	}
+	for _, live := range []struct {
+		from, to string
+		restarts bool
+	}{
+		{"{}", "{config: {fileReservedTime: '48'}}", false},
+		{"{config: {fileReservedTime: '48', a: b}}", "{config: {fileReservedTime: '24', a: b}}", false},
+		{"{config: {fileReservedTime: '48', a: b}}", "{config: {a: b}}", false},
+		{"{config: {fileReservedTime: '48'}}", "{config: {a: b}}", true},
+		// A base file may say something about them too.
+		{"{volumes: [{name: v, emptyDir: {}}]}", "{volumes: [{name: v, emptyDir: {}}], config: {fileReservedTime: '48'}}", true},
+	} {
+		if restarts := brokerHash(t, installation(), live.from) != brokerHash(t, installation(), live.to); restarts != live.restarts {
+			t.Errorf("from %s to %s restarts pods: %t, want %t", live.from, live.to, restarts, live.restarts)
+		}
+	}
 	for _, same := range []string{"{volumeClaimTemplates: []}", "{volumes: []}", "{drainSeconds: 35}", "{brokerImage: 'apache/rocketmq:5.4.0'}"} {
 		if brokerHash(t, installation(), same) != brokerHash(t, installation(), "{}") {
 			t.Errorf("Broker spec %s restarts pods", same)
@@ -149,6 +178,52 @@ func TestHashOfReferences(t *testing.T) {
 	if sum(nil) != sum(References{}) {
 		t.Error("no references are told in two ways")
 	}
+}
+
+// toolChanges are those that all tools have, and some of one kind.
+func toolChanges(more map[string]change) map[string]change {
+	out := map[string]change{
+		"image":          {"other:2", true},
+		"replicas":       {"3", false},
+		"service":        {"{type: NodePort}", false},
+		"config":         {"{a: b}", true},
+		"nameServers":    {"a:9876", true}, // they read it only when they start
+		"nameServiceRef": {"{name: other}", false},
+	}
+	maps.Copy(out, more)
+	return out
+}
+
+func consoleHash(t *testing.T, c Cluster, spec string) string {
+	t.Helper()
+	console := parse[v1alpha1.Console](t, "metadata: {name: x, namespace: mq}\nspec: "+spec)
+	tool, err := c.Console(console, nameServersOf(&console.Spec.NameServerSettings), nil)
+	return toolHash(t, tool, err)
+}
+
+func exporterHash(t *testing.T, c Cluster, spec string) string {
+	t.Helper()
+	e := parse[v1alpha1.Exporter](t, "metadata: {name: x, namespace: mq}\nspec: "+spec)
+	tool, err := c.Exporter(e, nameServersOf(&e.Spec.NameServerSettings), nil)
+	return toolHash(t, tool, err)
+}
+
+func registryHash(t *testing.T, c Cluster, spec string) string {
+	t.Helper()
+	sr := parse[v1alpha1.SchemaRegistry](t, "metadata: {name: x, namespace: mq}\nspec: "+spec)
+	if sr.Spec.Image == "" {
+		sr.Spec.Image = "registry:1"
+	}
+	tool, err := c.SchemaRegistry(sr, nameServersOf(&sr.Spec.NameServerSettings), nil)
+	return toolHash(t, tool, err)
+}
+
+func toolHash(t *testing.T, tool *Tool, err error) string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tool.Deployment.Spec.Template.Annotations[AnnotationHash]
 }
 
 // TestProxyHash: a proxy reads where its brokers are when it starts, and the names of a NameService's members are not a

@@ -39,8 +39,15 @@ const (
 	AnnotationStateSince = "rocketmq.apache.org/group-state-since"
 )
 
+// AnnotationUncleanElection at a Broker names the groups (one, or several with commas) in which a member that lacks
+// acknowledged messages may become master, once. At a group's StatefulSet it says how far that is.
+const AnnotationUncleanElection = "rocketmq.apache.org/allow-unclean-election"
+
 // AnnotationForceScaleIn at a Broker names the group to remove although it holds messages that are not consumed.
 const AnnotationForceScaleIn = "rocketmq.apache.org/force-scale-in"
+
+// AnnotationAllowMessageLoss at a Broker or Controller names the pod that may be replaced although its data is nowhere else.
+const AnnotationAllowMessageLoss = "rocketmq.apache.org/allow-message-loss"
 
 // Component is a kind of server.
 type Component string
@@ -51,6 +58,10 @@ const (
 	Controller Component = "controller"
 	Broker     Component = "broker"
 	Proxy      Component = "proxy"
+
+	Console        Component = "console"
+	Exporter       Component = "exporter"
+	SchemaRegistry Component = "schemaregistry"
 )
 
 // Cluster is what all objects of one installation depend on.

@@ -20,6 +20,7 @@ import (
 // Bounds of the steps, within Master.Limit.
 const (
 	callTimeout     = 3 * time.Second  // of one request
+	inSyncTimeout   = 20 * time.Second // until a living slave is in sync, if none is
 	targetPatience  = 10 * time.Second // with a target that does not answer during the drain
 	tablesTimeout   = 15 * time.Second // until the target knows every topic and group
 	catchUpTimeout  = 10 * time.Second // until the target has every message
@@ -45,6 +46,8 @@ type Master struct {
 	Mode           settings.Mode
 	// NameServers and Controllers as they are now.
 	NameServers, Controllers []string
+	// Stopping says whether the broker that registers that address is being stopped as well: it is no target.
+	Stopping func(ctx context.Context, address string) bool
 	// Drain is how long producers get to leave, 0 for not at all.
 	Drain time.Duration
 	// Limit is how long all of it may take.
@@ -91,7 +94,7 @@ func (r *run) run(ctx context.Context) error {
 	if r.Mode == settings.Static {
 		return r.leave(ctx, func(context.Context) error { return nil })
 	}
-	if err := r.choose(ctx); err != nil {
+	if err := r.awaitTarget(ctx); err != nil {
 		return err
 	}
 	r.step("%s takes over from %s", r.target.addr, r.Address)
@@ -157,25 +160,46 @@ func (r *run) syncState(ctx context.Context) (admin.SyncState, error) {
 	return states[r.Group], err
 }
 
-// choose takes the living member of the SyncStateSet with the most data.
-func (r *run) choose(ctx context.Context) error {
+// awaitTarget chooses who takes over. A slave that restarted a moment ago gets time to be in sync again.
+func (r *run) awaitTarget(ctx context.Context) error {
+	var err error
+	waited := r.await(ctx, inSyncTimeout, slowPoll, func(ctx context.Context) (late string) {
+		late, err = r.choose(ctx)
+		return late
+	})
+	if waited != nil {
+		r.step("%s", waited)
+	}
+	return err
+}
+
+// choose takes the living member of the SyncStateSet with the most data. If there is none, late says which slave is
+// alive and may yet be one.
+func (r *run) choose(ctx context.Context) (late string, err error) {
 	state, err := r.syncState(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	best := int64(-1)
-	for _, replica := range state.InSync {
-		if replica.Addr == r.Address || !replica.Alive {
+	for i, replica := range slices.Concat(state.InSync, state.NotInSync) {
+		if replica.Addr == r.Address || !replica.Alive || r.Stopping(ctx, replica.Addr) {
 			continue
 		}
-		if offset, err := r.maxOffset(ctx, replica.Addr); err == nil && offset > best {
+		if i >= len(state.InSync) {
+			late = replica.Addr + " is not in sync yet"
+			continue
+		}
+		offset, err := r.maxOffset(ctx, replica.Addr)
+		if err != nil {
+			late = fmt.Sprintf("%s does not answer: %s", replica.Addr, err)
+		} else if offset > best {
 			best, r.target = offset, target{replica.ID, replica.Addr}
 		}
 	}
 	if best < 0 {
-		return ErrNoTarget
+		return late, ErrNoTarget
 	}
-	return nil
+	return "", nil
 }
 
 func (r *run) maxOffset(ctx context.Context, broker string) (int64, error) {
@@ -190,7 +214,7 @@ func (r *run) drain(ctx context.Context) error {
 	return r.leave(ctx, func(ctx context.Context) error {
 		_, err := r.maxOffset(ctx, r.target.addr)
 		if err != nil {
-			err = r.choose(ctx)
+			_, err = r.choose(ctx)
 		}
 		if err == nil {
 			answered = time.Now()

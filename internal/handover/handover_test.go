@@ -27,11 +27,14 @@ const (
 
 // cluster is two groups, in memory: a, whose master hands over, and z.
 type cluster struct {
-	mu       sync.Mutex
-	master   string // of group a
-	alone    bool   // there is no group z
-	behind   int64  // bytes that the slave lacks; it catches up by half with every look
-	inSync   bool
+	mu     sync.Mutex
+	master string // of group a
+	alone  bool   // there is no group z
+	behind int64  // bytes that the slave lacks; it catches up by half with every look
+	inSync bool
+	// late is for how long the slave, alive, is not in sync; stopping that it is on its way out itself.
+	late     time.Time
+	stopping bool
 	configs  map[string]map[string]string
 	topics   map[string]map[string]admin.TopicConfig
 	offsets  map[string]map[string]int64 // of t@g, by broker and queue
@@ -85,8 +88,13 @@ func (c *cluster) answer(addr string, request remoting.Request) fakemq.Answer {
 		return fakemq.Answer{Fields: map[string]string{"isLeader": "true"}}
 	case remoting.ControllerGetSyncStateData:
 		state := admin.SyncState{MasterAddr: c.master, InSync: []admin.Replica{{ID: 1, Addr: oldMaster, Alive: true}}}
-		if c.inSync && time.Now().After(c.back) {
-			state.InSync = append(state.InSync, admin.Replica{ID: 2, Addr: slave, Alive: true})
+		replica := admin.Replica{ID: 2, Addr: slave, Alive: true}
+		switch {
+		case !c.inSync || time.Now().Before(c.back):
+		case time.Now().Before(c.late):
+			state.NotInSync = append(state.NotInSync, replica)
+		default:
+			state.InSync = append(state.InSync, replica)
 		}
 		return body(map[string]any{"replicasInfoTable": map[string]admin.SyncState{"a": state}})
 	case remoting.ControllerElectMaster:
@@ -152,7 +160,8 @@ func (c *cluster) handOver(t *testing.T, drain time.Duration) (log []string, err
 	err = Master{
 		Admin: admin.New(rc), Addr: oldMaster, Address: oldMaster, Cluster: "c", Group: "a", Mode: settings.ControllerMode,
 		NameServers: []string{names}, Controllers: []string{quorum}, Drain: drain, Limit: time.Minute,
-		Log: func(format string, args ...any) { log = append(log, fmt.Sprintf(format, args...)) },
+		Stopping: func(_ context.Context, address string) bool { return c.stopping && address == slave },
+		Log:      func(format string, args ...any) { log = append(log, fmt.Sprintf(format, args...)) },
 	}.Run(t.Context())
 	return log, err
 }
@@ -199,6 +208,22 @@ func TestNobodyTakesOver(t *testing.T) {
 	c.master = slave
 	if log, err := c.handOver(t, time.Second); err != nil || len(c.history)+len(log) > 0 {
 		t.Errorf("a slave that stops: %v, did %q, said %q", err, c.history, log)
+	}
+}
+
+// TestTargetLate: a slave that is alive gets time to be in sync, but not one that is stopped as well.
+func TestTargetLate(t *testing.T) {
+	t.Parallel()
+	c := newCluster()
+	c.late = time.Now().Add(1500 * time.Millisecond)
+	if log, err := c.handOver(t, 0); err != nil || c.master != slave || c.behind != 0 {
+		t.Errorf("%v after %q", err, log)
+	}
+	c = newCluster()
+	c.stopping = true
+	began := time.Now()
+	if _, err := c.handOver(t, time.Second); !errors.Is(err, ErrNoTarget) || len(c.history) > 0 || time.Since(began) > time.Second {
+		t.Errorf("%v after %s, did %q", err, time.Since(began), c.history)
 	}
 }
 

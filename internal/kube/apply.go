@@ -17,6 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 )
 
 // FieldOwner is the manager name of everything that the operator writes.
@@ -32,6 +34,8 @@ type ConflictError struct {
 	Legacy bool
 	// Holder is who has it.
 	Holder string
+	// Free: no resource controls it, so that its owner may give it away.
+	Free bool
 }
 
 func (e *ConflictError) Error() string {
@@ -44,6 +48,9 @@ type Applier struct {
 	Client client.Client
 	// Reader reads from the API server.
 	Reader client.Reader
+	// Adopt is the annotation by which a user gives an object that nobody controls to the owner whose name it holds; empty if
+	// nothing is ever taken over.
+	Adopt string
 }
 
 // Apply brings obj to the API server and reports whether it had to write. The owner becomes its controller.
@@ -77,8 +84,12 @@ func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, er
 }
 
 // putBack undoes what somebody else changed. A merge patch replaces lists as a whole: server-side apply would leave the
-// elements that others own, such as a port that was given another number.
+// elements that others own, such as a port that was given another number. The lists of our own kinds are atomic, and what
+// is applied goes again when it is no longer wanted.
 func (a *Applier) putBack(ctx context.Context, desired *unstructured.Unstructured) error {
+	if desired.GroupVersionKind().Group == v1alpha1.GroupVersion.Group {
+		return a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), client.FieldOwner(FieldOwner), client.ForceOwnership)
+	}
 	patch, err := json.Marshal(desired.Object)
 	if err != nil {
 		return err
@@ -116,9 +127,9 @@ func (a *Applier) prepare(owner, obj client.Object) (*unstructured.Unstructured,
 	return u, nil
 }
 
-// hashedPart is what the hash covers. The template of a StatefulSet or a Deployment counts by its own annotation (the
-// hash of what the user can change), because it is carried over from the live object while that is equal; claims cannot
-// change at all.
+// hashedPart is what the hash covers. The template of a StatefulSet or Deployment counts by its own annotation (the hash
+// of what the user can change), because it is carried over from the live object while that is equal; a StatefulSet's
+// claims cannot change at all.
 func hashedPart(u *unstructured.Unstructured) map[string]any {
 	if u.GetKind() != "StatefulSet" && u.GetKind() != "Deployment" {
 		return u.Object
@@ -149,7 +160,7 @@ func (a *Applier) live(ctx context.Context, owner, obj client.Object) (*unstruct
 	if err != nil {
 		return nil, fmt.Errorf("read %T %s: %w", obj, key, err)
 	}
-	if conflict := foreign(owner, obj, object); conflict != nil {
+	if conflict := a.foreign(owner, obj, object); conflict != nil {
 		gvk, err := apiutil.GVKForObject(obj, a.Client.Scheme())
 		if err != nil {
 			return nil, err
@@ -196,7 +207,7 @@ func IsLegacy(obj client.Object) bool {
 }
 
 // foreign says whose a found object is, nil if it is the owner's. An orphan with all our labels is ours.
-func foreign(owner, desired, found client.Object) *ConflictError {
+func (a *Applier) foreign(owner, desired, found client.Object) *ConflictError {
 	conflict := &ConflictError{Name: found.GetName()}
 	if IsLegacy(found) {
 		conflict.Legacy, conflict.Holder = true, "apache/rocketmq-operator"
@@ -209,6 +220,10 @@ func foreign(owner, desired, found client.Object) *ConflictError {
 		conflict.Holder = controller.Kind + " " + controller.Name
 		return conflict
 	}
+	if a.Adopt != "" && found.GetAnnotations()[a.Adopt] == owner.GetName() {
+		return nil
+	}
+	conflict.Free = true
 	for key, value := range desired.GetLabels() {
 		if found.GetLabels()[key] != value {
 			conflict.Holder = "somebody else (it has none of this resource's labels)"

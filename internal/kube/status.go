@@ -82,6 +82,14 @@ func (c *Conditions) Reason(condition string) string {
 	return ""
 }
 
+// Since is when a condition came, as far as passes before this one tell; zero if it was not there.
+func (c *Conditions) Since(condition string) metav1.Time {
+	if found := meta.FindStatusCondition(c.before, condition); found != nil {
+		return found.LastTransitionTime
+	}
+	return metav1.Time{}
+}
+
 // Settle removes the troubles that this pass did not raise, except those in keep, and puts the rest in order.
 func (c *Conditions) Settle(keep ...string) {
 	*c.list = slices.DeleteFunc(*c.list, func(condition metav1.Condition) bool {

@@ -7,8 +7,10 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // BrokerTargets are the servers to ask about a Broker resource, as host:port that the operator can dial.
@@ -17,7 +19,7 @@ type BrokerTargets struct {
 	Controllers []string
 	// Groups are the brokerNames.
 	Groups []string
-	// Masters are the STATIC masters to ask for their slaves, by brokerName.
+	// Masters are those to ask for their slaves, by brokerName.
 	Masters map[string]string
 	// Brokers are those to ask for their properties.
 	Brokers []string
@@ -39,9 +41,11 @@ type Brokers struct {
 	Leader string
 	// SyncStates are the leader's records of the groups. A group that it does not know is missing.
 	SyncStates map[string]admin.SyncState
-	// InSyncHosts are the hosts of the slaves that a STATIC master says are in sync, by brokerName.
-	InSyncHosts map[string][]string
-	// Properties are those that the operator sets at run time, of the brokers that answered, by target.
+	// InSyncHosts are the hosts of the slaves that the master says are in sync, CaughtUp of those that lack next to nothing
+	// of its messages, by brokerName.
+	InSyncHosts, CaughtUp map[string][]string
+	// Properties are those that the operator may set at run time, of the brokers that answered, by target. One that a
+	// broker does not know is missing.
 	Properties map[string]map[string]string
 	// Disks says how full the disks are that near RocketMQ's limits, in steps of 5 %, by target.
 	Disks map[string]int
@@ -52,12 +56,56 @@ type Brokers struct {
 
 	// tables are what this and earlier looks showed of the guarded groups.
 	tables map[string]tableHistory
+	// misses counts for how many looks in a row a server has not answered.
+	misses map[string]int
+}
+
+const (
+	// shortPatience is for a server that did not answer the last look, so that a dead one does not hold up what the
+	// others say. Every fullPatience-th time it gets as long as everybody.
+	shortPatience = time.Second
+	fullPatience  = 4
+)
+
+// patience with a server, by how it answered before.
+func (b *Brokers) patience(ctx context.Context, server string) (context.Context, context.CancelFunc) {
+	if b == nil || b.misses[server]%fullPatience == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, shortPatience)
+}
+
+// missed counts that a server did not answer.
+func (b *Brokers) missed(server string, last *Brokers) {
+	b.misses[server] = 1
+	if last != nil {
+		b.misses[server] += last.misses[server]
+	}
+}
+
+// GlanceBrokers asks the controllers' leader whether a group has had an election, or a member died or came, since the
+// last look. A leader that does not answer makes a look due, which finds the next one.
+func GlanceBrokers(c *admin.Client, groups []string) Glance[*Brokers] {
+	return func(ctx context.Context, last *Brokers) bool {
+		if last == nil || last.Leader == "" {
+			return false
+		}
+		states, err := c.SyncStateData(ctx, last.Leader, groups...)
+		return err != nil || !reflect.DeepEqual(states, last.SyncStates)
+	}
 }
 
 // runtimeProperties are what the operator sets while a broker runs.
 func runtimeProperties() []string {
-	return []string{"namesrvAddr", "controllerAddr", "brokerPermission", "startAcceptSendRequestTimeStamp"}
+	keys := []string{"namesrvAddr", "controllerAddr", "brokerPermission", "startAcceptSendRequestTimeStamp"}
+	for _, live := range settings.LiveKeys() {
+		keys = append(keys, live.Key)
+	}
+	return keys
 }
+
+// lagBound is how many bytes of its master's messages a slave may lack and still take over within a second or two.
+const lagBound = 16 << 20
 
 // diskPressure is from when on a disk is told of: below RocketMQ's first limit, BrokerConfig.diskMaxUsedSpaceRatio (75 %),
 // at which it deletes old files; from 90 % on it refuses messages (DefaultMessageStore.CleanCommitLogService).
@@ -67,7 +115,7 @@ const diskPressure = 70
 func SameBrokers(a, b *Brokers) bool {
 	keys := func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 	return a != nil && b != nil && reflect.DeepEqual(a.Registered, b.Registered) && slices.Equal(keys(a.Unreachable), keys(b.Unreachable)) &&
-		a.Leader == b.Leader && reflect.DeepEqual(a.SyncStates, b.SyncStates) && reflect.DeepEqual(a.InSyncHosts, b.InSyncHosts) &&
+		a.Leader == b.Leader && reflect.DeepEqual(a.SyncStates, b.SyncStates) && reflect.DeepEqual(a.InSyncHosts, b.InSyncHosts) && reflect.DeepEqual(a.CaughtUp, b.CaughtUp) &&
 		reflect.DeepEqual(a.Properties, b.Properties) && reflect.DeepEqual(a.Disks, b.Disks) && reflect.DeepEqual(a.Backlogs, b.Backlogs) &&
 		reflect.DeepEqual(a.Tables, b.Tables)
 }
@@ -77,18 +125,21 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 	return func(ctx context.Context, last *Brokers) *Brokers {
 		out := &Brokers{
 			Registered: map[string]map[string]map[int64]string{}, Unreachable: map[string]string{},
-			InSyncHosts: map[string][]string{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
-			Backlogs: map[string]Backlog{},
+			InSyncHosts: map[string][]string{}, CaughtUp: map[string][]string{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
+			Backlogs: map[string]Backlog{}, misses: map[string]int{},
 		}
 		var mu sync.Mutex
 		var wg sync.WaitGroup
 		for _, server := range targets.NameServers {
 			wg.Go(func() {
+				ctx, cancel := last.patience(ctx, server)
+				defer cancel()
 				info, err := c.ClusterInfo(ctx, server)
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {
 					out.Unreachable[server] = err.Error()
+					out.missed(server, last)
 					return
 				}
 				groups := map[string]map[int64]string{}
@@ -106,27 +157,42 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 				if err != nil {
 					return // it is not registered then, which shows
 				}
-				hosts := []string{}
+				inSync, caughtUp := []string{}, []string{}
 				for _, slave := range status.Slaves {
-					if host, _, err := net.SplitHostPort(slave.Addr); err == nil && slave.InSync {
-						hosts = append(hosts, host)
+					host, _, err := net.SplitHostPort(slave.Addr)
+					if err != nil {
+						continue // an address that is none is nobody's
+					}
+					if slave.InSync {
+						inSync = append(inSync, host)
+					}
+					if slave.Diff < lagBound {
+						caughtUp = append(caughtUp, host)
 					}
 				}
-				slices.Sort(hosts)
+				slices.Sort(inSync)
+				slices.Sort(caughtUp)
 				mu.Lock()
 				defer mu.Unlock()
-				out.InSyncHosts[group] = hosts
+				out.InSyncHosts[group], out.CaughtUp[group] = inSync, caughtUp
 			})
 		}
 		for _, broker := range targets.Brokers {
 			wg.Go(func() {
+				ctx, cancel := last.patience(ctx, broker)
+				defer cancel()
 				config, err := c.BrokerConfig(ctx, broker)
 				if err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					out.missed(broker, last)
 					return // it is told when it answers
 				}
 				properties := map[string]string{}
 				for _, key := range runtimeProperties() {
-					properties[key] = config[key]
+					if value, known := config[key]; known {
+						properties[key] = value
+					}
 				}
 				info, err := c.BrokerRuntimeInfo(ctx, broker)
 				mu.Lock()
@@ -156,7 +222,7 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 			if last != nil {
 				before = last.tables
 			}
-			followed, after := followTables(ctx, c, targets.Guarded, before)
+			followed, after := followTables(ctx, c, targets.Guarded, before, last.patience)
 			mu.Lock()
 			defer mu.Unlock()
 			out.Tables, out.tables = followed, after

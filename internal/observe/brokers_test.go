@@ -108,8 +108,8 @@ func TestProbeBrokers(t *testing.T) {
 			remoting.GetAllTopicConfig:             {Body: `{"topicConfigTable":{"t":{"topicName":"t"}},"dataVersion":{"stateVersion":0,"timestamp":17,"counter":3}}`},
 			remoting.GetAllSubscriptionGroupConfig: {Body: `{"subscriptionGroupTable":{},"dataVersion":{"stateVersion":0,"timestamp":18,"counter":4}}`},
 		},
-		"master:1": {remoting.GetBrokerHAStatus: {Body: `{"master":true,"haConnectionInfo":[{"addr":"10.0.0.3:4444","inSync":true},
-			{"addr":"10.0.0.2:4444","inSync":true},{"addr":"10.0.0.4:4444","inSync":false}]}`}},
+		"master:1": {remoting.GetBrokerHAStatus: {Body: `{"master":true,"haConnectionInfo":[{"addr":"10.0.0.3:4444","inSync":true,"diff":20000000},
+			{"addr":"10.0.0.2:4444","inSync":true,"diff":1000},{"addr":"10.0.0.4:4444","inSync":false}]}`}},
 	}
 	registered := map[string]map[string]map[int64]string{"ns0:1": {"b-0": {0: "m:10911", 2: "s:10911"}}, "ns1:1": {}}
 	states := map[string]admin.SyncState{"b-0": {MasterID: 1, MasterAddr: "m:10911", InSync: []admin.Replica{{ID: 1, Addr: "m:10911", Alive: true}}}}
@@ -125,7 +125,8 @@ func TestProbeBrokers(t *testing.T) {
 		},
 		{
 			"static", BrokerTargets{NameServers: []string{"ns0:1", "ns1:1"}, Groups: []string{"b-0"}, Masters: map[string]string{"b-0": "master:1", "b-1": "gone:1"}},
-			Brokers{Registered: registered, InSyncHosts: map[string][]string{"b-0": {"10.0.0.2", "10.0.0.3"}}}, nil,
+			Brokers{Registered: registered, InSyncHosts: map[string][]string{"b-0": {"10.0.0.2", "10.0.0.3"}},
+				CaughtUp: map[string][]string{"b-0": {"10.0.0.2", "10.0.0.4"}}}, nil,
 		},
 		{
 			"dead servers", BrokerTargets{NameServers: []string{"ns0:1", "gone:1", "silent:1", unroutable}, Controllers: []string{"gone:1", unroutable, "c1:1"},
@@ -192,6 +193,7 @@ func TestSameBrokers(t *testing.T) {
 		"a lag":                 {func(b *Brokers) { b.Backlogs = map[string]Backlog{"b-0": {Lags: map[string]int64{"g": 1}}} }, false},
 		"a changed topic":       {func(b *Brokers) { b.Tables = map[string]Followed{"b-0": {Version: "2"}} }, false},
 		"the history of topics": {func(b *Brokers) { b.tables = map[string]tableHistory{"b-0": {total: 2}} }, true},
+		"a slave's lag":         {func(b *Brokers) { b.CaughtUp = map[string][]string{"b-0": {"h"}} }, false},
 		"a slave in sync":       {func(b *Brokers) { b.InSyncHosts["b-0"] = nil }, false},
 	} {
 		b := base()
@@ -202,5 +204,49 @@ func TestSameBrokers(t *testing.T) {
 	}
 	if SameBrokers(nil, base()) || SameBrokers(base(), nil) {
 		t.Error("no answer is not an answer")
+	}
+}
+
+func TestGlanceBrokers(t *testing.T) {
+	all := servers{"c1:1": controller("true"), "c2:1": {}, "silent:1": nil}
+	seen := ProbeBrokers(all.client(t), BrokerTargets{Controllers: []string{"c1:1"}, Groups: []string{"b-0"}})(t.Context(), nil)
+	before := *seen
+	before.SyncStates = map[string]admin.SyncState{"b-0": {MasterID: 2, MasterAddr: "s:10911"}}
+	lost := *seen
+	lost.Leader = "gone:1"
+	for name, test := range map[string]struct {
+		last *Brokers
+		want bool
+	}{
+		"nothing new":           {seen, false},
+		"another master":        {&before, true},
+		"the leader is gone":    {&lost, true},
+		"no controllers":        {&Brokers{}, false},
+		"nothing was seen ever": {nil, false},
+	} {
+		if got := GlanceBrokers(all.client(t), []string{"b-0"})(t.Context(), test.last); got != test.want {
+			t.Errorf("%s: a look is due: %t", name, got)
+		}
+	}
+}
+
+// TestPatience: a server that is dead holds up the first look for as long as it may, and the next ones for a second each.
+func TestPatience(t *testing.T) {
+	c := servers{"ns0:1": nameServer(clusterInfo), "silent:1": nil}.client(t)
+	targets := BrokerTargets{NameServers: []string{"ns0:1", "silent:1"}, Brokers: []string{"silent:1"}, Groups: []string{"b-0"},
+		Guarded: map[string]Guarded{"b-0": {Master: "silent:1"}}}
+	var seen *Brokers
+	for look := range fullPatience + 1 {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*shortPatience/2)
+		began := time.Now()
+		seen = ProbeBrokers(c, targets)(ctx, seen)
+		cancel()
+		full := look%fullPatience == 0
+		if took := time.Since(began); (took > shortPatience*5/4) != full {
+			t.Errorf("look %d took %s", look, took)
+		}
+		if len(seen.Registered) != 1 || len(seen.Unreachable) != 1 {
+			t.Errorf("look %d: %+v", look, seen)
+		}
 	}
 }

@@ -17,12 +17,19 @@ import (
 const (
 	// eagerInterval is how often a resource that is on its way somewhere is looked at.
 	eagerInterval = time.Second
+	// glanceInterval is how often a glance is taken between the looks at a converged resource.
+	glanceInterval = 2 * time.Second
+	// glanceTimeout bounds one glance.
+	glanceTimeout = time.Second
 	// probeTimeout bounds one look at one cluster, however many of its servers are dead.
 	probeTimeout = 5 * time.Second
 )
 
 // Probe looks at one cluster; last is its answer before, the zero value at first. It must end when its context does.
 type Probe[T any] func(ctx context.Context, last T) T
+
+// Glance is one cheap question that reports whether a look is due before its time.
+type Glance[T any] func(ctx context.Context, last T) bool
 
 // Poller looks at many clusters, each in a goroutine of its own, so that a dead one delays no other.
 type Poller[T any] struct {
@@ -41,11 +48,12 @@ type watch[T any] struct {
 	// nudge ends the pause before the next look.
 	nudge chan struct{}
 
-	mu    sync.Mutex
-	probe Probe[T]
-	eager bool
-	last  T
-	seen  time.Time
+	mu     sync.Mutex
+	probe  Probe[T]
+	glance Glance[T] // nil for none
+	eager  bool
+	last   T
+	seen   time.Time
 }
 
 // NewPoller polls until ctx ends, each cluster every interval. equal decides whether an answer is news.
@@ -61,19 +69,24 @@ func (p *Poller[T]) Events() chan event.GenericEvent { return p.events }
 
 // Watch looks at a cluster from now on, with the given probe: every second if eager, else every interval.
 func (p *Poller[T]) Watch(key types.NamespacedName, probe Probe[T], eager bool) {
+	p.WatchClosely(key, probe, nil, eager)
+}
+
+// WatchClosely is Watch with glances between the looks, for what must be noticed within seconds.
+func (p *Poller[T]) WatchClosely(key types.NamespacedName, probe Probe[T], glance Glance[T], eager bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w, known := p.watched[key]
 	if !known {
 		ctx, cancel := context.WithCancel(p.ctx)
-		w = &watch[T]{cancel: cancel, nudge: make(chan struct{}, 1), probe: probe, eager: eager}
+		w = &watch[T]{cancel: cancel, nudge: make(chan struct{}, 1), probe: probe, glance: glance, eager: eager}
 		p.watched[key] = w
 		go p.run(ctx, key, w)
 		return
 	}
 	w.mu.Lock()
 	sooner := eager && !w.eager
-	w.probe, w.eager = probe, eager
+	w.probe, w.glance, w.eager = probe, glance, eager
 	w.mu.Unlock()
 	if sooner {
 		select {
@@ -136,14 +149,39 @@ func (p *Poller[T]) run(ctx context.Context, key types.NamespacedName, w *watch[
 				return
 			}
 		}
-		timer := time.NewTimer(pause)
+		if !w.rest(ctx, pause) {
+			return
+		}
+	}
+}
+
+// rest until the next look is due: after the pause, a nudge or a glance. It is false when polling ends.
+func (w *watch[T]) rest(ctx context.Context, pause time.Duration) bool {
+	for end := time.Now().Add(pause); ; {
+		timer := time.NewTimer(min(time.Until(end), glanceInterval))
 		select {
 		case <-timer.C:
 		case <-w.nudge:
 			timer.Stop()
+			return true
 		case <-ctx.Done():
 			timer.Stop()
-			return
+			return false
+		}
+		w.mu.Lock()
+		glance, last := w.glance, w.last
+		w.mu.Unlock()
+		if !time.Now().Before(end) {
+			return true
+		}
+		if glance == nil {
+			continue
+		}
+		glanceCtx, cancel := context.WithTimeout(ctx, glanceTimeout)
+		due := glance(glanceCtx, last)
+		cancel()
+		if due {
+			return ctx.Err() == nil
 		}
 	}
 }

@@ -207,3 +207,35 @@ func TestEnd(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// TestGlance: between the looks at leisure a glance is taken every two seconds, and one that shows something brings the
+// next look forward. A glance that hangs is cut off.
+func TestGlance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPoller(t.Context(), interval, same)
+		var server answering
+		var glances atomic.Int64
+		p.WatchClosely(key("a"), server.probe, func(ctx context.Context, last int64) bool {
+			glances.Add(1)
+			return server.answer.Load() != last
+		}, false)
+		time.Sleep(100 * interval)
+		if n, looks := glances.Load(), server.asked.Load(); n < 350 || n > 500 || looks < 90 || looks > 112 {
+			t.Errorf("%d glances and %d looks in 100 intervals", n, looks)
+		}
+		synctest.Wait()
+		news(p)
+		server.answer.Store(1)
+		time.Sleep(glanceInterval)
+		synctest.Wait()
+		if got := news(p); !slices.Equal(got, []string{"mq/a"}) {
+			t.Errorf("after a glance that showed something: %v", got)
+		}
+		p.WatchClosely(key("a"), server.probe, func(ctx context.Context, _ int64) bool { <-ctx.Done(); return false }, false)
+		server.asked.Store(0)
+		time.Sleep(10 * interval)
+		if n := server.asked.Load(); n < 7 || n > 12 {
+			t.Errorf("%d looks in 10 intervals while glances hang", n)
+		}
+	})
+}

@@ -36,6 +36,8 @@ type Followed struct {
 	Quiet, Shrunk bool
 	// Behind are the slaves that have had fewer entries than the master at every look for a minute.
 	Behind []string
+	// Whole are the slaves that had as many entries as the master at this look, Lacking those that had fewer.
+	Whole, Lacking []string
 }
 
 // tableHistory is what earlier looks at a group's tables showed.
@@ -89,8 +91,10 @@ func follow(g Guarded, states map[string]tableState, before tableHistory, now ti
 			lacks := state.topics.Total < master.topics.Total || state.groups.Total < master.groups.Total
 			if lacks {
 				slave.looks = 0
+				out.Lacking = append(out.Lacking, addr)
 			} else {
 				slave.looks, slave.whole = slave.looks+1, now
+				out.Whole = append(out.Whole, addr)
 			}
 			if lacks && now.Sub(slave.whole) >= behindTime {
 				slave.behind = true
@@ -108,13 +112,16 @@ func follow(g Guarded, states map[string]tableState, before tableHistory, now ti
 
 // followTables looks at the tables of all guarded groups. A group whose master does not answer is missing in what is
 // followed, and keeps its history.
-func followTables(ctx context.Context, c *admin.Client, guarded map[string]Guarded, before map[string]tableHistory) (map[string]Followed, map[string]tableHistory) {
+func followTables(ctx context.Context, c *admin.Client, guarded map[string]Guarded, before map[string]tableHistory,
+	patience func(context.Context, string) (context.Context, context.CancelFunc)) (map[string]Followed, map[string]tableHistory) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	states := map[string]tableState{}
 	for _, g := range guarded {
 		for _, broker := range append(slices.Clone(g.Slaves), g.Master) {
 			wg.Go(func() {
+				ctx, cancel := patience(ctx, broker)
+				defer cancel()
 				state, err := readTableState(ctx, c, broker)
 				if err != nil {
 					return // it is looked at again

@@ -50,6 +50,7 @@ func TestQuiet(t *testing.T) {
 func TestBehind(t *testing.T) {
 	var history tableHistory
 	now := time.Unix(0, 0)
+	var wholes []string
 	look := func(slave *tableState) string {
 		now = now.Add(10 * time.Second)
 		states := map[string]tableState{"m": state(50, 5)}
@@ -58,6 +59,7 @@ func TestBehind(t *testing.T) {
 		}
 		var got Followed
 		got, history = follow(Guarded{Term: "x", Master: "m", Slaves: []string{"s"}}, states, history, now)
+		wholes = append(wholes, fmt.Sprint(got.Whole, got.Lacking))
 		return fmt.Sprint(got.Behind)
 	}
 	whole, more, fewTopics, fewGroups := state(50, 5), state(60, 5), state(49, 5), state(50, 4)
@@ -76,5 +78,15 @@ func TestBehind(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("behind (-want +got):\n%s", diff)
+	}
+	// What counts for a handover is the look itself.
+	const all, some, none = "[s] []", "[] [s]", "[] []"
+	want = []string{
+		some, some, some, all,
+		some, some, some, some, none, some,
+		all, all, some, all, all, all,
+	}
+	if diff := cmp.Diff(want, wholes); diff != "" {
+		t.Errorf("whole (-want +got):\n%s", diff)
 	}
 }

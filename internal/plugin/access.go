@@ -66,7 +66,7 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Access, error) {
 // kinds are those that are read. To ask the API server for them would take further requests, which heed no context.
 func kinds() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
-	for _, kind := range []string{"Broker", "NameService", "Controller"} {
+	for _, kind := range []string{"RocketMQCluster", "NameService", "Controller", "Broker", "Proxy", "Console", "Exporter", "SchemaRegistry"} {
 		mapper.Add(v1alpha1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
 	}
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Pod"), meta.RESTScopeNamespace)

@@ -87,6 +87,19 @@ func (o *options) completeProperty(suffix string) cobra.CompletionFunc {
 	}
 }
 
+func clusterAndBrokerNames(ctx context.Context, a *Access) ([]string, error) {
+	var list v1alpha1.RocketMQClusterList
+	if err := a.list(ctx, a.Namespace, &list); err != nil {
+		return nil, err
+	}
+	found, err := brokerNames(ctx, a)
+	for i := range list.Items {
+		found = append(found, list.Items[i].Name)
+	}
+	slices.Sort(found)
+	return slices.Compact(found), err
+}
+
 func brokerNames(ctx context.Context, a *Access) ([]string, error) {
 	var brokers v1alpha1.BrokerList
 	if err := a.list(ctx, a.Namespace, &brokers); err != nil {

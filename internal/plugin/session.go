@@ -134,7 +134,11 @@ func (a *Access) noBroker(ctx context.Context, name string) error {
 	return fmt.Errorf("no Broker %s in namespace %s, which has: %s", name, a.Namespace, strings.Join(names, ", "))
 }
 
-// clusterInfo asks all name servers of a Broker, and takes the first answer.
+// hedge is how long a name server may take before the next one is asked as well: each connection through the API server
+// costs a TLS handshake.
+const hedge = time.Second
+
+// clusterInfo asks the name servers of a Broker, one after the other, and takes the first answer.
 func (s *session) clusterInfo(ctx context.Context, broker *v1alpha1.Broker) (*admin.ClusterInfo, error) {
 	addresses := broker.Status.NameServers
 	if len(addresses) == 0 {
@@ -147,19 +151,27 @@ func (s *session) clusterInfo(ctx context.Context, broker *v1alpha1.Broker) (*ad
 		err  error
 	}
 	answers := make(chan answer, len(addresses))
-	for _, addr := range addresses {
-		go func() {
-			info, err := s.admin.ClusterInfo(ctx, addr)
-			answers <- answer{info, err}
-		}()
-	}
+	asked, timer := 0, time.NewTimer(0)
+	defer timer.Stop()
 	var errs []error
-	for range addresses {
-		a := <-answers
-		if a.err == nil {
-			return a.info, nil
+	for len(errs) < len(addresses) {
+		select {
+		case <-timer.C:
+		case a := <-answers:
+			if a.err == nil {
+				return a.info, nil
+			}
+			errs = append(errs, a.err)
 		}
-		errs = append(errs, a.err)
+		if asked < len(addresses) {
+			addr := addresses[asked]
+			asked++
+			timer.Reset(hedge)
+			go func() {
+				info, err := s.admin.ClusterInfo(ctx, addr)
+				answers <- answer{info, err}
+			}()
+		}
 	}
 	return nil, fmt.Errorf("no name server answers: see kubectl rocketmq status %s\n%w", broker.Name, errors.Join(errs...))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -19,11 +20,12 @@ import (
 func (o *options) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [NAME]",
-		Short: "Show Brokers with their groups, name servers and controllers, and what is not as it should be",
-		Long: "Show Brokers with their groups, name servers and controllers, and what is not as it should be.\n" +
+		Short: "Show RocketMQClusters and Brokers with all that belongs to them, and what is not as it should be",
+		Long: "Show RocketMQClusters and Brokers with their groups, name servers, controllers, proxies and tools, and what is not\n" +
+			"as it should be. NAME is a RocketMQCluster or a Broker.\n" +
 			"It is what the operator has written into the resources' status: no RocketMQ server is asked.",
 		Args:              arguments(0, 1, ""),
-		ValidArgsFunction: o.completeArg(brokerNames),
+		ValidArgsFunction: o.completeArg(clusterAndBrokerNames),
 		RunE:              o.run(o.status),
 	}
 	cmd.Flags().BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "show those of all namespaces")
@@ -31,9 +33,12 @@ func (o *options) statusCommand() *cobra.Command {
 }
 
 type statusReport struct {
-	At      time.Time      `json:"at"`
+	At time.Time `json:"at"`
+	// Clusters are RocketMQClusters with all that they are made of.
+	Clusters []clusterStatus `json:"clusters,omitempty"`
+	// Brokers are those that no RocketMQCluster made.
 	Brokers []brokerStatus `json:"brokers"`
-	// Others are NameServices and Controllers that none of these Brokers uses.
+	// Others are all other resources that none of these uses.
 	Others []resourceStatus `json:"others,omitempty"`
 }
 
@@ -48,6 +53,8 @@ type resourceStatus struct {
 	Members string `json:"members,omitempty"`
 	// Leader is a Controller's.
 	Leader string `json:"leader,omitempty"`
+	// Address is where clients reach a Proxy or a tool.
+	Address string `json:"address,omitempty"`
 	// Problems are what is not as it should be.
 	Problems []problem `json:"problems,omitempty"`
 }
@@ -97,28 +104,29 @@ func (o *options) status(ctx context.Context, a *Access, args []string) (report,
 			return nil, fmt.Errorf("a name has one namespace: use -n instead of -A")
 		}
 	}
-	var brokers v1alpha1.BrokerList
-	var nameServices v1alpha1.NameServiceList
-	var controllers v1alpha1.ControllerList
-	for _, list := range []client.ObjectList{&brokers, &nameServices, &controllers} {
-		if err := a.list(ctx, namespace, list); err != nil {
-			return nil, err
-		}
+	var all resources
+	if err := all.read(ctx, a, namespace); err != nil {
+		return nil, err
 	}
 	if len(args) == 1 {
-		broker, err := a.chooseBroker(ctx, args[0])
+		return a.oneStatus(ctx, &all, args[0])
+	}
+	r := &statusReport{At: time.Now().UTC(), Brokers: []brokerStatus{}}
+	owned := map[types.UID]bool{}
+	for i := range all.clusters.Items {
+		c, err := all.clusterStatus(ctx, a, &all.clusters.Items[i])
 		if err != nil {
 			return nil, err
 		}
-		brokers.Items = []v1alpha1.Broker{*broker}
+		owned[all.clusters.Items[i].UID] = true
+		r.Clusters = append(r.Clusters, c)
 	}
-	if len(brokers.Items)+len(nameServices.Items)+len(controllers.Items) == 0 {
-		return nil, a.noBroker(ctx, "")
-	}
-	r := &statusReport{At: time.Now().UTC(), Brokers: []brokerStatus{}}
 	used := map[string]bool{}
-	for i := range brokers.Items {
-		b, err := a.brokerStatus(ctx, &brokers.Items[i])
+	for i := range all.brokers.Items {
+		if owner := metav1.GetControllerOf(&all.brokers.Items[i]); owner != nil && owned[owner.UID] {
+			continue
+		}
+		b, err := a.brokerStatus(ctx, &all.brokers.Items[i])
 		if err != nil {
 			return nil, err
 		}
@@ -129,17 +137,40 @@ func (o *options) status(ctx context.Context, a *Access, args []string) (report,
 		}
 		r.Brokers = append(r.Brokers, b)
 	}
-	if len(args) == 1 {
+	for _, p := range all.parts() {
+		if !used[p.String()] && (p.owner == nil || !owned[p.owner.UID]) {
+			r.Others = append(r.Others, p.resourceStatus)
+		}
+	}
+	if len(r.Clusters)+len(r.Brokers)+len(r.Others) == 0 {
+		return nil, a.noBroker(ctx, "")
+	}
+	return r, nil
+}
+
+// oneStatus is that of the RocketMQCluster of a name, or of the Broker.
+func (a *Access) oneStatus(ctx context.Context, all *resources, name string) (report, error) {
+	r := &statusReport{At: time.Now().UTC(), Brokers: []brokerStatus{}}
+	for i := range all.clusters.Items {
+		if all.clusters.Items[i].Name != name {
+			continue
+		}
+		c, err := all.clusterStatus(ctx, a, &all.clusters.Items[i])
+		if err != nil {
+			return nil, err
+		}
+		r.Clusters = append(r.Clusters, c)
 		return r, nil
 	}
-	var others []resourceStatus
-	for i := range nameServices.Items {
-		others = append(others, nameServiceStatus(&nameServices.Items[i]))
+	broker, err := a.chooseBroker(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	for i := range controllers.Items {
-		others = append(others, controllerStatus(&controllers.Items[i]))
+	b, err := a.brokerStatus(ctx, broker)
+	if err != nil {
+		return nil, err
 	}
-	r.Others = slices.DeleteFunc(others, func(of resourceStatus) bool { return used[of.String()] })
+	r.Brokers = append(r.Brokers, b)
 	return r, nil
 }
 
@@ -258,6 +289,10 @@ func (r resourceStatus) String() string {
 func (r *statusReport) text() string {
 	t := newTable("NAME", "STATE", "MEMBERS", "ROLE", "ID", "IN SYNC", "DETAILS")
 	var all []resourceStatus
+	for _, c := range r.Clusters {
+		c.node().print(t, "", "")
+		all = append(all, c.all()...)
+	}
 	for _, b := range r.Brokers {
 		b.node().print(t, "", "")
 		all = append(all, b.resourceStatus)
@@ -294,7 +329,7 @@ func (n node) print(t *table, branch, indent string) {
 }
 
 func (r resourceStatus) node() node {
-	details := ""
+	details := r.Address
 	if r.Leader != "" {
 		details = "leader " + r.Leader
 	}

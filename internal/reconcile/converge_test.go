@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -20,6 +21,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 )
 
 const (
@@ -48,7 +50,12 @@ func TestZeroWrites(t *testing.T) {
 			if strings.Contains(input, "proxy-") {
 				w.create(nameService + static)
 			}
-			if strings.Contains(input, "predecessor") { // its name servers are not ours: nobody answers there
+			for _, component := range []string{"console-", "exporter-", "schemaregistry-"} {
+				if strings.Contains(input, component) {
+					w.create(nameService)
+				}
+			}
+			if strings.Contains(input, "broker-predecessor") { // its name servers are not ours: nobody answers there
 				edit(w, "broker", func(b *v1alpha1.Broker) { b.Spec.NameServers = "" })
 			}
 			o := w.start(-1)
@@ -106,6 +113,21 @@ func TestCrashPoints(t *testing.T) {
 				b.Spec.ReplicaPerGroup, b.Spec.PodAnnotations = new(int32(2)), map[string]string{"a": "b"}
 			})
 		}},
+		{name: "create Console", before: nameService, act: func(w *world) { w.create(console) }},
+		{name: "create Exporter", before: nameService, act: func(w *world) { w.create(exporter) }},
+		{name: "create SchemaRegistry", before: nameService, act: func(w *world) { w.create(registry) }},
+		{name: "change Console", before: nameService + console, act: func(w *world) {
+			edit(w, "con", func(c *v1alpha1.Console) {
+				c.Spec.Ingress, c.Spec.Service.Annotations, c.Spec.Image = nil, map[string]string{"a": "b"}, "dashboard:2"
+			})
+			edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Size = new(int32(3)) })
+		}},
+		{name: "create RocketMQCluster", act: func(w *world) { w.create(wholeCluster) }},
+		{name: "change RocketMQCluster", before: wholeCluster, act: func(w *world) {
+			edit(w, "c", func(c *v1alpha1.RocketMQCluster) {
+				c.Spec.Version, c.Spec.Console, c.Spec.Config = "5.5.0", nil, map[string]v1alpha1.ConfigValue{"a": "b"}
+			})
+		}},
 		{name: "scale out Broker", before: nameService + static, act: func(w *world) {
 			w.mq.inGroup("b-0", func(t *tables) {
 				t.topics["t"], t.groups["g"] = admin.TopicConfig{Name: "t", ReadQueues: 2, WriteQueues: 2, Perm: 6}, admin.NewSubscriptionGroup("g")
@@ -127,7 +149,7 @@ func TestCrashPoints(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			undisturbed, total := test.run(t, -1)
-			if total < 5 {
+			if total < 4 {
 				t.Fatalf("only %d writes", total)
 			}
 			for k := 1; k < total; k++ {
@@ -188,9 +210,18 @@ func (c crash) run(t *testing.T, k int) (objects map[string]any, writes int) {
 func (w *world) snapshot() map[string]any {
 	w.Helper()
 	out := map[string]any{}
+	// The name servers' addresses, which hold the namespace, are part of a tool's hash.
+	var deployments appsv1.DeploymentList
+	w.must(w.List(w.Context(), &deployments, client.InNamespace(w.namespace)))
+	varying := []string{w.namespace, "NAMESPACE"}
+	for i := range deployments.Items {
+		varying = append(varying, workload.DeploymentHash(&deployments.Items[i]), "HASH")
+	}
+	same := strings.NewReplacer(varying...)
 	for _, list := range []client.ObjectList{
 		&v1alpha1.NameServiceList{}, &v1alpha1.ControllerList{}, &v1alpha1.BrokerList{}, &appsv1.StatefulSetList{},
-		&v1alpha1.ProxyList{}, &appsv1.DeploymentList{},
+		&v1alpha1.ProxyList{}, &v1alpha1.ConsoleList{}, &v1alpha1.ExporterList{}, &v1alpha1.SchemaRegistryList{}, &appsv1.DeploymentList{},
+		&v1alpha1.RocketMQClusterList{}, &corev1.SecretList{}, &corev1.PersistentVolumeClaimList{}, &networkingv1.IngressList{},
 		&corev1.ServiceList{}, &corev1.ConfigMapList{}, &policyv1.PodDisruptionBudgetList{}, &corev1.PodList{},
 	} {
 		w.must(w.List(w.Context(), list, client.InNamespace(w.namespace)))
@@ -200,7 +231,7 @@ func (w *world) snapshot() map[string]any {
 				return err
 			}
 			u := unstructured.Unstructured{Object: content}
-			key := fmt.Sprintf("%T %s", item, u.GetName())
+			key := same.Replace(fmt.Sprintf("%T %s", item, u.GetName()))
 			for _, varying := range [][]string{
 				{"metadata", "uid"}, {"metadata", "resourceVersion"}, {"metadata", "creationTimestamp"}, {"metadata", "managedFields"},
 				{"metadata", "namespace"}, {"metadata", "generation"}, {"status", "observedGeneration"},
@@ -208,17 +239,18 @@ func (w *world) snapshot() map[string]any {
 				{"metadata", "annotations", desired.AnnotationStateSince},
 				{"spec", "clusterIP"}, {"spec", "clusterIPs"},
 				{"data", "term"}, // of a pod's uid
+				{"data", "password"}, {"data", "users.properties"},
 			} {
 				unstructured.RemoveNestedField(content, varying...)
 			}
-			drop(content, "lastTransitionTime", "uid")
+			drop(content, "lastTransitionTime", "uid", "masterSince")
 			data, err := json.Marshal(content)
 			if err != nil {
 				return err
 			}
 			var normal any
 			out[key] = &normal
-			return json.Unmarshal([]byte(strings.ReplaceAll(string(data), w.namespace, "NAMESPACE")), &normal)
+			return json.Unmarshal([]byte(same.Replace(string(data))), &normal)
 		}))
 	}
 	return out

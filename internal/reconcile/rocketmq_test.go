@@ -35,6 +35,16 @@ type rocketMQ struct {
 	told    time.Time                    // when a broker was last configured
 	failing int                          // of the requests about tables, this one from now on breaks off; 0 for none
 	opened  []string                     // what each group had when it was opened
+	unclean map[string][]string          // what each controller was told of unclean elections, by IP
+	elected []string                     // by request
+	cleaned []string                     // groups of which ids were cleaned
+	// estranged servers, by pod: a name server knows no broker, a controller no leader, a slave is never in the
+	// SyncStateSet. Bare ones have no topics.
+	estranged, bare map[string]bool
+
+	routes   map[string]route  // by topic
+	clusters map[string]string // by brokerName
+	refuse   string            // groups of this prefix refuse every change
 }
 
 // tables of a broker group; its slaves have the same.
@@ -43,6 +53,7 @@ type tables struct {
 	groups  map[string]admin.SubscriptionGroup
 	offsets map[string]map[string]int64 // "topic@group", queue
 	lags    map[string]int64            // by consumer group
+	ends    map[string]map[int]int64    // of queues, by topic
 }
 
 type group struct {
@@ -51,13 +62,16 @@ type group struct {
 	master  string            // pod
 	epoch   int64             // elections so far
 	members map[string]member // by pod
+	// stuck: nobody in sync runs, so that no master is elected, and this is what the controllers say.
+	stuck *admin.SyncState
 }
 
 type member struct{ addr, ip string }
 
 func newRocketMQ() *rocketMQ {
 	return &rocketMQ{leaders: map[string]string{}, groups: map[string]*group{}, silent: map[string]bool{}, configs: map[string]map[string]string{},
-		tables: map[string]*tables{}, dead: map[string][]admin.Replica{}}
+		tables: map[string]*tables{}, dead: map[string][]admin.Replica{}, unclean: map[string][]string{},
+		estranged: map[string]bool{}, bare: map[string]bool{}, routes: map[string]route{}, clusters: map[string]string{}}
 }
 
 // follow brings the servers to what the pods are: ready controllers elect a leader, ready brokers register, and a group
@@ -101,6 +115,9 @@ func (r *rocketMQ) follow(pods []corev1.Pod) {
 			continue
 		}
 		g.master = ""
+		if g.stuck != nil {
+			continue
+		}
 		if g.static {
 			g.master = name + "-0"
 		} else if able := slices.Sorted(maps.Keys(g.members)); len(able) > 0 {
@@ -136,6 +153,9 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 		for name, g := range r.groups {
 			addrs := map[int64]string{}
 			for pod, m := range g.members {
+				if r.estranged[r.pods[ip].Name] {
+					continue
+				}
 				id := int64(desired.Ordinal(pod)) + 1
 				if pod == g.master {
 					id = admin.MasterID
@@ -148,15 +168,25 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 	case remoting.GetRouteInfoByTopic:
 		return r.route(request.Fields["topic"]), true
 	case remoting.ControllerGetMetadataInfo:
-		return fakemq.Answer{Fields: map[string]string{"isLeader": fmt.Sprint(ip == r.leaders[r.pods[ip].Labels[desired.LabelInstance]])}}, true
+		leader := r.leaders[r.pods[ip].Labels[desired.LabelInstance]]
+		if r.estranged[r.pods[ip].Name] {
+			leader = ""
+		}
+		return fakemq.Answer{Fields: map[string]string{"isLeader": fmt.Sprint(ip == leader), "controllerLeaderId": leader}}, true
 	case remoting.ControllerGetSyncStateData:
 		states := map[string]admin.SyncState{}
 		for name, g := range r.groups {
 			state := admin.SyncState{MasterAddr: g.members[g.master].addr, MasterEpoch: g.epoch}
 			for _, pod := range slices.Sorted(maps.Keys(g.members)) {
+				if r.estranged[pod] {
+					continue
+				}
 				state.InSync = append(state.InSync, admin.Replica{Addr: g.members[pod].addr, Alive: true})
 			}
 			state.NotInSync = r.dead[name]
+			if g.stuck != nil {
+				state = *g.stuck
+			}
 			if !r.amnesia {
 				states[name] = state
 			}
@@ -179,7 +209,13 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 			}
 		}
 		return fakemq.Answer{}, true
+	case remoting.UpdateControllerConfig:
+		r.unclean[ip] = append(r.unclean[ip], strings.TrimSpace(strings.TrimPrefix(string(request.Body), "enableElectUncleanMaster=")))
+		return fakemq.Answer{}, true
+	case remoting.ControllerElectMaster:
+		return r.elect(ip, request.Fields), true
 	case remoting.CleanBrokerData:
+		r.cleaned = append(r.cleaned, request.Fields["brokerName"])
 		delete(r.dead, request.Fields["brokerName"])
 		return fakemq.Answer{}, true
 	case remoting.GetBrokerHAStatus:
@@ -193,10 +229,39 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 		}
 		return fakemq.Answer{Body: text(status)}, true
 	}
+	if answer, ok := r.transferAnswer(r.pods[ip], request); ok {
+		return answer, true
+	}
 	if r.failing--; r.failing == 0 {
 		return fakemq.Answer{Code: remoting.SystemError}, true
 	}
-	return r.of(r.pods[ip].Labels[desired.LabelGroup]).answer(request), true
+	t := r.of(r.pods[ip].Labels[desired.LabelGroup])
+	if r.bare[r.pods[ip].Name] {
+		without := *t
+		without.topics = map[string]admin.TopicConfig{}
+		t = &without
+	}
+	return t.answer(request), true
+}
+
+// elect a master that lacks messages, if the controller was told to and may choose. The caller holds the lock.
+func (r *rocketMQ) elect(controller string, fields map[string]string) fakemq.Answer {
+	g, told := r.groups[fields["brokerName"]], r.unclean[controller]
+	if g == nil || g.stuck == nil || len(told) == 0 || told[len(told)-1] != "true" || fields["designateElect"] != "false" {
+		return fakemq.Answer{Code: remoting.ControllerMasterNotAvailable}
+	}
+	for _, replica := range g.stuck.NotInSync {
+		for pod, m := range g.members {
+			if replica.Alive && m.addr == replica.Addr {
+				g.master, g.stuck = pod, nil
+				g.epoch++
+				r.elected = append(r.elected, pod)
+				return fakemq.Answer{Body: `{"syncStateSet":[2]}`, Fields: map[string]string{
+					"masterBrokerId": strconv.FormatInt(replica.ID, 10), "masterAddress": m.addr, "masterEpoch": "2", "syncStateSetEpoch": "2"}}
+			}
+		}
+	}
+	return fakemq.Answer{Code: remoting.ControllerMasterNotAvailable}
 }
 
 // systemTopic is the one that proxies make.
@@ -246,7 +311,7 @@ func (r *rocketMQ) of(group string) *tables {
 	if r.tables[group] == nil {
 		r.tables[group] = &tables{
 			topics: map[string]admin.TopicConfig{}, groups: map[string]admin.SubscriptionGroup{},
-			offsets: map[string]map[string]int64{}, lags: map[string]int64{},
+			offsets: map[string]map[string]int64{}, lags: map[string]int64{}, ends: map[string]map[int]int64{},
 		}
 	}
 	return r.tables[group]

@@ -18,6 +18,9 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/monitor"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/proxy"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/rocketmqcluster"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/tool"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/topictransfer"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -47,11 +50,12 @@ func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, names
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("rocketmq-operator"),
 		Cluster: cluster, RocketMQ: admin.New(remoting.NewClient(rocketMQ)),
 	}
-	if err := (&nameservice.Reconciler{Env: env}).SetupWithManager(mgr, refs); err != nil {
+	registrations := observe.NewPoller(ctx, observeInterval, observe.SameRegistrations)
+	if err := (&nameservice.Reconciler{Env: env, Registrations: registrations}).SetupWithManager(mgr, refs); err != nil {
 		return fmt.Errorf("NameService reconciler: %w", err)
 	}
-	leaders := observe.NewPoller(ctx, observeInterval, func(a, b string) bool { return a == b })
-	if err := (&controller.Reconciler{Env: env, Leaders: leaders}).SetupWithManager(mgr, refs); err != nil {
+	quorums := observe.NewPoller(ctx, observeInterval, observe.SameQuorum)
+	if err := (&controller.Reconciler{Env: env, Quorums: quorums}).SetupWithManager(mgr, refs); err != nil {
 		return fmt.Errorf("Controller reconciler: %w", err)
 	}
 	brokers := observe.NewPoller(ctx, observeInterval, observe.SameBrokers)
@@ -66,6 +70,17 @@ func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, names
 		if err := (&monitor.Reconciler{Env: env, Kind: kind}).SetupWithManager(mgr); err != nil {
 			return fmt.Errorf("reconciler of the %s's metrics: %w", kind.Component, err)
 		}
+	}
+	for _, kind := range []tool.Kind{tool.Console(), tool.Exporter(), tool.SchemaRegistry()} {
+		if err := (&tool.Reconciler{Env: env, Kind: kind}).SetupWithManager(mgr, refs); err != nil {
+			return fmt.Errorf("%T reconciler: %w", kind.New(), err)
+		}
+	}
+	if err := (&rocketmqcluster.Reconciler{Env: env}).SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("RocketMQCluster reconciler: %w", err)
+	}
+	if err := (&topictransfer.Reconciler{Env: env}).SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("TopicTransfer reconciler: %w", err)
 	}
 	return nil
 }

@@ -28,6 +28,11 @@ func foreignStatefulSet(name, labels string) string {
 `, name, labels)
 }
 
+// consoleOf is a Console of this spec.
+func consoleOf(spec string) string {
+	return "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Console, metadata: {name: con}, spec: {" + spec + "}}"
+}
+
 // TestTroubles: what stops a resource is a condition that says what to do, and what was found is not touched.
 func TestTroubles(t *testing.T) {
 	t.Parallel()
@@ -101,6 +106,47 @@ func TestTroubles(t *testing.T) {
 		{
 			"two volumes of one name", nameService + strings.Replace(static, "size: 1", "volumes: [{name: rocketmq-run, emptyDir: {}}]", 1), "Broker b",
 			v1alpha1.ConditionInvalidSpec, []string{"spec.volumes", "rocketmq-run"}, "",
+		},
+		{
+			"a Deployment of the dashboard's name", "{apiVersion: apps/v1, kind: Deployment, metadata: {name: con, labels: {app: theirs}}, spec: {replicas: 0, selector: {matchLabels: {a: b}}, " +
+				"template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}}\n---\n" + nameService + console, "Console con",
+			v1alpha1.ConditionNameConflict, []string{`Deployment "con"`, "another name"}, "",
+		},
+		{
+			"a Service of the exporter's name", foreignService("exp") + nameService + exporter, "Exporter exp",
+			v1alpha1.ConditionNameConflict, []string{`Service "exp"`, "another name"}, "Service exp",
+		},
+		{
+			"a dashboard without a NameService", console, "Console con",
+			v1alpha1.ConditionMissingReference, []string{"there is no NameService", "spec.nameServiceRef"}, "",
+		},
+		{
+			"a dashboard between two NameServices", nameService + strings.Replace(nameService, "name: ns", "name: ns2", 1) + console, "Console con",
+			v1alpha1.ConditionAmbiguousReference, []string{"ns, ns2", "spec.nameServiceRef"}, "",
+		},
+		{
+			"a consoleDeployment with an unknown field", nameService + consoleOf("consoleDeployment: {spec: {template: {spec: {notAField: 1}}}}"), "Console con",
+			v1alpha1.ConditionInvalidSpec, []string{"spec.consoleDeployment", "notAField"}, "",
+		},
+		{
+			"a consoleDeployment that is something else", nameService + consoleOf("consoleDeployment: {kind: StatefulSet, apiVersion: apps/v1}"), "Console con",
+			v1alpha1.ConditionInvalidSpec, []string{"StatefulSet", "not an apps/v1 Deployment"}, "",
+		},
+		{
+			"a consoleDeployment beside short fields", nameService + consoleOf("consoleDeployment: {}, env: [{name: A, value: b}], jvm: {heap: 1Gi}"), "Console con",
+			v1alpha1.ConditionInvalidSpec, []string{"spec.env, spec.jvm"}, "",
+		},
+		{
+			"properties in the environment", nameService + consoleOf("env: [{name: SPRING_APPLICATION_JSON, value: '{}'}]"), "Console con",
+			v1alpha1.ConditionInvalidSpec, []string{"SPRING_APPLICATION_JSON", "spec.config"}, "",
+		},
+		{
+			"two volumes of one name in consoleDeployment", nameService + consoleOf("consoleDeployment: {spec: {template: {spec: {volumes: [{name: v}, {name: v}]}}}}"), "Console con",
+			v1alpha1.ConditionInvalidSpec, []string{`"v" is taken`}, "",
+		},
+		{
+			"a selector that does not fit", nameService + consoleOf("consoleDeployment: {spec: {selector: {matchLabels: {a: b}}}}"), "Console con",
+			v1alpha1.ConditionRefused, []string{"selector"}, "",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -363,7 +409,7 @@ func TestKeepsOnlyCopy(t *testing.T) {
 	o.until(w.allReady)
 	master := get[corev1.Pod](w, "b-0-0").UID
 	edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Config = map[string]v1alpha1.ConfigValue{"bad": "value"} })
-	o.settled("Broker b", upToDate, metav1.ConditionFalse, v1alpha1.ReasonWouldLoseMessages, "b-0-0", "STATIC")
+	o.settled("Broker b", upToDate, metav1.ConditionFalse, v1alpha1.ConditionWouldLoseMessages, "b-0-0", "STATIC")
 
 	w.starting["b-0-0"] = true
 	o.settled("Broker b", ready, metav1.ConditionFalse, "b-0-0 is starting")
@@ -371,7 +417,7 @@ func TestKeepsOnlyCopy(t *testing.T) {
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "rocketmq", RestartCount: 3, State: corev1.ContainerState{
 		Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}}}
 	w.must(w.Status().Update(t.Context(), pod))
-	o.settled("Broker b", upToDate, metav1.ConditionFalse, v1alpha1.ReasonWouldLoseMessages, "b-0-0")
+	o.settled("Broker b", upToDate, metav1.ConditionFalse, v1alpha1.ConditionWouldLoseMessages, "b-0-0")
 	o.settle()
 	o.checkSilence()
 	if get[corev1.Pod](w, "b-0-0").UID != master {

@@ -37,6 +37,9 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/proxy"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/rocketmqcluster"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/tool"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/topictransfer"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -53,8 +56,13 @@ type world struct {
 	namespace     string
 	mq            *rocketMQ
 	addresses     int // pod IPs given out
-	// starting pods do not become ready, by name, or a Deployment's.
+	// starting pods do not become ready, by name; of a Deployment its new pods, by its name.
 	starting map[string]bool
+	// missing is an image that no kubelet can pull.
+	missing string
+	// claims: the StatefulSet controller makes volumes, of this class; growing: its driver enlarges them.
+	claims  string
+	growing bool
 	// node that new pods are on, "" for none: such pods end at once when they are deleted.
 	node string
 }
@@ -152,7 +160,7 @@ func edit[T any, P interface {
 	w.Fatalf("%s changes all the time", name)
 }
 
-// pods of the namespace that the StatefulSets own.
+// pods of the namespace that the StatefulSets and Deployments own.
 func (w *world) pods() []corev1.Pod {
 	w.Helper()
 	var list corev1.PodList
@@ -160,7 +168,7 @@ func (w *world) pods() []corev1.Pod {
 	return list.Items
 }
 
-// turn plays the StatefulSet controller, the scheduler, the kubelets and RocketMQ for one round.
+// turn plays the StatefulSet and the Deployment controller, the scheduler, the kubelets and RocketMQ for one round.
 func (w *world) turn() {
 	w.Helper()
 	var sets appsv1.StatefulSetList
@@ -169,16 +177,19 @@ func (w *world) turn() {
 	for _, pod := range w.pods() {
 		pods[pod.Name] = &pod
 	}
+	sets.Items = slices.DeleteFunc(sets.Items, func(set appsv1.StatefulSet) bool { return w.orphan(&set, pods) })
 	for _, set := range sets.Items {
 		for i := range *set.Spec.Replicas {
 			name := desired.Pod(set.Name, i)
+			w.provide(&set, name)
+			w.adopt(&set, pods[name])
 			pod := pods[name]
 			if pod == nil {
 				pod = w.newPod(*metav1.NewControllerRef(&set, appsv1.SchemeGroupVersion.WithKind("StatefulSet")), set.Spec.Template, set.Spec.VolumeClaimTemplates, name)
 				pods[name] = pod
 				w.configure(pod)
 			}
-			if ready := !w.starting[name] && pod.DeletionTimestamp == nil; ready != workload.Ready(pod) && pod.DeletionTimestamp == nil {
+			if ready := !w.starting[name] && pod.DeletionTimestamp == nil && !w.lacksImage(pod); ready != workload.Ready(pod) && pod.DeletionTimestamp == nil {
 				w.setReady(pod, ready)
 			}
 		}
@@ -200,13 +211,70 @@ func (w *world) turn() {
 	}
 	list := make([]corev1.Pod, 0, len(pods))
 	for _, name := range slices.Sorted(maps.Keys(pods)) {
-		if !wanted[name] {
+		if !wanted[name] && metav1.GetControllerOf(pods[name]) != nil {
 			w.must(client.IgnoreNotFound(w.Delete(w.Context(), pods[name])))
 			continue
 		}
 		list = append(list, *pods[name])
 	}
 	w.mq.follow(list)
+}
+
+// orphan plays the garbage collector for a StatefulSet that is deleted without its pods, and reports whether it is.
+func (w *world) orphan(set *appsv1.StatefulSet, pods map[string]*corev1.Pod) bool {
+	w.Helper()
+	if set.DeletionTimestamp == nil || !slices.Contains(set.Finalizers, metav1.FinalizerOrphanDependents) {
+		return false
+	}
+	for _, pod := range pods {
+		if metav1.IsControlledBy(pod, set) {
+			before := pod.DeepCopy()
+			pod.OwnerReferences = nil
+			w.must(w.Patch(w.Context(), pod, client.MergeFrom(before)))
+		}
+	}
+	before := set.DeepCopy()
+	set.Finalizers = nil
+	w.must(w.Patch(w.Context(), set, client.MergeFrom(before)))
+	return true
+}
+
+// adopt a pod that was left behind, as the StatefulSet controller does.
+func (w *world) adopt(set *appsv1.StatefulSet, pod *corev1.Pod) {
+	w.Helper()
+	if pod == nil || metav1.GetControllerOf(pod) != nil {
+		return
+	}
+	before := pod.DeepCopy()
+	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+	w.must(w.Patch(w.Context(), pod, client.MergeFrom(before)))
+}
+
+// provide the volumes of a pod, and enlarge those that are to grow.
+func (w *world) provide(set *appsv1.StatefulSet, pod string) {
+	w.Helper()
+	if w.claims == "" {
+		return
+	}
+	for _, template := range set.Spec.VolumeClaimTemplates {
+		if template.Spec.StorageClassName == nil || *template.Spec.StorageClassName != w.claims {
+			continue
+		}
+		claim := &corev1.PersistentVolumeClaim{}
+		err := w.Get(w.Context(), client.ObjectKey{Namespace: w.namespace, Name: template.Name + "-" + pod}, claim)
+		if apierrors.IsNotFound(err) {
+			claim = &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: template.Name + "-" + pod, Namespace: w.namespace,
+				Labels: set.Spec.Selector.MatchLabels}, Spec: template.Spec}
+			err = w.Create(w.Context(), claim)
+			claim.Status.Capacity = claim.Spec.Resources.Requests
+		}
+		w.must(err)
+		if w.growing {
+			claim.Status.Capacity = claim.Spec.Resources.Requests
+		}
+		claim.Status.Phase = corev1.ClaimBound
+		w.must(client.IgnoreNotFound(w.Status().Update(w.Context(), claim)))
+	}
 }
 
 // turnDeployments brings one new pod at a time, and takes an old one when the new one is ready. It returns the names of
@@ -217,7 +285,10 @@ func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
 	w.must(w.List(w.Context(), &list, client.InNamespace(w.namespace)))
 	stay := map[string]bool{}
 	for _, d := range list.Items {
-		hash := d.Spec.Template.Annotations[desired.AnnotationHash]
+		hash := workload.DeploymentHash(&d)
+		if hash == "" {
+			continue // not ours
+		}
 		var old, fresh []string
 		ready := 0
 		for _, name := range slices.Sorted(maps.Keys(pods)) {
@@ -231,7 +302,7 @@ func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
 			}
 		}
 		for i := 0; len(fresh) < int(*d.Spec.Replicas) && len(fresh)+len(old) <= int(*d.Spec.Replicas); i++ {
-			name := fmt.Sprintf("%s-%s-%c", d.Name, hash[:5], 'a'+i)
+			name := fmt.Sprintf("%s-%s-%c", d.Name, hash, 'a'+i)
 			if pods[name] == nil {
 				pods[name] = w.newPod(*metav1.NewControllerRef(&d, appsv1.SchemeGroupVersion.WithKind("Deployment")), d.Spec.Template, nil, name)
 				fresh = append(fresh, name)
@@ -250,11 +321,15 @@ func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
 		for _, name := range old[:max(0, min(len(old), int(*d.Spec.Replicas)-ready))] {
 			stay[name] = true
 		}
-		if ready > 0 {
+		if ready > 0 && d.Labels[desired.LabelComponent] == string(desired.Proxy) {
 			w.mq.startProxy()
 		}
 	}
 	return stay
+}
+
+func (w *world) lacksImage(pod *corev1.Pod) bool {
+	return w.missing != "" && pod.Spec.Containers[0].Image == w.missing
 }
 
 // configure a new broker as its agent does.
@@ -269,6 +344,9 @@ func (w *world) configure(pod *corev1.Pod) {
 	w.mq.mu.Lock()
 	defer w.mq.mu.Unlock()
 	properties := s.Broker.Groups[pod.Labels[desired.LabelGroup]].Properties()
+	live, err := settings.LiveProperties(s.Config)
+	w.must(err)
+	maps.Copy(properties, live)
 	properties["namesrvAddr"], properties["controllerAddr"] = strings.Join(s.Broker.NameServers, ";"), strings.Join(s.Broker.Controllers, ";")
 	w.mq.configs[pod.Name] = properties
 }
@@ -288,6 +366,10 @@ func (w *world) newPod(owner metav1.OwnerReference, template corev1.PodTemplateS
 	w.addresses++
 	pod.Status.PodIP = fmt.Sprintf("10.0.%d.%d", w.addresses/250, w.addresses%250+1)
 	pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
+	if w.lacksImage(pod) {
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.Container, State: corev1.ContainerState{
+			Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "not found"}}}}
+	}
 	w.must(w.patchStatus(pod, created))
 	return pod
 }
@@ -336,12 +418,16 @@ func (w *world) start(writesToLive int) *operator {
 		Cluster: desired.Cluster{Domain: "cluster.local", AgentImage: "agent:1"}, RocketMQ: admin.New(mq)}
 	const interval = 300 * time.Millisecond
 	o.kinds = []kind{
-		{&v1alpha1.NameServiceList{}, (&nameservice.Reconciler{Env: env}).Reconcile},
-		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env,
-			Leaders: observe.NewPoller(ctx, interval, func(a, b string) bool { return a == b })}).Reconcile},
+		{&v1alpha1.NameServiceList{}, (&nameservice.Reconciler{Env: env, Registrations: observe.NewPoller(ctx, interval, observe.SameRegistrations)}).Reconcile},
+		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, interval, observe.SameQuorum)}).Reconcile},
 		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
+		{&v1alpha1.TopicTransferList{}, (&topictransfer.Reconciler{Env: env}).Reconcile},
 	}
 	o.kinds = append(o.kinds, kind{&v1alpha1.ProxyList{}, (&proxy.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameRoutes)}).Reconcile})
+	o.kinds = append(o.kinds, kind{&v1alpha1.RocketMQClusterList{}, (&rocketmqcluster.Reconciler{Env: env}).Reconcile})
+	for _, k := range []tool.Kind{tool.Console(), tool.Exporter(), tool.SchemaRegistry()} {
+		o.kinds = append(o.kinds, kind{k.List(), (&tool.Reconciler{Env: env, Kind: k}).Reconcile})
+	}
 	o.shutdown = sync.OnceFunc(func() { cancel(); _ = mq.Close() })
 	w.Cleanup(o.shutdown)
 	return o
@@ -457,9 +543,16 @@ func (w *world) eachResource(visit func(name string, generation, observed int64,
 	var nameServices v1alpha1.NameServiceList
 	var controllers v1alpha1.ControllerList
 	var brokers v1alpha1.BrokerList
+	var consoles v1alpha1.ConsoleList
+	var exporters v1alpha1.ExporterList
+	var registries v1alpha1.SchemaRegistryList
+	var clusters v1alpha1.RocketMQClusterList
 	var proxies v1alpha1.ProxyList
-	for _, list := range []client.ObjectList{&nameServices, &controllers, &brokers, &proxies} {
+	for _, list := range []client.ObjectList{&nameServices, &controllers, &brokers, &proxies, &consoles, &exporters, &registries, &clusters} {
 		w.must(w.List(w.Context(), list, client.InNamespace(w.namespace)))
+	}
+	for _, r := range clusters.Items {
+		visit("RocketMQCluster "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
 	}
 	for _, r := range nameServices.Items {
 		visit("NameService "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
@@ -472,6 +565,15 @@ func (w *world) eachResource(visit func(name string, generation, observed int64,
 	}
 	for _, r := range proxies.Items {
 		visit("Proxy "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
+	}
+	for _, r := range consoles.Items {
+		visit("Console "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
+	}
+	for _, r := range exporters.Items {
+		visit("Exporter "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
+	}
+	for _, r := range registries.Items {
+		visit("SchemaRegistry "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
 	}
 }
 

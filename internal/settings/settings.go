@@ -40,6 +40,9 @@ const (
 	ControllerAgentPort = 9872
 	BrokerAgentPort     = 9873
 	ProxyAgentPort      = 9874
+
+	ConsolePort        = 8082
+	SchemaRegistryPort = 8080
 )
 
 // Role is the server that a container runs.

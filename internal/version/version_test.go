@@ -117,3 +117,38 @@ func TestDefects(t *testing.T) {
 		t.Errorf("the recommended release has %q", got)
 	}
 }
+
+func TestDowngrade(t *testing.T) {
+	files, controller := Disk{}, Disk{ControllerMode: true}
+	rocks, v2 := Disk{StoreType: "defaultRocksDB"}, Disk{ConfigManagerVersion: "v2"}
+	for _, test := range []struct {
+		from, to string
+		disk     Disk
+		want     string // part of the reason, "" for none
+	}{
+		{"apache/rocketmq:5.5.0", "apache/rocketmq:5.4.0", controller, ""},
+		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.0.0", files, ""},
+		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.1.0", controller, "stranger to its own group"},
+		{"apache/rocketmq:5.1.0", "apache/rocketmq:5.0.0", controller, ""}, // the same format
+		{"apache/rocketmq:5.1.0", "apache/rocketmq:5.4.0", controller, ""}, // an upgrade
+		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.4.0", controller, ""},
+		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.1.4", rocks, "RocketMQ 5.1.4 cannot follow 5.4.0"},
+		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.2.0", rocks, ""},
+		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.3.1", v2, "configManagerVersion v2"},
+		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.3.2", v2, ""},
+		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.0.0", Disk{ControllerMode: true, StoreType: "defaultRocksDB"}, "RocksDB"},
+		{"apache/rocketmq:latest", "apache/rocketmq:5.0.0", controller, ""},
+		{"apache/rocketmq:5.4.0", "own:nightly", controller, ""},
+		{"", "apache/rocketmq:5.0.0", controller, ""},
+	} {
+		got := Downgrade(test.from, test.to, test.disk)
+		if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+			t.Errorf("from %s to %s with %+v: %q, want %q", test.from, test.to, test.disk, got, test.want)
+		}
+	}
+	for _, f := range Formats() {
+		if f.Used == nil || f.Text == "" || f.Source == "" {
+			t.Errorf("incomplete format %+v", f)
+		}
+	}
+}

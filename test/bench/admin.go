@@ -58,7 +58,7 @@ func (b *bench) admin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := remove(ctx, n); err != nil {
+	if err := n.Delete(ctx, deleteLimit); err != nil {
 		return err
 	}
 	return errors.Join(missed, alsoMissed)

@@ -62,7 +62,7 @@ func (b *bench) idle(ctx context.Context, lasting time.Duration) error {
 		return err
 	}
 	b.log.Printf("ledger: %s", verdict)
-	if err := remove(ctx, n); err != nil {
+	if err := n.Delete(ctx, deleteLimit); err != nil {
 		return err
 	}
 	return errors.Join(quiet, busy)
@@ -103,27 +103,36 @@ func (b *bench) watch(ctx context.Context, what string, lasting time.Duration) (
 }
 
 // memory is the resident memory of the operator, in bytes, by its own metrics.
-func (b *bench) memory(ctx context.Context) (float64, error) {
+func (b *bench) memory(ctx context.Context) (value float64, err error) {
+	err = b.metrics(ctx, func(body io.Reader) (err error) {
+		value, err = metric(body, "process_resident_memory_bytes")
+		return err
+	})
+	return value, err
+}
+
+// metrics lets read what the operator tells of itself.
+func (b *bench) metrics(ctx context.Context, read func(io.Reader) error) error {
 	var pods corev1.PodList
 	if err := b.cluster.Client.List(ctx, &pods, client.InNamespace(kit.OperatorNamespace)); err != nil {
-		return 0, err
+		return err
 	}
 	if len(pods.Items) != 1 {
-		return 0, fmt.Errorf("the operator has %d pods instead of one", len(pods.Items))
+		return fmt.Errorf("the operator has %d pods instead of one", len(pods.Items))
 	}
 	transport := &http.Transport{DialContext: b.cluster.Dial}
 	defer transport.CloseIdleConnections()
 	url := fmt.Sprintf("http://%s.%s:8080/metrics", pods.Items[0].Name, kit.OperatorNamespace)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	response, err := (&http.Client{Transport: transport, Timeout: 20 * time.Second}).Do(request)
 	if err != nil {
-		return 0, fmt.Errorf("read the operator's metrics: %w", err)
+		return fmt.Errorf("read the operator's metrics: %w", err)
 	}
 	defer response.Body.Close()
-	return metric(response.Body, "process_resident_memory_bytes")
+	return read(response.Body)
 }
 
 func metric(exposition io.Reader, name string) (float64, error) {

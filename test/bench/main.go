@@ -3,6 +3,8 @@
 //	go run ./test/bench startup           the quickstart against the same servers as hand-written manifests
 //	go run ./test/bench idle [DURATION]   the operator's memory and writes, idle and under traffic (10m each)
 //	go run ./test/bench admin             the plugin and the copy of metadata against mqadmin
+//	go run ./test/bench failover [PAIRS]  changes of master against a bare election and hand-written manifests (5 pairs)
+//	go run ./test/bench transfer          moving topics to another cluster
 package main
 
 import (
@@ -11,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -24,6 +27,7 @@ const (
 	groupMembers = 2
 	servers      = 10 // of all kinds
 	startLimit   = 6 * time.Minute
+	deleteLimit  = 5 * time.Minute
 )
 
 func main() {
@@ -37,15 +41,20 @@ func main() {
 }
 
 func run(ctx context.Context, log *kit.Log, args []string) error {
-	usage := errors.New("usage: go run ./test/bench startup | idle [DURATION] | admin")
+	usage := errors.New("usage: go run ./test/bench startup | idle [DURATION] | admin | failover [PAIRS] | transfer")
 	if len(args) == 0 || len(args) > 2 {
 		return usage
 	}
-	lasting := 10 * time.Minute
+	lasting, pairs := 10*time.Minute, 5
 	if len(args) == 2 {
 		var err error
-		if lasting, err = time.ParseDuration(args[1]); err != nil {
-			return err
+		if args[0] == "failover" {
+			pairs, err = strconv.Atoi(args[1])
+		} else {
+			lasting, err = time.ParseDuration(args[1])
+		}
+		if err != nil || pairs < 1 {
+			return errors.Join(usage, err)
 		}
 	}
 	b := &bench{log: log}
@@ -69,6 +78,10 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 		return b.idle(ctx, lasting)
 	case "admin":
 		return b.admin(ctx)
+	case "failover":
+		return b.failover(ctx, pairs)
+	case "transfer":
+		return b.transfer(ctx)
 	}
 	return usage
 }
@@ -78,12 +91,4 @@ type bench struct {
 	log     *kit.Log
 	place   *kit.Place
 	cluster *kit.Cluster
-}
-
-// remove deletes a namespace and waits, so that it costs the next measurement nothing.
-func remove(ctx context.Context, n *kit.Namespace) error {
-	if err := n.Delete(ctx); err != nil {
-		return err
-	}
-	return n.AwaitDeleted(ctx, 5*time.Minute)
 }

@@ -80,7 +80,7 @@ func (b *bench) start(ctx context.Context, namespace, path string) (time.Duratio
 	}
 	took := time.Since(began)
 	b.log.Printf("%s: everything there after %.1f s, first message consumed after %.1f s", namespace, ready.Seconds(), took.Seconds())
-	return took, remove(ctx, n)
+	return took, n.Delete(ctx, deleteLimit)
 }
 
 func allReady(ctx context.Context, n *kit.Namespace) error {

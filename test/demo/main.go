@@ -204,10 +204,7 @@ func remove(ctx context.Context, log *kit.Log) error {
 	}
 	n := &kit.Namespace{Cluster: cluster, Name: namespace, Log: log}
 	log.Printf("deleting namespace %s", namespace)
-	if err := n.Delete(ctx); err != nil {
-		return err
-	}
-	if err := n.AwaitDeleted(ctx, 5*time.Minute); err != nil {
+	if err := n.Delete(ctx, 5*time.Minute); err != nil {
 		return err
 	}
 	return place.RemoveOperator(ctx)

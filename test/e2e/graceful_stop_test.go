@@ -31,7 +31,7 @@ func gracefulStop(t *testing.T, _ *world, c *kit.Installation) {
 	}
 	stopInOrder(t, c, c.NameServers(quickstartNameServers)[2], c.Controllers(quickstartControllers)[2], slave)
 	// Its traffic goes to the other group while the master hands over, and no producer notices.
-	v := meanwhile(t, c, kit.LedgerOptions{Topic: "handing-over", Duration: 100 * time.Second}, func() {
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "handing-over"}, func() {
 		time.Sleep(5 * time.Second)
 		log := followLog(ctx, t, c, master)
 		stopInOrder(t, c, master)

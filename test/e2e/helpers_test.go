@@ -24,6 +24,9 @@ const ledgerLimit = 3 * time.Minute
 // ledgerRate is in messages a second.
 const ledgerRate = 50
 
+// afterwards is for how long the ledger sends when all has been done.
+const afterwards = 10 * time.Second
+
 // smallLimit is how long the cluster of testdata/small.yaml may take to start.
 const smallLimit = 3 * time.Minute
 
@@ -77,7 +80,7 @@ func sendAndReceive(t *testing.T, c *kit.Installation, name string, messages int
 	return v
 }
 
-// during lets the ledger send for a while and calls do meanwhile; no acknowledged message may be lost.
+// during lets the ledger send while do runs; no acknowledged message may be lost.
 func during(t *testing.T, c *kit.Installation, options kit.LedgerOptions, do func()) {
 	t.Helper()
 	if v := meanwhile(t, c, options, do); v.Acked == 0 || v.Lost != 0 {
@@ -85,18 +88,19 @@ func during(t *testing.T, c *kit.Installation, options kit.LedgerOptions, do fun
 	}
 }
 
-// meanwhile lets the ledger send for a while, calls do and leaves the judgement to the caller.
+// meanwhile lets the ledger send while do runs and a little longer, and leaves the judgement to the caller.
 func meanwhile(t *testing.T, c *kit.Installation, options kit.LedgerOptions, do func()) *kit.Verdict {
 	t.Helper()
-	options.Rate = ledgerRate
+	options.Rate, options.Duration = ledgerRate, time.Hour
 	if options.NameServers == "" {
 		options.NameServers = c.Address()
 	}
 	l, err := c.StartLedger(t.Context(), options)
 	ok(t, err)
-	c.Log.Printf("the ledger sends %d messages a second for %s", options.Rate, options.Duration)
+	c.Log.Printf("the ledger sends %d messages a second", options.Rate)
 	do()
-	v, err := l.Verdict(t.Context(), options.Duration+ledgerLimit)
+	time.Sleep(afterwards)
+	v, err := l.End(t.Context(), ledgerLimit)
 	ok(t, err)
 	c.Log.Printf("ledger: %s", v)
 	return v

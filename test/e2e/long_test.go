@@ -63,7 +63,7 @@ func killMaster(t *testing.T, c *kit.Installation) {
 	before, err := c.Master(ctx, 0)
 	ok(t, err)
 	topic := fmt.Sprintf("killing-%d", time.Now().Unix())
-	during(t, c, kit.LedgerOptions{Topic: topic, Duration: time.Minute}, func() {
+	during(t, c, kit.LedgerOptions{Topic: topic}, func() {
 		time.Sleep(10 * time.Second)
 		killed := time.Now()
 		ok(t, c.DeletePod(ctx, before, true))

@@ -18,7 +18,7 @@ func masterKilled(t *testing.T, _ *world, c *kit.Installation) {
 	ok(t, err)
 	pod, err := c.Pod(ctx, before)
 	ok(t, err)
-	during(t, c, kit.LedgerOptions{Topic: "killing", Duration: 90 * time.Second}, func() {
+	during(t, c, kit.LedgerOptions{Topic: "killing"}, func() {
 		time.Sleep(10 * time.Second) // for messages to flow
 		c.Log.Printf("killing pod %s, the master of %s", before, c.Group(group))
 		killed := time.Now()

@@ -51,7 +51,7 @@ func nameServersScaled(t *testing.T, w *world, c *kit.Installation) {
 	}
 	slave, err := c.Pod(ctx, away)
 	ok(t, err)
-	v := meanwhile(t, c, kit.LedgerOptions{Topic: "scaling", Duration: 3 * time.Minute}, func() {
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "scaling"}, func() {
 		time.Sleep(5 * time.Second)
 		for _, size := range []int{2, mostNameServers, 1, quickstartNameServers} {
 			if size == mostNameServers {

@@ -35,6 +35,7 @@ func quickstart(t *testing.T, w *world) {
 		{"NameServersScaled", nameServersScaled},
 		{"MasterKilled", masterKilled},
 		{"GracefulStop", gracefulStop},
+		{"NodeDrained", nodeDrained},
 		{"NodeCut", nodeCut},
 	} {
 		t.Run(part.name, func(t *testing.T) {

@@ -34,10 +34,6 @@ const (
 // them; a group that leaves is consumed first, and one that comes back goes on where it was.
 func scaling(t *testing.T, w *world) {
 	ctx := t.Context()
-	if !w.keep {
-		// On a small machine the end of the last story would starve the brokers of this one, and they would change masters.
-		ok(t, w.cluster.DeleteTestNamespaces(ctx, namespacePrefix, kit.NewLog(t.Output())))
-	}
 	c := small(w.namespace(t, "scale", kit.Restricted))
 	ok(t, c.Apply(ctx, manifest(t, "scale.yaml")))
 	ok(t, c.AwaitReady(ctx, smallLimit))
@@ -192,7 +188,7 @@ func scaleIn(t *testing.T, w *world, c *kit.Installation) {
 	if held == 0 {
 		t.Fatalf("nothing was sent to %s", c.Group(2))
 	}
-	v := meanwhile(t, c, kit.LedgerOptions{Topic: "traffic", Duration: 100 * time.Second, Poll: scalePoll}, func() {
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "traffic", Poll: scalePoll}, func() {
 		time.Sleep(5 * time.Second)
 		resize(t, w, c, 2)
 		lag := fmt.Sprintf("consumer group slow lags %d", held)
@@ -225,7 +221,6 @@ func scaleBack(t *testing.T, w *world, c *kit.Installation) {
 	b, err := c.Status(ctx)
 	ok(t, err)
 	c.Log.Printf("masters %s", b.Status.Masters)
-	ok(t, c.DeletePod(ctx, "traffic", true))
 	// Nothing of what was consumed comes again, and what is sent now comes.
 	if v := ledger(t, c, kit.LedgerOptions{Topic: "traffic", Messages: 100}); v.Lost != 0 || v.Duplicates != 0 || v.Groups[c.Group(2)].Acked == 0 {
 		t.Errorf("after the return: %s", v)
@@ -295,7 +290,7 @@ func awaitDraining(t *testing.T, c *kit.Installation, what string) {
 func fewerSlaves(t *testing.T, w *world, c *kit.Installation) {
 	ctx := t.Context()
 	first := c.Member(0, 0)
-	v := meanwhile(t, c, kit.LedgerOptions{Topic: "handover", Duration: 130 * time.Second, Poll: scalePoll}, func() {
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "handover", Poll: scalePoll}, func() {
 		time.Sleep(5 * time.Second)
 		if master, err := c.Master(ctx, 0); err != nil {
 			t.Error(err)

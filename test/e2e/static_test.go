@@ -45,7 +45,7 @@ func static(t *testing.T, w *world) {
 	master := c.Member(0, 0)
 	pod, err := c.Pod(ctx, master)
 	ok(t, err)
-	during(t, c, kit.LedgerOptions{Topic: "killing", Duration: time.Minute}, func() {
+	during(t, c, kit.LedgerOptions{Topic: "killing"}, func() {
 		time.Sleep(10 * time.Second)
 		c.Log.Printf("killing pod %s, the master", master)
 		ok(t, c.DeletePod(ctx, master, true))

@@ -11,33 +11,61 @@ package e2e
 import (
 	"context"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
 
-// TestStories tells them one after another, because ten servers are plenty for a small machine.
-// One that fails does not stop the next: each has its own namespaces, and each wait its limit.
+// lanes is how many stories are told at a time: they wait more than they work, but a small machine starts their servers.
+const lanes = 2
+
+// story is what a user does and is promised.
+type story struct {
+	name string
+	tell func(*testing.T, *world)
+}
+
+// TestStories tells them all. One that fails does not stop the next: each has its own namespaces, and each wait its limit.
 func TestStories(t *testing.T) {
 	w := newWorld(t)
-	for _, story := range []struct {
-		name string
-		tell func(*testing.T, *world)
-	}{
+	// These cut off nodes, replace the operator, or watch that it stays; ten servers are plenty for a small machine.
+	for _, s := range []story{
 		{"Quickstart", quickstart},
-		{"TwoClusters", twoClusters},
-		{"Scaling", scaling},
 		{"MetadataGuard", metadataGuard},
-		{"Proxy", proxy},
-		{"Static", static},
-		{"HostNetwork", hostNetwork},
-		{"Migration", migration},
-		{"LegacyResources", legacyResources},
 		{"BadInput", badInput},
 	} {
-		t.Run(story.name, func(t *testing.T) { story.tell(t, w) })
+		t.Run(s.name, func(t *testing.T) { s.tell(t, w) })
 	}
+	// The long ones first.
+	queue := make(chan story)
+	var running sync.WaitGroup
+	for range lanes {
+		running.Go(func() {
+			for s := range queue {
+				t.Run(s.name, func(t *testing.T) { s.tell(t, w) })
+			}
+		})
+	}
+	for _, s := range []story{
+		{"Scaling", scaling},
+		{"Rolling", rolling},
+		{"TwoClusters", twoClusters},
+		{"Failover", failover},
+		{"TopicTransfer", topicTransfer},
+		{"Proxy", proxy},
+		{"WholeCluster", wholeCluster},
+		{"LookingAtACluster", lookingAtACluster},
+		{"Static", static},
+		{"Migration", migration},
+		{"HostNetwork", hostNetwork},
+		{"LegacyResources", legacyResources},
+	} {
+		queue <- s
+	}
+	close(queue)
+	running.Wait()
 }
 
 // namespacePrefix begins the names of the tests' namespaces.
@@ -77,7 +105,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// namespace makes a namespace that lasts as long as the test.
+// namespace makes a namespace that lasts as long as the test, so that its end does not starve the next one's brokers.
 func (w *world) namespace(t *testing.T, name string, level kit.PodSecurity) *kit.Namespace {
 	t.Helper()
 	ctx := t.Context()
@@ -85,7 +113,7 @@ func (w *world) namespace(t *testing.T, name string, level kit.PodSecurity) *kit
 	ok(t, err)
 	if !w.keep {
 		t.Cleanup(func() {
-			if err := n.Delete(context.WithoutCancel(ctx)); err != nil {
+			if err := n.Delete(context.WithoutCancel(ctx), 5*time.Minute); err != nil {
 				t.Error(err)
 			}
 		})

@@ -29,7 +29,6 @@ func twoClusters(t *testing.T, w *world) {
 	}
 	t.Run("Apart", func(t *testing.T) { clustersApart(t, small(in(t, one.Namespace)), small(in(t, two.Namespace))) })
 	t.Run("Scaled", func(t *testing.T) { oneScaled(t, w, small(in(t, one.Namespace)), small(in(t, two.Namespace))) })
-	t.Run("SpecChange", func(t *testing.T) { specChange(t, small(in(t, one.Namespace)), small(in(t, two.Namespace))) })
 }
 
 func clustersApart(t *testing.T, one, two *kit.Installation) {

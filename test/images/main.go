@@ -9,6 +9,7 @@
 //	ledger [--tag TAG]      docker.io/rocketmq-operator/ledger:TAG
 //	grpc-client [--tag TAG] docker.io/rocketmq-operator/grpc-client:TAG
 //	all [--tag TAG]         RocketMQ's main version, operator and ledger
+//	stand-ins [--tag TAG]   docker.io/rocketmq-operator/{dashboard,exporter,schema-registry}-stand-in:TAG
 //	rocketmq-home VERSION   a directory to use as ROCKETMQ_HOME on this machine, with its Java 17
 //
 // Each prints the paths it made on stdout, one a line, and its progress on stderr. What was built stays in the
@@ -36,7 +37,7 @@ const mainVersion = "5.4.0"
 // buildLimit bounds a whole run; the slowest one (empty caches, busy machine) takes about three minutes.
 const buildLimit = 20 * time.Minute
 
-const usage = "usage: go run ./test/images rocketmq VERSION | rocketmq-home VERSION | operator [--tag TAG] | ledger [--tag TAG] | grpc-client [--tag TAG] | all [--tag TAG]"
+const usage = "usage: go run ./test/images rocketmq VERSION | rocketmq-home VERSION | operator [--tag TAG] | ledger [--tag TAG] | grpc-client [--tag TAG] | all [--tag TAG] | stand-ins [--tag TAG]"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -120,7 +121,7 @@ func (b *builder) plan(command string, args []string) ([]step, error) {
 			return []step{rocketmq(version)}, nil
 		}
 		return []step{func(ctx context.Context) (string, error) { return b.rocketmqHome(ctx, version) }}, nil
-	case "operator", "ledger", "grpc-client", "all":
+	case "operator", "ledger", "grpc-client", "all", "stand-ins":
 		tag, err := tagFlag(command, args, b.stderr)
 		if err != nil {
 			return nil, err
@@ -130,6 +131,12 @@ func (b *builder) plan(command string, args []string) ([]step, error) {
 			return []step{program(operator, tag)}, nil
 		case "ledger":
 			return []step{program(ledger, tag)}, nil
+		case "stand-ins":
+			var steps []step
+			for _, standIn := range standIns() {
+				steps = append(steps, program(standIn, tag))
+			}
+			return steps, nil
 		case "grpc-client":
 			return []step{func(ctx context.Context) (string, error) { return b.grpcClientImage(ctx, tag) }}, nil
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,10 @@ type program struct {
 	// binaries are the programs, by package directory relative to module; each is named as in the image, and the
 	// first one is the entry point.
 	binaries []binary
+	// args follow the entry point before those of the container.
+	args []string
+	// title is what an image that is not what its name may suggest says of itself.
+	title string
 }
 
 type binary struct{ name, pkg string }
@@ -31,6 +36,16 @@ var (
 	ledger = program{name: "ledger", module: "test/ledger", binaries: []binary{{"ledger", "."}}}
 )
 
+// standIns play the tools whose own images cannot be had without a registry: one program, three images.
+func standIns() []program {
+	var out []program
+	for _, tool := range []string{"dashboard", "exporter", "schema-registry"} {
+		out = append(out, program{name: tool + "-stand-in", module: ".", binaries: []binary{{"standin", "./test/standin"}},
+			args: []string{tool}, title: "stand-in of the tests for the RocketMQ " + tool})
+	}
+	return out
+}
+
 // programImage builds the program's binaries and, if they are new, the image of them.
 func (b *builder) programImage(ctx context.Context, p program, tag string) (string, error) {
 	root, err := moduleRoot(ctx)
@@ -41,13 +56,17 @@ func (b *builder) programImage(ctx context.Context, p program, tag string) (stri
 	img := image{name: name, config: imageConfig{
 		User:       "65532:65532",
 		Env:        []string{"PATH=/"},
-		Entrypoint: []string{"/" + p.binaries[0].name},
+		Entrypoint: append([]string{"/" + p.binaries[0].name}, p.args...),
 		WorkingDir: "/",
 		Labels: map[string]string{
 			"org.opencontainers.image.title":   p.name,
 			"org.opencontainers.image.version": tag,
 		},
 	}}
+	if p.title != "" {
+		img.config.Labels["org.opencontainers.image.title"] = p.title
+		img.entries = append(img.entries, directory("tmp", 0o777|fs.ModeSticky, 0))
+	}
 	sources, err := sources()
 	if err != nil {
 		return "", err

@@ -66,7 +66,7 @@ func Connect() (*Cluster, error) {
 		return nil, err
 	}
 	// A connection lives as long as its port-forward, so idle ones are given back soon.
-	c.Admin = admin.New(remoting.NewClient(remoting.Options{Dialer: c.Dial, Timeout: 5 * time.Second, IdleTimeout: 10 * time.Second}))
+	c.Admin = admin.New(remoting.NewClient(remoting.Options{Dialer: c.Dial, Timeout: 30 * time.Second, IdleTimeout: 10 * time.Second}))
 	return c, nil
 }
 
@@ -103,10 +103,19 @@ func (c *Cluster) CreateNamespace(ctx context.Context, name string, level PodSec
 	})
 }
 
-// Delete begins the removal of the namespace and does not wait for it.
-func (n *Namespace) Delete(ctx context.Context) error {
-	err := n.Client.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n.Name}})
-	return client.IgnoreNotFound(err)
+// Delete removes the namespace, its pods without the time that they ask for, and waits until it is gone.
+func (n *Namespace) Delete(ctx context.Context, limit time.Duration) error {
+	if err := n.beginDelete(ctx); err != nil {
+		return err
+	}
+	return n.AwaitDeleted(ctx, limit)
+}
+
+func (n *Namespace) beginDelete(ctx context.Context) error {
+	if err := n.Client.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n.Name}}); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	return n.Client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(n.Name), client.GracePeriodSeconds(0))
 }
 
 func firstWord(name string) string {
@@ -124,7 +133,7 @@ func (c *Cluster) DeleteTestNamespaces(ctx context.Context, word string, log *Lo
 	for _, found := range list.Items {
 		log.Printf("deleting namespace %s", found.Name)
 		n := &Namespace{Cluster: c, Name: found.Name, Log: log}
-		if err := n.Delete(ctx); err != nil {
+		if err := n.beginDelete(ctx); err != nil {
 			return err
 		}
 	}

@@ -32,6 +32,8 @@ func (n *Namespace) InstallationOf(path string) (*Installation, error) {
 		}
 		for _, object := range objects {
 			switch object.GetKind() {
+			case "RocketMQCluster":
+				i = n.InstallationOfCluster(object.GetName())
 			case "NameService":
 				i.NameService = object.GetName()
 			case "Controller":
@@ -42,6 +44,11 @@ func (n *Namespace) InstallationOf(path string) (*Installation, error) {
 		}
 	}
 	return i, nil
+}
+
+// InstallationOfCluster knows the names of what a RocketMQCluster with one pool of brokers without a name is made of.
+func (n *Namespace) InstallationOfCluster(name string) *Installation {
+	return &Installation{Namespace: n, NameService: name + "-ns", Controller: name + "-ctl", Broker: name + "-broker"}
 }
 
 // Address is what a client in the namespace uses, whatever the number of name servers.

@@ -40,6 +40,8 @@ type LedgerOptions struct {
 	// Only is "produce" or "consume", empty for both. Run names the messages to consume, as in the verdict of the ledger
 	// that produced them. The pod's name is the topic's with Only.
 	Only, Run string
+	// TopicExists: nobody is to make it. Otherwise it is made on every broker that there is.
+	TopicExists bool
 	// FromLast: where the group has no offset, it begins at the end.
 	FromLast bool
 	// Messages is how many to send; 0 for as many as fit into Duration.
@@ -74,8 +76,11 @@ const ledgerDrain = 90 * time.Second
 // args are the flags of test/ledger.
 func (o LedgerOptions) args() []string {
 	args := []string{
-		"--name-servers=" + o.NameServers, "--topic=" + o.Topic, "--group=" + o.Topic, "--create-topic",
+		"--name-servers=" + o.NameServers, "--topic=" + o.Topic, "--group=" + o.Topic,
 		"--drain=" + ledgerDrain.String(), "--messages=" + strconv.Itoa(o.Messages), "--duration=" + o.Duration.String(),
+	}
+	if !o.TopicExists {
+		args = append(args, "--create-topic")
 	}
 	if o.Poll > 0 {
 		args = append(args, "--poll="+o.Poll.String())
@@ -134,13 +139,13 @@ func (v *Verdict) String() string {
 // StartLedger starts the ledger in a pod and waits until it runs.
 func (n *Namespace) StartLedger(ctx context.Context, options LedgerOptions) (*Ledger, error) {
 	name := strings.TrimSuffix(options.Topic+"-"+options.Only, "-")
-	no, yes, user := false, true, int64(ledgerUser)
+	no, yes, user, grace := false, true, int64(ledgerUser), int64((2 * ledgerDrain).Seconds())
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: n.Name, Name: name},
 		Spec: corev1.PodSpec{
 			RestartPolicy:                corev1.RestartPolicyNever,
 			Affinity:                     options.affinity(),
-			AutomountServiceAccountToken: &no,
+			AutomountServiceAccountToken: &no, TerminationGracePeriodSeconds: &grace,
 			SecurityContext: &corev1.PodSecurityContext{
 				RunAsNonRoot: &yes, RunAsUser: &user, RunAsGroup: &user,
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
@@ -191,6 +196,33 @@ func (l *Ledger) Verdict(ctx context.Context, limit time.Duration) (*Verdict, er
 	if err != nil {
 		return nil, err
 	}
+	return l.parse(text)
+}
+
+// End ends sending, waits at most limit for what is still missing, and returns the account. The pod is gone then.
+func (l *Ledger) End(ctx context.Context, limit time.Duration) (*Verdict, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	type log struct {
+		text string
+		err  error
+	}
+	said := make(chan log, 1)
+	go func() {
+		text, err := l.n.Logs(ctx, l.pod, ledgerContainer, LogFollow())
+		said <- log{text, err}
+	}()
+	if err := l.n.DeletePod(ctx, l.pod, false); err != nil {
+		return nil, err
+	}
+	result := <-said
+	if result.err != nil {
+		return nil, result.err
+	}
+	return l.parse(result.text)
+}
+
+func (l *Ledger) parse(text string) (*Verdict, error) {
 	verdict, err := ParseVerdict(text)
 	if err == nil && verdict.Acked == 0 && l.only != "consume" {
 		err = fmt.Errorf("the ledger got no message acknowledged:\n%s", text)

@@ -124,8 +124,7 @@ func (p *Place) LoadGRPCClient(ctx context.Context) error {
 
 // loadImage builds what test/images calls by that name and gives it to the cluster.
 func (p *Place) loadImage(ctx context.Context, image ...string) error {
-	load := strings.Fields(os.Getenv(loadImageEnv))
-	if !p.Local && len(load) == 0 {
+	if !p.loads() {
 		p.log.Printf("the cluster must have or pull the images (LOAD_IMAGE is not set, for example to \"kind load image-archive\")")
 		return nil
 	}
@@ -133,12 +132,20 @@ func (p *Place) loadImage(ctx context.Context, image ...string) error {
 	if err != nil {
 		return err
 	}
-	archives := strings.Fields(out)
+	return p.loadArchives(ctx, strings.Fields(out)...)
+}
+
+// loads reports whether image archives can be given to the cluster.
+func (p *Place) loads() bool { return p.Local || os.Getenv(loadImageEnv) != "" }
+
+// loadArchives gives the cluster images.
+func (p *Place) loadArchives(ctx context.Context, archives ...string) error {
 	p.log.Printf("loading the images into the cluster")
 	if p.Local {
-		_, err = p.localkube(ctx, append([]string{"load-image"}, archives...)...)
+		_, err := p.localkube(ctx, append([]string{"load-image"}, archives...)...)
 		return err
 	}
+	load := strings.Fields(os.Getenv(loadImageEnv))
 	for _, archive := range archives {
 		if _, err := p.run(ctx, "", load[0], append(load[1:], archive)...); err != nil {
 			return err

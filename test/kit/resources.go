@@ -21,17 +21,22 @@ type Resource struct {
 	Conditions           []metav1.Condition
 }
 
-// Resources lists the operator's resources in the namespace: NameServices, Controllers, Brokers, Proxies.
+// Resources lists the operator's resources in the namespace.
 func (n *Namespace) Resources(ctx context.Context) ([]Resource, error) {
 	var (
 		nameServices v1alpha1.NameServiceList
 		controllers  v1alpha1.ControllerList
 		brokers      v1alpha1.BrokerList
+		consoles     v1alpha1.ConsoleList
+		exporters    v1alpha1.ExporterList
+		registries   v1alpha1.SchemaRegistryList
 		proxies      v1alpha1.ProxyList
+		clusters     v1alpha1.RocketMQClusterList
 		all          []Resource
 	)
 	here := client.InNamespace(n.Name)
-	if err := errors.Join(n.Client.List(ctx, &nameServices, here), n.Client.List(ctx, &controllers, here), n.Client.List(ctx, &brokers, here), n.Client.List(ctx, &proxies, here)); err != nil {
+	if err := errors.Join(n.Client.List(ctx, &nameServices, here), n.Client.List(ctx, &controllers, here), n.Client.List(ctx, &brokers, here),
+		n.Client.List(ctx, &consoles, here), n.Client.List(ctx, &exporters, here), n.Client.List(ctx, &registries, here), n.Client.List(ctx, &proxies, here), n.Client.List(ctx, &clusters, here)); err != nil {
 		return nil, err
 	}
 	for _, r := range nameServices.Items {
@@ -42,6 +47,18 @@ func (n *Namespace) Resources(ctx context.Context) ([]Resource, error) {
 	}
 	for _, r := range brokers.Items {
 		all = append(all, Resource{"Broker", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
+	}
+	for _, r := range consoles.Items {
+		all = append(all, Resource{"Console", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
+	}
+	for _, r := range exporters.Items {
+		all = append(all, Resource{"Exporter", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
+	}
+	for _, r := range registries.Items {
+		all = append(all, Resource{"SchemaRegistry", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
+	}
+	for _, r := range clusters.Items {
+		all = append(all, Resource{"RocketMQCluster", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
 	}
 	for _, r := range proxies.Items {
 		all = append(all, Resource{"Proxy", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})

@@ -34,18 +34,21 @@ type Topology map[string]int
 // its members.
 func (n *Namespace) AwaitRegistered(ctx context.Context, nameServerPods []string, want Topology, limit time.Duration) error {
 	what := fmt.Sprintf("%d broker groups at name servers %s", len(want), strings.Join(nameServerPods, ", "))
-	return n.Await(ctx, what, limit, func(ctx context.Context) error {
-		for _, pod := range nameServerPods {
-			info, err := n.ClusterInfo(ctx, pod)
-			if err != nil {
-				return err
-			}
-			if err := want.compare(info); err != nil {
-				return fmt.Errorf("name server %s: %w", pod, err)
-			}
+	return n.Await(ctx, what, limit, func(ctx context.Context) error { return want.Registered(ctx, n, nameServerPods) })
+}
+
+// Registered says what each of the name servers knows otherwise, nil for nothing.
+func (t Topology) Registered(ctx context.Context, n *Namespace, nameServerPods []string) error {
+	for _, pod := range nameServerPods {
+		info, err := n.ClusterInfo(ctx, pod)
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+		if err := t.compare(info); err != nil {
+			return fmt.Errorf("name server %s: %w", pod, err)
+		}
+	}
+	return nil
 }
 
 func (t Topology) compare(info *admin.ClusterInfo) error {

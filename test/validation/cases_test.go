@@ -15,6 +15,9 @@ func spec(text string) object { return object{spec: text} }
 
 func named(name string) object { return object{name: name} }
 
+// absent is an object without a spec.
+var absent = object{spec: "{}"}
+
 // ruleCase is one rule with an object that just keeps it and one that just breaks it. With old, both are updates.
 type ruleCase struct {
 	rule      string
@@ -25,10 +28,18 @@ type ruleCase struct {
 }
 
 var (
-	all         = []string{"Broker", "Controller", "NameService", "Proxy"}
+	all         = []string{"Broker", "Controller", "NameService", "Proxy", "Console", "Exporter", "SchemaRegistry"}
 	servers     = []string{"Broker", "Controller", "NameService"} // with storage
+	tools       = []string{"Console", "Exporter", "SchemaRegistry"}
+	consoles    = []string{"Console"}
+	exporters   = []string{"Exporter"}
+	registries  = []string{"SchemaRegistry"}
+	stored      = []string{"Console", "SchemaRegistry"}
+	clients     = []string{"Broker", "Console", "Exporter", "SchemaRegistry"}
 	routed      = []string{"Broker", "Proxy"}
+	asking      = []string{"Broker", "Proxy", "Console", "Exporter", "SchemaRegistry"}
 	proxies     = []string{"Proxy"}
+	transfers   = []string{"TopicTransfer"}
 	brokers     = []string{"Broker"}
 	controllers = []string{"Controller"}
 	nameServers = []string{"NameService"}
@@ -60,6 +71,17 @@ func ruleCases() []ruleCase {
 	classFixed := `spec: Invalid value: the storage class cannot change (storage.className or volumeClaimTemplates): a volume stays in its StorageClass`
 	tooSmall := `spec: Invalid value: storage.size must hold at least four commit-log files (config mappedFileSizeCommitLog, 1Gi each if not set): enlarge the volume or make the files smaller`
 	wrongRole := `spec: Invalid value: config.brokerRole may be ASYNC_MASTER or SYNC_MASTER, in clusterMode STATIC only: otherwise the controllers assign roles`
+
+	const transfer = "topic: t, sourceCluster: a, targetCluster: b"
+	whatFixed := `spec: Invalid value: what is transferred from where to where cannot change: set abort, and create another TopicTransfer`
+	howFixed := `spec: Invalid value: how it is transferred cannot change, except for abort, holdBeforeClean and ttlSecondsAfterFinished: set abort, and create another TopicTransfer`
+	groups := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "g%d, ", i)
+		}
+		return "[" + b.String() + "]"
+	}
 
 	return []ruleCase{
 		// Names.
@@ -116,17 +138,17 @@ func ruleCases() []ruleCase {
 			`spec: Invalid value: clusterName cannot change: the brokers' data is bound to it`},
 
 		// References and addresses.
-		{"name servers are addresses", brokers, nil, spec(`nameServers: "10.0.0.1:9876;ns.example.org:9876;"`), spec(`nameServers: "10.0.0.1,10.0.0.2"`),
+		{"name servers are addresses", clients, nil, spec(`nameServers: "10.0.0.1:9876;ns.example.org:9876;"`), spec(`nameServers: "10.0.0.1,10.0.0.2"`),
 			`spec.nameServers: Invalid value: "10.0.0.1,10.0.0.2": spec.nameServers in body should match '^$|^[^\s;:]+:[0-9]{1,5}(;[^\s;:]+:[0-9]{1,5})*;?$'`},
-		{"not too many name servers", brokers, nil, spec("nameServers: " + a(4094) + ":1"), spec("nameServers: " + a(4095) + ":1"),
+		{"not too many name servers", clients, nil, spec("nameServers: " + a(4094) + ":1"), spec("nameServers: " + a(4095) + ":1"),
 			`spec.nameServers: Too long: may not be more than 4096 bytes`},
-		{"nameServiceRef has a name", routed, nil, spec("nameServiceRef: {name: a}"), spec("nameServiceRef: {namespace: a}"),
+		{"nameServiceRef has a name", asking, nil, spec("nameServiceRef: {name: a}"), spec("nameServiceRef: {namespace: a}"),
 			`spec.nameServiceRef.name: Required value`},
-		{"nameServiceRef's name is not empty", routed, nil, spec("nameServiceRef: {name: a}"), spec(`nameServiceRef: {name: ""}`),
+		{"nameServiceRef's name is not empty", asking, nil, spec("nameServiceRef: {name: a}"), spec(`nameServiceRef: {name: ""}`),
 			`spec.nameServiceRef.name: Invalid value: "": spec.nameServiceRef.name in body should be at least 1 chars long`},
-		{"nameServiceRef's name is short", routed, nil, spec("nameServiceRef: {name: " + a(253) + "}"), spec("nameServiceRef: {name: " + a(254) + "}"),
+		{"nameServiceRef's name is short", asking, nil, spec("nameServiceRef: {name: " + a(253) + "}"), spec("nameServiceRef: {name: " + a(254) + "}"),
 			`spec.nameServiceRef.name: Too long: may not be more than 253 bytes`},
-		{"nameServiceRef's namespace is short", routed, nil, spec("nameServiceRef: {name: a, namespace: " + a(63) + "}"), spec("nameServiceRef: {name: a, namespace: " + a(64) + "}"),
+		{"nameServiceRef's namespace is short", asking, nil, spec("nameServiceRef: {name: a, namespace: " + a(63) + "}"), spec("nameServiceRef: {name: a, namespace: " + a(64) + "}"),
 			`spec.nameServiceRef.namespace: Too long: may not be more than 63 bytes`},
 		{"controllerRef has a name", brokers, nil, spec("controllerRef: {name: a}"), spec("controllerRef: {}"),
 			`spec.controllerRef.name: Required value`},
@@ -255,6 +277,10 @@ func ruleCases() []ruleCase {
 			`spec.config: Too many: 257: must have at most 256 items`},
 		{"short values", all, nil, spec("config: {key: " + a(4096) + "}"), spec("config: {key: " + a(4097) + "}"),
 			`spec.config.key: Too long: may not be more than 4096 bytes`},
+		{"a fixed form of the store", brokers, before("config: {storeType: default}"), spec("config: {}"), spec("config: {storeType: defaultRocksDB}"),
+			`spec: Invalid value: config.storeType cannot change: brokers would not find what they have written in the other form. Create another Broker and move the topics to it`},
+		{"a fixed form of the metadata", brokers, before("config: {configManagerVersion: v2}"), spec("config: {configManagerVersion: v2}"), spec("{}"),
+			`spec: Invalid value: config.configManagerVersion cannot change: brokers would not find what they have written in the other form. Create another Broker and move the topics to it`},
 		{"a STATIC master's role", brokers, nil, spec("config: {brokerRole: SYNC_MASTER}"), spec("config: {brokerRole: SLAVE}"), wrongRole},
 		{"no role in CONTROLLER mode", brokers, nil,
 			spec("{clusterMode: CONTROLLER, config: {flushDiskType: SYNC_FLUSH}}"), spec("{clusterMode: controller, config: {brokerRole: ASYNC_MASTER}}"), wrongRole},
@@ -278,5 +304,130 @@ func ruleCases() []ruleCase {
 			`spec.config: Invalid value: set by the operator (spec.tls.secretName names the certificate); remove: tlsKeyPath`},
 		{"no controller in a name server", nameServers, nil, spec("config: {}"), spec(`config: {enableControllerInNamesrv: "true"}`),
 			`spec.config: Invalid value: controllers run in pods of their own: create a Controller, and remove enableControllerInNamesrv`},
+
+		// Tools.
+		{"a short image", tools, nil, spec("image: " + a(512)), spec("image: " + a(513)),
+			`spec.image: Too long: may not be more than 512 bytes`},
+		{"a schema registry has an image", registries, nil, spec("image: registry:1"), spec(`image: ""`),
+			`spec: Invalid value: image is not set, and there is no official image of the schema registry: build one (docs/schema-registry.md says how) and name it in spec.image`},
+		{"a schema registry has a spec", registries, nil, spec("image: registry:1"), absent, `spec: Required value`},
+		{"no negative number of pods", tools, nil, spec("replicas: 0"), spec("replicas: -1"),
+			`spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0`},
+		{"at most 99 pods", tools, nil, spec("replicas: 99"), spec("replicas: 100"),
+			`spec.replicas: Invalid value: 100: spec.replicas in body should be less than or equal to 99`},
+		{"a known type of Service", tools, nil, spec("service: {type: NodePort}"), spec("service: {type: ExternalName}"),
+			`spec.service.type: Unsupported value: "ExternalName": supported values: "", "ClusterIP", "NodePort", "LoadBalancer"`},
+		{"a node port is a port", tools, nil, spec("service: {nodePort: 1}"), spec("service: {nodePort: 0}"),
+			`spec.service.nodePort: Invalid value: 0: spec.service.nodePort in body should be greater than or equal to 1`},
+		{"a node port is 65535 at most", tools, nil, spec("service: {nodePort: 65535}"), spec("service: {nodePort: 65536}"),
+			`spec.service.nodePort: Invalid value: 65536: spec.service.nodePort in body should be less than or equal to 65535`},
+		{"not too many annotations of the Service", tools, nil, spec("service: {annotations: " + properties(64) + "}"), spec("service: {annotations: " + properties(65) + "}"),
+			`spec.service.annotations: Too many: 65: must have at most 64 items`},
+		{"an Ingress has a host", consoles, nil, spec("ingress: {host: a}"), spec("ingress: {}"),
+			`spec.ingress.host: Required value`},
+		{"an Ingress' host is not empty", consoles, nil, spec("ingress: {host: a}"), spec(`ingress: {host: ""}`),
+			`spec.ingress.host: Invalid value: "": spec.ingress.host in body should be at least 1 chars long`},
+		{"an Ingress' host is short", consoles, nil, spec("ingress: {host: " + a(253) + "}"), spec("ingress: {host: " + a(254) + "}"),
+			`spec.ingress.host: Too long: may not be more than 253 bytes`},
+		{"an Ingress' class is short", consoles, nil, spec("ingress: {host: a, className: " + a(253) + "}"), spec("ingress: {host: a, className: " + a(254) + "}"),
+			`spec.ingress.className: Too long: may not be more than 253 bytes`},
+		{"an Ingress' Secret is short", consoles, nil, spec("ingress: {host: a, tlsSecretName: " + a(253) + "}"), spec("ingress: {host: a, tlsSecretName: " + a(254) + "}"),
+			`spec.ingress.tlsSecretName: Too long: may not be more than 253 bytes`},
+		{"not too many annotations of the Ingress", consoles, nil, spec("ingress: {host: a, annotations: " + properties(64) + "}"), spec("ingress: {host: a, annotations: " + properties(65) + "}"),
+			`spec.ingress.annotations: Too many: 65: must have at most 64 items`},
+		{"a login has a Secret", consoles, nil, spec("login: {secretRef: {name: a}}"), spec("login: {}"),
+			`spec.login.secretRef: Required value`},
+		{"a login's Secret has a name", consoles, nil, spec("login: {secretRef: {name: a}}"), spec("login: {secretRef: {}}"),
+			`spec.login.secretRef.name: Required value`},
+		{"a login's Secret's name is not empty", consoles, nil, spec("login: {secretRef: {name: a}}"), spec(`login: {secretRef: {name: ""}}`),
+			`spec.login.secretRef.name: Invalid value: "": spec.login.secretRef.name in body should be at least 1 chars long`},
+		{"a login's Secret's name is short", consoles, nil, spec("login: {secretRef: {name: " + a(253) + "}}"), spec("login: {secretRef: {name: " + a(254) + "}}"),
+			`spec.login.secretRef.name: Too long: may not be more than 253 bytes`},
+		{"a whole Deployment or the short form", consoles, nil, spec("{consoleDeployment: {}, image: a, ingress: {host: a}}"), spec("{consoleDeployment: {}, login: {secretRef: {name: a}}}"),
+			`spec: Invalid value: consoleDeployment is a whole Deployment of your own: storage and login belong to the short form, without consoleDeployment`},
+		{"consoleDeployment is an object", consoles, nil, spec("consoleDeployment: {anything: 1}"), spec("consoleDeployment: [a]"),
+			`spec.consoleDeployment: Invalid value: "array": spec.consoleDeployment in body must be of type object: "array"`},
+		{"one volume for one pod", stored, nil, spec("{storage: {}, replicas: 1}"), spec("{storage: {}, replicas: 2}"),
+			`spec: Invalid value: storage is one volume, which one pod uses: set replicas to 1 or remove storage`},
+		{"a tool's short class name", stored, nil, spec("storage: {className: " + a(253) + "}"), spec("storage: {className: " + a(254) + "}"),
+			`spec.storage.className: Too long: may not be more than 253 bytes`},
+		{"a tool's size is a quantity", stored, nil, spec("storage: {size: 4Gi}"), spec("storage: {size: 4GB}"),
+			`spec.storage.size: Invalid value: "4GB": spec.storage.size in body should match '` + quantityPattern + `'`},
+		{"a dashboard's addresses", consoles, nil, spec(`config: {rocketmq.config.timeoutMillis: "1"}`), spec("config: {rocketmq.config.namesrvAddrs: 'a:1'}"),
+			`spec.config: Invalid value: set by the operator, which keeps addresses right (spec.nameServers and nameServiceRef set what can be chosen); remove: rocketmq.config.namesrvAddrs`},
+		{"a dashboard's login", consoles, nil, spec(`config: {a: b}`), spec(`config: {rocketmq.config.loginRequired: "true", server.port: "1"}`),
+			`spec.config: Invalid value: set by the operator, because Services, volumes and the login depend on them (spec.login sets the users); remove: rocketmq.config.loginRequired server.port`},
+		{"an exporter's addresses", exporters, nil, spec("config: {rocketmq.config.webTelemetryPath: /m}"), spec("config: {rocketmq.config.namesrvAddr: 'a:1'}"),
+			`spec.config: Invalid value: set by the operator, which keeps addresses right (spec.nameServers and nameServiceRef set what can be chosen); remove: rocketmq.config.namesrvAddr`},
+		{"a schema registry's storage", registries, nil, spec("config: {a: b}"), spec("config: {schema.storage.type: jdbc}"),
+			`spec.config: Invalid value: set by the operator, because Services and volumes depend on them; remove: schema.storage.type`},
+		{"a schema registry's addresses", registries, nil, spec("storageConfig: {storage.rocketmq.topic: t}"), spec("storageConfig: {storage.rocketmq.namesrv: 'a:1'}"),
+			`spec.storageConfig: Invalid value: set by the operator, which keeps addresses right (spec.nameServers and nameServiceRef set what can be chosen); remove: storage.rocketmq.namesrv`},
+		{"not too many keys of the storage", registries, nil, spec("storageConfig: " + properties(256)), spec("storageConfig: " + properties(257)),
+			`spec.storageConfig: Too many: 257: must have at most 256 items`},
+		{"short values of the storage", registries, nil, spec("storageConfig: {key: " + a(4096) + "}"), spec("storageConfig: {key: " + a(4097) + "}"),
+			`spec.storageConfig.key: Too long: may not be more than 4096 bytes`},
+		// Transfers.
+		{"a topic", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: b}"), spec("{sourceCluster: a, targetCluster: b}"),
+			`spec.topic: Required value`},
+		{"a topic with a name", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: b}"), spec(`{topic: "", sourceCluster: a, targetCluster: b}`),
+			`spec.topic: Invalid value: "": spec.topic in body should be at least 1 chars long`},
+		{"a topic's name as RocketMQ takes it", transfers, nil, spec("{topic: a_b-C%1|2, sourceCluster: a, targetCluster: b}"), spec("{topic: a.b, sourceCluster: a, targetCluster: b}"),
+			`spec.topic: Invalid value: "a.b": spec.topic in body should match '^[a-zA-Z0-9_%|-]+$'`},
+		{"a short topic", transfers, nil, spec("{topic: " + a(127) + ", sourceCluster: a, targetCluster: b}"), spec("{topic: " + a(128) + ", sourceCluster: a, targetCluster: b}"),
+			`spec.topic: Too long: may not be more than 127 bytes`},
+		{"a source", transfers, nil, spec(`{topic: t, sourceCluster: "", sourceRef: {name: a}, targetCluster: b}`), spec(`{topic: t, sourceCluster: "", targetCluster: b}`),
+			`spec: Invalid value: name the cluster to take the topic from in sourceCluster (its RocketMQ cluster name) or sourceRef (its Broker)`},
+		{"a target", transfers, nil, spec("{topic: t, sourceCluster: a, targetRef: {name: b}}"), spec("{topic: t, sourceCluster: a}"),
+			`spec: Invalid value: name the cluster to move the topic to in targetCluster (its RocketMQ cluster name) or targetRef (its Broker)`},
+		{"a short source cluster", transfers, nil, spec("{topic: t, sourceCluster: " + a(127) + ", targetCluster: b}"), spec("{topic: t, sourceCluster: " + a(128) + ", targetCluster: b}"),
+			`spec.sourceCluster: Too long: may not be more than 127 bytes`},
+		{"a short target cluster", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: " + a(127) + "}"), spec("{topic: t, sourceCluster: a, targetCluster: " + a(128) + "}"),
+			`spec.targetCluster: Too long: may not be more than 127 bytes`},
+		{"a source cluster's name as RocketMQ takes it", transfers, nil, spec("{topic: t, sourceCluster: Default_1, targetCluster: b}"), spec("{topic: t, sourceCluster: a.b, targetCluster: b}"),
+			`spec.sourceCluster: Invalid value: "a.b": spec.sourceCluster in body should match '^[a-zA-Z0-9_%|-]*$'`},
+		{"a target cluster's name as RocketMQ takes it", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: Default_1}"), spec("{topic: t, sourceCluster: a, targetCluster: a.b}"),
+			`spec.targetCluster: Invalid value: "a.b": spec.targetCluster in body should match '^[a-zA-Z0-9_%|-]*$'`},
+		{"sourceRef has a name", transfers, nil, spec("{topic: t, sourceRef: {name: a}, targetCluster: b}"), spec("{topic: t, sourceRef: {namespace: a}, targetCluster: b}"),
+			`spec.sourceRef.name: Required value`},
+		{"sourceRef's name is not empty", transfers, nil, spec("{topic: t, sourceRef: {name: a}, targetCluster: b}"), spec(`{topic: t, sourceRef: {name: ""}, targetCluster: b}`),
+			`spec.sourceRef.name: Invalid value: "": spec.sourceRef.name in body should be at least 1 chars long`},
+		{"sourceRef's name is short", transfers, nil, spec("{topic: t, sourceRef: {name: " + a(253) + "}, targetCluster: b}"), spec("{topic: t, sourceRef: {name: " + a(254) + "}, targetCluster: b}"),
+			`spec.sourceRef.name: Too long: may not be more than 253 bytes`},
+		{"sourceRef's namespace is short", transfers, nil, spec("{topic: t, sourceRef: {name: a, namespace: " + a(63) + "}, targetCluster: b}"), spec("{topic: t, sourceRef: {name: a, namespace: " + a(64) + "}, targetCluster: b}"),
+			`spec.sourceRef.namespace: Too long: may not be more than 63 bytes`},
+		{"targetRef has a name", transfers, nil, spec("{topic: t, targetRef: {name: a}, sourceCluster: b}"), spec("{topic: t, targetRef: {namespace: a}, sourceCluster: b}"),
+			`spec.targetRef.name: Required value`},
+		{"targetRef's name is not empty", transfers, nil, spec("{topic: t, targetRef: {name: a}, sourceCluster: b}"), spec(`{topic: t, targetRef: {name: ""}, sourceCluster: b}`),
+			`spec.targetRef.name: Invalid value: "": spec.targetRef.name in body should be at least 1 chars long`},
+		{"targetRef's name is short", transfers, nil, spec("{topic: t, targetRef: {name: " + a(253) + "}, sourceCluster: b}"), spec("{topic: t, targetRef: {name: " + a(254) + "}, sourceCluster: b}"),
+			`spec.targetRef.name: Too long: may not be more than 253 bytes`},
+		{"targetRef's namespace is short", transfers, nil, spec("{topic: t, targetRef: {name: a, namespace: " + a(63) + "}, sourceCluster: b}"), spec("{topic: t, targetRef: {name: a, namespace: " + a(64) + "}, sourceCluster: b}"),
+			`spec.targetRef.namespace: Too long: may not be more than 63 bytes`},
+		{"not too many groups", transfers, nil, spec("{" + transfer + ", groups: " + groups(1024) + "}"), spec("{" + transfer + ", groups: " + groups(1025) + "}"),
+			`spec.groups: Too many: 1025: must have at most 1024 items`},
+		{"groups have names", transfers, nil, spec("{" + transfer + ", groups: [g]}"), spec("{" + transfer + `, groups: [""]}`),
+			`spec.groups[0]: Invalid value: "": spec.groups[0] in body should be at least 1 chars long`},
+		{"groups' names as RocketMQ takes them", transfers, nil, spec("{" + transfer + ", groups: [g_1]}"), spec("{" + transfer + ", groups: [g.1]}"),
+			`spec.groups[0]: Invalid value: "g.1": spec.groups[0] in body should match '^[a-zA-Z0-9_%|-]+$'`},
+		{"short groups", transfers, nil, spec("{" + transfer + ", groups: [" + a(255) + "]}"), spec("{" + transfer + ", groups: [" + a(256) + "]}"),
+			`spec.groups[0]: Too long: may not be more than 255 bytes`},
+		{"a drain timeout", transfers, nil, spec("{" + transfer + ", drainTimeout: 1h30m}"), spec("{" + transfer + ", drainTimeout: an hour}"),
+			`spec.drainTimeout: Invalid value: "an hour": spec.drainTimeout in body should match '^([0-9]{1,6}(s|m|h))+$'`},
+		{"a short drain timeout", transfers, nil, spec("{" + transfer + ", drainTimeout: " + strings.Repeat("1h", 16) + "}"), spec("{" + transfer + ", drainTimeout: " + strings.Repeat("1h", 17) + "}"),
+			`spec.drainTimeout: Too long: may not be more than 32 bytes`},
+		{"a step timeout", transfers, nil, spec("{" + transfer + ", stepTimeout: 90s}"), spec("{" + transfer + ", stepTimeout: '90'}"),
+			`spec.stepTimeout: Invalid value: "90": spec.stepTimeout in body should match '^([0-9]{1,6}(s|m|h))+$'`},
+		{"a short step timeout", transfers, nil, spec("{" + transfer + ", stepTimeout: " + strings.Repeat("1h", 16) + "}"), spec("{" + transfer + ", stepTimeout: " + strings.Repeat("1h", 17) + "}"),
+			`spec.stepTimeout: Too long: may not be more than 32 bytes`},
+		{"no negative time to live", transfers, nil, spec("{" + transfer + ", ttlSecondsAfterFinished: 0}"), spec("{" + transfer + ", ttlSecondsAfterFinished: -1}"),
+			`spec.ttlSecondsAfterFinished: Invalid value: -1: spec.ttlSecondsAfterFinished in body should be greater than or equal to 0`},
+		{"a fixed topic", transfers, before("{" + transfer + "}"), spec("{" + transfer + ", abort: true, holdBeforeClean: true, ttlSecondsAfterFinished: 1, drainTimeout: 60m}"), spec("{topic: u, sourceCluster: a, targetCluster: b}"), whatFixed},
+		{"a fixed source", transfers, before("{" + transfer + "}"), spec("{" + transfer + "}"), spec("{topic: t, sourceCluster: c, targetCluster: b}"), whatFixed},
+		{"a fixed target", transfers, before("{" + transfer + "}"), spec("{" + transfer + "}"), spec("{" + transfer + ", targetRef: {name: c}}"), whatFixed},
+		{"fixed groups", transfers, before("{" + transfer + ", groups: [g]}"), spec("{" + transfer + ", groups: [g]}"), spec("{" + transfer + "}"), whatFixed},
+		{"a fixed order", transfers, before("{" + transfer + "}"), spec("{" + transfer + ", strictOrder: false}"), spec("{" + transfer + ", strictOrder: true}"), howFixed},
+		{"fixed timeouts", transfers, before("{" + transfer + "}"), spec("{" + transfer + ", stepTimeout: 600s}"), spec("{" + transfer + ", stepTimeout: 601s}"), howFixed},
+		{"what is discarded is fixed", transfers, before("{" + transfer + "}"), spec("{" + transfer + "}"), spec("{" + transfer + ", discardUnconsumed: true}"), howFixed},
 	}
 }

@@ -15,7 +15,7 @@ const maxSize = 262144
 
 func TestCRDsCanBeInstalled(t *testing.T) {
 	all := definitions(t)
-	for _, kind := range []string{"Broker", "Controller", "NameService", "Proxy"} {
+	for _, kind := range []string{"Broker", "Console", "Controller", "Exporter", "NameService", "Proxy", "RocketMQCluster", "SchemaRegistry", "TopicTransfer"} {
 		if _, ok := all[kind]; !ok {
 			t.Errorf("no CRD for %s", kind)
 		}

@@ -31,7 +31,7 @@ func check(t *testing.T, kinds map[string]*resource, document string) map[string
 		}
 	case "v1", "storage.k8s.io/v1":
 		known := map[string]any{
-			"ConfigMap": &corev1.ConfigMap{}, "Namespace": &corev1.Namespace{}, "Service": &corev1.Service{}, "StorageClass": &storagev1.StorageClass{},
+			"ConfigMap": &corev1.ConfigMap{}, "Secret": &corev1.Secret{}, "Namespace": &corev1.Namespace{}, "Service": &corev1.Service{}, "StorageClass": &storagev1.StorageClass{},
 		}
 		into, ok := known[kind]
 		if !ok {
@@ -77,7 +77,7 @@ func TestExamples(t *testing.T) {
 func TestPredecessorsManifests(t *testing.T) {
 	kinds := resources(t)
 	files, err := filepath.Glob("testdata/predecessor/*.yaml")
-	if err != nil || len(files) != 3 {
+	if err != nil || len(files) != 4 {
 		t.Fatalf("files %v, error %v", files, err)
 	}
 	for _, file := range files {
@@ -120,10 +120,13 @@ func TestPredecessorsValues(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	kinds := resources(t)
 	for kind, want := range map[string]string{
-		"NameService": "{size: 1, nameServiceImage: 'apache/rocketmq:5.4.0'}",
-		"Controller":  "{size: 3, controllerImage: 'apache/rocketmq:5.4.0'}",
-		"Proxy":       "{replicas: 1, image: 'apache/rocketmq:5.4.0'}",
-		"Broker":      "{size: 1, replicaPerGroup: 1, clusterMode: STATIC, drainSeconds: 35, metadataGuard: Enabled, brokerImage: 'apache/rocketmq:5.4.0'}",
+		"NameService":     "{size: 1, nameServiceImage: 'apache/rocketmq:5.4.0'}",
+		"Controller":      "{size: 3, controllerImage: 'apache/rocketmq:5.4.0'}",
+		"Console":         "{image: 'apacherocketmq/rocketmq-dashboard:2.1.0'}",
+		"Exporter":        "{image: 'apache/rocketmq-exporter:0.0.2'}",
+		"RocketMQCluster": "{version: 5.4.0, brokers: [{name: '', size: 1, replicaPerGroup: 1}]}",
+		"Proxy":           "{replicas: 1, image: 'apache/rocketmq:5.4.0'}",
+		"Broker":          "{size: 1, replicaPerGroup: 1, clusterMode: STATIC, drainSeconds: 35, metadataGuard: Enabled, brokerImage: 'apache/rocketmq:5.4.0'}",
 	} {
 		t.Run(kind, func(t *testing.T) {
 			obj := check(t, kinds, "{apiVersion: rocketmq.apache.org/v1alpha1, kind: "+kind+", metadata: {name: it}}")
@@ -134,13 +137,21 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// imageOf is what a kind needs in any case.
+func imageOf(kind string) string {
+	if kind == "SchemaRegistry" {
+		return "image: 'registry:1', "
+	}
+	return ""
+}
+
 // podTemplate is passed on as it is, whatever it holds.
 func TestPodTemplateIsKept(t *testing.T) {
 	kinds := resources(t)
 	overlay := "{metadata: {labels: {a: b}}, spec: {containers: [{name: rocketmq, lifecycle: {}}], newerField: true}}"
-	for kind := range kinds {
+	for _, kind := range all {
 		t.Run(kind, func(t *testing.T) {
-			obj := check(t, kinds, "{apiVersion: rocketmq.apache.org/v1alpha1, kind: "+kind+", metadata: {name: it}, spec: {podTemplate: "+overlay+"}}")
+			obj := check(t, kinds, "{apiVersion: rocketmq.apache.org/v1alpha1, kind: "+kind+", metadata: {name: it}, spec: {"+imageOf(kind)+"podTemplate: "+overlay+"}}")
 			got := obj["spec"].(map[string]any)["podTemplate"]
 			if diff := cmp.Diff(any(decode(t, overlay)), got); diff != "" {
 				t.Errorf("podTemplate (-want +got):\n%s", diff)

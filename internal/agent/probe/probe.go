@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -35,6 +36,8 @@ type Report struct {
 	Reason string `json:"reason"`
 	// Role is master or slave for a broker, leader or follower for a controller.
 	Role string `json:"role,omitempty"`
+	// Stopping: the server was told to stop. Only /livez says it.
+	Stopping bool `json:"stopping,omitempty"`
 }
 
 // Admin is what the checks ask the servers; *admin.Client in earnest.
@@ -90,7 +93,30 @@ func (p *Prober) alive() Report {
 	if !p.Process.Running() {
 		return Report{Reason: "java is not running"}
 	}
-	return Report{Ready: true, Reason: "java is running"}
+	return Report{Ready: true, Reason: "java is running", Stopping: p.Process.Stopping()}
+}
+
+// Stopping asks the agent of the pod that has the host of addr whether its server is being stopped. One that cannot be
+// asked is not.
+func Stopping(ctx context.Context, addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	url := "http://" + net.JoinHostPort(host, strconv.Itoa(settings.BrokerAgentPort)) + "/livez"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	var r Report
+	return json.NewDecoder(response.Body).Decode(&r) == nil && r.Stopping
 }
 
 // waiting is for the outside, which takes as long as it takes: the server is alive and started then, but not ready.

@@ -270,4 +270,8 @@ func TestLivezFollowsTheProcess(t *testing.T) {
 	if code, r := get(t, h, "/livez"); code != http.StatusServiceUnavailable || r.Ready {
 		t.Errorf("%d %+v", code, r)
 	}
+	h = (&Prober{Process: process{running: true, stopping: true}}).Handler()
+	if code, r := get(t, h, "/livez"); code != http.StatusOK || !r.Stopping {
+		t.Errorf("of a server that is being stopped: %d %+v", code, r)
+	}
 }

@@ -6,14 +6,12 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
 )
@@ -30,6 +28,22 @@ func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
+// checkDowngrade keeps an image away from disks that it could not read. The brokers go on as they are.
+func (p *pass) checkDowngrade(context.Context) (*kube.Waiting, error) {
+	disk := version.Disk{
+		ControllerMode: desired.Mode(p.b) == settings.ControllerMode,
+		StoreType:      string(p.b.Spec.Config["storeType"]), ConfigManagerVersion: string(p.b.Spec.Config["configManagerVersion"]),
+	}
+	for _, running := range p.images {
+		if why := version.Downgrade(running, desired.Image(p.b.Spec.BrokerImage), disk); why != "" {
+			p.older = fmt.Sprintf("spec.brokerImage is not taken: %s. Put the image back, or create another Broker and move the topics to it", why)
+			p.Conditions.Raise(v1alpha1.ConditionUnsafeDowngrade, "%s", p.older)
+			return nil, nil
+		}
+	}
+	return nil, nil
+}
+
 // resolveNameService finds the NameService: by hand, by reference, as resolved before, or the only candidate.
 func (p *pass) resolveNameService(ctx context.Context) (*kube.Waiting, error) {
 	if external := desired.ExternalNameServers(p.b); len(external) > 0 {
@@ -38,10 +52,10 @@ func (p *pass) resolveNameService(ctx context.Context) (*kube.Waiting, error) {
 		return nil, nil
 	}
 	ns := &v1alpha1.NameService{}
-	waiting, err := p.resolve(ctx, reference{
-		kind: "NameService", field: "nameServiceRef", given: p.b.Spec.NameServiceRef, resolved: &p.b.Status.NameServiceRef,
-		object: ns, list: &v1alpha1.NameServiceList{},
-	})
+	waiting, err := p.Resolve(ctx, workload.Reference{
+		Kind: "NameService", Field: "nameServiceRef", Given: p.b.Spec.NameServiceRef, Resolved: &p.b.Status.NameServiceRef,
+		Object: ns, List: &v1alpha1.NameServiceList{},
+	}, len(p.existing) > 0)
 	if waiting != nil || err != nil {
 		return waiting, err
 	}
@@ -57,79 +71,16 @@ func (p *pass) resolveController(ctx context.Context) (*kube.Waiting, error) {
 		return nil, nil
 	}
 	ctl := &v1alpha1.Controller{}
-	waiting, err := p.resolve(ctx, reference{
-		kind: "Controller", field: "controllerRef", given: p.b.Spec.ControllerRef, resolved: &p.b.Status.ControllerRef,
-		object: ctl, list: &v1alpha1.ControllerList{},
-	})
+	waiting, err := p.Resolve(ctx, workload.Reference{
+		Kind: "Controller", Field: "controllerRef", Given: p.b.Spec.ControllerRef, Resolved: &p.b.Status.ControllerRef,
+		Object: ctl, List: &v1alpha1.ControllerList{},
+	}, len(p.existing) > 0)
 	if waiting != nil || err != nil {
 		return waiting, err
 	}
 	p.controller = ctl
 	p.deps.Controllers = p.Cluster.ControllerAddresses(ctl)
 	return nil, nil
-}
-
-// reference to another resource.
-type reference struct {
-	kind, field string
-	given       *v1alpha1.ObjectReference
-	resolved    **v1alpha1.ObjectReference
-	object      client.Object
-	list        client.ObjectList
-}
-
-func (p *pass) resolve(ctx context.Context, ref reference) (*kube.Waiting, error) {
-	get := func(to v1alpha1.ObjectReference) (bool, error) {
-		if to.Namespace == "" {
-			to.Namespace = p.b.Namespace
-		}
-		err := p.Client.Get(ctx, client.ObjectKey{Namespace: to.Namespace, Name: to.Name}, ref.object)
-		if apierrors.IsNotFound(err) {
-			return false, nil
-		}
-		if err != nil {
-			return false, fmt.Errorf("read %s %s: %w", ref.kind, to.Name, err)
-		}
-		*ref.resolved = &to
-		return true, nil
-	}
-	if ref.given != nil {
-		found, err := get(*ref.given)
-		if !found && err == nil {
-			return p.Trouble(v1alpha1.ConditionMissingReference, "spec.%s names the %s %q, which does not exist: create it or correct the reference",
-				ref.field, ref.kind, ref.given.Name), nil
-		}
-		return nil, err
-	}
-	// What was resolved stays while brokers use it, so that a second candidate breaks nothing that runs.
-	if *ref.resolved != nil && len(p.existing) > 0 {
-		if found, err := get(**ref.resolved); found || err != nil {
-			return nil, err
-		}
-	}
-	*ref.resolved = nil
-	if err := p.Client.List(ctx, ref.list, client.InNamespace(p.b.Namespace)); err != nil {
-		return nil, fmt.Errorf("list %ss: %w", ref.kind, err)
-	}
-	var names []string
-	err := meta.EachListItem(ref.list, func(item runtime.Object) error {
-		names = append(names, item.(client.Object).GetName())
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list %ss: %w", ref.kind, err)
-	}
-	switch len(names) {
-	case 0:
-		return p.Trouble(v1alpha1.ConditionMissingReference, "there is no %s in namespace %s: create one, or name one of another namespace in spec.%s",
-			ref.kind, p.b.Namespace, ref.field), nil
-	case 1:
-		_, err := get(v1alpha1.ObjectReference{Name: names[0]})
-		return nil, err
-	default:
-		return p.Trouble(v1alpha1.ConditionAmbiguousReference, "several %ss are in namespace %s (%s): name one in spec.%s",
-			ref.kind, p.b.Namespace, strings.Join(names, ", "), ref.field), nil
-	}
 }
 
 // checkLegacy looks for the predecessor's StatefulSets before ours exist: their brokers have the same names.

@@ -41,7 +41,7 @@ func (p *pass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 	for i := range list.Items {
 		set := &list.Items[i]
 		if g := desired.Ordinal(set.Name); set.Name == desired.Group(p.b.Name, g) {
-			p.existing[g] = stateOf(set)
+			p.existing[g], p.images = stateOf(set), append(p.images, imageOf(set))
 		}
 	}
 	// The cache may not have seen yet what an earlier pass made, and a group's state must not begin anew.
@@ -55,15 +55,46 @@ func (p *pass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 			return nil, fmt.Errorf("read StatefulSet: %w", err)
 		}
 		if err == nil && metav1.IsControlledBy(&set, p.b) {
-			p.existing[g] = stateOf(&set)
+			p.existing[g], p.images = stateOf(&set), append(p.images, imageOf(&set))
 		}
 	}
-	return nil, nil
+	return nil, p.readOrphans(ctx)
+}
+
+// readOrphans finds open groups whose pods run on while their StatefulSet is made anew (see desired.Recoverable).
+func (p *pass) readOrphans(ctx context.Context) error {
+	for _, status := range p.b.Status.Groups {
+		g := desired.Ordinal(status.Name)
+		if _, known := p.existing[g]; known || status.State != string(scale.Open) || status.Name != desired.Group(p.b.Name, g) {
+			continue
+		}
+		pods, err := p.Pods(ctx, desired.Selector(p.b.Name, desired.Broker, status.Name))
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return metav1.GetControllerOf(&pod) == nil && pod.DeletionTimestamp == nil }) {
+			p.existing[g] = desired.GroupState{State: scale.Open, Members: int32(len(status.Members)), Since: metav1.Now()}
+		}
+	}
+	return nil
+}
+
+// imageOf the broker that a StatefulSet runs.
+func imageOf(set *appsv1.StatefulSet) string {
+	for _, container := range set.Spec.Template.Spec.Containers {
+		if container.Name == desired.Container {
+			return container.Image
+		}
+	}
+	return ""
 }
 
 // stateOf a group, as its StatefulSet records it.
 func stateOf(set *appsv1.StatefulSet) desired.GroupState {
-	state := desired.GroupState{State: scale.State(set.Annotations[desired.AnnotationState]), Since: set.CreationTimestamp}
+	state := desired.GroupState{
+		State: scale.State(set.Annotations[desired.AnnotationState]), Since: set.CreationTimestamp,
+		Unclean: desired.Unclean(set.Annotations[desired.AnnotationUncleanElection]),
+	}
 	if set.Spec.Replicas != nil {
 		state.Members = *set.Spec.Replicas
 	}
@@ -139,7 +170,7 @@ func (p *pass) applyGroups(ctx context.Context) (*kube.Waiting, error) {
 		}
 		wanted := workload.Hash(set)
 		pods := p.podsOf(set.Name)
-		hold := busy && !slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return outdated(&pod, wanted) && workload.Stuck(&pod) != "" })
+		hold := p.older != "" || busy && !slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return outdated(&pod, wanted) && workload.Stuck(&pod) != "" })
 		if waiting, err := p.Apply(ctx, budget); waiting != nil || err != nil {
 			return waiting, err
 		}

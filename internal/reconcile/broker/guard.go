@@ -43,10 +43,18 @@ func (p *pass) readSaved(ctx context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-// guarded is what is followed of a group: nothing while it has no master, or has no metadata of its own yet or any more.
+// guarded is what the guard knows a group by: nothing while it is not to be guarded.
 func (p *pass) guarded(g *group) (observe.Guarded, bool) {
+	if !desired.MetadataGuarded(p.b) {
+		return observe.Guarded{}, false
+	}
+	return p.followed(g)
+}
+
+// followed is what is followed of a group: nothing while it has no master, or has no metadata of its own yet or any more.
+func (p *pass) followed(g *group) (observe.Guarded, bool) {
 	master := p.master(g.name)
-	if !desired.MetadataGuarded(p.b) || master == nil || master.Status.PodIP == "" || g.State == scale.Hidden || g.State == scale.Removing {
+	if master == nil || master.Status.PodIP == "" || g.State == scale.Hidden || g.State == scale.Removing {
 		return observe.Guarded{}, false
 	}
 	out := observe.Guarded{Term: string(master.UID), Master: dial(master, settings.BrokerPort)}

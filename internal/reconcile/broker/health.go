@@ -10,10 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
@@ -98,54 +96,9 @@ func (p *pass) refused(group string) bool {
 	})
 }
 
-// replaceOutdated moves the pods to the current spec, one at a time.
-func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
-	var groups []rollout.Group
-	for i, g := range p.groups {
-		group := rollout.Group{Name: g.name, Expected: int(g.Members)}
-		status := p.b.Status.Groups[i]
-		for _, pod := range p.podsOf(g.name) {
-			at := slices.IndexFunc(status.Members, func(m v1alpha1.BrokerMemberStatus) bool { return m.Pod == pod.Name })
-			if at < 0 {
-				continue // a stray: nobody wants it, so it is not replaced
-			}
-			member, m := workload.Member(&pod, p.hash), status.Members[at]
-			member.Serving = m.InSync && p.seen.freshFor(workload.ReadySince(&pod)) && p.registeredEverywhere(g.name, m.Address)
-			member.Leading = m.Role == v1alpha1.RoleMaster
-			if workload.HasRun(&pod) {
-				member.Keep = p.keep(status, m)
-			}
-			group.Pods = append(group.Pods, member)
-		}
-		groups = append(groups, group)
-	}
-	return nil, p.Replace(ctx, p.pods, rollout.Next(groups), p.b.Spec.Paused)
-}
-
-// keep says why a member must not be replaced: its disk dies with it, and nobody can take over its messages. One that is
-// not registered, because it crashes, may have been the master.
-func (p *pass) keep(group v1alpha1.BrokerGroupStatus, m v1alpha1.BrokerMemberStatus) string {
-	if p.b.Spec.StorageMode != v1alpha1.EmptyDir || m.Role == v1alpha1.RoleSlave {
-		return ""
-	}
-	if p.controller == nil {
-		if desired.Ordinal(m.Pod) != 0 {
-			return ""
-		}
-		return "storageMode is EmptyDir and clusterMode STATIC, so the master's messages would be lost with its pod; " +
-			"move the topics away, then delete the pod"
-	}
-	for _, other := range group.Members {
-		if other.Pod != m.Pod && other.InSync {
-			return ""
-		}
-	}
-	return "storageMode is EmptyDir and no slave has all of its messages; add a slave (replicaPerGroup), or delete the pod to lose them"
-}
-
 // awaitReady is the answer of the pass: every member registered in its place, every group with a master.
 func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
-	for _, condition := range []string{v1alpha1.ConditionControllerStateLost, v1alpha1.ConditionBrokerNameConflict} {
+	for _, condition := range []string{v1alpha1.ConditionControllerStateLost, v1alpha1.ConditionBrokerNameConflict, v1alpha1.ConditionNoMaster} {
 		if p.Conditions.Raised(condition) {
 			return kube.Wait(condition, "%s", p.Conditions.Message(condition)), nil
 		}
@@ -167,7 +120,7 @@ func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 			}
 		}
 		if group.Master == "" && len(group.Members) > 0 {
-			return kube.Wait(v1alpha1.ReasonNoMaster, "%s has no master", group.Name), nil
+			return kube.Wait(v1alpha1.ConditionNoMaster, "%s has no master", group.Name), nil
 		}
 	}
 	if p.Conditions.Raised(v1alpha1.ConditionMetadataCopy) {

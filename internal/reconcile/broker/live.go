@@ -18,8 +18,8 @@ import (
 // tellTimeout bounds telling all brokers of a resource, which happens at the same time.
 const tellTimeout = 3 * time.Second
 
-// configureLive tells every broker, master or slave, whose addresses, permission or fence are not the wanted ones. They
-// take effect within seconds and without a restart; a broker that does not answer is told when it does. One that is
+// configureLive tells every broker, master or slave, whose addresses, permission, fence or live properties
+// (settings.LiveKeys) are not the wanted ones. They take effect within seconds and without a restart; a broker that does not answer is told when it does. One that is
 // stopping is its agent's.
 func (p *pass) configureLive(ctx context.Context) (*kube.Waiting, error) {
 	strayed := p.strayed()
@@ -66,7 +66,11 @@ func (p *pass) strayed() []stray {
 			continue
 		}
 		wanted := p.liveProperties(pod.Labels[desired.LabelGroup])
-		maps.DeleteFunc(wanted, func(key, value string) bool { return live[key] == value })
+		maps.DeleteFunc(wanted, func(key, value string) bool {
+			now, known := live[key]
+			// A release that does not know a property takes it without a word and drops it.
+			return now == value || (!known && settings.IsLive(key))
+		})
 		if len(wanted) > 0 {
 			out = append(out, stray{pod, wanted})
 		}
@@ -80,6 +84,9 @@ func (p *pass) liveProperties(group string) map[string]string {
 	properties["namesrvAddr"] = strings.Join(p.deps.NameServers, ";")
 	if p.controller != nil {
 		properties["controllerAddr"] = strings.Join(p.deps.Controllers, ";")
+	}
+	if live, err := desired.LiveConfig(p.b); err == nil { // checkConfig has told of an error
+		maps.Copy(properties, live)
 	}
 	return properties
 }

@@ -54,7 +54,7 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 	before := p.b.Status.Groups
 	p.b.Status.Groups = p.groupStatus()
 	p.summarize()
-	p.tellMasters(before)
+	p.followMasters(before)
 
 	targets := observe.BrokerTargets{
 		NameServers: nameServers, Controllers: controllers, Cluster: desired.ClusterName(p.b),
@@ -65,8 +65,9 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 		if master := p.master(g.name); master != nil && g.State.Leaving() {
 			targets.Draining[g.name] = dial(master, settings.BrokerPort)
 		}
-		if guarded, ok := p.guarded(g); ok {
-			targets.Guarded[g.name] = guarded
+		if followed, ok := p.followed(g); ok {
+			targets.Guarded[g.name] = followed
+			targets.Masters[g.name] = followed.Master
 		}
 	}
 	for i := range p.pods {
@@ -79,7 +80,11 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 			targets.Masters[pod.Labels[desired.LabelGroup]] = dial(pod, settings.BrokerPort)
 		}
 	}
-	p.observed.Watch(key, observe.ProbeBrokers(p.RocketMQ, targets), !p.converged())
+	var glance observe.Glance[*observe.Brokers]
+	if p.controller != nil {
+		glance = observe.GlanceBrokers(p.RocketMQ, targets.Groups)
+	}
+	p.observed.WatchClosely(key, observe.ProbeBrokers(p.RocketMQ, targets), glance, !p.converged())
 	return nil, nil
 }
 
@@ -244,24 +249,6 @@ func (p *pass) summarize() {
 	}
 	p.b.Status.Members = fmt.Sprintf("%d/%d", registered, p.wanted())
 	p.b.Status.Masters = strings.Join(masters, " ")
-}
-
-// tellMasters sends an event for each group that has another master than before.
-func (p *pass) tellMasters(before []v1alpha1.BrokerGroupStatus) {
-	for _, group := range p.b.Status.Groups {
-		was := ""
-		if i := slices.IndexFunc(before, func(g v1alpha1.BrokerGroupStatus) bool { return g.Name == group.Name }); i >= 0 {
-			was = before[i].Master
-		}
-		at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == group.Master })
-		switch {
-		case at < 0 || was == group.Master:
-		case was == "":
-			p.Event(&p.pods[at], "MasterElected", "Observe", "%s is master of %s", group.Master, group.Name)
-		default:
-			p.Event(&p.pods[at], "MasterChanged", "Observe", "%s is master of %s after %s", group.Master, group.Name, was)
-		}
-	}
 }
 
 // labelRoles makes the pods' role label follow their real role.

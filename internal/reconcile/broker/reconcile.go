@@ -33,6 +33,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References
 		For(&v1alpha1.Broker{}).
 		Owns(&appsv1.StatefulSet{}).Owns(&corev1.Service{}).Owns(&corev1.ConfigMap{}).Owns(&policyv1.PodDisruptionBudget{}).
 		Watches(&corev1.Pod{}, workload.PodHandler(desired.Broker)).
+		Watches(&corev1.PersistentVolumeClaim{}, workload.PodHandler(desired.Broker)).
 		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		Watches(&v1alpha1.Controller{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).
@@ -80,6 +81,8 @@ type pass struct {
 	deps        desired.Dependencies
 
 	existing map[int32]desired.GroupState // by number
+	images   []string                     // that the groups run
+	older    string                       // why the wanted image must not get their disks, "" if it may
 	groups   []*group                     // that there are to be now, by number
 	hash     string                       // of the wanted spec
 	pods     []corev1.Pod
@@ -99,7 +102,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		Pass: workload.Pass{Env: r.Env, Owner: b, Conditions: kube.NewConditions(b.Generation, &b.Status.Conditions)}}
 	waiting, err := workload.Run(ctx,
 		p.checkImage,
+		p.checkConfig,
 		p.readExisting,
+		p.checkDowngrade,
 		p.resolveNameService,
 		p.resolveController,
 		p.checkLegacy,
@@ -115,6 +120,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.configureLive,
 		p.labelRoles,
 		p.raiseTroubles,
+		p.electUnclean,
 		p.guardMetadata,
 		p.copyMetadata,
 		p.advance,

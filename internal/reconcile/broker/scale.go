@@ -299,9 +299,12 @@ func (p *pass) goneReplicas(g *group) []int64 {
 	}
 	state := p.seen.SyncStates[g.name]
 	replicas := slices.Concat(state.InSync, state.NotInSync)
+	// Without any id in the SyncStateSet the controllers forget the group, and its brokers could never register again
+	// (ReplicasInfoManager.handleCleanBrokerDataEvent).
+	last := g.State != scale.Removing && !slices.ContainsFunc(state.InSync, func(r admin.Replica) bool { return r.Alive })
 	var gone []int64
 	for _, replica := range replicas {
-		if replica.Alive {
+		if replica.Alive || (last && slices.Contains(state.InSync, replica)) {
 			continue
 		}
 		pod := p.memberAt(g, replica.Addr)

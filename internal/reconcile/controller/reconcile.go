@@ -31,8 +31,8 @@ import (
 // Reconciler of Controllers.
 type Reconciler struct {
 	*workload.Env
-	// Leaders looks for the leader of each quorum: its address, "" if there is none.
-	Leaders *observe.Poller[string]
+	// Quorums keeps what the controllers of each quorum last said of each other.
+	Quorums *observe.Poller[*observe.Quorum]
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
@@ -41,7 +41,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References
 		For(&v1alpha1.Controller{}).
 		Owns(&appsv1.StatefulSet{}).Owns(&corev1.Service{}).Owns(&corev1.ConfigMap{}).Owns(&policyv1.PodDisruptionBudget{}).
 		Watches(&corev1.Pod{}, workload.PodHandler(desired.Controller)).
-		WatchesRawSource(source.Channel(r.Leaders.Events(), &handler.EnqueueRequestForObject{})).
+		Watches(&corev1.PersistentVolumeClaim{}, workload.PodHandler(desired.Controller)).
+		WatchesRawSource(source.Channel(r.Quorums.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(refs.Source(r.Client, &v1alpha1.ControllerList{}, func(resource client.Object, configMap string) bool {
 			return workload.Refers(&resource.(*v1alpha1.Controller).Spec.PodSettings, nil, configMap)
 		})).
@@ -51,12 +52,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References
 // pass is one reconcile of one Controller.
 type pass struct {
 	workload.Pass
-	leaders *observe.Poller[string]
+	quorums *observe.Poller[*observe.Quorum]
 	ctl     *v1alpha1.Controller
 	set     *appsv1.StatefulSet
 	refs    desired.References
 	pods    []corev1.Pod
-	// fresh: the leader was looked for after the last pod became ready.
+	// seen is what the controllers last said, fresh whether that was after the last pod became ready.
+	seen  *observe.Quorum
 	fresh bool
 }
 
@@ -64,11 +66,11 @@ type pass struct {
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	ctl := &v1alpha1.Controller{}
 	if err := r.Client.Get(ctx, req.NamespacedName, ctl); err != nil || ctl.DeletionTimestamp != nil {
-		r.Leaders.Forget(req.NamespacedName)
+		r.Quorums.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	before := ctl.DeepCopy()
-	p := &pass{leaders: r.Leaders, ctl: ctl,
+	p := &pass{quorums: r.Quorums, ctl: ctl,
 		Pass: workload.Pass{Env: r.Env, Owner: ctl, Conditions: kube.NewConditions(ctl.Generation, &ctl.Status.Conditions)}}
 	waiting, err := workload.Run(ctx,
 		p.checkImage,
@@ -140,7 +142,7 @@ func (p *pass) observeLeader(context.Context) (*kube.Waiting, error) {
 			eager = true
 			continue
 		}
-		addr := net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(settings.ControllerPort))
+		addr := address(pod)
 		pods[addr] = pod.Name
 		targets = append(targets, addr)
 		eager = eager || !workload.Ready(pod) || pod.Annotations[desired.AnnotationHash] != workload.Hash(p.set)
@@ -148,9 +150,13 @@ func (p *pass) observeLeader(context.Context) (*kube.Waiting, error) {
 			readySince = since
 		}
 	}
-	leader, age, seen := p.leaders.Latest(key)
-	p.leaders.Watch(key, func(ctx context.Context, _ string) string { return p.RocketMQ.Leader(ctx, targets) },
-		eager || pods[leader] == "")
+	answer, age, seen := p.quorums.Latest(key)
+	if !seen {
+		answer = &observe.Quorum{}
+	}
+	p.seen = answer
+	leader := answer.Leader
+	p.quorums.Watch(key, observe.ProbeQuorum(p.RocketMQ, targets), eager || pods[leader] == "")
 	p.fresh = seen && time.Now().Add(-age).After(readySince.Add(time.Second))
 	if was := p.ctl.Status.Leader; seen && was != pods[leader] {
 		p.ctl.Status.Leader = pods[leader]
@@ -161,18 +167,38 @@ func (p *pass) observeLeader(context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
+func address(pod *corev1.Pod) string {
+	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(settings.ControllerPort))
+}
+
+// replaceOutdated moves the controllers to the current spec, the leader last.
 func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
 	group := rollout.Group{Name: p.set.Name, Expected: int(desired.Controllers(p.ctl))}
 	for i := range p.pods {
-		member := workload.Member(&p.pods[i], workload.Hash(p.set))
-		member.Serving = member.Ready && p.fresh && p.ctl.Status.Leader != ""
-		member.Leading = member.Name == p.ctl.Status.Leader
-		if p.ctl.Spec.StorageMode == v1alpha1.EmptyDir && desired.Controllers(p.ctl) < 3 && workload.HasRun(&p.pods[i]) {
+		pod := &p.pods[i]
+		member := workload.Member(pod, workload.Hash(p.set))
+		workload.Hangs(&member, pod)
+		member.Apart, member.Leading = p.apart(pod), member.Name == p.ctl.Status.Leader
+		if p.ctl.Spec.StorageMode == v1alpha1.EmptyDir && desired.Controllers(p.ctl) < 3 && workload.HasRun(pod) && !p.MayLose(pod) {
 			member.Keep = "storageMode is EmptyDir and no other controller has its data"
 		}
 		group.Pods = append(group.Pods, member)
 	}
-	return nil, p.Replace(ctx, p.pods, rollout.Next([]rollout.Group{group}), p.ctl.Spec.Paused)
+	snapshot := rollout.Snapshot{Groups: []rollout.Group{group}, Paused: p.ctl.Spec.Paused}
+	return nil, p.Roll(ctx, p.pods, rollout.Next(snapshot), "")
+}
+
+// apart says what a controller lacks to be one of the quorum.
+func (p *pass) apart(pod *corev1.Pod) string {
+	switch {
+	case !p.fresh:
+		return "has not been looked at since all are ready"
+	case p.ctl.Status.Leader == "":
+		return "has no leader"
+	case !slices.Contains(p.seen.Agreed, address(pod)):
+		return "does not follow " + p.ctl.Status.Leader + " yet"
+	}
+	return ""
 }
 
 func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {

@@ -16,7 +16,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
 )
 
 // Pods of the resource with these labels, in order.
@@ -203,45 +202,6 @@ func (p *Pass) LostNodes(ctx context.Context, pods []corev1.Pod) error {
 func nodeAnswers(node *corev1.Node) bool {
 	i := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
 	return i < 0 || node.Status.Conditions[i].Status == corev1.ConditionTrue
-}
-
-// Member is a pod as the rollout sees it, as far as Kubernetes knows.
-func Member(pod *corev1.Pod, hash string) rollout.Pod {
-	return rollout.Pod{
-		Name: pod.Name, Outdated: pod.Annotations[desired.AnnotationHash] != hash, Ready: Ready(pod),
-		Stuck: !Ready(pod) && Stuck(pod) != "", Terminating: pod.DeletionTimestamp != nil,
-	}
-}
-
-// Replace does what the rollout decided and tells the user; UpToDate says how far it is.
-func (p *Pass) Replace(ctx context.Context, pods []corev1.Pod, decision rollout.Decision, paused bool) error {
-	switch {
-	case decision.Outdated == 0:
-		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
-		return nil
-	case paused:
-		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
-			fmt.Sprintf("%d pods run an older spec; spec.paused is set", decision.Outdated))
-		return nil
-	case decision.Blocked:
-		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonWouldLoseMessages, decision.Reason)
-		return nil
-	}
-	i := slices.IndexFunc(pods, func(pod corev1.Pod) bool { return pod.Name == decision.Replace })
-	message := fmt.Sprintf("%d pods run an older spec; waiting: %s", decision.Outdated, decision.Reason)
-	if i >= 0 {
-		message = fmt.Sprintf("%d pods run an older spec; replacing %s: %s", decision.Outdated, decision.Replace, decision.Reason)
-	}
-	p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods, message)
-	if i < 0 {
-		return nil
-	}
-	pod := &pods[i]
-	if err := p.DeletePod(ctx, pod); err != nil {
-		return err
-	}
-	p.Event(pod, "ReplacingPod", "Replace", "replacing pod %s: %s (%d outdated)", pod.Name, decision.Reason, decision.Outdated)
-	return nil
 }
 
 // DeletePod stops a pod, which its StatefulSet makes anew. The preconditions make a decision on stale knowledge fail

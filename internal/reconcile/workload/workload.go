@@ -53,6 +53,9 @@ type Pass struct {
 	*Env
 	Owner      client.Object
 	Conditions *kube.Conditions
+
+	// remaking: a StatefulSet is being made anew; the next one waits.
+	remaking bool
 }
 
 // Event tells the user what the operator did, or saw, to which object. Events that differ only in their text are
@@ -105,7 +108,8 @@ func (p *Pass) Trouble(condition, format string, args ...any) *kube.Waiting {
 }
 
 // ApplyStatefulSet writes a StatefulSet and returns it as it then is. The pod template of a live one is kept while
-// the user's hash is the same, or while hold says that its turn has not come; its claims cannot change.
+// the user's hash is the same, or while hold says that its turn has not come; its claims cannot change, but see
+// growVolumes.
 func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, hold bool) (*kube.Waiting, error) {
 	var live appsv1.StatefulSet
 	err := p.Client.Get(ctx, client.ObjectKeyFromObject(set), &live)
@@ -113,7 +117,12 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 		return nil, fmt.Errorf("read StatefulSet %s: %w", set.Name, err)
 	}
 	exists := err == nil
-	wanted := Hash(set)
+	wanted, claims := Hash(set), set.Spec.VolumeClaimTemplates
+	if exists && live.DeletionTimestamp != nil {
+		set.Spec.Template = live.Spec.Template
+		p.remaking = true
+		return nil, nil // its end wakes the next pass, which makes it anew
+	}
 	if exists {
 		if hold || Hash(&live) == wanted {
 			set.Spec.Template = live.Spec.Template
@@ -133,34 +142,8 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	case exists && *live.Spec.Replicas != *set.Spec.Replicas:
 		p.Event(set, "Scaled", "Scale", "StatefulSet %s goes from %d to %d pods", set.Name, *live.Spec.Replicas, *set.Spec.Replicas)
 	}
-	return nil, nil
-}
-
-// ApplyDeployment writes a Deployment. The pod template of a live one is kept while the user's hash is the same, or
-// while hold says so: unlike a paused Deployment, one that is held makes its first pods.
-func (p *Pass) ApplyDeployment(ctx context.Context, deployment *appsv1.Deployment, hold bool) (*kube.Waiting, error) {
-	hash := func(d *appsv1.Deployment) string { return d.Spec.Template.Annotations[desired.AnnotationHash] }
-	var live appsv1.Deployment
-	err := p.Client.Get(ctx, client.ObjectKeyFromObject(deployment), &live)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("read Deployment %s: %w", deployment.Name, err)
-	}
-	exists := err == nil
-	if exists && (hold || hash(&live) == hash(deployment)) {
-		deployment.Spec.Template = live.Spec.Template
-	}
-	applier := kube.Applier{Client: p.Client, Reader: p.Reader}
-	wrote, err := applier.Apply(ctx, p.Owner, deployment)
-	if waiting, err := p.explain(err); waiting != nil || err != nil {
-		return waiting, err
-	}
-	switch {
-	case !exists && wrote:
-		p.Event(deployment, "Created", "Create", "created Deployment %s with %d pods", deployment.Name, *deployment.Spec.Replicas)
-	case exists && hash(&live) != hash(deployment):
-		p.Event(deployment, "Updated", "Update", "Deployment %s has the new spec; its pods follow one at a time", deployment.Name)
-	case exists && *live.Spec.Replicas != *deployment.Spec.Replicas:
-		p.Event(deployment, "Scaled", "Scale", "Deployment %s goes from %d to %d pods", deployment.Name, *live.Spec.Replicas, *deployment.Spec.Replicas)
+	if exists {
+		return nil, p.growVolumes(ctx, &live, set, claims, !hold && Hash(&live) == wanted)
 	}
 	return nil, nil
 }
@@ -170,7 +153,7 @@ func Hash(set *appsv1.StatefulSet) string {
 	return set.Spec.Template.Annotations[desired.AnnotationHash]
 }
 
-// PodHandler maps our pods to the resource they belong to.
+// PodHandler maps our pods, and their volumes' claims, to the resource they belong to.
 func PodHandler(component desired.Component) handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(_ context.Context, pod client.Object) []reconcile.Request {
 		if pod.GetLabels()[desired.LabelComponent] != string(component) {
@@ -196,7 +179,7 @@ const (
 func unseen(reason string) bool {
 	switch reason {
 	case v1alpha1.ConditionNameConflict, v1alpha1.ConditionLegacyResources, v1alpha1.ConditionRefused,
-		v1alpha1.ConditionBrokerNameConflict, v1alpha1.ReasonMembersNotReady:
+		v1alpha1.ConditionBrokerNameConflict, v1alpha1.ReasonMembersNotReady, v1alpha1.ConditionNoMaster:
 		return true
 	}
 	return false
@@ -217,7 +200,7 @@ func (p *Pass) again(waiting *kube.Waiting) time.Duration {
 	case p.Conditions.Raised(v1alpha1.ConditionMetadataCopy), p.Conditions.Raised(v1alpha1.ConditionDraining),
 		p.Conditions.Raised(v1alpha1.ConditionMetadataAtRisk) && mends(p.Conditions.Reason(v1alpha1.ConditionMetadataAtRisk)):
 		return rolloutInterval
-	case waiting != nil && unseen(waiting.Reason):
+	case waiting != nil && unseen(waiting.Reason), p.Conditions.Raised(v1alpha1.ConditionVolumeExpansion):
 		return unseenInterval
 	}
 	return 0

@@ -1,0 +1,39 @@
+package desired
+
+import (
+	"strings"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// telemetryPath is the property that moves the exporter's metrics.
+const telemetryPath = "rocketmq.config.webTelemetryPath"
+
+// Exporter objects: Service and Deployment of an exporter that asks these name servers.
+func (c Cluster) Exporter(e *v1alpha1.Exporter, nameServers []string, refs References) (*Tool, error) {
+	spec := &e.Spec
+	t := toolSpec{
+		obj: e, component: Exporter, container: "exporter", image: spec.Image,
+		port: settings.MetricsPort, portName: "metrics", health: "/metrics",
+		replicas: spec.Replicas, nameServers: nameServers, service: spec.Service, settings: &spec.PodSettings,
+	}
+	if t.image == "" {
+		t.image = v1alpha1.DefaultExporterImage
+	}
+	if path := string(spec.Config[telemetryPath]); path != "" {
+		t.health = path // it has no other page
+	}
+	t.properties = springProperties(map[string]any{telemetryPath: t.health}, spec.Config, map[string]any{
+		"server.port": t.port, "rocketmq.config.namesrvAddr": strings.Join(nameServers, ";"),
+	})
+	var err error
+	if t.hash, err = hash(t.image, spec.Config, nameServers, restartRelevant(t.settings), refs); err != nil {
+		return nil, err
+	}
+	deployment, err := t.deployment()
+	if err != nil {
+		return nil, err
+	}
+	return c.tool(t, deployment), nil
+}

@@ -1,0 +1,28 @@
+package desired
+
+import (
+	"maps"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// LiveConfig are the properties that running brokers are given when they differ, nil if every change restarts. It does
+// where a volume may carry a base file: what it says is then not known, so that a key taken out of spec.config has no
+// value to go back to.
+func LiveConfig(b *v1alpha1.Broker) (map[string]string, error) {
+	if len(b.Spec.Volumes) > 0 {
+		return nil, nil
+	}
+	return settings.LiveProperties(properties(b.Spec.Config))
+}
+
+// restartConfig are the properties whose change needs a restart.
+func restartConfig(b *v1alpha1.Broker) map[string]v1alpha1.ConfigValue {
+	if len(b.Spec.Volumes) > 0 {
+		return b.Spec.Config
+	}
+	out := maps.Clone(b.Spec.Config)
+	maps.DeleteFunc(out, func(key string, _ v1alpha1.ConfigValue) bool { return settings.IsLive(key) })
+	return out
+}

@@ -1,0 +1,77 @@
+package desired
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// Where the schema registry finds the settings of its storage, and keeps its copy of what is stored.
+const (
+	registryConfig = "/etc/rocketmq-schema-registry"
+	registryCache  = "/var/lib/rocketmq-schema-registry"
+	registryFile   = "rocketmq.properties"
+	volumeStorage  = "storage"
+)
+
+// SchemaRegistry objects: settings, Service, volume and Deployment of a registry that stores in the cluster of these
+// name servers.
+func (c Cluster) SchemaRegistry(sr *v1alpha1.SchemaRegistry, nameServers []string, refs References) (*Tool, error) {
+	spec := &sr.Spec
+	if spec.Image == "" {
+		return nil, errors.New("spec.image is not set, and there is no official image of the schema registry")
+	}
+	t := toolSpec{
+		obj: sr, component: SchemaRegistry, container: "schema-registry", image: spec.Image,
+		port: settings.SchemaRegistryPort, portName: "http", health: "/actuator/health",
+		replicas: spec.Replicas, nameServers: nameServers, service: spec.Service, settings: &spec.PodSettings,
+	}
+	t.properties = springProperties(map[string]any{"logging.file.name": tmp + "/schema-registry.log"}, spec.Config, map[string]any{
+		"server.port": t.port, "schema.storage.type": "rocketmq", "schema.storage.config-path": registryConfig + "/" + registryFile,
+	})
+	config := &corev1.ConfigMap{
+		ObjectMeta: metaOf(sr, ConfigMap(sr.Name, SchemaRegistry), SchemaRegistry),
+		Data:       map[string]string{registryFile: storageProperties(spec.StorageConfig, nameServers)},
+	}
+	t.volumes = []corev1.Volume{
+		{Name: volumeStorage, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: config.Name}, DefaultMode: new(int32(0o444))}}},
+		toolVolume(sr.Name, spec.Storage),
+	}
+	t.mounts = []corev1.VolumeMount{
+		{Name: volumeStorage, MountPath: registryConfig, ReadOnly: true},
+		{Name: volumeData, MountPath: registryCache},
+	}
+	var err error
+	if t.hash, err = hash(t.image, spec.Config, spec.StorageConfig, nameServers, spec.Storage != nil, restartRelevant(t.settings), refs); err != nil {
+		return nil, err
+	}
+	deployment, err := t.deployment()
+	if err != nil {
+		return nil, err
+	}
+	return c.tool(t, deployment, append(toolClaim(sr, SchemaRegistry, spec.Storage), config)...), nil
+}
+
+// storageProperties is the file that tells the registry's storage where RocketMQ is.
+func storageProperties(config map[string]v1alpha1.ConfigValue, nameServers []string) string {
+	all := properties(config)
+	if all == nil {
+		all = map[string]string{}
+	}
+	all["storage.type"] = "rocketmq"
+	all["storage.rocketmq.namesrv"] = strings.Join(nameServers, ";")
+	all["storage.local.cache.path"] = registryCache + "/cache"
+	var out strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&out, "%s=%s\n", key, all[key])
+	}
+	return out.String()
+}

@@ -1,0 +1,146 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// checkConfig refuses values of live properties that a broker would ignore without a word.
+func (p *pass) checkConfig(context.Context) (*kube.Waiting, error) {
+	if _, err := desired.LiveConfig(p.b); err != nil {
+		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
+	}
+	return nil, nil
+}
+
+// replaceOutdated moves the pods to the current spec, one at a time.
+func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
+	if p.older != "" {
+		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ConditionUnsafeDowngrade, p.older)
+		return nil, nil
+	}
+	snapshot := rollout.Snapshot{Paused: p.b.Spec.Paused, Interval: p.interval()}
+	for i, g := range p.groups {
+		group := rollout.Group{Name: g.name, Expected: int(g.Members), Needed: p.needed(g), Settled: workload.Settled(p.podsOf(g.name), time.Now())}
+		status := p.b.Status.Groups[i]
+		for _, pod := range p.podsOf(g.name) {
+			at := slices.IndexFunc(status.Members, func(m v1alpha1.BrokerMemberStatus) bool { return m.Pod == pod.Name })
+			if at < 0 {
+				continue // a stray: nobody wants it, so it is not replaced
+			}
+			member, m := workload.Member(&pod, p.hash), status.Members[at]
+			if p.seen.known && m.Role == "" { // nobody knows it, so nobody uses it
+				workload.Hangs(&member, &pod)
+			}
+			member.Apart, member.Leading = p.apart(g, &pod, m), m.Role == v1alpha1.RoleMaster
+			if !member.Leading {
+				member.Unable = p.unable(g, &pod)
+			}
+			if workload.HasRun(&pod) && !p.MayLose(&pod) {
+				member.Keep = p.keep(status, m)
+			}
+			group.Pods = append(group.Pods, member)
+		}
+		snapshot.Groups = append(snapshot.Groups, group)
+	}
+	return nil, p.Roll(ctx, p.pods, rollout.Next(snapshot), "Add a slave (replicaPerGroup); or set config.minInSyncReplicas lower, which needs no restart; or delete the pods yourself, "+
+		"slaves first: what is sent to the group meanwhile is refused, and goes to other groups if there are any")
+}
+
+// routePoll is how often clients ask for routes by default.
+const routePoll = 30 * time.Second
+
+// interval between the masters of two groups. A master that drains gives clients a part of it, or all.
+func (p *pass) interval() time.Duration {
+	return max(0, routePoll-time.Duration(desired.DrainSeconds(p.b))*time.Second)
+}
+
+// needed is how many members must be in the SyncStateSet for the master to take messages: what it runs with, whichever
+// file that is from.
+func (p *pass) needed(g *group) int {
+	if p.controller == nil {
+		return 0
+	}
+	const key = "minInSyncReplicas"
+	value := string(p.b.Spec.Config[key])
+	if master := p.master(g.name); master != nil {
+		if live, known := p.seen.Properties[dial(master, settings.BrokerPort)][key]; known {
+			value = live
+		}
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return 1 // RocketMQ's default
+	}
+	return n
+}
+
+// apart says what a member lacks to serve in its place.
+func (p *pass) apart(g *group, pod *corev1.Pod, m v1alpha1.BrokerMemberStatus) string {
+	switch {
+	case !p.seen.freshFor(workload.ReadySince(pod)):
+		return "has not been looked at since it is ready"
+	case m.Role == "":
+		return "is not registered at the name servers"
+	case !p.registeredEverywhere(g.name, m.Address):
+		return "is not registered at every name server"
+	case m.InSync:
+		return ""
+	case p.controller != nil:
+		return "is not in the SyncStateSet"
+	default:
+		return "has not caught up with its master"
+	}
+}
+
+// unable says why a slave could not take over just now. In STATIC mode none ever does.
+func (p *pass) unable(g *group, pod *corev1.Pod) string {
+	followed, ok := p.followed(g)
+	if p.controller == nil || !ok {
+		return ""
+	}
+	tables, looked := p.seen.Tables[g.name]
+	addr := dial(pod, settings.BrokerPort)
+	switch {
+	case !slices.Contains(p.seen.CaughtUp[g.name], pod.Status.PodIP):
+		return "lacks messages of its master"
+	case looked && tables.Term == followed.Term && slices.Contains(tables.Whole, addr):
+		return ""
+	case looked && tables.Term == followed.Term && slices.Contains(tables.Lacking, addr):
+		return "lacks topics or consumer groups of its master"
+	}
+	return "has not been compared with its master"
+}
+
+// keep says why a member must not be replaced: its disk dies with it, and nobody can take over its messages. One that is
+// not registered, because it crashes, may have been the master.
+func (p *pass) keep(group v1alpha1.BrokerGroupStatus, m v1alpha1.BrokerMemberStatus) string {
+	if p.b.Spec.StorageMode != v1alpha1.EmptyDir || m.Role == v1alpha1.RoleSlave {
+		return ""
+	}
+	if p.controller == nil {
+		if desired.Ordinal(m.Pod) != 0 {
+			return ""
+		}
+		return fmt.Sprintf("storageMode is EmptyDir and clusterMode STATIC, so the messages of %s would be lost with its pod. Move its topics away first", m.Pod)
+	}
+	for _, other := range group.Members {
+		if other.Pod != m.Pod && other.InSync {
+			return ""
+		}
+	}
+	return "storageMode is EmptyDir and no slave has all of its messages. Add a slave (replicaPerGroup), or wait for one"
+}

@@ -1,0 +1,247 @@
+// Package rocketmqcluster reconciles RocketMQCluster resources: it makes a resource of our other kinds of each part, and
+// their reconcilers do the rest.
+package rocketmqcluster
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+)
+
+// unseenInterval is how soon a refused part is tried again: nothing tells that its obstacle is gone.
+const unseenInterval = 15 * time.Second
+
+// Reconciler of RocketMQClusters.
+type Reconciler struct{ *workload.Env }
+
+// SetupWithManager registers the reconciler and what wakes it.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.RocketMQCluster{}).
+		Owns(&v1alpha1.NameService{}).Owns(&v1alpha1.Controller{}).Owns(&v1alpha1.Broker{}).Owns(&v1alpha1.Proxy{}).
+		Owns(&v1alpha1.Console{}).Owns(&v1alpha1.Exporter{}).Owns(&v1alpha1.SchemaRegistry{}).
+		Complete(r)
+}
+
+// pass is one reconcile of one RocketMQCluster.
+type pass struct {
+	workload.Pass
+	c     *v1alpha1.RocketMQCluster
+	parts []*part
+}
+
+// Reconcile brings the parts and the status of a RocketMQCluster to what its spec says.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	c := &v1alpha1.RocketMQCluster{}
+	if err := r.Client.Get(ctx, req.NamespacedName, c); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if c.DeletionTimestamp != nil {
+		return ctrl.Result{}, nil // owner references clean up
+	}
+	before := c.DeepCopy()
+	p := &pass{c: c, Pass: workload.Pass{Env: r.Env, Owner: c, Conditions: kube.NewConditions(c.Generation, &c.Status.Conditions)}}
+	_, err := workload.Run(ctx,
+		p.readParts,
+		p.holdImages,
+		p.createLogin,
+		p.applyParts,
+		p.removeParts,
+		p.keepBrokers,
+		p.sumUp,
+	)
+	return p.finish(ctx, before, err)
+}
+
+// readParts finds the resources that there are. One that the cluster may not change is none.
+func (p *pass) readParts(ctx context.Context) (*kube.Waiting, error) {
+	for _, wanted := range desired.Parts(p.c) {
+		found := &part{Part: wanted, wanted: *wanted.Image}
+		live := wanted.Object.DeepCopyObject().(client.Object)
+		err := p.Client.Get(ctx, client.ObjectKeyFromObject(wanted.Object), live)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("read %s: %w", wanted, err)
+		}
+		if err == nil && (p.owns(live) || p.given(live)) {
+			found.live, found.seen = live, stateOf(live)
+		}
+		if wanted.Err != nil {
+			found.refuse(v1alpha1.ConditionInvalidSpec, "spec.%s: %s", wanted.Field, wanted.Err)
+		}
+		p.parts = append(p.parts, found)
+	}
+	return nil, nil
+}
+
+func (p *pass) owns(object client.Object) bool {
+	owner := metav1.GetControllerOf(object)
+	return owner != nil && owner.UID == p.c.UID
+}
+
+// given reports whether a resource that nobody controls is the cluster's to take: by annotation, or because an earlier
+// cluster of that name made it.
+func (p *pass) given(object client.Object) bool {
+	return metav1.GetControllerOf(object) == nil &&
+		(object.GetAnnotations()[desired.AnnotationAdopt] == p.c.Name || object.GetLabels()[desired.LabelCluster] == p.c.Name)
+}
+
+func (p *part) refuse(condition, format string, args ...any) {
+	p.refused = &metav1.Condition{Type: condition, Status: metav1.ConditionTrue, Reason: condition, Message: fmt.Sprintf(format, args...)}
+}
+
+func (p *pass) holdImages(context.Context) (*kube.Waiting, error) {
+	holdImages(p.parts)
+	return nil, nil
+}
+
+// createLogin makes the Secret with the dashboard's password once. The operator may not read Secrets, so it tries while
+// the dashboard, which needs it, does not run.
+func (p *pass) createLogin(ctx context.Context) (*kube.Waiting, error) {
+	name := desired.ConsoleLogin(p.c.Name)
+	for _, part := range p.parts {
+		console, ok := part.Object.(*v1alpha1.Console)
+		if !ok || console.Spec.Login == nil || console.Spec.Login.SecretRef.Name != name || part.refused != nil ||
+			(part.live != nil && part.condition(v1alpha1.ConditionReady).Status == metav1.ConditionTrue) {
+			continue
+		}
+		secret := desired.ConsoleLoginSecret(p.c, rand.Text())
+		if err := controllerutil.SetControllerReference(p.c, secret, p.Client.Scheme()); err != nil {
+			return nil, fmt.Errorf("own Secret %s: %w", name, err)
+		}
+		err := p.Client.Create(ctx, secret, client.FieldOwner(kube.FieldOwner))
+		switch {
+		case err == nil:
+			p.Event(secret, "Created", "Create", "created Secret %s with the dashboard's password", name)
+		case !apierrors.IsAlreadyExists(err) && !part.explain(p.c, err):
+			return nil, fmt.Errorf("create Secret %s: %w", name, err)
+		}
+	}
+	return nil, nil
+}
+
+// applyParts writes each part by itself: one that is refused keeps no other from following.
+func (p *pass) applyParts(ctx context.Context) (*kube.Waiting, error) {
+	applier := kube.Applier{Client: p.Client, Reader: p.Reader, Adopt: desired.AnnotationAdopt}
+	var errs []error
+	for _, part := range p.parts {
+		if part.refused != nil {
+			continue
+		}
+		wrote, err := applier.Apply(ctx, p.Owner, part.Object)
+		if err != nil && !part.explain(p.c, err) {
+			errs = append(errs, err)
+		}
+		if part.wrote = wrote; wrote {
+			p.tell(part)
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+// tell the user what was written.
+func (p *pass) tell(part *part) {
+	image := *part.Image
+	switch {
+	case part.live == nil:
+		p.Event(part.Object, "Created", "Create", "%s is now part of this cluster", part)
+	case image != "" && image != part.seen.image:
+		p.Event(part.Object, "ChangingVersion", "Update", "%s goes from %s to %s", part, part.seen.image, image)
+	default:
+		p.Event(part.Object, "Updated", "Update", "%s was brought to what this cluster's spec says", part)
+	}
+}
+
+// explain keeps an error that the user has to mend, and reports whether it is one.
+func (p *part) explain(c *v1alpha1.RocketMQCluster, err error) bool {
+	var conflict *kube.ConflictError
+	switch {
+	case errors.As(err, &conflict) && conflict.Free:
+		p.refuse(v1alpha1.ConditionNameConflict, "it was not made by this cluster. To let the cluster take it over: "+
+			"kubectl annotate -n %s %s.%s %s %s=%s. Otherwise create the cluster under another name", c.Namespace, p.Kind, v1alpha1.GroupVersion.Group,
+			conflict.Name, desired.AnnotationAdopt, c.Name)
+	case errors.As(err, &conflict):
+		p.refuse(v1alpha1.ConditionNameConflict, "it belongs to %s. Remove it, or create this cluster under another name", conflict.Holder)
+	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err):
+		p.refuse(v1alpha1.ConditionRefused, "the API server refused it: %s", err)
+	default:
+		return false
+	}
+	return true
+}
+
+// removeParts deletes what the spec no longer has and nobody's messages are in.
+func (p *pass) removeParts(ctx context.Context) (*kube.Waiting, error) {
+	for name, object := range map[string]client.Object{
+		desired.PartProxy: &v1alpha1.Proxy{}, desired.PartConsole: &v1alpha1.Console{},
+		desired.PartExporter: &v1alpha1.Exporter{}, desired.PartSchemaRegistry: &v1alpha1.SchemaRegistry{},
+	} {
+		name = desired.PartName(p.c.Name, name)
+		if slices.ContainsFunc(p.parts, func(part *part) bool { return part.Object.GetName() == name }) {
+			continue
+		}
+		err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.c.Namespace, Name: name}, object)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("read %s: %w", name, err)
+		}
+		if err != nil || !p.owns(object) || object.GetDeletionTimestamp() != nil {
+			continue
+		}
+		uid := object.GetUID()
+		if err := p.Client.Delete(ctx, object, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("delete %s: %w", name, err)
+		}
+		p.Event(object, "Removed", "Delete", "%s is no part of this cluster any more", name)
+	}
+	return nil, nil
+}
+
+// keepBrokers tells of pools that the spec no longer has: messages may be in them, so only the user deletes them.
+func (p *pass) keepBrokers(ctx context.Context) (*kube.Waiting, error) {
+	var list v1alpha1.BrokerList
+	if err := p.Client.List(ctx, &list, client.InNamespace(p.c.Namespace)); err != nil {
+		return nil, fmt.Errorf("list Brokers: %w", err)
+	}
+	for i := range list.Items {
+		b := &list.Items[i]
+		wanted := slices.ContainsFunc(p.parts, func(part *part) bool { return part.Kind == "Broker" && part.Object.GetName() == b.Name })
+		if wanted || !p.owns(b) || b.DeletionTimestamp != nil {
+			continue
+		}
+		p.Conditions.Raise(v1alpha1.ConditionRemainingBroker, "Broker %s is in no pool of spec.brokers any more. It goes on as it is, because "+
+			"there may be messages in it. When nobody needs them: kubectl delete -n %s broker.%s %s", b.Name, b.Namespace, v1alpha1.GroupVersion.Group, b.Name)
+	}
+	return nil, nil
+}
+
+// finish writes the status if it differs. A pass that failed keeps what it did not get to look at.
+func (p *pass) finish(ctx context.Context, before client.Object, failure error) (ctrl.Result, error) {
+	if failure == nil {
+		p.Conditions.Settle()
+		p.c.Status.ObservedGeneration = p.c.Generation
+	}
+	err := kube.PatchStatus(ctx, p.Client, before, p.c)
+	if apierrors.IsConflict(err) {
+		err = nil // this pass read an old copy; the newer one is on its way and wakes the next
+	}
+	if err = errors.Join(failure, err); err != nil {
+		return ctrl.Result{}, err
+	}
+	if slices.ContainsFunc(p.parts, func(part *part) bool { return part.refused != nil }) {
+		return ctrl.Result{RequeueAfter: unseenInterval}, nil
+	}
+	return ctrl.Result{}, nil
+}

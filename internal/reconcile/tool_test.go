@@ -1,0 +1,236 @@
+package reconcile
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+)
+
+const (
+	console  = "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Console, metadata: {name: con}, spec: {login: {secretRef: {name: users}}, storage: {}, ingress: {host: mq.example}}}\n---\n"
+	exporter = "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Exporter, metadata: {name: exp}}\n---\n"
+	registry = "{apiVersion: rocketmq.apache.org/v1alpha1, kind: SchemaRegistry, metadata: {name: sr}, spec: {image: 'registry:1', storage: {}}}\n---\n"
+)
+
+// given are the properties that the tool's first container gets.
+func given(w *world, deployment string) map[string]any {
+	w.Helper()
+	container := get[appsv1.Deployment](w, deployment).Spec.Template.Spec.Containers[0]
+	for _, e := range container.Env {
+		if e.Name == "SPRING_APPLICATION_JSON" {
+			var out map[string]any
+			w.must(json.Unmarshal([]byte(e.Value), &out))
+			return out
+		}
+	}
+	w.Fatalf("no properties in %+v", container.Env)
+	return nil
+}
+
+// TestToolsFollowNameServers: another number of name servers rolls every tool, and nothing else about them does.
+func TestToolsFollowNameServers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create(nameService + console + exporter + registry)
+	o := w.start(-1)
+	o.until(w.allReady)
+	before := map[string]types.UID{}
+	for _, pod := range w.pods() {
+		before[pod.Name] = pod.UID
+	}
+	edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Size = new(int32(3)) })
+	o.until(w.allReady)
+	o.settle()
+	domain := ".ns-nameserver-headless." + w.namespace + ".svc.cluster.local:9876"
+	want := "ns-0" + domain + ";ns-1" + domain + ";ns-2" + domain
+	if got := given(w, "con")["rocketmq.config.namesrvAddrs"]; !cmp.Equal(got, any([]any{want})) {
+		t.Errorf("the dashboard asks %v", got)
+	}
+	if got := given(w, "exp")["rocketmq.config.namesrvAddr"]; got != want {
+		t.Errorf("the exporter asks %v", got)
+	}
+	if got := get[corev1.ConfigMap](w, "sr-schemaregistry-config").Data["rocketmq.properties"]; !strings.Contains(got, "storage.rocketmq.namesrv="+want+"\n") {
+		t.Errorf("the schema registry stores in:\n%s", got)
+	}
+	for _, pod := range w.pods() {
+		if !strings.HasPrefix(pod.Name, "ns-") && before[pod.Name] == pod.UID {
+			t.Errorf("%s still has the old name servers", pod.Name)
+		}
+	}
+	if got := get[v1alpha1.Console](w, "con").Status.NameServers; strings.Join(got, ";") != want {
+		t.Errorf("status.nameServers %v", got)
+	}
+
+	// A second NameService breaks nothing that runs.
+	w.create(strings.Replace(nameService, "name: ns", "name: ns2", 1))
+	o.until(w.allReady)
+	o.checkSilence()
+}
+
+// TestToolRollout: the old pod serves until the new one does; paused keeps it for good.
+func TestToolRollout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create(nameService + console + exporter)
+	o := w.start(-1)
+	o.until(w.allReady)
+
+	w.starting["exp"] = true
+	edit(w, "exp", func(e *v1alpha1.Exporter) { e.Spec.Image = "exporter:2" })
+	o.settled("Exporter exp", v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods, "1 pods run an older spec", "is starting")
+	w.starting["exp"] = false
+	o.until(w.allReady)
+
+	edit(w, "con", func(c *v1alpha1.Console) { c.Spec.Paused, c.Spec.Image = true, "dashboard:2" })
+	o.settled("Console con", v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused, "spec.paused")
+	if image := get[appsv1.Deployment](w, "con").Spec.Template.Spec.Containers[0].Image; image == "dashboard:2" {
+		t.Error("paused, and the Deployment was given the new image")
+	}
+	edit(w, "con", func(c *v1alpha1.Console) { c.Spec.Paused = false })
+	o.until(w.allReady)
+	if image := get[appsv1.Deployment](w, "con").Spec.Template.Spec.Containers[0].Image; image != "dashboard:2" {
+		t.Errorf("the image is %s", image)
+	}
+
+	// Not wanted any more: the Ingress goes, what is stored stays.
+	edit(w, "con", func(c *v1alpha1.Console) { c.Spec.Ingress, c.Spec.Storage = nil, nil })
+	o.until(w.allReady)
+	o.settle()
+	err := w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "con"}, &networkingv1.Ingress{})
+	if !apierrors.IsNotFound(err) {
+		t.Errorf("the Ingress is still there: %v", err)
+	}
+	get[corev1.PersistentVolumeClaim](w, "con-data")
+	o.checkSilence()
+	edit(w, "con", func(c *v1alpha1.Console) { c.Spec.Replicas = new(int32(0)) })
+	o.settled("Console con", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "replicas is 0")
+}
+
+// TestToolHandEdits: what others change or delete is put back.
+func TestToolHandEdits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create(nameService + console)
+	o := w.start(-1)
+	o.until(w.allReady)
+	edit(w, "con", func(s *corev1.Service) { s.Spec.Ports[0].Port = 1 })
+	edit(w, "con", func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32(5)) })
+	w.must(w.Delete(t.Context(), get[networkingv1.Ingress](w, "con")))
+	o.until(func() string {
+		if get[corev1.Service](w, "con").Spec.Ports[0].Port != 8082 || *get[appsv1.Deployment](w, "con").Spec.Replicas != 1 {
+			return "Service or Deployment is not as it was"
+		}
+		return w.allReady()
+	})
+	get[networkingv1.Ingress](w, "con")
+	w.must(w.Delete(t.Context(), get[appsv1.Deployment](w, "con")))
+	o.until(w.allReady)
+	o.checkSilence()
+}
+
+// TestConsoleDeployment: the predecessor's Deployment, which is there already, is taken on as it is and follows every field
+// of the resource.
+func TestConsoleDeployment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.createFile("../desired/testdata/console-predecessor.in.yaml")
+	owner := metav1.NewControllerRef(get[v1alpha1.Console](w, "console"), v1alpha1.GroupVersion.WithKind("Console"))
+	old := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "console", Namespace: w.namespace, OwnerReferences: []metav1.OwnerReference{*owner}}}
+	labels := map[string]string{"app": "rocketmq-console"}
+	old.Spec.Replicas, old.Spec.Selector = new(int32(1)), &metav1.LabelSelector{MatchLabels: labels}
+	old.Spec.Template.Labels = labels
+	old.Spec.Template.Spec.Containers = []corev1.Container{{Name: "console", Image: "old", Env: []corev1.EnvVar{{Name: "JAVA_OPTS", Value: "-Drocketmq.namesrv.addr=gone:9876"}}}}
+	w.must(w.Create(t.Context(), old, client.FieldOwner("predecessor")))
+	w.create(nameService)
+	o := w.start(-1)
+	o.until(w.allReady)
+	o.settle()
+	d := get[appsv1.Deployment](w, "console")
+	if d.UID != old.UID || *d.Spec.Replicas != 2 || d.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType || len(d.Spec.Template.Spec.Containers) != 2 {
+		t.Errorf("the Deployment is not what the resource asks for: %+v", d.Spec)
+	}
+	o.checkSilence()
+
+	deployment := func(change func(d *appsv1.Deployment)) {
+		edit(w, "console", func(c *v1alpha1.Console) {
+			var d appsv1.Deployment
+			w.must(json.Unmarshal(c.Spec.ConsoleDeployment.Raw, &d))
+			change(&d)
+			text, err := json.Marshal(d)
+			w.must(err)
+			c.Spec.ConsoleDeployment = raw(string(text))
+		})
+	}
+	deployment(func(d *appsv1.Deployment) {
+		d.Spec.Strategy, d.Spec.MinReadySeconds = appsv1.DeploymentStrategy{}, 3
+		d.Spec.Template.Spec.Tolerations = nil
+		d.Spec.Template.Spec.Containers[0].LivenessProbe = nil
+		d.Spec.Template.Spec.Containers = d.Spec.Template.Spec.Containers[:1]
+	})
+	o.until(func() string {
+		d := get[appsv1.Deployment](w, "console")
+		pod := d.Spec.Template.Spec
+		if d.Spec.Strategy.Type != appsv1.RollingUpdateDeploymentStrategyType || d.Spec.MinReadySeconds != 3 || len(pod.Tolerations) > 0 ||
+			len(pod.Containers) != 1 || pod.Containers[0].LivenessProbe != nil {
+			return "the Deployment does not follow"
+		}
+		return w.allReady()
+	})
+	deployment(func(d *appsv1.Deployment) { d.Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType })
+	o.until(func() string {
+		if get[appsv1.Deployment](w, "console").Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
+			return "the strategy does not follow"
+		}
+		return w.allReady()
+	})
+	o.checkSilence()
+}
+
+// TestToolConfigMap: a ConfigMap that a tool reads rolls it.
+func TestToolConfigMap(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create("{apiVersion: v1, kind: ConfigMap, metadata: {name: mine}, data: {k: v}}\n---\n" + nameService +
+		strings.Replace(exporter, "{name: exp}", "{name: exp}, spec: {env: [{name: E, valueFrom: {configMapKeyRef: {name: mine, key: k}}}]}", 1) +
+		"{apiVersion: rocketmq.apache.org/v1alpha1, kind: Console, metadata: {name: con}, spec: {consoleDeployment: " +
+		"{spec: {template: {spec: {containers: [{name: c, envFrom: [{configMapRef: {name: mine}}]}]}}}}}}")
+	manage(t, w.mq, w)
+	w.await(patience, w.allReady)
+	was := map[string]types.UID{}
+	for _, pod := range w.pods() {
+		was[pod.Name] = pod.UID
+	}
+	edit(w, "mine", func(c *corev1.ConfigMap) { c.Data["k"] = "w" })
+	w.await(patience, func() string {
+		for _, pod := range w.pods() {
+			if !strings.HasPrefix(pod.Name, "ns-") && was[pod.Name] == pod.UID {
+				return pod.Name + " does not follow the ConfigMap"
+			}
+		}
+		return w.allReady()
+	})
+
+	// A changed or deleted object of ours wakes the operator, and so does a new name server.
+	edit(w, "con", func(s *corev1.Service) { s.Spec.Ports[0].Port = 1 })
+	w.must(w.Delete(t.Context(), get[appsv1.Deployment](w, "exp")))
+	edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Size = new(int32(1)) })
+	w.await(patience, func() string {
+		var d appsv1.Deployment
+		err := w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "exp"}, &d)
+		if err != nil || get[corev1.Service](w, "con").Spec.Ports[0].Port != 8082 || strings.Contains(given(w, "con")["rocketmq.config.namesrvAddr"].(string), "ns-1") {
+			return "not put back"
+		}
+		return w.allReady()
+	})
+}

@@ -1,0 +1,201 @@
+package topictransfer
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/transfer"
+)
+
+// cluster is where one of both answers.
+type cluster struct {
+	// broker is nil if it was not found.
+	broker *v1alpha1.Broker
+	// masters by brokerName, "" for a group without.
+	masters     map[string]string
+	nameServers []string
+}
+
+// find both clusters and what else stands in the way.
+func (p *pass) find(ctx context.Context) error {
+	p.seen = transfer.Seen{Now: time.Now(), Deleting: p.t.DeletionTimestamp != nil}
+	if p.t.Status.Phase == "" {
+		return nil // the first thing is to say that it is known
+	}
+	begun := p.t.Status.Phase != v1alpha1.TransferPending
+	for _, side := range []struct {
+		name     string
+		found    *cluster
+		seen     *transfer.Cluster
+		ref      *v1alpha1.ObjectReference
+		cluster  string
+		recorded *v1alpha1.TransferCluster
+	}{
+		{"source", &p.source, &p.seen.Source, p.t.Spec.SourceRef, p.t.Spec.SourceCluster, p.t.Status.Source},
+		{"target", &p.target, &p.seen.Target, p.t.Spec.TargetRef, p.t.Spec.TargetCluster, p.t.Status.Target},
+	} {
+		var err error
+		if begun {
+			err = p.findRecorded(ctx, side.recorded, side.found, side.seen)
+		} else {
+			err = p.findWanted(ctx, side.name, side.ref, side.cluster, side.found, side.seen)
+		}
+		if err == nil && side.found.broker != nil {
+			err = p.findServers(ctx, side.found)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if begun {
+		return nil
+	}
+	return p.findOthers(ctx)
+}
+
+func (p *pass) findRecorded(ctx context.Context, recorded *v1alpha1.TransferCluster, found *cluster, seen *transfer.Cluster) error {
+	var b v1alpha1.Broker
+	err := p.Client.Get(ctx, client.ObjectKey{Namespace: recorded.Namespace, Name: recorded.Name}, &b)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read Broker %s/%s: %w", recorded.Namespace, recorded.Name, err)
+	}
+	seen.Name, seen.Namespace, seen.Cluster = recorded.Name, recorded.Namespace, recorded.Cluster
+	if apierrors.IsNotFound(err) || b.DeletionTimestamp != nil {
+		seen.Gone = true
+		seen.Obstacle = &transfer.Obstacle{Reason: v1alpha1.ReasonMissingCluster, Message: fmt.Sprintf("Broker %s/%s does not exist any more", recorded.Namespace, recorded.Name)}
+		return nil
+	}
+	found.broker = &b
+	return nil
+}
+
+func (p *pass) findWanted(ctx context.Context, side string, ref *v1alpha1.ObjectReference, name string, found *cluster, seen *transfer.Cluster) error {
+	missing := func(reason, format string, args ...any) {
+		seen.Obstacle = &transfer.Obstacle{Reason: reason, Message: fmt.Sprintf(format, args...)}
+	}
+	namespace := p.t.Namespace
+	if ref != nil && ref.Namespace != "" {
+		namespace = ref.Namespace
+	}
+	var list v1alpha1.BrokerList
+	if err := p.Client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return fmt.Errorf("list Brokers: %w", err)
+	}
+	fits := slices.DeleteFunc(list.Items, func(b v1alpha1.Broker) bool {
+		return b.DeletionTimestamp != nil || (ref != nil && b.Name != ref.Name) || (name != "" && desired.ClusterName(&b) != name)
+	})
+	switch {
+	case len(fits) == 1:
+		found.broker = &fits[0]
+		seen.Name, seen.Namespace, seen.Cluster = fits[0].Name, fits[0].Namespace, desired.ClusterName(&fits[0])
+	case len(fits) > 1:
+		var names []string
+		for _, b := range fits {
+			names = append(names, b.Name)
+		}
+		missing(v1alpha1.ReasonAmbiguousCluster, "Brokers %s of namespace %s all make up cluster %s: name one in spec.%sRef", strings.Join(names, ", "), namespace, name, side)
+	case ref != nil && name != "":
+		missing(v1alpha1.ReasonMissingCluster, "there is no Broker %s in namespace %s that makes up cluster %s: correct spec.%sRef or spec.%sCluster", ref.Name, namespace, name, side, side)
+	case ref != nil:
+		missing(v1alpha1.ReasonMissingCluster, "there is no Broker %s in namespace %s: correct spec.%sRef", ref.Name, namespace, side)
+	default:
+		missing(v1alpha1.ReasonMissingCluster, "no Broker in namespace %s makes up cluster %s: correct spec.%sCluster, or name a Broker of another namespace in spec.%sRef", namespace, name, side, side)
+	}
+	return nil
+}
+
+// findServers: the master of each group, and the name servers.
+func (p *pass) findServers(ctx context.Context, found *cluster) error {
+	b := found.broker
+	addresses, err := p.addresses(ctx, b, desired.Broker, settings.BrokerPort)
+	if err != nil {
+		return err
+	}
+	found.masters = map[string]string{}
+	for _, group := range b.Status.Groups {
+		if len(group.Members) > 0 {
+			found.masters[group.Name] = addresses[group.Master]
+		}
+	}
+	if ref := b.Status.NameServiceRef; ref != nil {
+		ns := &v1alpha1.NameService{}
+		ns.Name, ns.Namespace = ref.Name, ref.Namespace
+		pods, err := p.addresses(ctx, ns, desired.NameServer, settings.NameServerPort)
+		if err != nil {
+			return err
+		}
+		for _, address := range pods {
+			found.nameServers = append(found.nameServers, address)
+		}
+	} else {
+		found.nameServers = desired.ExternalNameServers(b)
+	}
+	slices.Sort(found.nameServers)
+	return nil
+}
+
+// addresses of the pods of a resource, which work before DNS does, by pod.
+func (p *pass) addresses(ctx context.Context, of client.Object, component desired.Component, port int) (map[string]string, error) {
+	var pods corev1.PodList
+	err := p.Client.List(ctx, &pods, client.InNamespace(of.GetNamespace()), client.MatchingLabels(desired.Selector(of.GetName(), component, "")))
+	if err != nil {
+		return nil, fmt.Errorf("list pods of %s: %w", of.GetName(), err)
+	}
+	out := map[string]string{}
+	for i := range pods.Items {
+		if pod := &pods.Items[i]; pod.Status.PodIP != "" && pod.DeletionTimestamp == nil {
+			out[pod.Name] = net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))
+		}
+	}
+	return out, nil
+}
+
+// findOthers: of two transfers of one topic the older one goes first.
+func (p *pass) findOthers(ctx context.Context) error {
+	var list v1alpha1.TopicTransferList
+	if err := p.Client.List(ctx, &list); err != nil {
+		return fmt.Errorf("list TopicTransfers: %w", err)
+	}
+	for i := range list.Items {
+		other := &list.Items[i]
+		if other.UID == p.t.UID || other.Spec.Topic != p.t.Spec.Topic || transfer.Finished(other.Status.Phase) || !older(other, p.t) || !p.meets(other) {
+			continue
+		}
+		p.seen.Obstacle = &transfer.Obstacle{Reason: v1alpha1.ReasonAnotherTransfer, Message: fmt.Sprintf("TopicTransfer %s/%s, which is older, moves topic %s: it goes first",
+			other.Namespace, other.Name, other.Spec.Topic)}
+		return nil
+	}
+	return nil
+}
+
+// meets reports whether another transfer has a cluster in common.
+func (p *pass) meets(other *v1alpha1.TopicTransfer) bool {
+	for _, theirs := range []*v1alpha1.TransferCluster{other.Status.Source, other.Status.Target} {
+		for _, ours := range []transfer.Cluster{p.seen.Source, p.seen.Target} {
+			if theirs != nil && theirs.Name == ours.Name && theirs.Namespace == ours.Namespace {
+				return true
+			}
+		}
+	}
+	// One that was not looked at yet may.
+	return other.Status.Source == nil && other.Status.Target == nil && other.Status.Phase == ""
+}
+
+func older(a, b *v1alpha1.TopicTransfer) bool {
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.Namespace+"/"+a.Name < b.Namespace+"/"+b.Name
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}

@@ -1,0 +1,420 @@
+package topictransfer
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/transfer"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+)
+
+const (
+	// lookTimeout bounds a look at both clusters, however many of their servers are dead.
+	lookTimeout = 8 * time.Second
+	// questions at once to one broker.
+	questions = 16
+)
+
+// look asks all servers of both clusters, at the same time, for what the phase needs to know.
+func (p *pass) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, side := range []struct {
+		found    *cluster
+		seen     *transfer.Cluster
+		recorded *v1alpha1.TransferCluster
+		target   bool
+	}{{&p.source, &p.seen.Source, p.t.Status.Source, false}, {&p.target, &p.seen.Target, p.t.Status.Target, true}} {
+		if side.found.broker == nil {
+			continue
+		}
+		side.seen.Brokers = make([]transfer.Broker, 0, len(side.found.masters))
+		for name := range side.found.masters {
+			side.seen.Brokers = append(side.seen.Brokers, transfer.Broker{Name: name})
+		}
+		for i := range side.seen.Brokers {
+			wg.Go(func() {
+				b := &side.seen.Brokers[i]
+				l := look{Client: p.RocketMQ, addr: side.found.masters[b.Name], cluster: side.seen.Cluster, topic: p.t.Spec.Topic,
+					phase: p.t.Status.Phase, target: side.target, recorded: recordedBroker(side.recorded, b.Name), groups: p.t.Status.Groups, into: b}
+				if err := l.at(ctx); err != nil {
+					*b = transfer.Broker{Name: b.Name, Err: tell(err)}
+				}
+			})
+		}
+		side.seen.NameServers = make([]transfer.NameServer, len(side.found.nameServers))
+		for i, addr := range side.found.nameServers {
+			wg.Go(func() { side.seen.NameServers[i] = p.route(ctx, addr, side.seen.Cluster) })
+		}
+	}
+	wg.Wait()
+	return nil
+}
+
+func recordedBroker(c *v1alpha1.TransferCluster, name string) *v1alpha1.TransferBroker {
+	if c == nil {
+		return nil
+	}
+	for i := range c.Brokers {
+		if c.Brokers[i].Name == name {
+			return &c.Brokers[i]
+		}
+	}
+	return nil
+}
+
+// plain is an error whose text is always the same.
+type plain string
+
+func (p plain) Error() string { return string(p) }
+
+// tell an error in words that are the same the next time: they are written down whenever they change.
+func tell(err error) string {
+	var refused *remoting.ResponseError
+	var ours plain
+	switch {
+	case errors.As(err, &refused):
+		return refused.Error()
+	case errors.As(err, &ours):
+		return ours.Error()
+	}
+	return "it does not answer"
+}
+
+// route of the topic at one name server, as far as it leads to a cluster.
+func (p *pass) route(ctx context.Context, addr, cluster string) transfer.NameServer {
+	n := transfer.NameServer{Addr: addr, Perms: map[string]int{}}
+	route, err := p.RocketMQ.TopicRoute(ctx, addr, p.t.Spec.Topic)
+	if remoting.IsCode(err, remoting.TopicNotExist) {
+		return n
+	}
+	if err != nil {
+		n.Err = tell(err)
+		return n
+	}
+	for _, q := range route.Queues {
+		if slices.ContainsFunc(route.Brokers, func(b admin.BrokerData) bool { return b.Name == q.Broker && b.Cluster == cluster }) {
+			n.Perms[q.Broker] = q.Perm
+		}
+	}
+	return n
+}
+
+// look at one broker.
+type look struct {
+	*admin.Client
+	addr, cluster, topic string
+	phase                v1alpha1.TransferPhase
+	target               bool
+	recorded             *v1alpha1.TransferBroker // nil if it is not
+	groups               []v1alpha1.TransferGroup
+	into                 *transfer.Broker
+}
+
+func (l *look) in(phases ...v1alpha1.TransferPhase) bool { return slices.Contains(phases, l.phase) }
+
+func (l *look) at(ctx context.Context) error {
+	if l.addr == "" {
+		return plain("it has no master")
+	}
+	status, err := l.HAStatus(ctx, l.addr)
+	if err != nil {
+		return err
+	}
+	if !status.Master {
+		return plain("its master is another one now")
+	}
+	if l.phase == v1alpha1.TransferPending {
+		if l.into.Perm, err = l.BrokerPermission(ctx, l.addr); err != nil {
+			return err
+		}
+	}
+	topic, err := l.Topic(ctx, l.addr, l.topic)
+	if err != nil && !remoting.IsCode(err, remoting.TopicNotExist) {
+		return err
+	}
+	if err == nil {
+		l.into.Topic = topic
+	}
+	steps := []func(context.Context) error{l.consumers, l.settings, l.pending, l.progress, l.delayedAgain, l.uses}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// consumers of the topic.
+func (l *look) consumers(ctx context.Context) error {
+	if l.target || l.into.Topic == nil || l.in(v1alpha1.TransferCleanSource, v1alpha1.TransferRollBack) {
+		return nil
+	}
+	groups, err := l.TopicConsumers(ctx, l.addr, l.topic)
+	l.into.Consumers = slices.DeleteFunc(groups, admin.IsSystemGroup)
+	return err
+}
+
+// settings of the groups, where one may be copied, made or removed.
+func (l *look) settings(ctx context.Context) error {
+	if l.in(v1alpha1.TransferForbidWrites, v1alpha1.TransferDrain) && !l.target && !slices.ContainsFunc(l.into.Consumers, l.unknown) {
+		return nil
+	}
+	if l.phase == v1alpha1.TransferRollBack && !l.target {
+		return nil
+	}
+	var err error
+	l.into.Groups, _, err = l.Groups(ctx, l.addr)
+	return err
+}
+
+func (l *look) unknown(group string) bool {
+	return !slices.ContainsFunc(l.groups, func(g v1alpha1.TransferGroup) bool { return g.Name == group })
+}
+
+// pending are the messages that come to their queue only later. They are asked for before the queues, so that one that
+// moves on meanwhile counts at least once.
+func (l *look) pending(ctx context.Context) error {
+	if l.phase != v1alpha1.TransferDrain || l.target || l.into.Topic == nil {
+		return nil
+	}
+	half, err := l.HalfTopics(ctx, l.addr)
+	if err != nil {
+		return err
+	}
+	l.into.Half = half.Topics[l.topic] + half.Unread
+	popped, err := l.mayPop(ctx)
+	if err != nil {
+		return err
+	}
+	if popped {
+		if l.into.Inflight, err = l.PopBacklog(ctx, l.addr, l.cluster); err != nil {
+			return err
+		}
+	}
+	l.into.Delayed, err = l.delayed(ctx)
+	return err
+}
+
+// delayedAgain: a message that a consumer gives back while the queues are read leaves them for a delay level.
+func (l *look) delayedAgain(ctx context.Context) error {
+	if l.phase != v1alpha1.TransferDrain || l.target || l.into.Topic == nil {
+		return nil
+	}
+	again, err := l.delayed(ctx)
+	l.into.Delayed = max(l.into.Delayed, again)
+	return err
+}
+
+// delayed messages, those that consumers gave back included.
+func (l *look) delayed(ctx context.Context) (int64, error) {
+	timers, err := l.TimerBacklog(ctx, l.addr)
+	if err != nil {
+		return 0, err
+	}
+	levels, err := l.DelayedTopics(ctx, l.addr)
+	if err != nil {
+		return 0, err
+	}
+	sum := levels.Unread
+	topics := []string{l.topic}
+	for _, g := range l.groups {
+		topics = append(topics, retryTopics(g.Name, l.topic)...)
+	}
+	for _, topic := range topics {
+		sum += timers[topic] + levels.Topics[topic]
+	}
+	return sum, nil
+}
+
+// mayPop: a broker does not tell of which topic its POP records are. They are not this one's if consumers of every group
+// are connected that do not pop; those behind a proxy are not connected.
+func (l *look) mayPop(ctx context.Context) (bool, error) {
+	for _, g := range l.into.Consumers {
+		connection, err := l.ConsumerConnection(ctx, l.addr, g)
+		if remoting.IsCode(err, remoting.ConsumerNotOnline) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if connection.Type == "CONSUME_POP" {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// progress: offsets before ends, so that no lag is missed.
+func (l *look) progress(ctx context.Context) error {
+	wanted := l.in(v1alpha1.TransferPending, v1alpha1.TransferCreateTarget)
+	if l.target {
+		wanted = wanted || l.phase == v1alpha1.TransferRollBack
+	} else {
+		wanted = wanted || l.in(v1alpha1.TransferDrain, v1alpha1.TransferCleanSource)
+	}
+	if l.into.Topic == nil || !wanted {
+		return nil
+	}
+	offsets, err := l.Offsets(ctx, l.addr)
+	if err != nil {
+		return err
+	}
+	l.into.Offsets = map[string]map[int]int64{}
+	for pair, queues := range offsets {
+		if pair.Topic == l.topic {
+			l.into.Offsets[pair.Group] = queues
+		}
+	}
+	if l.into.Queues, err = l.queues(ctx); err != nil {
+		return err
+	}
+	if l.target || !l.in(v1alpha1.TransferDrain, v1alpha1.TransferCleanSource) {
+		return nil
+	}
+	l.into.Retries = map[string]int64{}
+	var mu sync.Mutex
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(questions)
+	for _, g := range l.groups {
+		for _, topic := range retryTopics(g.Name, l.topic) {
+			all.Go(func() error {
+				queues, err := l.TopicStats(ctx, l.addr, topic)
+				if remoting.IsCode(err, remoting.TopicNotExist) {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				for queue, q := range queues {
+					l.into.Retries[g.Name] += max(0, q.MaxOffset-max(q.MinOffset, offsets[admin.TopicGroup{Topic: topic, Group: g.Name}][queue]))
+				}
+				return nil
+			})
+		}
+	}
+	return all.Wait()
+}
+
+// retryTopics of a group for a topic: the common one, and those of POP consumers (KeyBuilder.buildPopRetryTopic).
+func retryTopics(group, topic string) []string {
+	retry := admin.RetryTopic(group)
+	return []string{retry, retry + "_" + topic, retry + "+" + topic}
+}
+
+// queues of the topic, also those that a fence hides.
+func (l *look) queues(ctx context.Context) (map[int]admin.QueueStats, error) {
+	known := l.recorded
+	if l.into.Topic.ReadQueues+l.into.Topic.WriteQueues > 0 || known == nil {
+		return l.TopicStats(ctx, l.addr, l.topic)
+	}
+	info, err := l.BrokerRuntimeInfo(ctx, l.addr)
+	if err != nil {
+		return nil, err
+	}
+	l.into.Behind = info.DispatchBehindBytes() > 0
+	topic := known.Topic
+	if l.target {
+		topic = known.Wanted
+	}
+	queues := map[int]admin.QueueStats{}
+	if topic == nil {
+		return queues, nil
+	}
+	for queue := range max(topic.ReadQueues, topic.WriteQueues) {
+		if queues[int(queue)], err = l.QueueStats(ctx, l.addr, l.topic, int(queue)); err != nil {
+			return nil, err
+		}
+	}
+	return queues, nil
+}
+
+// uses of the groups: whether consumers are connected, and what else they consume.
+func (l *look) uses(ctx context.Context) error {
+	cleaning := l.phase == v1alpha1.TransferCleanSource && !l.target || l.phase == v1alpha1.TransferRollBack && l.target
+	draining := l.phase == v1alpha1.TransferDrain && !l.target
+	creating := l.phase == v1alpha1.TransferCreateTarget && l.target && l.recorded != nil && l.recorded.Topic != nil
+	if !cleaning && !draining && !creating {
+		return nil
+	}
+	l.into.Online, l.into.Others = map[string]bool{}, map[string][]string{}
+	var mu sync.Mutex
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(questions)
+	for _, g := range l.groups {
+		if draining && !l.lags(g.Name) {
+			continue
+		}
+		if _, exists := l.into.Groups[g.Name]; cleaning && !exists {
+			continue
+		}
+		all.Go(func() error {
+			connection, err := l.ConsumerConnection(ctx, l.addr, g.Name)
+			if err != nil && !remoting.IsCode(err, remoting.ConsumerNotOnline) {
+				return err
+			}
+			var others []string
+			if cleaning {
+				if others, err = l.others(ctx, g.Name, connection); err != nil {
+					return err
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			l.into.Online[g.Name] = connection != nil && len(connection.Members) > 0
+			if len(others) > 0 {
+				l.into.Others[g.Name] = others
+			}
+			return nil
+		})
+	}
+	return all.Wait()
+}
+
+func (l *look) lags(group string) bool {
+	if l.into.Retries[group] > 0 {
+		return true
+	}
+	for queue, q := range l.into.Queues {
+		if q.MaxOffset > max(q.MinOffset, l.into.Offsets[group][queue]) {
+			return true
+		}
+	}
+	return false
+}
+
+// others are the topics that a group has an offset of, or that connected members subscribe to and that are here.
+func (l *look) others(ctx context.Context, group string, connection *admin.ConsumerConnection) ([]string, error) {
+	topics, err := l.GroupTopics(ctx, l.addr, group)
+	if err != nil {
+		return nil, err
+	}
+	if connection != nil {
+		for topic := range connection.Subscriptions {
+			if slices.Contains(topics, topic) {
+				continue
+			}
+			_, err := l.Topic(ctx, l.addr, topic)
+			if err != nil && !remoting.IsCode(err, remoting.TopicNotExist) {
+				return nil, err
+			}
+			if err == nil {
+				topics = append(topics, topic)
+			}
+		}
+	}
+	own := append(retryTopics(group, l.topic), l.topic, admin.DeadTopic(group))
+	topics = slices.DeleteFunc(topics, func(topic string) bool { return slices.Contains(own, topic) })
+	slices.Sort(topics)
+	return topics, nil
+}

@@ -1,0 +1,145 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+)
+
+// DeploymentHash is the hash of what the user can change, from a Deployment's template.
+func DeploymentHash(d *appsv1.Deployment) string {
+	return d.Spec.Template.Annotations[desired.AnnotationHash]
+}
+
+// ApplyDeployment writes a Deployment. The pod template of a live one is kept while the user's hash is the same, so that
+// a new operator restarts nothing, and while paused says so.
+func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused bool) (*kube.Waiting, error) {
+	var live appsv1.Deployment
+	err := p.Client.Get(ctx, client.ObjectKeyFromObject(d), &live)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("read Deployment %s: %w", d.Name, err)
+	}
+	exists := err == nil
+	if exists && (paused || DeploymentHash(&live) == DeploymentHash(d)) {
+		d.Spec.Template = live.Spec.Template
+	}
+	if err := p.dropRollingUpdate(ctx, d); err != nil {
+		return nil, err
+	}
+	applier := kube.Applier{Client: p.Client, Reader: p.Reader}
+	wrote, err := applier.Apply(ctx, p.Owner, d)
+	if waiting, err := p.explain(err); waiting != nil || err != nil {
+		return waiting, err
+	}
+	switch {
+	case !exists && wrote:
+		p.Event(d, "Created", "Create", "created Deployment %s with %d pods", d.Name, *d.Spec.Replicas)
+	case exists && DeploymentHash(&live) != DeploymentHash(d):
+		p.Event(d, "Updated", "Update", "Deployment %s has the new spec; its pods follow", d.Name)
+	case exists && *live.Spec.Replicas != *d.Spec.Replicas:
+		p.Event(d, "Scaled", "Scale", "Deployment %s goes from %d to %d pods", d.Name, *live.Spec.Replicas, *d.Spec.Replicas)
+	}
+	return nil, nil
+}
+
+// dropRollingUpdate makes way for the strategy Recreate: a live Deployment that was defaulted to, or given by another
+// writer, the numbers of a rolling update keeps them under server-side apply, and the API server refuses both together.
+func (p *Pass) dropRollingUpdate(ctx context.Context, d *appsv1.Deployment) error {
+	if d.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
+		return nil
+	}
+	var live appsv1.Deployment
+	err := p.Client.Get(ctx, client.ObjectKeyFromObject(d), &live)
+	if apierrors.IsNotFound(err) { // the predecessor's is in no cache
+		err = p.Reader.Get(ctx, client.ObjectKeyFromObject(d), &live)
+	}
+	if err == nil && live.Spec.Strategy.RollingUpdate != nil && metav1.IsControlledBy(&live, p.Owner) {
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}}`))
+		err = p.Client.Patch(ctx, &live, patch, client.FieldOwner(kube.FieldOwner))
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("change the strategy of Deployment %s: %w", d.Name, err)
+	}
+	return nil
+}
+
+// Remove deletes an owned object that is no longer wanted. One that is not there, or not the owner's, is left alone.
+func (p *Pass) Remove(ctx context.Context, object client.Object) error {
+	err := p.Client.Get(ctx, client.ObjectKeyFromObject(object), object)
+	if err == nil && metav1.IsControlledBy(object, p.Owner) && object.GetDeletionTimestamp() == nil {
+		err = p.Client.Delete(ctx, object, client.Preconditions{UID: new(object.GetUID())})
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("remove %T %s: %w", object, object.GetName(), err)
+	}
+	return nil
+}
+
+// Rolled says how far the pods of a Deployment follow the wanted hash; UpToDate tells it. Kubernetes replaces them.
+func (p *Pass) Rolled(d *appsv1.Deployment, wanted string, pods []corev1.Pod) {
+	outdated, current := 0, 0
+	var trouble []string
+	for i := range pods {
+		switch pod := &pods[i]; {
+		case pod.Annotations[desired.AnnotationHash] != wanted:
+			outdated++
+		case Ready(pod):
+			current++
+		default:
+			trouble = append(trouble, Describe(pods[i:i+1])...)
+		}
+	}
+	switch {
+	case DeploymentHash(d) != wanted:
+		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
+			fmt.Sprintf("%d pods run an older spec; spec.paused is set", outdated))
+	case outdated > 0 && d.Spec.Paused:
+		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
+			fmt.Sprintf("%d pods run an older spec; the Deployment is paused", outdated))
+	case outdated > 0:
+		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods,
+			strings.Join(append([]string{fmt.Sprintf("%d pods run an older spec, %d the new one", outdated, current)}, trouble...), "; "))
+	default:
+		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
+	}
+}
+
+// Available waits until as many pods of a Deployment serve as are wanted, of whatever spec. A refusal to create them is
+// told.
+func (p *Pass) Available(d *appsv1.Deployment, pods []corev1.Pod) *kube.Waiting {
+	wanted := int(*d.Spec.Replicas)
+	serving := 0
+	for i := range pods {
+		if Ready(&pods[i]) {
+			serving++
+		}
+	}
+	i := slices.IndexFunc(d.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
+		return c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue
+	})
+	switch {
+	case wanted == 0:
+		return kube.Wait(v1alpha1.ReasonMembersNotReady, "no pod is wanted: replicas is 0")
+	case i >= 0 && len(pods) < wanted:
+		return p.Trouble(v1alpha1.ConditionRefused, "pods are not admitted: %s", d.Status.Conditions[i].Message)
+	case serving >= wanted:
+		return nil
+	}
+	said := Describe(pods)
+	if missing := wanted - len(pods); missing > 0 {
+		said = append(said, fmt.Sprintf("%d pods are still to be created", missing))
+	}
+	return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s", strings.Join(said, "; "))
+}

@@ -1,0 +1,144 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+)
+
+// expansionLimit is how long a driver may take to enlarge a volume before the user is told; most need seconds.
+const expansionLimit = 5 * time.Minute
+
+// growVolumes brings the claims of a StatefulSet's pods to the wanted size, which their drivers do while the pods run.
+// When all have it, the StatefulSet's own templates follow: they cannot change, so it is deleted without its pods, and
+// the next pass makes it anew. settled says that nothing else is about to change at it.
+func (p *Pass) growVolumes(ctx context.Context, live, set *appsv1.StatefulSet, wanted []corev1.PersistentVolumeClaim, settled bool) error {
+	same := true
+	for i := range wanted {
+		size := storage(&wanted[i])
+		at := slices.IndexFunc(live.Spec.VolumeClaimTemplates, func(c corev1.PersistentVolumeClaim) bool { return c.Name == wanted[i].Name })
+		if at < 0 {
+			return nil // other claims than these: that is no growth
+		}
+		now := storage(&live.Spec.VolumeClaimTemplates[at])
+		same = same && now.Cmp(size) == 0
+		for ordinal := range *live.Spec.Replicas {
+			done, err := p.growVolume(ctx, wanted[i].Name+"-"+desired.Pod(live.Name, ordinal), size)
+			if err != nil {
+				return err
+			}
+			settled = settled && done
+		}
+	}
+	if same || !settled || p.remaking || !desired.Recoverable(live) {
+		return nil
+	}
+	pods, err := p.Pods(ctx, live.Spec.Selector.MatchLabels)
+	if err != nil {
+		return err
+	}
+	if len(pods) != int(*live.Spec.Replicas) || slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return !Ready(&pod) || !metav1.IsControlledBy(&pod, live) }) {
+		return nil // one that is made just now might be taken for a leftover
+	}
+	err = p.Client.Delete(ctx, live, client.PropagationPolicy(metav1.DeletePropagationOrphan), client.Preconditions{UID: &live.UID})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete StatefulSet %s without its pods: %w", live.Name, err)
+	}
+	set.Spec.VolumeClaimTemplates, p.remaking = wanted, true
+	p.Event(set, "VolumesGrown", "Grow", "the volumes of %s have the size of the spec; its StatefulSet is made anew to say so too, and its pods run on", live.Name)
+	return nil
+}
+
+func storage(claim *corev1.PersistentVolumeClaim) resource.Quantity {
+	return claim.Spec.Resources.Requests[corev1.ResourceStorage]
+}
+
+// growVolume brings one claim to a size, and reports whether it asks for that now. What keeps it is a condition.
+func (p *Pass) growVolume(ctx context.Context, name string, size resource.Quantity) (bool, error) {
+	claim := &corev1.PersistentVolumeClaim{}
+	err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.Owner.GetNamespace(), Name: name}, claim)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("read PersistentVolumeClaim %s: %w", name, err)
+	}
+	if err != nil || claim.DeletionTimestamp != nil {
+		return false, nil // it is made, with the StatefulSet's size
+	}
+	has, capacity := storage(claim), claim.Status.Capacity[corev1.ResourceStorage]
+	switch {
+	case has.Cmp(size) == 0 && capacity.Cmp(size) < 0 && claim.Status.Phase == corev1.ClaimBound:
+		p.tellExpanding(claim, size, capacity)
+		return true, nil
+	case has.Cmp(size) == 0:
+		return true, nil
+	case claim.Status.Phase != corev1.ClaimBound:
+		p.tellVolume(v1alpha1.ReasonExpanding, "%s has no volume yet; it grows to %s when it has", name, &size)
+		return false, nil
+	case capacity.Cmp(size) > 0:
+		p.tellVolume(v1alpha1.ReasonCannotShrink, "%s has %s and keeps it: a volume cannot shrink to %s; put the size in the spec back", name, &capacity, &size)
+		return false, nil
+	}
+	before := claim.DeepCopy()
+	claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: size}
+	err = p.Client.Patch(ctx, claim, client.MergeFrom(before))
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
+		p.tellVolume(v1alpha1.ReasonExpansionRefused, "%s stays at %s: %s. If the driver of StorageClass %q can enlarge volumes, set allowVolumeExpansion there; "+
+			"otherwise put the size in the spec back", name, &has, strings.TrimSpace(err.Error()), class(claim))
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("enlarge PersistentVolumeClaim %s: %w", name, err)
+	}
+	p.Event(claim, "VolumeGrows", "Grow", "%s is to grow from %s to %s", name, &has, &size)
+	p.tellExpanding(claim, size, capacity)
+	return true, nil
+}
+
+func class(claim *corev1.PersistentVolumeClaim) string {
+	if claim.Spec.StorageClassName == nil {
+		return ""
+	}
+	return *claim.Spec.StorageClassName
+}
+
+// tellExpanding says that a driver is at work, or for how long it has not been.
+func (p *Pass) tellExpanding(claim *corev1.PersistentVolumeClaim, size, capacity resource.Quantity) {
+	var says, remedy string
+	for _, c := range claim.Status.Conditions {
+		if c.Message != "" {
+			says += ": " + c.Message
+		}
+		if c.Type == corev1.PersistentVolumeClaimFileSystemResizePending {
+			remedy = ". It may need its pod to start anew: kubectl delete pod"
+		}
+	}
+	if since := p.Conditions.Since(v1alpha1.ConditionVolumeExpansion); !since.IsZero() && time.Since(since.Time) > expansionLimit {
+		p.tellVolume(v1alpha1.ReasonExpansionStalled, "%s still has %s instead of %s; the driver of StorageClass %q has not enlarged it%s%s",
+			claim.Name, &capacity, &size, class(claim), says, remedy)
+		return
+	}
+	p.tellVolume(v1alpha1.ReasonExpanding, "%s grows from %s to %s%s", claim.Name, &capacity, &size, says)
+}
+
+// tellVolume adds to the condition. A reason that needs the user stays the reason.
+func (p *Pass) tellVolume(reason, format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	if p.Conditions.Raised(v1alpha1.ConditionVolumeExpansion) {
+		message = p.Conditions.Message(v1alpha1.ConditionVolumeExpansion) + "; " + message
+		if reason == v1alpha1.ReasonExpanding {
+			reason = p.Conditions.Reason(v1alpha1.ConditionVolumeExpansion)
+		}
+	}
+	p.Conditions.Set(v1alpha1.ConditionVolumeExpansion, metav1.ConditionTrue, reason, message)
+}

@@ -1,0 +1,121 @@
+package transfer
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+)
+
+// broker of a cluster, nil if there is none of that name.
+func (c *Cluster) broker(name string) *Broker {
+	for i := range c.Brokers {
+		if c.Brokers[i].Name == name {
+			return &c.Brokers[i]
+		}
+	}
+	return nil
+}
+
+// unknown is why not all of a cluster can be seen, nil if it can.
+func (c *Cluster) unknown() *Obstacle {
+	if c.Obstacle != nil {
+		return c.Obstacle
+	}
+	for _, b := range c.Brokers {
+		if b.Err != "" {
+			return obstacle(v1alpha1.ReasonUnreachable, "%s of cluster %s: %s", b.Name, c.Cluster, b.Err)
+		}
+	}
+	for _, n := range c.NameServers {
+		if n.Err != "" {
+			return obstacle(v1alpha1.ReasonUnreachable, "name server %s of cluster %s: %s", n.Addr, c.Cluster, n.Err)
+		}
+	}
+	if len(c.Brokers) == 0 || len(c.NameServers) == 0 {
+		return obstacle(v1alpha1.ReasonUnreachable, "cluster %s has %d brokers and %d name servers that run", c.Cluster, len(c.Brokers), len(c.NameServers))
+	}
+	return nil
+}
+
+// sharesNameServers reports whether clients of one cluster see the other one too.
+func (c *Cluster) sharesNameServers(other *Cluster) bool {
+	return slices.ContainsFunc(c.NameServers, func(n NameServer) bool {
+		return slices.ContainsFunc(other.NameServers, func(o NameServer) bool { return n.Addr == o.Addr })
+	})
+}
+
+func recorded(t *admin.TopicConfig) *v1alpha1.TransferTopic {
+	if t == nil {
+		return nil
+	}
+	return &v1alpha1.TransferTopic{
+		ReadQueues: int32(t.ReadQueues), WriteQueues: int32(t.WriteQueues), Perm: int32(t.Perm), Order: t.Order,
+		FilterType: t.FilterType, SysFlag: int32(t.SysFlag), Attributes: maps.Clone(t.Attributes),
+	}
+}
+
+func (d *decider) config(t *v1alpha1.TransferTopic) admin.TopicConfig {
+	return admin.TopicConfig{
+		Name: d.spec.Topic, ReadQueues: int(t.ReadQueues), WriteQueues: int(t.WriteQueues), Perm: int(t.Perm), Order: t.Order,
+		FilterType: t.FilterType, SysFlag: int(t.SysFlag), Attributes: maps.Clone(t.Attributes),
+	}
+}
+
+// closed to producers, as far as they heed routes.
+func closed(t admin.TopicConfig) admin.TopicConfig {
+	t.Perm &^= admin.PermWrite
+	return t
+}
+
+// fence lets brokers refuse every message: their numbers of queues are the only thing of a topic that they check.
+func fence(t admin.TopicConfig) admin.TopicConfig {
+	t.ReadQueues, t.WriteQueues, t.Perm = 0, 0, 0
+	return t
+}
+
+// moved are the groups that go to the target.
+func (d *decider) moved() []string {
+	var names []string
+	for _, g := range d.Status.Groups {
+		if !g.Stays {
+			names = append(names, g.Name)
+		}
+	}
+	return names
+}
+
+// settings of a group for a target broker: those of a source broker, the one at the same place if it has the group.
+func (d *decider) settings(group string, place int) (admin.SubscriptionGroup, bool) {
+	brokers := d.seen.Source.Brokers
+	for i := range brokers {
+		if g, ok := brokers[(place+i)%len(brokers)].Groups[group]; ok {
+			return g, true
+		}
+	}
+	return admin.SubscriptionGroup{}, false
+}
+
+// lag of a group at a broker: what it has not consumed of the topic and of its retries.
+func lag(b *Broker, group string) int64 {
+	sum := b.Retries[group]
+	for queue, q := range b.Queues {
+		sum += max(0, q.MaxOffset-max(q.MinOffset, b.Offsets[group][queue]))
+	}
+	return sum
+}
+
+// rounded to two significant digits, so that not every message is news.
+func rounded(n int64) int64 {
+	unit := int64(1)
+	for n/unit >= 100 {
+		unit *= 10
+	}
+	return n / unit * unit
+}
+
+func sorted(brokers []Broker) []Broker {
+	return slices.SortedFunc(slices.Values(brokers), func(a, b Broker) int { return cmp.Compare(a.Name, b.Name) })
+}

@@ -1,0 +1,307 @@
+// Package transfer decides how a topic and its consumer groups move from one cluster to another. It is a state machine
+// without I/O: from what is recorded and what a look at both clusters shows follows what to record, or what to do, next.
+//
+// What is to be changed is recorded before it is changed, every action may be repeated, and a look tells what is done, so
+// that a transfer goes on from any point at which an operator died. Until the source is drained everything can be taken
+// back. A topic is deleted only where its brokers have refused every message to it for a while (it is fenced: no queues)
+// and nothing has come since: so nothing that was acknowledged goes with it.
+package transfer
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+)
+
+const (
+	// routePoll is just over how often clients ask for routes (30 s): when a topic has got no message for so long, no
+	// producer that heeds routes sends to it any more.
+	routePoll = 35 * time.Second
+	// fenceTime is how long a topic is fenced before its end counts: a message that was taken before is counted by then.
+	fenceTime = 2 * time.Second
+
+	defaultDrainTimeout = time.Hour
+	defaultStepTimeout  = 10 * time.Minute
+)
+
+// Obstacle is why something cannot be done now.
+type Obstacle struct{ Reason, Message string }
+
+func obstacle(reason, format string, args ...any) *Obstacle {
+	return &Obstacle{reason, fmt.Sprintf(format, args...)}
+}
+
+// Seen is what a look at both clusters showed.
+type Seen struct {
+	Now time.Time
+	// Deleting: the TopicTransfer itself is to go.
+	Deleting bool
+	// Obstacle outside of both clusters, which keeps a transfer from beginning.
+	Obstacle       *Obstacle
+	Source, Target Cluster
+}
+
+// Cluster is one of both.
+type Cluster struct {
+	// Obstacle: it is not known now, and all else is empty.
+	Obstacle *Obstacle
+	// Gone: its Broker does not exist any more, so there is nothing to change.
+	Gone bool
+	// Name and Namespace of the Broker, and the RocketMQ cluster name.
+	Name, Namespace, Cluster string
+	NameServers              []NameServer
+	Brokers                  []Broker
+}
+
+// NameServer of a cluster.
+type NameServer struct {
+	Addr string
+	// Err: it did not answer.
+	Err string
+	// Perms of the topic at the cluster's brokers, by brokerName, as clients see them.
+	Perms map[string]int
+}
+
+// Broker is a broker group, as its master shows it.
+type Broker struct {
+	Name string
+	// Err: it did not answer, and nothing else is known.
+	Err string
+	// Perm is what it lets clients do at all.
+	Perm int
+	// Topic is nil if it is not there.
+	Topic *admin.TopicConfig
+	// Queues of the topic, those too that a fence hides.
+	Queues map[int]admin.QueueStats
+	// Consumers are the groups that consume the topic: connected or with an offset.
+	Consumers []string
+	// Groups are the settings of those that exist.
+	Groups map[string]admin.SubscriptionGroup
+	// Offsets of the topic, by group and queue.
+	Offsets map[string]map[int]int64
+	// Retries are the messages in the groups' retry topics that are not consumed.
+	Retries map[string]int64
+	// Online are the groups of which a consumer is connected.
+	Online map[string]bool
+	// Others are the groups' topics besides this one and those for retries.
+	Others map[string][]string
+	// Delayed and Half messages may be the topic's, and Inflight ones were handed to POP consumers.
+	Delayed, Half, Inflight int64
+	// Behind: not every message that was taken is in its queue yet.
+	Behind bool
+}
+
+// fenced: the topic takes no message from anybody.
+func (b *Broker) fenced() bool {
+	return b.Topic != nil && b.Topic.ReadQueues == 0 && b.Topic.WriteQueues == 0
+}
+
+// messages were ever written to the topic, or at least are there.
+func (b *Broker) messages() bool {
+	for _, q := range b.Queues {
+		if q.MaxOffset > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// ActionKind says what an Action does.
+type ActionKind string
+
+// The kinds. Each may be repeated.
+const (
+	// PutGroup makes a consumer group, or changes it.
+	PutGroup ActionKind = "PutGroup"
+	// PutTopic makes the topic, or changes it.
+	PutTopic ActionKind = "PutTopic"
+	// PutOffsets stores consumer offsets.
+	PutOffsets ActionKind = "PutOffsets"
+	// DeleteTopic deletes the topic at a broker.
+	DeleteTopic ActionKind = "DeleteTopic"
+	// DeleteRoute deletes the cluster's part of the topic's route at a name server.
+	DeleteRoute ActionKind = "DeleteRoute"
+	// RemoveGroup deletes a consumer group at a broker, with its retry topic and an empty topic of dead letters.
+	RemoveGroup ActionKind = "RemoveGroup"
+)
+
+// Action changes one thing at one server.
+type Action struct {
+	Kind ActionKind
+	// Target: at the target cluster, else at the source.
+	Target bool
+	// Broker is the brokerName; NameServer the address for DeleteRoute.
+	Broker, NameServer string
+	Group              string
+	// Settings, and what is there now, nil for nothing.
+	WantedGroup  admin.SubscriptionGroup
+	CurrentGroup *admin.SubscriptionGroup
+	WantedTopic  admin.TopicConfig
+	CurrentTopic *admin.TopicConfig
+	Offsets      []admin.ConsumerOffset
+}
+
+// String is for messages.
+func (a Action) String() string {
+	switch a.Kind {
+	case PutGroup, RemoveGroup:
+		return fmt.Sprintf("%s %s at %s", a.Kind, a.Group, a.Broker)
+	case DeleteRoute:
+		return fmt.Sprintf("%s at name server %s", a.Kind, a.NameServer)
+	}
+	return fmt.Sprintf("%s at %s", a.Kind, a.Broker)
+}
+
+// Decision is what comes next.
+type Decision struct {
+	// Status to be recorded. If it differs in more than lags there are no actions: it is recorded first.
+	Status v1alpha1.TopicTransferStatus
+	// Recorded: there is nothing to record before acting.
+	Recorded bool
+	// Actions may be done in any order.
+	Actions []Action
+	// Waiting is what it waits for, or works on.
+	Waiting Obstacle
+	// Stalled is what remains to be done, for too long already.
+	Stalled string
+	// Events for the user.
+	Events []Event
+	// Release: nothing of the transfer remains to be done, so it may be deleted.
+	Release bool
+}
+
+// Event tells of a step.
+type Event struct {
+	Warning         bool
+	Reason, Message string
+}
+
+// Next decides.
+func Next(spec *v1alpha1.TopicTransferSpec, status *v1alpha1.TopicTransferStatus, seen Seen) Decision {
+	seen.Source.Brokers, seen.Target.Brokers = sorted(seen.Source.Brokers), sorted(seen.Target.Brokers)
+	d := &decider{spec: spec, seen: &seen, Decision: Decision{Status: *status.DeepCopy(), Recorded: true}}
+	switch status.Phase {
+	case "":
+		d.enter(v1alpha1.TransferPending, "looks at both clusters; nothing is changed yet")
+		d.Events = nil // it is news of nothing
+	case v1alpha1.TransferPending:
+		d.pending()
+	case v1alpha1.TransferCreateTarget:
+		d.unlessEnded(d.stepTimeout(), d.Status.PhaseSince, d.createTarget)
+	case v1alpha1.TransferForbidWrites:
+		d.unlessEnded(d.stepTimeout(), d.Status.PhaseSince, d.forbidWrites)
+	case v1alpha1.TransferDrain:
+		d.unlessEnded(d.drainTimeout(), d.since(v1alpha1.TransferDrain), d.drain)
+	case v1alpha1.TransferCleanSource:
+		d.cleanSource()
+	case v1alpha1.TransferRollBack:
+		d.rollBack()
+	}
+	d.Release = d.Recorded && (Finished(d.Status.Phase) || d.Status.Phase == v1alpha1.TransferPending)
+	return d.Decision
+}
+
+// Finished reports whether a phase is an end.
+func Finished(phase v1alpha1.TransferPhase) bool {
+	return phase == v1alpha1.TransferCompleted || phase == v1alpha1.TransferRolledBack
+}
+
+// Done records an action that a look would not show to be done.
+func Done(status *v1alpha1.TopicTransferStatus, a Action) {
+	if a.Kind != RemoveGroup || a.Target || status.Source == nil {
+		return
+	}
+	for i := range status.Source.Brokers {
+		b := &status.Source.Brokers[i]
+		if b.Name == a.Broker && !slices.Contains(b.CleanedGroups, a.Group) {
+			b.CleanedGroups = append(b.CleanedGroups, a.Group)
+		}
+	}
+}
+
+type decider struct {
+	spec *v1alpha1.TopicTransferSpec
+	seen *Seen
+	Decision
+}
+
+func (d *decider) drainTimeout() time.Duration {
+	return timeout(d.spec.DrainTimeout, defaultDrainTimeout)
+}
+func (d *decider) stepTimeout() time.Duration { return timeout(d.spec.StepTimeout, defaultStepTimeout) }
+
+func timeout(given *metav1.Duration, fallback time.Duration) time.Duration {
+	if given == nil || given.Duration <= 0 {
+		return fallback
+	}
+	return given.Duration
+}
+
+// since a phase began first.
+func (d *decider) since(phase v1alpha1.TransferPhase) *metav1.Time {
+	for i := range d.Status.Steps {
+		if d.Status.Steps[i].Phase == phase {
+			return &d.Status.Steps[i].Since
+		}
+	}
+	return d.Status.PhaseSince
+}
+
+func (d *decider) longerThan(limit time.Duration, since *metav1.Time) bool {
+	return since != nil && d.seen.Now.Sub(since.Time) > limit
+}
+
+// enter a phase, which is recorded before anything is done in it.
+func (d *decider) enter(phase v1alpha1.TransferPhase, format string, args ...any) {
+	now := metav1.NewTime(d.seen.Now)
+	d.Status.Phase, d.Status.PhaseSince = phase, &now
+	if !slices.ContainsFunc(d.Status.Steps, func(s v1alpha1.TransferStep) bool { return s.Phase == phase }) {
+		d.Status.Steps = append(d.Status.Steps, v1alpha1.TransferStep{Phase: phase, Since: now})
+	}
+	message := fmt.Sprintf(format, args...)
+	d.record(string(phase), "%s", message)
+	d.Events = append(d.Events, Event{Warning: phase == v1alpha1.TransferRollBack || phase == v1alpha1.TransferRolledBack, Reason: string(phase), Message: message})
+}
+
+// record what has changed before anything else is done.
+func (d *decider) record(reason, format string, args ...any) {
+	d.Recorded, d.Actions = false, nil
+	d.wait(reason, format, args...)
+}
+
+func (d *decider) wait(reason, format string, args ...any) {
+	d.Waiting = *obstacle(reason, format, args...)
+}
+
+// do some actions, and say what they are for.
+func (d *decider) do(actions []Action, format string, args ...any) {
+	d.Actions = actions
+	d.wait(string(d.Status.Phase), format, args...)
+}
+
+// unlessEnded goes on with a step that can be taken back, unless it is to be.
+func (d *decider) unlessEnded(limit time.Duration, since *metav1.Time, step func()) {
+	switch {
+	case d.seen.Deleting:
+		d.takeBack("the TopicTransfer was deleted")
+		return
+	case d.spec.Abort:
+		d.takeBack("spec.abort is set")
+		return
+	}
+	step()
+	if d.Recorded && d.Waiting.Reason != v1alpha1.ReasonHolding && d.longerThan(limit, since) {
+		d.takeBack("%s did not end within %s: %s", d.Status.Phase, limit, d.Waiting.Message)
+	}
+}
+
+func (d *decider) takeBack(format string, args ...any) {
+	d.Status.RollBackReason = fmt.Sprintf(format, args...)
+	d.Status.FencedSince, d.Status.Left = nil, nil
+	d.enter(v1alpha1.TransferRollBack, "everything is taken back: %s", d.Status.RollBackReason)
+}

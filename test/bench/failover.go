@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+const (
+	failoverRate  = 200 // messages a second
+	failoverPoll  = time.Second
+	failoverWarm  = 10 * time.Second // for messages to flow
+	failoverLasts = 40 * time.Second
+	killBar       = 1.10 // times as long as by hand
+	syncLimit     = 4 * time.Minute
+)
+
+// outcome of one change of master.
+type outcome struct {
+	gap    time.Duration // the longest time without an acknowledged send
+	lost   int
+	failed int // sends
+}
+
+// failover compares changes of master with and without the operator, in interleaved pairs: a planned one (a pod is deleted,
+// and its agent hands over) with a bare CONTROLLER_ELECT_MASTER, and a java that is killed with the same servers as
+// hand-written manifests. Both sides are one group of a master and a slave that replicates asynchronously.
+func (b *bench) failover(ctx context.Context, pairs int) error {
+	managed, err := b.startManaged(ctx)
+	if err != nil {
+		return err
+	}
+	byHand, err := b.startByHand(ctx)
+	if err != nil {
+		return err
+	}
+	var handover, bare, killedManaged, killedByHand []outcome
+	for pair := range pairs {
+		for _, m := range []struct {
+			on   *kit.Installation
+			what string
+			to   *[]outcome
+			act  func(context.Context, *kit.Installation, string) error
+		}{
+			{managed, "handover", &handover, func(ctx context.Context, c *kit.Installation, master string) error {
+				return c.DeletePod(ctx, master, false)
+			}},
+			{byHand, "bare", &bare, electOther},
+			{managed, "kill", &killedManaged, killJava},
+			{byHand, "kill", &killedByHand, killJava},
+		} {
+			o, err := b.changeMaster(ctx, m.on, fmt.Sprintf("%s-%d", m.what, pair), m.act)
+			if err != nil {
+				return fmt.Errorf("%s in %s: %w", m.what, m.on.Name, err)
+			}
+			*m.to = append(*m.to, o)
+		}
+	}
+	missed := judgeFailover(pairs, handover, bare, killedManaged, killedByHand)
+	return errors.Join(missed, managed.Delete(ctx, deleteLimit), byHand.Delete(ctx, deleteLimit))
+}
+
+// judgeFailover prints both sides, and returns what misses its bar.
+func judgeFailover(pairs int, handover, bare, managed, byHand []outcome) error {
+	ratio := middleGap(managed).Seconds() / middleGap(byHand).Seconds()
+	fmt.Printf("\ntime without an acknowledged send, one group, clients look for routes every %s, median of %d:\n"+
+		"  planned change   the operator's handover %s (bar: not longer than bare, none lost)\n"+
+		"                   bare electMaster        %s\n"+
+		"  kill -9          with the operator       %s, ratio %.2f (bar %.2f)\n"+
+		"                   by hand                 %s\n",
+		failoverPoll, pairs, tell(handover), tell(bare), tell(managed), ratio, killBar, tell(byHand))
+	var missed []error
+	if middleGap(handover) > middleGap(bare) {
+		missed = append(missed, errors.New("a handover takes longer than a bare election"))
+	}
+	if slices.ContainsFunc(handover, func(o outcome) bool { return o.lost > 0 }) {
+		missed = append(missed, errors.New("a handover lost acknowledged messages"))
+	}
+	if ratio > killBar {
+		missed = append(missed, errors.New("after a kill it takes longer with the operator than without"))
+	}
+	return errors.Join(missed...)
+}
+
+func middleGap(all []outcome) time.Duration {
+	var gaps []time.Duration
+	for _, o := range all {
+		gaps = append(gaps, o.gap)
+	}
+	return median(gaps)
+}
+
+func tell(all []outcome) string {
+	var gaps []time.Duration
+	var lost, failed []int
+	for _, o := range all {
+		gaps, lost, failed = append(gaps, o.gap), append(lost, o.lost), append(failed, o.failed)
+	}
+	return fmt.Sprintf("%.1f s %v, lost %v, sends failed %v", median(gaps).Seconds(), seconds(gaps), lost, failed)
+}
+
+// startManaged starts the smallest cluster of the end-to-end tests.
+func (b *bench) startManaged(ctx context.Context) (*kit.Installation, error) {
+	const path = "test/e2e/testdata/small.yaml"
+	n, err := b.cluster.CreateNamespace(ctx, "bench-failover-operator", kit.Restricted, b.log)
+	if err != nil {
+		return nil, err
+	}
+	c, err := n.InstallationOf(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.ApplyPath(ctx, path); err != nil {
+		return nil, err
+	}
+	return c, c.AwaitReady(ctx, startLimit)
+}
+
+// smaller turns the quickstart by hand into the same cluster: one name server, one controller, one group, asynchronous.
+// Its java is not the container's first process, which nothing inside of the container could kill.
+func smaller() []string {
+	return []string{
+		"for i in 0 1 2;", "for i in 0;",
+		";n1-quickstart-ctl-1.$domain:9878;n2-quickstart-ctl-2.$domain:9878", "",
+		"replicas: 3", "replicas: 1",
+		"{name: quickstart-1}\nspec:\n  serviceName: quickstart-broker-headless\n  replicas: 2", "{name: quickstart-1}\nspec:\n  serviceName: quickstart-broker-headless\n  replicas: 0",
+		"allAckInSyncStateSet=true", "allAckInSyncStateSet=false",
+		"exec java ", "java ",
+		"terminationGracePeriodSeconds: 60", "terminationGracePeriodSeconds: 5", // the shell does not pass the signal on
+	}
+}
+
+func (b *bench) startByHand(ctx context.Context) (*kit.Installation, error) {
+	n, err := b.cluster.CreateNamespace(ctx, "bench-failover-by-hand", kit.Restricted, b.log)
+	if err != nil {
+		return nil, err
+	}
+	root, err := kit.Root()
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := os.ReadFile(filepath.Join(root, "test/bench/testdata/by-hand.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	edits := smaller()
+	for i := 0; i < len(edits); i += 2 {
+		if !strings.Contains(string(manifest), edits[i]) {
+			return nil, fmt.Errorf("by-hand.yaml does not hold %q", edits[i])
+		}
+	}
+	c := &kit.Installation{Namespace: n, NameService: "quickstart-ns", Controller: "quickstart-ctl", Broker: "quickstart"}
+	if err := c.Apply(ctx, string(manifest), edits...); err != nil {
+		return nil, err
+	}
+	return c, c.AwaitRegistered(ctx, c.NameServers(1), c.Topology(1, groupMembers), startLimit)
+}
+
+// changeMaster lets messages flow, changes the master of the group, and tells what the senders saw.
+func (b *bench) changeMaster(ctx context.Context, c *kit.Installation, name string, act func(context.Context, *kit.Installation, string) error) (outcome, error) {
+	if _, err := awaitBoth(ctx, c); err != nil {
+		return outcome{}, err
+	}
+	info, err := c.ClusterInfo(ctx, c.NameServers(1)[0])
+	if err != nil {
+		return outcome{}, err
+	}
+	before, _, _ := strings.Cut(info.Brokers[c.Group(0)].Addrs[admin.MasterID], ".")
+	ledger, err := c.StartLedger(ctx, kit.LedgerOptions{
+		NameServers: c.NameServerAddresses(1), Topic: name, Rate: failoverRate, Duration: failoverWarm + failoverLasts, Poll: failoverPoll,
+	})
+	if err != nil {
+		return outcome{}, err
+	}
+	select {
+	case <-time.After(failoverWarm):
+	case <-ctx.Done():
+		return outcome{}, ctx.Err()
+	}
+	if err := act(ctx, c, before); err != nil {
+		return outcome{}, err
+	}
+	if _, err := c.AwaitNewMaster(ctx, 0, before, failoverLasts); err != nil {
+		return outcome{}, err
+	}
+	verdict, err := ledger.Verdict(ctx, failoverLasts+3*time.Minute)
+	if err != nil {
+		return outcome{}, err
+	}
+	b.log.Printf("%s in %s: %s", name, c.Name, verdict)
+	return outcome{time.Duration(verdict.LongestGapMillis) * time.Millisecond, verdict.Lost, verdict.SendErrors}, nil
+}
+
+func controllerOf(c *kit.Installation) string { return c.Controllers(1)[0] + "." + c.Name + ":9878" }
+
+// awaitBoth waits until both members of the group are in sync.
+func awaitBoth(ctx context.Context, c *kit.Installation) (admin.SyncState, error) {
+	var state admin.SyncState
+	err := c.Await(ctx, "both members to be in sync", syncLimit, func(ctx context.Context) error {
+		states, err := c.Admin.SyncStateData(ctx, controllerOf(c), c.Group(0))
+		if err != nil {
+			return err
+		}
+		if state = states[c.Group(0)]; len(state.InSync) != groupMembers || state.MasterID == 0 {
+			return fmt.Errorf("in sync are %+v", state.InSync)
+		}
+		return c.Topology(1, groupMembers).Registered(ctx, c.Namespace, c.NameServers(1))
+	})
+	return state, err
+}
+
+// electOther makes the slave master, and does nothing else.
+func electOther(ctx context.Context, c *kit.Installation, _ string) error {
+	state, err := awaitBoth(ctx, c)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(state.InSync, func(r admin.Replica) bool { return r.ID != state.MasterID })
+	_, err = c.Admin.ElectMaster(ctx, controllerOf(c), admin.ElectMasterRequest{ClusterName: c.Broker, BrokerName: c.Group(0), BrokerID: state.InSync[i].ID})
+	return err
+}
+
+// killJava kills a broker at once: kill -9.
+func killJava(ctx context.Context, c *kit.Installation, pod string) error {
+	_, err := c.Exec(ctx, pod, kit.RocketMQContainer, "sh", "-c",
+		`for p in /proc/[0-9]*; do if [ "$(cat $p/comm 2>/dev/null)" = java ]; then kill -9 "${p#/proc/}"; fi; done`)
+	return err
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+)
+
+// The exporter's packaged settings (application.yml).
+func exporterDefaults() properties {
+	return properties{
+		"server.port":                      "5557",
+		"rocketmq.config.webTelemetryPath": "/metrics",
+		"rocketmq.config.namesrvAddr":      "127.0.0.1:9876",
+	}
+}
+
+// newExporter has the real one's series of the brokers' rates and of the messages of today.
+func newExporter(p properties, rc *remoting.Client) http.Handler {
+	c := newCluster(rc, p["rocketmq.config.namesrvAddr"])
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+p["rocketmq.config.webTelemetryPath"], func(w http.ResponseWriter, r *http.Request) {
+		text, err := c.metrics(r)
+		if err != nil { // the real one shows what it has, here nothing
+			fmt.Fprintln(os.Stderr, err)
+		}
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		_, _ = w.Write([]byte(text))
+	})
+	return mux
+}
+
+func (c cluster) metrics(r *http.Request) (string, error) {
+	info, err := c.info(r.Context())
+	if err != nil {
+		return "", err
+	}
+	series := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(info.Brokers)) {
+		group := info.Brokers[name]
+		addr, ok := group.Addrs[0] // it counts masters
+		if !ok {
+			continue
+		}
+		figures, err := c.admin.BrokerRuntimeInfo(r.Context(), addr)
+		if err != nil {
+			return "", err
+		}
+		labels := fmt.Sprintf("{cluster=%q,brokerIP=%q,broker=%q,}", group.Cluster, addr, name)
+		for metric, value := range map[string]string{
+			"rocketmq_broker_tps":                           fmt.Sprint(figures.InTPS()),
+			"rocketmq_broker_qps":                           fmt.Sprint(figures.OutTPS()),
+			"rocketmq_brokeruntime_msg_put_total_today_now": figures["msgPutTotalTodayNow"],
+		} {
+			series[metric] = append(series[metric], metric+labels+" "+value)
+		}
+	}
+	var out strings.Builder
+	for _, metric := range slices.Sorted(maps.Keys(series)) {
+		fmt.Fprintf(&out, "# HELP %s %s\n# TYPE %s gauge\n%s\n", metric, metric, metric, strings.Join(series[metric], "\n"))
+	}
+	return out.String(), nil
+}
