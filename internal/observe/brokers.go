@@ -129,9 +129,11 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 			Backlogs: map[string]Backlog{}, misses: map[string]int{},
 		}
 		var mu sync.Mutex
-		var wg sync.WaitGroup
+		var urgent, more sync.WaitGroup // who is master, and all else
+		details, enough := context.WithCancel(ctx)
+		defer enough()
 		for _, server := range targets.NameServers {
-			wg.Go(func() {
+			urgent.Go(func() {
 				ctx, cancel := last.patience(ctx, server)
 				defer cancel()
 				info, err := c.ClusterInfo(ctx, server)
@@ -152,8 +154,8 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 			})
 		}
 		for group, master := range targets.Masters {
-			wg.Go(func() {
-				status, err := c.HAStatus(ctx, master)
+			more.Go(func() {
+				status, err := c.HAStatus(details, master)
 				if err != nil {
 					return // it is not registered then, which shows
 				}
@@ -178,8 +180,8 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 			})
 		}
 		for _, broker := range targets.Brokers {
-			wg.Go(func() {
-				ctx, cancel := last.patience(ctx, broker)
+			more.Go(func() {
+				ctx, cancel := last.patience(details, broker)
 				defer cancel()
 				config, err := c.BrokerConfig(ctx, broker)
 				if err != nil {
@@ -207,8 +209,8 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 			})
 		}
 		for group, master := range targets.Draining {
-			wg.Go(func() {
-				backlog, err := readBacklog(ctx, c, master, targets.Cluster)
+			more.Go(func() {
+				backlog, err := readBacklog(details, c, master, targets.Cluster)
 				if err != nil {
 					return // unknown is not empty
 				}
@@ -217,17 +219,17 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 				out.Backlogs[group] = backlog
 			})
 		}
-		wg.Go(func() {
+		more.Go(func() {
 			var before map[string]tableHistory
 			if last != nil {
 				before = last.tables
 			}
-			followed, after := followTables(ctx, c, targets.Guarded, before, last.patience)
+			followed, after := followTables(details, c, targets.Guarded, before, last.patience)
 			mu.Lock()
 			defer mu.Unlock()
 			out.Tables, out.tables = followed, after
 		})
-		wg.Go(func() {
+		urgent.Go(func() {
 			leader := c.Leader(ctx, targets.Controllers)
 			if leader == "" {
 				return
@@ -240,7 +242,12 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 			defer mu.Unlock()
 			out.Leader, out.SyncStates = leader, states
 		})
-		wg.Wait()
+		urgent.Wait()
+		if last != nil && !(reflect.DeepEqual(out.Registered, last.Registered) && reflect.DeepEqual(out.SyncStates, last.SyncStates)) {
+			// Brokers that change their roles may not answer for seconds, and that they do is what has to be told.
+			defer time.AfterFunc(shortPatience, enough).Stop()
+		}
+		more.Wait()
 		return out
 	}
 }

@@ -250,3 +250,22 @@ func TestPatience(t *testing.T) {
 		}
 	}
 }
+
+// TestNewsDoesNotWait: a broker that hangs while it changes its role does not hold up that another one is master.
+func TestNewsDoesNotWait(t *testing.T) {
+	c := servers{"ns0:1": nameServer(clusterInfo), "silent:1": nil}.client(t)
+	targets := BrokerTargets{NameServers: []string{"ns0:1"}, Brokers: []string{"silent:1"}, Groups: []string{"b-0"},
+		Masters: map[string]string{"b-0": "silent:1"}, Draining: map[string]string{"b-0": "silent:1"}, Guarded: map[string]Guarded{"b-0": {Master: "silent:1"}}}
+	for name, last := range map[string]*Brokers{"news": {}, "no news": {Registered: map[string]map[string]map[int64]string{"ns0:1": {"b-0": {0: "m:10911", 2: "s:10911"}}}}} {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*shortPatience)
+		began := time.Now()
+		seen := ProbeBrokers(c, targets)(ctx, last)
+		cancel()
+		if took := time.Since(began); (took < shortPatience*3/2) != (name == "news") {
+			t.Errorf("%s: took %s", name, took)
+		}
+		if len(seen.Registered["ns0:1"]) != 1 {
+			t.Errorf("%s: %+v", name, seen)
+		}
+	}
+}

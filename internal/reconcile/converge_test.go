@@ -14,6 +14,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -135,6 +136,10 @@ func TestCrashPoints(t *testing.T) {
 			})
 			edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Size = new(int32(2)) })
 		}},
+		{name: "enlarge Broker's volumes", volumes: true, before: nameService + strings.Replace(static, "size: 1,", "size: 2, storage: {className: CLASS, size: 8Gi},", 1),
+			act: func(w *world) {
+				edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Storage.Size = new(resource.MustParse("9Gi")) })
+			}},
 		{name: "scale in Broker", before: nameService + strings.Replace(static, "size: 1,", "size: 2, drainSeconds: 0,", 1), act: func(w *world) {
 			edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Size, b.Spec.ReplicaPerGroup = new(int32(1)), new(int32(0)) })
 		}},
@@ -167,8 +172,10 @@ func TestCrashPoints(t *testing.T) {
 
 type crash struct {
 	name   string
-	before string // what is there already, ready
-	act    func(w *world)
+	before string // what is there already, ready; CLASS is the world's StorageClass
+	// volumes: there are some, and they grow.
+	volumes bool
+	act     func(w *world)
 }
 
 // run acts under an operator that dies after k writes, never if that is negative, and lets another one finish. It
@@ -176,6 +183,9 @@ type crash struct {
 func (c crash) run(t *testing.T, k int) (objects map[string]any, writes int) {
 	t.Helper()
 	w := newWorld(t)
+	if c.volumes {
+		c.before, w.growing = strings.ReplaceAll(c.before, "CLASS", w.storageClass()), true
+	}
 	if c.before != "" {
 		w.create(c.before)
 		first := w.start(-1)
@@ -243,7 +253,7 @@ func (w *world) snapshot() map[string]any {
 			} {
 				unstructured.RemoveNestedField(content, varying...)
 			}
-			drop(content, "lastTransitionTime", "uid", "masterSince")
+			drop(content, "lastTransitionTime", "uid", "masterSince", "formerMaster")
 			data, err := json.Marshal(content)
 			if err != nil {
 				return err

@@ -136,3 +136,21 @@ func (w *world) setExpansion(class string, allowed bool) {
 	object.AllowVolumeExpansion = &allowed
 	w.must(w.Update(w.Context(), &object))
 }
+
+// tooSmall says which StatefulSet of a Broker still makes smaller volumes than its spec asks for.
+func (w *world) tooSmall(b *v1alpha1.Broker) string {
+	w.Helper()
+	if w.claims == "" {
+		return ""
+	}
+	for g := range desired.Groups(b) {
+		var set appsv1.StatefulSet
+		if err := w.Get(w.Context(), types.NamespacedName{Namespace: w.namespace, Name: desired.Group(b.Name, g)}, &set); err != nil {
+			return err.Error()
+		}
+		if size := set.Spec.VolumeClaimTemplates[0].Spec.Resources.Requests[corev1.ResourceStorage]; size.Cmp(*b.Spec.Storage.Size) != 0 || set.DeletionTimestamp != nil {
+			return fmt.Sprintf("%s makes volumes of %s", set.Name, &size)
+		}
+	}
+	return w.condition("Broker "+b.Name, v1alpha1.ConditionVolumeExpansion, metav1.ConditionTrue)
+}

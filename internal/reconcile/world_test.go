@@ -486,6 +486,9 @@ func (w *world) allReady() string {
 	var list v1alpha1.BrokerList
 	w.must(w.List(w.Context(), &list, client.InNamespace(w.namespace)))
 	for _, b := range list.Items {
+		if small := w.tooSmall(&b); small != "" {
+			missing = append(missing, small)
+		}
 		if b.Status.Size != desired.Groups(&b) {
 			missing = append(missing, fmt.Sprintf("%d groups exist", b.Status.Size))
 		}

@@ -100,6 +100,9 @@ func (d *decider) settings(group string, place int) (admin.SubscriptionGroup, bo
 
 // lag of a group at a broker: what it has not consumed of the topic and of its retries.
 func lag(b *Broker, group string) int64 {
+	if b.Broadcast[group] {
+		return 0 // its consumers alone know
+	}
 	sum := b.Retries[group]
 	for queue, q := range b.Queues {
 		sum += max(0, q.MaxOffset-max(q.MinOffset, b.Offsets[group][queue]))

@@ -42,6 +42,8 @@ type server struct {
 	topic  *admin.TopicConfig
 	ends   map[int]int64
 	last   map[int]time.Time
+	// taken are when the latest messages were.
+	taken  map[int][]time.Time
 	groups map[string]admin.SubscriptionGroup
 	// offsets by group.
 	offsets map[string]map[int]int64
@@ -105,7 +107,7 @@ func newModel(seed uint64) *model {
 }
 
 func newServer(name string, target bool) *server {
-	return &server{name: name, target: target, ends: map[int]int64{}, last: map[int]time.Time{}, groups: map[string]admin.SubscriptionGroup{},
+	return &server{name: name, target: target, ends: map[int]int64{}, last: map[int]time.Time{}, taken: map[int][]time.Time{}, groups: map[string]admin.SubscriptionGroup{},
 		offsets: map[string]map[int]int64{}, others: map[string][]string{}, perm: 6, known: !target}
 }
 
@@ -119,11 +121,11 @@ func (m *model) register(s *server) {
 	}
 }
 
-// produce one message to a broker that producers believe to take it.
+// produce one message to a broker that producers believe to take it, or that one with an old route does.
 func (m *model) produce() {
 	servers := m.all()
 	s := servers[m.rand.IntN(len(servers))]
-	if !s.known || s.topic == nil || m.now.Before(s.down) {
+	if (!s.known && !m.chance(0.02)) || s.topic == nil || m.now.Before(s.down) {
 		return
 	}
 	queues := max(s.topic.ReadQueues, s.topic.WriteQueues) // all that a broker checks
@@ -133,6 +135,21 @@ func (m *model) produce() {
 	queue := m.rand.IntN(queues)
 	s.ends[queue]++
 	s.last[queue] = m.now
+	s.taken[queue] = append(s.taken[queue], m.now)
+}
+
+// dispatchTime is how long a message that was taken is not in its queue yet.
+const dispatchTime = 1500 * time.Millisecond
+
+// end of a queue as far as anybody can see.
+func (m *model) end(s *server, queue int) int64 {
+	n := s.ends[queue]
+	for _, at := range s.taken[queue] {
+		if m.now.Sub(at) < dispatchTime {
+			n--
+		}
+	}
+	return n
 }
 
 // consume some messages.
@@ -148,8 +165,8 @@ func (m *model) consume() {
 			if s.offsets[g] == nil {
 				s.offsets[g] = map[int]int64{}
 			}
-			for queue, end := range s.ends {
-				s.offsets[g][queue] = min(end, s.offsets[g][queue]+int64(m.rand.IntN(20)))
+			for queue := range s.ends {
+				s.offsets[g][queue] = min(m.end(s, queue), s.offsets[g][queue]+int64(m.rand.IntN(20)))
 			}
 		}
 	}
@@ -157,7 +174,7 @@ func (m *model) consume() {
 
 // pass lets time and everybody but the operator go on.
 func (m *model) pass() {
-	m.now = m.now.Add(time.Duration(m.rand.IntN(3000)) * time.Millisecond)
+	m.now = m.now.Add(time.Duration(m.rand.IntN([]int{200, 3000}[m.rand.IntN(2)])) * time.Millisecond)
 	for _, s := range m.all() {
 		writable := m.routes[s.name]&admin.PermWrite != 0
 		if s.known == writable {
@@ -208,7 +225,7 @@ func (m *model) see() Seen {
 			if s.topic != nil {
 				b.Topic = new(*s.topic)
 				for queue := range 8 {
-					b.Queues[queue] = admin.QueueStats{MaxOffset: s.ends[queue], LastUpdateMillis: s.last[queue].UnixMilli()}
+					b.Queues[queue] = admin.QueueStats{MaxOffset: m.end(s, queue), LastUpdateMillis: s.last[queue].UnixMilli()}
 				}
 			}
 			if perm, shown := m.routes[s.name]; shown {
@@ -279,6 +296,7 @@ func (m *model) act(a Action) bool {
 		}
 		s.topic = nil
 		clear(s.ends)
+		clear(s.taken)
 		clear(s.offsets)
 	case RemoveGroup:
 		if len(s.others[a.Group]) > 0 {

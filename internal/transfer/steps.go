@@ -19,19 +19,9 @@ func (d *decider) createTarget() {
 			return
 		}
 	}
-	for _, stage := range []struct {
-		what    string
-		actions []Action
-	}{
-		{"gets the consumer groups", d.putGroups()},
-		{"gets topic " + d.spec.Topic, d.putTopics()},
-		{"gets consumer offsets", d.putOffsets()},
-		{"opens topic " + d.spec.Topic, d.openTopics()},
-	} {
-		if len(stage.actions) > 0 {
-			d.do(stage.actions, "cluster %s %s", d.Status.Target.Cluster, stage.what)
-			return
-		}
+	if what, actions := d.lacking(); what != "" {
+		d.do(actions, "cluster %s %s", d.Status.Target.Cluster, what)
+		return
 	}
 	for _, n := range d.seen.Target.NameServers {
 		for _, b := range d.Status.Target.Brokers {
@@ -47,6 +37,24 @@ func (d *decider) createTarget() {
 	}
 	d.enter(v1alpha1.TransferForbidWrites, "cluster %s has topic %s and its consumer groups; producers are asked to leave cluster %s", d.Status.Target.Cluster,
 		d.spec.Topic, d.Status.Source.Cluster)
+}
+
+// lacking is what the target gets next, "" if it has everything.
+func (d *decider) lacking() (what string, actions []Action) {
+	for _, stage := range []struct {
+		what string
+		next func() []Action
+	}{
+		{"gets the consumer groups", d.putGroups},
+		{"gets topic " + d.spec.Topic, d.putTopics},
+		{"gets consumer offsets", d.putOffsets},
+		{"opens topic " + d.spec.Topic, d.openTopics},
+	} {
+		if actions := stage.next(); len(actions) > 0 {
+			return stage.what, actions
+		}
+	}
+	return "", nil
 }
 
 // targets are the recorded brokers of the target that exist.
@@ -151,12 +159,7 @@ func (d *decider) forbidWrites() {
 	if d.adopt() {
 		return
 	}
-	var actions []Action
-	d.sources(func(b *v1alpha1.TransferBroker, now *Broker) {
-		if now.Topic != nil && now.Topic.Perm&admin.PermWrite != 0 {
-			actions = append(actions, Action{Kind: PutTopic, Broker: b.Name, WantedTopic: closed(*now.Topic), CurrentTopic: now.Topic})
-		}
-	})
+	actions := d.closeSource()
 	if len(actions) > 0 {
 		d.do(actions, "cluster %s withdraws write permission from topic %s", d.Status.Source.Cluster, d.spec.Topic)
 		return
@@ -170,6 +173,16 @@ func (d *decider) forbidWrites() {
 		}
 	}
 	d.enter(v1alpha1.TransferDrain, "clients that ask for routes no longer send to cluster %s; what is left there is consumed", d.Status.Source.Cluster)
+}
+
+// closeSource withdraws write permission where it is given.
+func (d *decider) closeSource() (actions []Action) {
+	d.sources(func(b *v1alpha1.TransferBroker, now *Broker) {
+		if now.Topic != nil && now.Topic.Perm&admin.PermWrite != 0 {
+			actions = append(actions, Action{Kind: PutTopic, Broker: b.Name, WantedTopic: closed(*now.Topic), CurrentTopic: now.Topic})
+		}
+	})
+	return actions
 }
 
 // adopt takes in what has joined since: a broker with the topic, a consumer group. It reports whether there was any.
@@ -229,6 +242,10 @@ func (d *decider) drain() {
 	if d.adopt() {
 		return
 	}
+	if actions := d.closeSource(); len(actions) > 0 { // a new master did not know it yet
+		d.do(actions, "cluster %s withdraws write permission from topic %s again", d.Status.Source.Cluster, d.spec.Topic)
+		return
+	}
 	d.countLags()
 	left, unknown := d.left(), d.seen.Target.unknown()
 	switch {
@@ -242,7 +259,12 @@ func (d *decider) drain() {
 	default:
 		var topics []fenced
 		d.sources(func(b *v1alpha1.TransferBroker, now *Broker) { topics = append(topics, fenced{b.Name, now}) })
-		if d.fence(false, topics) {
+		if !d.fence(false, topics) {
+			return
+		}
+		if what, _ := d.lacking(); what != "" { // a new master of the target has lost it
+			d.enter(v1alpha1.TransferCreateTarget, "cluster %s %s once more", d.Status.Target.Cluster, what)
+		} else {
 			d.enter(v1alpha1.TransferCleanSource, "cluster %s is drained, and takes no message to topic %s any more; the topic and its consumer groups leave it", d.Status.Source.Cluster, d.spec.Topic)
 		}
 	}

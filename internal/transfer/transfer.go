@@ -88,6 +88,8 @@ type Broker struct {
 	Retries map[string]int64
 	// Online are the groups of which a consumer is connected.
 	Online map[string]bool
+	// Broadcast are the groups each of whose connected consumers gets every message, and keeps its own offsets.
+	Broadcast map[string]bool
 	// Others are the groups' topics besides this one and those for retries.
 	Others map[string][]string
 	// Delayed and Half messages may be the topic's, and Inflight ones were handed to POP consumers.

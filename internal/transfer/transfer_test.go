@@ -376,3 +376,77 @@ func TestDrainTells(t *testing.T) {
 		t.Errorf("phases %s", got)
 	}
 }
+
+// TestChangesMeanwhile: what joins or is lost while the source is drained is taken care of before it is cleaned.
+func TestChangesMeanwhile(t *testing.T) {
+	for name, change := range map[string]func(m *model){
+		"a consumer group joins": func(m *model) {
+			for _, s := range m.source {
+				s.groups["late"] = admin.NewSubscriptionGroup("late")
+			}
+			m.source[0].offsets["late"] = map[int]int64{0: 0}
+			m.online["late"] = true
+		},
+		"a broker joins": func(m *model) {
+			s := newServer("a-9", false)
+			config := closed(*m.source[0].topic)
+			s.topic, s.groups = &config, maps.Clone(m.source[0].groups)
+			m.source = append(m.source, s)
+			m.register(s)
+		},
+		"a new master of the source is open": func(m *model) {
+			m.source[0].topic.Perm = 6
+			m.register(m.source[0])
+		},
+		"a new master of the target has lost everything": func(m *model) {
+			s := m.target[0]
+			s.topic = nil
+			clear(s.groups)
+			clear(s.offsets)
+			clear(s.ends)
+			clear(s.taken)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(100) {
+				m := newModel(seed)
+				m.trouble, m.producing = false, strings.Contains(name, "open")
+				for g := range m.online {
+					m.online[g] = true
+				}
+				if m.target[0].topic != nil && strings.Contains(name, "lost") {
+					continue // what was there before is not the transfer's to bring back
+				}
+				clear(m.target[0].groups) // the same for groups
+				changed := false
+				m.run(func(int) {
+					if m.status.Phase == v1alpha1.TransferDrain && !changed {
+						change(m)
+						changed = true
+					}
+				})
+				if m.status.Phase != v1alpha1.TransferCompleted {
+					m.complain("ended %s: %s", m.status.Phase, m.status.RollBackReason)
+				} else {
+					m.checkCompleted()
+				}
+				m.report(t, seed)
+				if t.Failed() {
+					return
+				}
+			}
+		})
+	}
+}
+
+// TestBroadcast: consumers that keep their own offsets do not hold a drain that they are done with.
+func TestBroadcast(t *testing.T) {
+	b := Broker{Queues: map[int]admin.QueueStats{0: {MaxOffset: 5}}}
+	if n := lag(&b, "g"); n != 5 {
+		t.Errorf("lag %d", n)
+	}
+	b.Broadcast = map[string]bool{"g": true}
+	if n := lag(&b, "g"); n != 0 {
+		t.Errorf("lag %d in broadcasting mode", n)
+	}
+}

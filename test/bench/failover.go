@@ -188,7 +188,7 @@ func (b *bench) changeMaster(ctx context.Context, c *kit.Installation, name stri
 	if err := act(ctx, c, before); err != nil {
 		return outcome{}, err
 	}
-	if _, err := c.AwaitNewMaster(ctx, 0, before, failoverLasts); err != nil {
+	if _, err := c.AwaitNewMaster(ctx, 0, before, 3*failoverLasts); err != nil { // a starved machine needs its time
 		return outcome{}, err
 	}
 	verdict, err := ledger.Verdict(ctx, failoverLasts+3*time.Minute)

@@ -368,6 +368,7 @@ func ruleCases() []ruleCase {
 		{"short values of the storage", registries, nil, spec("storageConfig: {key: " + a(4096) + "}"), spec("storageConfig: {key: " + a(4097) + "}"),
 			`spec.storageConfig.key: Too long: may not be more than 4096 bytes`},
 		// Transfers.
+		{"a transfer has a spec", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: b}"), absent, `spec: Required value`},
 		{"a topic", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: b}"), spec("{sourceCluster: a, targetCluster: b}"),
 			`spec.topic: Required value`},
 		{"a topic with a name", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: b}"), spec(`{topic: "", sourceCluster: a, targetCluster: b}`),

@@ -77,7 +77,7 @@ func TestExamples(t *testing.T) {
 func TestPredecessorsManifests(t *testing.T) {
 	kinds := resources(t)
 	files, err := filepath.Glob("testdata/predecessor/*.yaml")
-	if err != nil || len(files) != 4 {
+	if err != nil || len(files) != 5 {
 		t.Fatalf("files %v, error %v", files, err)
 	}
 	for _, file := range files {

@@ -143,8 +143,18 @@ func (p *pass) electUnclean(ctx context.Context) (*kube.Waiting, error) {
 		switch {
 		case g.Unclean == desired.UncleanOver && !mine:
 			stage = ""
-		case g.Unclean == desired.UncleanAllowed && orphaned && mine:
-			if !p.electAny(ctx, g, state) {
+		case g.Unclean != desired.UncleanOver && orphaned && mine:
+			var err error
+			if why, err = p.hesitate(ctx, g, state, allowed); err != nil {
+				return nil, err
+			}
+			switch {
+			case g.Unclean == "" && why == "":
+				stage = desired.UncleanAllowed
+			case g.Unclean == "":
+			case why != "":
+				p.forbidUnclean(ctx, g) // an operator that died may have left it allowed
+			case !p.electAny(ctx, g, state):
 				why = "the election that was allowed has not succeeded yet, and is tried again"
 			}
 		case g.Unclean == desired.UncleanAllowed && p.seen.known && p.seen.Leader != "":
@@ -154,14 +164,6 @@ func (p *pass) electUnclean(ctx context.Context) (*kube.Waiting, error) {
 				stage = ""
 			case status.Master != "":
 				stage = desired.UncleanOver
-			}
-		case g.Unclean == "" && orphaned && mine:
-			var err error
-			if why, err = p.hesitate(ctx, g, state, allowed); err != nil {
-				return nil, err
-			}
-			if why == "" {
-				stage = desired.UncleanAllowed
 			}
 		}
 		if orphaned {
@@ -216,15 +218,16 @@ func (p *pass) hesitate(ctx context.Context, g *group, state admin.SyncState, al
 
 // electAny lets the controllers elect the member with the most messages, whoever it is, and forbids that again at once.
 func (p *pass) electAny(ctx context.Context, g *group, state admin.SyncState) bool {
-	ctx, cancel := context.WithTimeout(ctx, electTimeout)
+	asking, cancel := context.WithTimeout(ctx, electTimeout)
 	defer cancel()
 	leader := p.seen.Leader
-	err := p.RocketMQ.UpdateControllerConfig(ctx, leader, map[string]string{admin.ElectUncleanMaster: "true"})
+	err := p.RocketMQ.UpdateControllerConfig(asking, leader, map[string]string{admin.ElectUncleanMaster: "true"})
 	if err != nil {
+		p.forbidUnclean(ctx, g) // it may have taken it without an answer
 		p.Warn(g.set, "UncleanElectionFailed", "Elect", "no unclean election in %s: the controllers do not take the property: %s", g.name, err)
 		return false
 	}
-	result, err := p.RocketMQ.ElectMaster(ctx, leader, admin.ElectMasterRequest{ClusterName: desired.ClusterName(p.b), BrokerName: g.name})
+	result, err := p.RocketMQ.ElectMaster(asking, leader, admin.ElectMasterRequest{ClusterName: desired.ClusterName(p.b), BrokerName: g.name})
 	p.forbidUnclean(ctx, g)
 	if err != nil {
 		p.Warn(g.set, "UncleanElectionFailed", "Elect", "no unclean election in %s: %s", g.name, err)

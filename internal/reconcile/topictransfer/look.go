@@ -44,7 +44,8 @@ func (p *pass) look(ctx context.Context) error {
 			wg.Go(func() {
 				b := &side.seen.Brokers[i]
 				l := look{Client: p.RocketMQ, addr: side.found.masters[b.Name], cluster: side.seen.Cluster, topic: p.t.Spec.Topic,
-					phase: p.t.Status.Phase, target: side.target, recorded: recordedBroker(side.recorded, b.Name), groups: p.t.Status.Groups, into: b}
+					phase: p.t.Status.Phase, target: side.target, recorded: recordedBroker(side.recorded, b.Name), groups: p.t.Status.Groups,
+					closing: p.t.Status.FencedSince != nil, into: b}
 				if err := l.at(ctx); err != nil {
 					*b = transfer.Broker{Name: b.Name, Err: tell(err)}
 				}
@@ -116,7 +117,9 @@ type look struct {
 	target               bool
 	recorded             *v1alpha1.TransferBroker // nil if it is not
 	groups               []v1alpha1.TransferGroup
-	into                 *transfer.Broker
+	// closing: the source is about to be cleaned, so the target is looked at in full.
+	closing bool
+	into    *transfer.Broker
 }
 
 func (l *look) in(phases ...v1alpha1.TransferPhase) bool { return slices.Contains(phases, l.phase) }
@@ -144,8 +147,25 @@ func (l *look) at(ctx context.Context) error {
 	if err == nil {
 		l.into.Topic = topic
 	}
-	steps := []func(context.Context) error{l.consumers, l.settings, l.pending, l.progress, l.delayedAgain, l.uses}
-	for _, step := range steps {
+	steps := []func(context.Context) error{l.consumers, l.settings, l.progress}
+	if l.phase == v1alpha1.TransferDrain && !l.target {
+		steps = append(steps, l.ends)
+	}
+	for _, step := range append(steps, l.uses) {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ends asks, where nothing seems to be left, for the messages that come to their queue only later, before the queues once
+// more: so one that moves on meanwhile counts at least once. Many transfers that wait should cost brokers little.
+func (l *look) ends(ctx context.Context) error {
+	if l.into.Topic == nil || slices.ContainsFunc(l.groups, func(g v1alpha1.TransferGroup) bool { return l.lags(g.Name) }) {
+		return nil
+	}
+	for _, step := range []func(context.Context) error{l.pending, l.progress, l.delayedAgain} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -180,12 +200,8 @@ func (l *look) unknown(group string) bool {
 	return !slices.ContainsFunc(l.groups, func(g v1alpha1.TransferGroup) bool { return g.Name == group })
 }
 
-// pending are the messages that come to their queue only later. They are asked for before the queues, so that one that
-// moves on meanwhile counts at least once.
+// pending are the messages that come to their queue only later.
 func (l *look) pending(ctx context.Context) error {
-	if l.phase != v1alpha1.TransferDrain || l.target || l.into.Topic == nil {
-		return nil
-	}
 	half, err := l.HalfTopics(ctx, l.addr)
 	if err != nil {
 		return err
@@ -206,9 +222,6 @@ func (l *look) pending(ctx context.Context) error {
 
 // delayedAgain: a message that a consumer gives back while the queues are read leaves them for a delay level.
 func (l *look) delayedAgain(ctx context.Context) error {
-	if l.phase != v1alpha1.TransferDrain || l.target || l.into.Topic == nil {
-		return nil
-	}
 	again, err := l.delayed(ctx)
 	l.into.Delayed = max(l.into.Delayed, again)
 	return err
@@ -257,7 +270,7 @@ func (l *look) mayPop(ctx context.Context) (bool, error) {
 func (l *look) progress(ctx context.Context) error {
 	wanted := l.in(v1alpha1.TransferPending, v1alpha1.TransferCreateTarget)
 	if l.target {
-		wanted = wanted || l.phase == v1alpha1.TransferRollBack
+		wanted = wanted || l.phase == v1alpha1.TransferRollBack || (l.phase == v1alpha1.TransferDrain && l.closing)
 	} else {
 		wanted = wanted || l.in(v1alpha1.TransferDrain, v1alpha1.TransferCleanSource)
 	}
@@ -343,11 +356,11 @@ func (l *look) queues(ctx context.Context) (map[int]admin.QueueStats, error) {
 func (l *look) uses(ctx context.Context) error {
 	cleaning := l.phase == v1alpha1.TransferCleanSource && !l.target || l.phase == v1alpha1.TransferRollBack && l.target
 	draining := l.phase == v1alpha1.TransferDrain && !l.target
-	creating := l.phase == v1alpha1.TransferCreateTarget && l.target && l.recorded != nil && l.recorded.Topic != nil
+	creating := l.in(v1alpha1.TransferCreateTarget, v1alpha1.TransferDrain) && l.target && l.recorded != nil && l.recorded.Topic != nil
 	if !cleaning && !draining && !creating {
 		return nil
 	}
-	l.into.Online, l.into.Others = map[string]bool{}, map[string][]string{}
+	l.into.Online, l.into.Broadcast, l.into.Others = map[string]bool{}, map[string]bool{}, map[string][]string{}
 	var mu sync.Mutex
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(questions)
@@ -372,6 +385,7 @@ func (l *look) uses(ctx context.Context) error {
 			mu.Lock()
 			defer mu.Unlock()
 			l.into.Online[g.Name] = connection != nil && len(connection.Members) > 0
+			l.into.Broadcast[g.Name] = connection != nil && connection.Model == "BROADCASTING"
 			if len(others) > 0 {
 				l.into.Others[g.Name] = others
 			}
