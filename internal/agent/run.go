@@ -232,6 +232,10 @@ func (c *config) javaArgs(major int, home string, in render.Input) ([]string, er
 		// seconds of a core and proves nothing to a client. Who brings certificates sets the mode in the JVM's options.
 		"-Dtls.server.mode=" + tlsMode(in.Settings),
 	}
+	if c.role == settings.Proxy {
+		// Left alone, a proxy that enforces TLS speaks it to name servers and brokers too (NettyClientConfig).
+		args = append(args, "-Dtls.enable=false")
+	}
 	args = append(args, options...)
 	return append(args, "-cp", jvm.ClassPath(home), jvm.MainClass(c.role), jvm.ConfigOption(c.role), in.ConfigFile), nil
 }

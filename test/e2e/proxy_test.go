@@ -30,7 +30,7 @@ const (
 	// grpcMessages are sent of each type; of the transactions every fourth is rolled back.
 	grpcMessages = 40
 	// grpcLimit is how long the gRPC client may take, most of it for what is delayed.
-	grpcLimit = 2 * time.Minute
+	grpcLimit = 3 * time.Minute
 )
 
 // A user whose applications speak gRPC adds a Proxy beside the cluster, in the same breath. It waits for its brokers,
@@ -144,6 +144,11 @@ func scraped(t *testing.T, c *kit.Installation, master string) {
 			if sum, series := m.Sum(name, `topic="`+topic+`"`); sum != grpcMessages || series == 0 {
 				t.Errorf("%s of topic %s is %v in %d series, want %d", name, topic, sum, series, grpcMessages)
 			}
+		}
+	}
+	for topic, want := range map[string]float64{"delay": grpcMessages, "transaction": grpcMessages * 3 / 4} {
+		if sum, series := m.Sum("rocketmq_messages_out_total", `topic="`+topic+`"`); sum != want || series == 0 {
+			t.Errorf("rocketmq_messages_out_total of topic %s is %v in %d series, want %v", topic, sum, series, want)
 		}
 	}
 	if sum, series := m.Sum("rocketmq_broker_permission"); sum != 6 || series != 1 {
