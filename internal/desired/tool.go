@@ -303,13 +303,14 @@ func toolVolume(cr string, storage *v1alpha1.Storage) corev1.Volume {
 	return corev1.Volume{Name: volumeData, VolumeSource: source}
 }
 
-// toolClaim is a tool's claim, if it has storage.
+// toolClaim is a tool's claim, if it has storage. It stays when its resource is deleted, and one of the same name takes it up again:
+// so it has only those labels that cannot change.
 func toolClaim(obj client.Object, component Component, storage *v1alpha1.Storage) []client.Object {
 	if storage == nil {
 		return nil
 	}
 	claim := &corev1.PersistentVolumeClaim{
-		ObjectMeta: metaOf(obj, obj.GetName()+"-data", component),
+		ObjectMeta: meta(obj, obj.GetName()+"-data", Selector(obj.GetName(), component, "")),
 		Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 			StorageClassName: storage.ClassName,

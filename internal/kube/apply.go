@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -53,7 +54,7 @@ type Applier struct {
 	Adopt string
 }
 
-// Apply brings obj to the API server and reports whether it had to write. The owner becomes its controller.
+// Apply brings obj to the API server and reports whether it had to write. The owner becomes its controller, except of a volume.
 // An object of that name that is not the owner's is a *ConflictError.
 func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, error) {
 	desired, err := a.prepare(owner, obj)
@@ -99,8 +100,11 @@ func (a *Applier) putBack(ctx context.Context, desired *unstructured.Unstructure
 
 // prepare turns a desired object into what is sent: no status, no nulls, owner and hash set.
 func (a *Applier) prepare(owner, obj client.Object) (*unstructured.Unstructured, error) {
-	if err := controllerutil.SetControllerReference(owner, obj, a.Client.Scheme()); err != nil {
-		return nil, fmt.Errorf("own %s: %w", obj.GetName(), err)
+	// A volume has no owner, because it outlives its resource: what it holds may be nowhere else. Its labels say whose it is.
+	if _, claim := obj.(*corev1.PersistentVolumeClaim); !claim {
+		if err := controllerutil.SetControllerReference(owner, obj, a.Client.Scheme()); err != nil {
+			return nil, fmt.Errorf("own %s: %w", obj.GetName(), err)
+		}
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
 	if err != nil {

@@ -137,6 +137,25 @@ func TestToolHandEdits(t *testing.T) {
 	w.must(w.Delete(t.Context(), get[appsv1.Deployment](w, "con")))
 	o.until(w.allReady)
 	o.checkSilence()
+
+	// The volume outlives the resource, and one of the same name takes it up again, whatever cluster it is of.
+	claim := get[corev1.PersistentVolumeClaim](w, "con-data")
+	if len(claim.OwnerReferences) > 0 {
+		t.Errorf("the volume would go with %v", claim.OwnerReferences)
+	}
+	w.must(w.Delete(t.Context(), get[v1alpha1.Console](w, "con")))
+	for _, object := range []client.Object{get[appsv1.Deployment](w, "con"), get[corev1.Service](w, "con"), get[networkingv1.Ingress](w, "con")} {
+		w.must(w.Delete(t.Context(), object)) // as the garbage collector does
+	}
+	w.create(strings.Replace(console, "{name: con}", "{name: con, labels: {rocketmq.apache.org/cluster: prod}}", 1))
+	w.starting["con"] = true
+	o.settled("Console con", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "is starting", `Secret "users"`, "users.properties")
+	w.starting["con"] = false
+	o.until(w.allReady)
+	if again := get[corev1.PersistentVolumeClaim](w, "con-data"); again.UID != claim.UID {
+		t.Error("the volume is another one")
+	}
+	o.checkSilence()
 }
 
 // TestConsoleDeployment: the predecessor's Deployment, which is there already, is taken on as it is and follows every field

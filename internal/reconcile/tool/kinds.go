@@ -1,6 +1,8 @@
 package tool
 
 import (
+	"fmt"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,6 +33,8 @@ type resource struct {
 	build       func(desired.Cluster, []string, desired.References) (*desired.Tool, error)
 	// ingress: the kind knows Ingresses.
 	ingress bool
+	// needs says what the user has to provide before a pod starts, "" for nothing.
+	needs string
 	// configMaps that its pods read.
 	configMaps func() []string
 }
@@ -41,10 +45,15 @@ func Console() Kind {
 		New:       func() client.Object { return &v1alpha1.Console{} },
 		List:      func() client.ObjectList { return &v1alpha1.ConsoleList{} },
 		component: desired.Console,
-		owned:     []client.Object{&corev1.PersistentVolumeClaim{}, &networkingv1.Ingress{}},
+		owned:     []client.Object{&networkingv1.Ingress{}},
 		look: func(object client.Object) resource {
 			c := object.(*v1alpha1.Console)
+			needs := ""
+			if c.Spec.Login != nil {
+				needs = fmt.Sprintf("pods start only with the Secret %q and its key users.properties (spec.login)", c.Spec.Login.SecretRef.Name)
+			}
 			return resource{
+				needs:     needs,
 				component: desired.Console, ingress: true,
 				nameServers: &c.Spec.NameServerSettings, settings: &c.Spec.PodSettings, status: &c.Status,
 				build: func(cluster desired.Cluster, addresses []string, refs desired.References) (*desired.Tool, error) {
@@ -107,7 +116,7 @@ func SchemaRegistry() Kind {
 		New:       func() client.Object { return &v1alpha1.SchemaRegistry{} },
 		List:      func() client.ObjectList { return &v1alpha1.SchemaRegistryList{} },
 		component: desired.SchemaRegistry,
-		owned:     []client.Object{&corev1.ConfigMap{}, &corev1.PersistentVolumeClaim{}},
+		owned:     []client.Object{&corev1.ConfigMap{}},
 		look: func(object client.Object) resource {
 			sr := object.(*v1alpha1.SchemaRegistry)
 			return resource{

@@ -204,5 +204,9 @@ func (p *pass) awaitReady(context.Context) (*kube.Waiting, error) {
 	if p.live != nil {
 		p.tool.Deployment.Status = p.live.Status
 	}
-	return p.Available(p.tool.Deployment, p.pods), nil
+	waiting := p.Available(p.tool.Deployment, p.pods)
+	if waiting != nil && waiting.Reason == v1alpha1.ReasonMembersNotReady && p.needs != "" {
+		waiting.Message += "; " + p.needs // the operator reads no Secrets, so it cannot tell whether that is the reason
+	}
+	return waiting, nil
 }
