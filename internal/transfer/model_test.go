@@ -144,10 +144,11 @@ const dispatchTime = 1500 * time.Millisecond
 // end of a queue as far as anybody can see.
 func (m *model) end(s *server, queue int) int64 {
 	n := s.ends[queue]
-	for _, at := range s.taken[queue] {
-		if m.now.Sub(at) < dispatchTime {
-			n--
+	for _, at := range slices.Backward(s.taken[queue]) {
+		if m.now.Sub(at) >= dispatchTime {
+			break
 		}
+		n--
 	}
 	return n
 }

@@ -38,11 +38,11 @@ func (m *model) snapshot() map[string]any {
 func (m *model) run(disturb func(n int)) {
 	const most = 20000
 	for n := range most {
-		if n == 120 {
+		if n == 100 {
 			m.trouble = false
 			m.producing = m.producing && m.chance(0.5)
 		}
-		if n == 200 {
+		if n == 150 {
 			m.spec.HoldBeforeClean = false
 		}
 		disturb(n)
@@ -73,7 +73,7 @@ func TestEveryRunEnds(t *testing.T) {
 	for seed := range uint64(runs) {
 		m := newModel(seed)
 		before := m.snapshot()
-		disturbAt := m.rand.IntN(160)
+		disturbAt := m.rand.IntN(120)
 		how := m.rand.IntN(6)
 		m.run(func(n int) {
 			if n != disturbAt {
