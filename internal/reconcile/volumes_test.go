@@ -137,7 +137,7 @@ func (w *world) setExpansion(class string, allowed bool) {
 	w.must(w.Update(w.Context(), &object))
 }
 
-// tooSmall says which StatefulSet of a Broker still makes smaller volumes than its spec asks for.
+// tooSmall says which StatefulSet of a Broker makes, or which pod still has, a smaller volume than the spec asks for.
 func (w *world) tooSmall(b *v1alpha1.Broker) string {
 	w.Helper()
 	if w.claims == "" {
@@ -150,6 +150,15 @@ func (w *world) tooSmall(b *v1alpha1.Broker) string {
 		}
 		if size := set.Spec.VolumeClaimTemplates[0].Spec.Resources.Requests[corev1.ResourceStorage]; size.Cmp(*b.Spec.Storage.Size) != 0 || set.DeletionTimestamp != nil {
 			return fmt.Sprintf("%s makes volumes of %s", set.Name, &size)
+		}
+		for i := range *set.Spec.Replicas {
+			name := desired.Pod(set.Name, i)
+			if has := get[corev1.PersistentVolumeClaim](w, "data-"+name).Status.Capacity[corev1.ResourceStorage]; has.Cmp(*b.Spec.Storage.Size) != 0 {
+				return fmt.Sprintf("%s has %s", name, &has)
+			}
+			if !metav1.IsControlledBy(get[corev1.Pod](w, name), &set) {
+				return name + " is nobody's"
+			}
 		}
 	}
 	return w.condition("Broker "+b.Name, v1alpha1.ConditionVolumeExpansion, metav1.ConditionTrue)
