@@ -95,7 +95,8 @@ type ProxyPorts struct {
 
 // ProxyTLS names the certificate.
 type ProxyTLS struct {
-	// SecretName is a Secret of type kubernetes.io/tls, with tls.crt and tls.key. The proxies are rolled when it changes.
+	// SecretName is a Secret of type kubernetes.io/tls, with tls.crt and tls.key. Proxies of RocketMQ 5.4.0 and later take a
+	// new pair of them without a restart.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

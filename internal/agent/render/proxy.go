@@ -14,6 +14,9 @@ import (
 // (apache/rocketmq#9962: fastjson2 finds two setters).
 const metricsBreakProxy = "5.4.0"
 
+// certificatePollMillis is how often a proxy (of 5.4.0 and later) looks for a new certificate; its own default is an hour.
+const certificatePollMillis = 10000
+
 // Proxy returns rmq-proxy.json: defaults of ours < spec.config < the keys that the operator owns. It also returns what
 // of the user's did not get through.
 func Proxy(in Input) ([]byte, []Override, error) {
@@ -30,6 +33,9 @@ func Proxy(in Input) ([]byte, []Override, error) {
 	}
 	if p.Host != "" { // otherwise remoting clients are given the pod's own address, and lose it with the pod
 		config["remotingAccessAddr"] = p.Host
+	}
+	if p.TLSSecret != "" {
+		config["tlsCertWatchIntervalMs"] = certificatePollMillis
 	}
 	for key, value := range in.Settings.Config {
 		config[key] = literal(value)
