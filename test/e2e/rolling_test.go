@@ -83,7 +83,7 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 		c.Log.Printf("changing memory and a property, in the order %v", order)
 		ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(memory, restart)...))
 		var told string
-		ok(t, c.Await(ctx, "all broker pods to be new", 4*time.Minute, func(ctx context.Context) error {
+		ok(t, c.Await(ctx, "all broker pods to be new", 8*time.Minute, func(ctx context.Context) error {
 			if now, err := upToDate(ctx, c); err != nil || now != told {
 				told = now
 				c.Log.Printf("%s (%v)", told, err)
@@ -176,7 +176,7 @@ func rollBadImage(t *testing.T, c *kit.Installation) {
 	slave, _ := members(t, c, 0)
 	const memory, restart = "resources: {requests: {memory: 300Mi}}", `config.flushIntervalCommitLog: "400"`
 	ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(memory, restart, "brokerImage: apache/rocketmq:5.4.77")...))
-	ok(t, c.Await(ctx, slave+" to stop the change", 3*time.Minute, func(ctx context.Context) error {
+	ok(t, c.Await(ctx, slave+" to stop the change", 5*time.Minute, func(ctx context.Context) error {
 		now, err := upToDate(ctx, c)
 		if err != nil {
 			return err
