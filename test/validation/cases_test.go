@@ -238,6 +238,7 @@ func ruleCases() []ruleCase {
 			`spec.config: Invalid value: controllers run in pods of their own: create a Controller, and remove enableControllerInNamesrv`},
 
 		// Transfers.
+		{"a spec", transfers, nil, spec("{" + transfer + "}"), spec(""), `spec: Required value`},
 		{"a topic", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: b}"), spec("{sourceCluster: a, targetCluster: b}"),
 			`spec.topic: Required value`},
 		{"a topic with a name", transfers, nil, spec("{topic: t, sourceCluster: a, targetCluster: b}"), spec(`{topic: "", sourceCluster: a, targetCluster: b}`),
