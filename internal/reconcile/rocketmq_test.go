@@ -267,8 +267,12 @@ func (r *rocketMQ) elect(controller string, fields map[string]string) fakemq.Ans
 // systemTopic is the one that proxies make.
 const systemTopic = "DefaultHeartBeatSyncerTopic"
 
-// route of the proxies' topic, or of the topic that each broker has by its cluster's name. The caller holds the lock.
+// route of a topic that a transfer knows, of the proxies' topic, or of the topic that each broker has by its cluster's
+// name. The caller holds the lock.
 func (r *rocketMQ) route(topic string) fakemq.Answer {
+	if r.routes[topic] != nil {
+		return r.routeAnswer(topic)
+	}
 	var route admin.TopicRoute
 	for _, name := range slices.Sorted(maps.Keys(r.groups)) {
 		g := r.groups[name]

@@ -23,8 +23,6 @@ type route map[string]int
 func (r *rocketMQ) transferAnswer(pod corev1.Pod, request remoting.Request) (fakemq.Answer, bool) {
 	topic := request.Fields["topic"]
 	switch request.Code {
-	case remoting.GetRouteInfoByTopic:
-		return r.routeAnswer(topic), true
 	case remoting.DeleteTopicInNameServer:
 		maps.DeleteFunc(r.routes[topic], func(group string, _ int) bool { return r.clusters[group] == request.Fields["clusterName"] })
 		return fakemq.Answer{}, true
