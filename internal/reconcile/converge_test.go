@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -210,10 +211,28 @@ func (c crash) run(t *testing.T, k int) (objects map[string]any, writes int) {
 		o.shutdown()
 		o = w.start(-1)
 	}
-	o.until(w.allReady)
+	o.until(func() string {
+		if missing := w.allReady(); missing != "" {
+			return missing
+		}
+		return w.topicsUnsaved()
+	})
 	writes = len(o.writes.all())
 	o.checkSilenceFor(400 * time.Millisecond)
 	return w.snapshot(), writes
+}
+
+// topicsUnsaved says which guarded group has a topic that is not saved yet.
+func (w *world) topicsUnsaved() string {
+	w.Helper()
+	w.mq.mu.Lock()
+	defer w.mq.mu.Unlock()
+	for group := range w.mq.groups {
+		if saved := w.saved(group); saved != nil && saved.Data["topics"] != strconv.Itoa(len(w.mq.of(group).topics)) {
+			return fmt.Sprintf("of %d topics of %s %s are saved", len(w.mq.of(group).topics), group, saved.Data["topics"])
+		}
+	}
+	return ""
 }
 
 // snapshot is everything that the operator made, without what differs from run to run.

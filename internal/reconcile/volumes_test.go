@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -152,11 +153,18 @@ func (w *world) tooSmall(b *v1alpha1.Broker) string {
 			return fmt.Sprintf("%s makes volumes of %s", set.Name, &size)
 		}
 		for i := range *set.Spec.Replicas {
+			var claim corev1.PersistentVolumeClaim
+			var pod corev1.Pod
 			name := desired.Pod(set.Name, i)
-			if has := get[corev1.PersistentVolumeClaim](w, "data-"+name).Status.Capacity[corev1.ResourceStorage]; has.Cmp(*b.Spec.Storage.Size) != 0 {
+			err := errors.Join(w.Get(w.Context(), types.NamespacedName{Namespace: w.namespace, Name: "data-" + name}, &claim),
+				w.Get(w.Context(), types.NamespacedName{Namespace: w.namespace, Name: name}, &pod))
+			has := claim.Status.Capacity[corev1.ResourceStorage]
+			switch {
+			case err != nil:
+				return err.Error()
+			case has.Cmp(*b.Spec.Storage.Size) != 0:
 				return fmt.Sprintf("%s has %s", name, &has)
-			}
-			if !metav1.IsControlledBy(get[corev1.Pod](w, name), &set) {
+			case !metav1.IsControlledBy(&pod, &set):
 				return name + " is nobody's"
 			}
 		}

@@ -290,7 +290,7 @@ func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
 			continue // not ours
 		}
 		var old, fresh []string
-		ready := 0
+		ready, serves := 0, false
 		for _, name := range slices.Sorted(maps.Keys(pods)) {
 			pod := pods[name]
 			switch {
@@ -313,6 +313,7 @@ func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
 				ready++
 			} else if !w.starting[d.Name] { // one that serves already goes on
 				w.setReady(pods[name], true)
+				serves = true
 			}
 		}
 		for _, name := range fresh[:min(len(fresh), int(*d.Spec.Replicas))] {
@@ -321,7 +322,7 @@ func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
 		for _, name := range old[:max(0, min(len(old), int(*d.Spec.Replicas)-ready))] {
 			stay[name] = true
 		}
-		if ready > 0 && d.Labels[desired.LabelComponent] == string(desired.Proxy) {
+		if (serves || ready > 0) && d.Labels[desired.LabelComponent] == string(desired.Proxy) {
 			w.mq.startProxy()
 		}
 	}

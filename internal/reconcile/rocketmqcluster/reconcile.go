@@ -109,13 +109,14 @@ func (p *pass) holdParts(context.Context) (*kube.Waiting, error) {
 }
 
 // createLogin makes the Secret with the dashboard's password once. The operator may not read Secrets, so it tries while
-// the dashboard, which needs it, does not run.
+// the dashboard, which needs it, does not run as it should.
 func (p *pass) createLogin(ctx context.Context) (*kube.Waiting, error) {
 	name := desired.ConsoleLogin(p.c.Name)
 	for _, part := range p.parts {
 		console, ok := part.Object.(*v1alpha1.Console)
 		if !ok || console.Spec.Login == nil || console.Spec.Login.SecretRef.Name != name || part.refused != nil ||
-			(part.live != nil && part.condition(v1alpha1.ConditionReady).Status == metav1.ConditionTrue) {
+			(part.live != nil && part.condition(v1alpha1.ConditionReady).Status == metav1.ConditionTrue &&
+				part.condition(v1alpha1.ConditionUpToDate).Status == metav1.ConditionTrue) {
 			continue
 		}
 		secret := desired.ConsoleLoginSecret(p.c, rand.Text())
