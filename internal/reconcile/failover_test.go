@@ -27,7 +27,8 @@ func (w *world) strand(group string) {
 	w.mq.mu.Lock()
 	w.mq.groups[group].master = ""
 	w.mq.groups[group].stuck = &admin.SyncState{
-		InSync: []admin.Replica{{ID: 1, Addr: w.address(first)}}, NotInSync: []admin.Replica{{ID: 2, Addr: w.address(second), Alive: true}}}
+		MasterEpoch: 2,
+		InSync:      []admin.Replica{{ID: 1, Addr: w.address(first)}}, NotInSync: []admin.Replica{{ID: 2, Addr: w.address(second), Alive: true}}}
 	w.mq.mu.Unlock()
 	w.starting[first] = true
 	w.turn()
@@ -153,7 +154,8 @@ func TestLostDisk(t *testing.T) {
 	w.mq.mu.Lock()
 	w.mq.groups["b-0"].master = ""
 	w.mq.groups["b-0"].stuck = &admin.SyncState{
-		InSync: []admin.Replica{{ID: 1, Addr: w.address("b-0-0")}}, NotInSync: []admin.Replica{{ID: 2, Addr: w.address("b-0-0"), Alive: true}}}
+		MasterEpoch: 2,
+		InSync:      []admin.Replica{{ID: 1, Addr: w.address("b-0-0")}}, NotInSync: []admin.Replica{{ID: 2, Addr: w.address("b-0-0"), Alive: true}}}
 	w.mq.mu.Unlock()
 	o.settled("Broker b", v1alpha1.ConditionNoMaster, metav1.ConditionTrue, "The disk of b-0-0 was lost", "let b-0-0 take over", "allow-unclean-election=b-0")
 	w.mq.mu.Lock()

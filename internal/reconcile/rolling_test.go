@@ -188,7 +188,7 @@ func TestAllowMessageLoss(t *testing.T) {
 func TestRolloutWaits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.create(strings.Replace(nameService, "size: 2", "size: 3", 1) + controllers + strings.Replace(brokers, "size: 2", "size: 2, drainSeconds: 22", 1))
+	w.create(strings.Replace(nameService, "size: 2", "size: 3", 1) + controllers + strings.Replace(brokers, "size: 2", "size: 2, drainSeconds: 12", 1))
 	o := w.start(-1)
 	o.until(w.allReady)
 	for _, group := range []string{"b-0", "b-1"} {
@@ -233,6 +233,6 @@ func TestRolloutWaits(t *testing.T) {
 	set(w.mq.estranged, "b-0-1", false)
 	o.until(w.allReady)
 	w.checkReplaced(all, "b-0-0", "b-0-1", "b-1-0", "b-1-1", "ctl-0", "ctl-1", "ctl-2", "ns-0", "ns-1", "ns-2")
-	o.checkEvent("b RolloutWaiting", "b-1-0 leads, and clients get 8s to see that b-0 is back before they lose it")
+	o.checkEvent("b RolloutWaiting", "b-1-0 leads, and clients get 18s to see that b-0 is back before they lose it")
 	o.checkSilence()
 }

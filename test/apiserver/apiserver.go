@@ -52,6 +52,8 @@ func run(use func(*rest.Config) int) (code int, err error) {
 	}
 	var log tail
 	environment.ControlPlane.GetAPIServer().Err = &log
+	// Many tests have Services at the same time, and the default is room for 254.
+	environment.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/16")
 	config, err := environment.Start()
 	if err != nil {
 		return 0, errors.Join(err, environment.Stop())

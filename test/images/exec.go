@@ -51,6 +51,7 @@ var (
 	debianBusybox = debianPackage{"busybox-static", "/usr/share/doc/busybox-static/copyright"}
 	debianLibcpp  = debianPackage{"libstdc++6", "/usr/lib/x86_64-linux-gnu/libstdc++.so.6"}
 	debianZlib    = debianPackage{"zlib1g", libDir + "/libz.so.1"}
+	debianCrypt   = debianPackage{"libcrypt1", libDir + "/libcrypt.so.1"}
 )
 
 // need installs those of the packages that are missing.

@@ -18,7 +18,7 @@ func (b *builder) grpcClientImage(ctx context.Context, tag string) (string, erro
 	}
 	name := "docker.io/rocketmq-operator/grpc-client:" + tag
 	return b.cache.get(ctx, "grpc-client", key(sources, name), ".tar", func(tmp string) error {
-		if err := b.need(ctx, debianJava, debianBusybox, debianLibcpp, debianZlib); err != nil {
+		if err := b.need(ctx, debianJava, debianBusybox, debianLibcpp, debianZlib, debianCrypt); err != nil {
 			return err
 		}
 		client, err := b.grpcClient(ctx)

@@ -25,7 +25,7 @@ const runtimeModules = "java.base,java.datatransfer,java.xml,java.prefs,java.des
 
 // libraries are what java, bash and the natives in RocketMQ's jars (rocksdb, zstd, netty) are linked with.
 var libraries = []string{
-	"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libresolv.so.2", "libutil.so.1",
+	"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libresolv.so.2", "libutil.so.1", "libcrypt.so.1",
 	"libnss_files.so.2", "libnss_dns.so.2", "libstdc++.so.6", "libgcc_s.so.1", "libz.so.1", "libtinfo.so.6",
 }
 
@@ -36,7 +36,7 @@ func (b *builder) rocketmqImage(ctx context.Context, version string) (string, er
 		return "", err
 	}
 	return b.cache.get(ctx, "rocketmq-"+version, key(sources), ".tar", func(tmp string) error {
-		if err := b.need(ctx, debianJava, debianBusybox, debianLibcpp, debianZlib); err != nil {
+		if err := b.need(ctx, debianJava, debianBusybox, debianLibcpp, debianZlib, debianCrypt); err != nil {
 			return err
 		}
 		home, err := b.rocketmqHome(ctx, version)

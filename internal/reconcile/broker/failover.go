@@ -79,10 +79,10 @@ func succeed(group *v1alpha1.BrokerGroupStatus, was v1alpha1.BrokerGroupStatus, 
 }
 
 // orphaned reports whether a group has no master and will get none by itself: nobody in its SyncStateSet is alive or on
-// the way. members tells what its members do.
+// the way. One that has never had a master waits only for its first member.
 func (p *pass) orphaned(g *group, status v1alpha1.BrokerGroupStatus) (state admin.SyncState, orphaned bool) {
 	state, listed := p.seen.SyncStates[g.name]
-	if p.controller == nil || !p.seen.known || p.seen.Leader == "" || !listed || status.Master != "" || status.MasterSince == nil ||
+	if p.controller == nil || !p.seen.known || p.seen.Leader == "" || !listed || state.MasterEpoch == 0 || status.Master != "" || status.MasterSince == nil ||
 		g.State == scale.Removing || p.seen.at.Sub(status.MasterSince.Time) < electionTime {
 		return state, false
 	}
