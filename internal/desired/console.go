@@ -153,7 +153,7 @@ func (t toolSpec) givenConsole(spec *v1alpha1.ConsoleSpec, refs References) (*ap
 		return nil, fmt.Errorf("spec.consoleDeployment: %w", err)
 	}
 	if container.ReadinessProbe == nil {
-		container.ReadinessProbe = t.probe(t.connect(), 5, 5, 3)
+		container.ReadinessProbe = t.probe(t.connect(), 5, 3)
 	}
 	if given.Spec.Replicas == nil && spec.Replicas != nil {
 		given.Spec.Replicas = spec.Replicas

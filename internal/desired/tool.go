@@ -103,9 +103,9 @@ func (t toolSpec) deployment() (*appsv1.Deployment, error) {
 				SecurityContext:          security,
 				Ports:                    []corev1.ContainerPort{{Name: t.portName, ContainerPort: t.port, Protocol: corev1.ProtocolTCP}},
 				VolumeMounts:             t.mounts,
-				StartupProbe:             t.probe(t.get(), 1, 5, 300), // a JVM on a busy machine
-				ReadinessProbe:           t.probe(t.get(), 5, 5, 3),
-				LivenessProbe:            t.probe(t.connect(), 20, 5, 6), // a slow answer is no reason to start anew
+				StartupProbe:             t.probe(t.get(), 1, 300), // a JVM on a busy machine
+				ReadinessProbe:           t.probe(t.get(), 5, 3),
+				LivenessProbe:            t.probe(t.connect(), 20, 6), // a slow answer is no reason to start anew
 			}},
 		},
 	}, t.settings.PodTemplate)
@@ -170,8 +170,8 @@ func (t toolSpec) connect() corev1.ProbeHandler {
 	return corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(t.port)}}
 }
 
-func (t toolSpec) probe(how corev1.ProbeHandler, period, timeout, failures int32) *corev1.Probe {
-	return &corev1.Probe{ProbeHandler: how, PeriodSeconds: period, TimeoutSeconds: timeout, FailureThreshold: failures}
+func (t toolSpec) probe(how corev1.ProbeHandler, period, failures int32) *corev1.Probe {
+	return &corev1.Probe{ProbeHandler: how, PeriodSeconds: period, TimeoutSeconds: 5, FailureThreshold: failures}
 }
 
 // env completes the user's environment. No name is there twice: the API server refuses to apply such a list.

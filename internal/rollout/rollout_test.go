@@ -50,7 +50,7 @@ func replace(pod, reason string, outdated int) Decision {
 	return Decision{Replace, pod, reason, outdated}
 }
 
-func waiting(pod, reason string, outdated int) Decision { return Decision{Wait, pod, reason, outdated} }
+func waiting(pod, reason string) Decision { return Decision{Wait, pod, reason, 1} }
 
 func TestNext(t *testing.T) {
 	const changed, last, old = "its spec changed", "its spec changed; it leads and goes last", "it cannot become ready with its old spec: CrashLoopBackOff"
@@ -74,15 +74,15 @@ func TestNext(t *testing.T) {
 			},
 			replace("a", last, 3),
 		},
-		{"nothing while one starts", []Group{group("g", pod("a", "outdated"), pod("b", "starting"))}, waiting("b", "b is not ready", 1)},
+		{"nothing while one starts", []Group{group("g", pod("a", "outdated"), pod("b", "starting"))}, waiting("b", "b is not ready")},
 		{
 			"nothing while one of another group is not in its place", []Group{group("g", pod("a", "outdated")), group("h", pod("c", "apart"))},
-			waiting("c", "c is not registered", 1),
+			waiting("c", "c is not registered"),
 		},
-		{"nothing while one stops", []Group{group("g", pod("a", "outdated", "stuck"), pod("b", "stopping"))}, waiting("b", "b is stopping", 1)},
+		{"nothing while one stops", []Group{group("g", pod("a", "outdated", "stuck"), pod("b", "stopping"))}, waiting("b", "b is stopping")},
 		{
 			"nothing while one is missing", []Group{group("g", pod("a", "outdated", "stuck")), {Name: "h", Pods: []Pod{pod("c")}, Expected: 2}},
-			waiting("", "h has 1 of 2 pods", 1),
+			waiting("", "h has 1 of 2 pods"),
 		},
 		{
 			"stuck first, before its group's turn", []Group{group("g", pod("a", "outdated")), group("h", pod("c", "outdated"), pod("d", "outdated", "stuck"))},
@@ -90,7 +90,7 @@ func TestNext(t *testing.T) {
 		},
 		{
 			"a pod that the new spec makes stuck stops the change", []Group{group("g", pod("a", "outdated"), pod("b", "stuck"))},
-			waiting("b", "b cannot start with the new spec, so the change stops here until that is mended or taken back: CrashLoopBackOff", 1),
+			waiting("b", "b cannot start with the new spec, so the change stops here until that is mended or taken back: CrashLoopBackOff"),
 		},
 		{
 			"data that is nowhere else", []Group{group("g", pod("a", "outdated", "leading", "keep"))},
@@ -114,13 +114,13 @@ func TestNext(t *testing.T) {
 		{"a group that takes no messages anyway", []Group{needing(3, group("g", pod("a", "outdated", "leading"), pod("b")))}, replace("a", last, 1)},
 		{
 			"the leader stays while nobody could take over", []Group{group("g", pod("a", "outdated", "leading"), pod("b", "unable"), pod("c", "unable"))},
-			waiting("b", "b lacks topics, and a may stop only when that is over", 1),
+			waiting("b", "b lacks topics, and a may stop only when that is over"),
 		},
 		{"one heir is enough", []Group{group("g", pod("a", "outdated", "leading"), pod("b", "unable"), pod("c"))}, replace("a", last, 1)},
 		{"a follower may be unable itself", []Group{group("g", pod("a", "leading"), pod("b", "outdated", "unable"))}, replace("b", changed, 1)},
 		{
 			"but not its fellow", []Group{group("g", pod("a", "leading"), pod("b", "unable"), pod("c", "outdated"))},
-			waiting("b", "b lacks topics, and c may stop only when that is over", 1),
+			waiting("b", "b lacks topics, and c may stop only when that is over"),
 		},
 		{
 			"other groups' followers do not matter", []Group{group("g", pod("a", "outdated", "leading"), pod("b")), group("h", pod("c", "leading"), pod("d", "unable"))},
@@ -130,7 +130,7 @@ func TestNext(t *testing.T) {
 			"a leader soon after another group came back", []Group{
 				settled(29*time.Second, group("g", pod("a", "leading"), pod("b"))), group("h", pod("c", "outdated", "leading"), pod("d")),
 			},
-			waiting("c", "c leads, and clients get 30s to see that g is back before they lose it", 1),
+			waiting("c", "c leads, and clients get 30s to see that g is back before they lose it"),
 		},
 		{
 			"later", []Group{settled(30*time.Second, group("g", pod("a", "leading"), pod("b"))), group("h", pod("c", "outdated", "leading"), pod("d"))},
@@ -150,8 +150,8 @@ func TestNext(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			paused := Next(Snapshot{Groups: test.groups, Interval: 30 * time.Second, Paused: true})
-			if want := (Decision{Action: Nothing}); test.want.Outdated > 0 {
-				want = Decision{Pause, "", "spec.paused is set", test.want.Outdated}
+			if test.want.Outdated > 0 {
+				want := Decision{Pause, "", "spec.paused is set", test.want.Outdated}
 				if diff := cmp.Diff(want, paused); diff != "" {
 					t.Errorf("paused (-want +got):\n%s", diff)
 				}

@@ -41,7 +41,7 @@ func (d *decider) clean() {
 		actions, left = d.cleanRoutes()
 	}
 	if d.Recorded && len(actions)+len(left) == 0 {
-		actions, left = d.cleanGroups()
+		actions = d.cleanGroups()
 	}
 	switch {
 	case !d.Recorded:
@@ -140,7 +140,7 @@ func (d *decider) cleanRoutes() (actions []Action, left []string) {
 
 // cleanGroups removes each group once, where it has nothing else to consume. Consumers that are still connected may make
 // it anew, with defaults, until they have learned that the topic is gone.
-func (d *decider) cleanGroups() (actions []Action, left []string) {
+func (d *decider) cleanGroups() (actions []Action) {
 	for _, group := range d.moved() {
 		if len(d.otherTopics(group)) > 0 {
 			continue
@@ -155,7 +155,7 @@ func (d *decider) cleanGroups() (actions []Action, left []string) {
 			}
 		}
 	}
-	return actions, left
+	return actions
 }
 
 // otherTopics that a group consumes at the source.

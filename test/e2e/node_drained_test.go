@@ -29,8 +29,12 @@ func nodeDrained(t *testing.T, w *world, c *kit.Installation) {
 	ok(t, c.AwaitReady(ctx, 2*time.Minute))
 	lead := func(ctx context.Context) error {
 		for group, pod := range members {
-			if master, err := c.Master(ctx, group); err != nil || master != pod {
-				return fmt.Errorf("master of group %d is %s (%v), want %s", group, master, err, pod)
+			master, err := c.Master(ctx, group)
+			if err != nil {
+				return err
+			}
+			if master != pod {
+				return fmt.Errorf("master of group %d is %s, want %s", group, master, pod)
 			}
 		}
 		return nil

@@ -150,7 +150,7 @@ func (p *Pass) unchanged(ctx context.Context, pods []corev1.Pod) (bool, error) {
 	return len(list.Items) == len(pods), nil
 }
 
-// MayLose: the user allows that this very pod is replaced although its data is nowhere else. Its successor is another one.
+// MayLose reports whether the user allows that this very pod is replaced although its data is nowhere else. Its successor is another one.
 func (p *Pass) MayLose(pod *corev1.Pod) bool {
 	return p.Owner.GetAnnotations()[desired.AnnotationAllowMessageLoss] == lossOf(pod)
 }
