@@ -199,6 +199,9 @@ func newVersion(t *testing.T, c oneObject) {
 	pods, err := c.OwnPods(ctx)
 	ok(t, err)
 	for name, pod := range pods {
+		if pod.DeletionTimestamp != nil {
+			continue // an old proxy lets its clients go first
+		}
 		if image := pod.Spec.Containers[0].Image; !strings.HasPrefix(name, "whole-console") && image != "apache/rocketmq:"+newerVersion {
 			t.Errorf("%s runs %s", name, image)
 		}
