@@ -52,9 +52,12 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 		p.seen.Brokers = &observe.Brokers{}
 	}
 	before := p.b.Status.Groups
-	p.b.Status.Groups = p.groupStatus()
-	p.summarize()
-	p.followMasters(before)
+	p.unseen = !ok && len(before) > 0
+	if !p.unseen {
+		p.b.Status.Groups = p.groupStatus()
+		p.summarize()
+		p.followMasters(before)
+	}
 
 	targets := observe.BrokerTargets{
 		NameServers: nameServers, Controllers: controllers, Cluster: desired.ClusterName(p.b),
@@ -84,6 +87,9 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 		glance = observe.GlanceBrokers(p.RocketMQ, targets.Groups)
 	}
 	p.observed.WatchClosely(key, observe.ProbeBrokers(p.RocketMQ, targets), glance, !p.converged())
+	if p.unseen {
+		return kube.Wait(v1alpha1.ReasonUnreachable, "the servers have not been asked yet"), nil
+	}
 	return nil, nil
 }
 
