@@ -79,7 +79,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, names
 	if err := (&rocketmqcluster.Reconciler{Env: env}).SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("RocketMQCluster reconciler: %w", err)
 	}
-	if err := (&topictransfer.Reconciler{Env: env}).SetupWithManager(mgr); err != nil {
+	if err := topictransfer.New(env).SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("TopicTransfer reconciler: %w", err)
 	}
 	return nil

@@ -422,7 +422,7 @@ func (w *world) start(writesToLive int) *operator {
 		{&v1alpha1.NameServiceList{}, (&nameservice.Reconciler{Env: env, Registrations: observe.NewPoller(ctx, interval, observe.SameRegistrations)}).Reconcile},
 		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, interval, observe.SameQuorum)}).Reconcile},
 		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
-		{&v1alpha1.TopicTransferList{}, (&topictransfer.Reconciler{Env: env}).Reconcile},
+		{&v1alpha1.TopicTransferList{}, topictransfer.New(env).Reconcile},
 	}
 	o.kinds = append(o.kinds, kind{&v1alpha1.ProxyList{}, (&proxy.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameRoutes)}).Reconcile})
 	o.kinds = append(o.kinds, kind{&v1alpha1.RocketMQClusterList{}, (&rocketmqcluster.Reconciler{Env: env}).Reconcile})

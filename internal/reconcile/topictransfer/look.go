@@ -43,7 +43,7 @@ func (p *pass) look(ctx context.Context) error {
 		for i := range side.seen.Brokers {
 			wg.Go(func() {
 				b := &side.seen.Brokers[i]
-				l := look{Client: p.RocketMQ, addr: side.found.masters[b.Name], cluster: side.seen.Cluster, topic: p.t.Spec.Topic,
+				l := look{asker: p.asker, addr: side.found.masters[b.Name], cluster: side.seen.Cluster, topic: p.t.Spec.Topic,
 					phase: p.t.Status.Phase, target: side.target, recorded: recordedBroker(side.recorded, b.Name), groups: p.t.Status.Groups,
 					closing: p.t.Status.FencedSince != nil, into: b}
 				if err := l.at(ctx); err != nil {
@@ -111,7 +111,7 @@ func (p *pass) route(ctx context.Context, addr, cluster string) transfer.NameSer
 
 // look at one broker.
 type look struct {
-	*admin.Client
+	*asker
 	addr, cluster, topic string
 	phase                v1alpha1.TransferPhase
 	target               bool
@@ -192,7 +192,7 @@ func (l *look) settings(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	l.into.Groups, _, err = l.Groups(ctx, l.addr)
+	l.into.Groups, err = l.Groups(ctx, l.addr)
 	return err
 }
 

@@ -38,6 +38,12 @@ const (
 // Reconciler of TopicTransfers.
 type Reconciler struct {
 	*workload.Env
+	asker *asker
+}
+
+// New makes a Reconciler.
+func New(env *workload.Env) *Reconciler {
+	return &Reconciler{env, &asker{Client: env.RocketMQ}}
 }
 
 // SetupWithManager registers the reconciler.
@@ -51,6 +57,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 // pass is one reconcile of one TopicTransfer.
 type pass struct {
 	workload.Pass
+	asker  *asker
 	t      *v1alpha1.TopicTransfer
 	before *v1alpha1.TopicTransfer
 
@@ -67,7 +74,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, t); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	p := &pass{t: t, before: t.DeepCopy(),
+	p := &pass{asker: r.asker, t: t, before: t.DeepCopy(),
 		Pass: workload.Pass{Env: r.Env, Owner: t, Conditions: kube.NewConditions(t.Generation, &t.Status.Conditions)}}
 	if transfer.Finished(t.Status.Phase) || p.abandoned() {
 		return p.finish(ctx)
