@@ -247,7 +247,7 @@ func sourceFailsOver(s *transfers) {
 // targetDown: the target's broker hangs while topics begin to move there, and others are about to.
 func targetDown(s *transfers) {
 	ctx := s.Context()
-	begun := []string{"begun-0", "begun-1", "begun-2", "begun-3"}
+	begun := []string{"begun-0", "begun-1"}
 	topics := append(slices.Clone(begun), "waiting", "refused")
 	before := map[string]belongings{}
 	for _, topic := range topics {
