@@ -94,6 +94,17 @@ func (o *operator) checkSilenceFor(while time.Duration) {
 	}
 }
 
+// TestRestartIsSilent: an operator that starts beside a converged cluster writes nothing, although it knows nothing yet.
+func TestRestartIsSilent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create(nameService + controllers + brokers + proxies)
+	o := w.start(-1)
+	o.until(w.allReady)
+	o.shutdown()
+	w.start(-1).checkSilence()
+}
+
 // TestCrashPoints: an operator dies after its k-th write, for every k, while it creates or changes something; the next
 // one brings about the same objects as one that was never disturbed.
 func TestCrashPoints(t *testing.T) {

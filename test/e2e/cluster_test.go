@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +34,8 @@ type oneObject struct {
 }
 
 // A user writes one RocketMQCluster and gets all of RocketMQ. What is changed by hand is put back, a mistake is told and
-// breaks nothing, and a new version goes through the cluster in its order without losing a message.
+// breaks nothing, a new version goes through the cluster in its order and every part grows and shrinks without losing a
+// message, and when the object is deleted all is gone but the disks.
 func wholeCluster(t *testing.T, w *world) {
 	ctx := t.Context()
 	images, err := w.place.LoadTools(ctx)
@@ -51,7 +54,7 @@ func wholeCluster(t *testing.T, w *world) {
 	for _, part := range []struct {
 		name string
 		tell func(*testing.T, oneObject)
-	}{{"PutBack", putBack}, {"BadOverride", badOverride}, {"NewVersion", newVersion}} {
+	}{{"PutBack", putBack}, {"BadOverride", badOverride}, {"NewVersion", newVersion}, {"Scaled", scaled}, {"Deleted", deleted}} {
 		if !t.Run(part.name, func(t *testing.T) {
 			ok(t, c.AwaitReady(t.Context(), clusterLimit))
 			inner := *c.Installation
@@ -83,12 +86,7 @@ func (c oneObject) told(t *testing.T) {
 	if status.Phase != v1alpha1.PhaseRunning || status.Version != clusterVersion || status.Brokers != "2/2" || !strings.HasPrefix(status.Masters, "whole-broker-0-") {
 		t.Errorf("phase %s, version %s, brokers %s, masters %s", status.Phase, status.Version, status.Brokers, status.Masters)
 	}
-	var kinds []string
-	for _, component := range status.Components {
-		kinds = append(kinds, component.Kind+" "+component.Members)
-	}
-	want := []string{"NameService 1/1", "Controller 1/1", "Broker 2/2", "Proxy 1/1", "Console 1/1"}
-	if diff := cmp.Diff(want, kinds); diff != "" {
+	if diff := cmp.Diff([]string{"NameService 1/1", "Controller 1/1", "Broker 2/2", "Proxy 1/1", "Console 1/1"}, componentMembers(found)); diff != "" {
 		t.Errorf("components (-want +got):\n%s", diff)
 	}
 	c.Log.Printf("name servers %s, gRPC %s, dashboard %s, password in Secret %s",
@@ -101,6 +99,13 @@ func (c oneObject) told(t *testing.T) {
 	if len(login.Data["password"]) < 20 {
 		t.Errorf("the password has %d characters", len(login.Data["password"]))
 	}
+}
+
+func componentMembers(c *v1alpha1.RocketMQCluster) (out []string) {
+	for _, component := range c.Status.Components {
+		out = append(out, component.Kind+" "+component.Members)
+	}
+	return out
 }
 
 // putBack: somebody scales the name servers past the cluster, and deletes the dashboard.
@@ -205,5 +210,50 @@ func newVersion(t *testing.T, c oneObject) {
 		if image := pod.Spec.Containers[0].Image; !strings.HasPrefix(name, "whole-console") && image != "apache/rocketmq:"+newerVersion {
 			t.Errorf("%s runs %s", name, image)
 		}
+	}
+}
+
+// scaled gives every part that can have more a second member, or group, and takes it away again.
+func scaled(t *testing.T, c oneObject) {
+	ctx := t.Context()
+	during(t, c.Installation, kit.LedgerOptions{Topic: "scaled", Poll: scalePoll}, func() {
+		for _, size := range []int{2, 1} {
+			c.Log.Printf("%d name servers, broker groups and proxies", size)
+			c.apply(t, "VERSION", newerVersion, "brokers:\n  - storage:", fmt.Sprintf("nameServers: {size: %[1]d}\n  brokers:\n  - size: %[1]d\n    storage:", size),
+				"proxy: {}", fmt.Sprintf("proxy: {replicas: %d}", size))
+			want := []string{fmt.Sprintf("NameService %d/%[1]d", size), "Controller 1/1", fmt.Sprintf("Broker %d/%[1]d", 2*size), fmt.Sprintf("Proxy %d/%[1]d", size), "Console 1/1"}
+			ok(t, c.Await(ctx, "the parts to have these members", 3*time.Minute, func(ctx context.Context) error {
+				found, err := c.cluster(ctx)
+				if err != nil {
+					return err
+				}
+				if diff := cmp.Diff(want, componentMembers(found)); diff != "" {
+					return errors.New(diff)
+				}
+				return nil
+			}))
+			ok(t, c.AwaitReady(ctx, time.Minute))
+		}
+	})
+}
+
+// deleted: what the operator made goes with the object, the volumes stay.
+func deleted(t *testing.T, c oneObject) {
+	ctx := t.Context()
+	var before, after corev1.PersistentVolumeClaimList
+	ok(t, c.Client.List(ctx, &before, client.InNamespace(c.Name)))
+	found, err := c.cluster(ctx)
+	ok(t, err)
+	ok(t, c.Client.Delete(ctx, found))
+	ok(t, c.Await(ctx, "everything to be gone", 2*time.Minute, func(ctx context.Context) error {
+		left, err := c.Versions(ctx)
+		if err == nil && len(left) > 0 {
+			err = fmt.Errorf("there are still %s", slices.Sorted(maps.Keys(left)))
+		}
+		return err
+	}))
+	ok(t, c.Client.List(ctx, &after, client.InNamespace(c.Name)))
+	if len(before.Items) < 3 || len(after.Items) != len(before.Items) {
+		t.Errorf("of %d volumes %d are left, want all, of a controller and two brokers or more", len(before.Items), len(after.Items))
 	}
 }

@@ -20,7 +20,6 @@ import (
 // Labels and names that the operator gives to pods (DESIGN section 8).
 const (
 	RoleLabel         = "rocketmq.apache.org/role"
-	ComponentLabel    = "rocketmq.apache.org/component"
 	GroupLabel        = "rocketmq.apache.org/group"
 	ManagedByLabel    = "app.kubernetes.io/managed-by"
 	RocketMQContainer = "rocketmq"

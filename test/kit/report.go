@@ -16,6 +16,7 @@ import (
 // Sizes of a report.
 const (
 	reportTime   = 30 * time.Second
+	reportLog    = 3 * time.Second // for the log of one container, whose node may be cut off
 	reportEvents = 20
 	reportLines  = 30
 )
@@ -79,12 +80,18 @@ func (n *Namespace) reportLogs(ctx context.Context, b *strings.Builder, pod *cor
 		if status.Started == nil && status.State.Terminated == nil && status.LastTerminationState.Terminated == nil {
 			continue
 		}
-		text, err := n.Logs(ctx, pod.Name, status.Name, LogTail(reportLines))
+		text, err := n.tail(ctx, pod.Name, status.Name)
 		if err != nil {
 			text = err.Error()
 		}
 		fmt.Fprintf(b, "last log lines of %s/%s:\n%s\n", pod.Name, status.Name, indent(text))
 	}
+}
+
+func (n *Namespace) tail(ctx context.Context, pod, container string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, reportLog)
+	defer cancel()
+	return n.Logs(ctx, pod, container, LogTail(reportLines))
 }
 
 func (n *Namespace) reportEvents(ctx context.Context, b *strings.Builder) {

@@ -90,11 +90,18 @@ func (n *Namespace) Versions(ctx context.Context) (map[string]string, error) {
 		{"NameService", &v1alpha1.NameServiceList{}, here},
 		{"Controller", &v1alpha1.ControllerList{}, here},
 		{"Broker", &v1alpha1.BrokerList{}, here},
+		{"Proxy", &v1alpha1.ProxyList{}, here},
+		{"Console", &v1alpha1.ConsoleList{}, here},
+		{"Exporter", &v1alpha1.ExporterList{}, here},
+		{"SchemaRegistry", &v1alpha1.SchemaRegistryList{}, here},
+		{"RocketMQCluster", &v1alpha1.RocketMQClusterList{}, here},
 		{"StatefulSet", &appsv1.StatefulSetList{}, made},
+		{"Deployment", &appsv1.DeploymentList{}, made},
 		{"Service", &corev1.ServiceList{}, made},
 		{"ConfigMap", &corev1.ConfigMapList{}, made},
 		{"PodDisruptionBudget", &policyv1.PodDisruptionBudgetList{}, made},
 		{"Pod", &corev1.PodList{}, made},
+		{"Secret", &corev1.SecretList{}, made},
 	} {
 		if err := n.Client.List(ctx, query.list, query.options...); err != nil {
 			return nil, fmt.Errorf("list %s: %w", query.kind, err)

@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 // The messages of a healthy broker all come back, from a topic that is created and from one that creates itself, and
 // with producing and consuming apart.
 func TestHealthyBroker(t *testing.T) {
-	c := startCluster(t)
+	t.Parallel()
+	c := startCluster(t, 0)
 	for _, args := range []string{"--topic created --create-topic", "--topic automatic"} {
 		p := startLedger(t, c, append(strings.Fields(args), "--messages", "1000", "--group", "healthy", "--producers", "8")...)
 		v := p.wait(t)
@@ -50,7 +51,8 @@ func TestHealthyBroker(t *testing.T) {
 
 // A broker that is killed and comes back costs send errors and a gap, which the verdict shows, and no message.
 func TestKilledBroker(t *testing.T) {
-	c := startCluster(t)
+	t.Parallel()
+	c := startCluster(t, 1)
 	p := startLedger(t, c, "--topic=killed", "--create-topic", "--duration=10m", "--rate=200", "--poll=1s", "--drain=90s")
 	p.awaitAcked(t, 400)
 	c.broker.kill(t)
@@ -74,7 +76,8 @@ func TestKilledBroker(t *testing.T) {
 
 // Messages that do not come back are lost: here, because their broker is gone for good.
 func TestLostMessages(t *testing.T) {
-	c := startCluster(t)
+	t.Parallel()
+	c := startCluster(t, 2)
 	sent := startLedger(t, c, "--topic=lost", "--only=produce", "--run=lost", "--messages=10").wait(t)
 	p := startLedger(t, c, "--topic=lost", "--only=consume", "--run=lost", "--messages=11", "--duration=15s")
 	if v := p.wait(t); sent.Acked != 10 || v.Received != 10 || v.Lost != 1 || p.code != 1 {
@@ -98,10 +101,11 @@ type cluster struct {
 	broker     *server
 }
 
-func startCluster(t *testing.T) *cluster {
+// startCluster starts the n-th of the clusters that run at the same time.
+func startCluster(t *testing.T, n int) *cluster {
 	t.Helper()
 	c := &cluster{home: rocketmqHome(t), dir: t.TempDir()}
-	ports := freePorts(t)
+	ports := freePorts(t, n)
 	c.nameServer, c.brokerPort = fmt.Sprintf("127.0.0.1:%d", ports), ports+3
 	startServer(t, c, "mqnamesrv", "-Xmx96m", fmt.Sprintf("listenPort=%d\n", ports))
 	awaitPort(t, c.nameServer)
@@ -144,10 +148,13 @@ func rocketmqHome(t *testing.T) string {
 	return strings.TrimSpace(string(out))
 }
 
-// freePorts returns the first of five ports nobody listens on: name server, fast port, (gap), broker, replication.
-func freePorts(t *testing.T) int {
+// freePorts returns the first of five ports nobody listens on: name server, fast port, (gap), broker, replication. The
+// n-th cluster looks elsewhere than the others, which may not listen yet.
+func freePorts(t *testing.T, n int) int {
 	t.Helper()
-	for first := 20000 + os.Getpid()%5000; first < 32000; first += 5 {
+	const each = 2000
+	from := 20000 + os.Getpid()%each + n*each
+	for first := from; first < from+each; first += 5 {
 		free := true
 		for port := first; port < first+5 && free; port++ {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,15 @@ import (
 
 // slow tests are shown as they end.
 const slow = 10 * time.Second
+
+// Each failure is repeated at the end with its first causes, for readers who only see the end.
+const (
+	causes      = 3
+	causeLength = 400
+)
+
+// cause is how the testing package prints what a test reports.
+var cause = regexp.MustCompile(`(?m)^ *\w+_test\.go:\d+: .*\S`)
 
 // event is one line of `go test -json` (go doc test2json).
 type event struct {
@@ -132,6 +142,10 @@ func (r *report) fail(k key, elapsed float64) {
 	if counts {
 		p.failed++
 		r.failures = append(r.failures, fmt.Sprintf("%s: %s", p.name, k))
+		for _, line := range cause.FindAllString(text, causes) {
+			line = strings.TrimSpace(line)
+			r.failures = append(r.failures, "    "+line[:min(len(line), causeLength)])
+		}
 	}
 }
 
@@ -169,12 +183,12 @@ func (r *report) end(err error) {
 	r.printf("=== %s: %d passed, %d failed in %s", p.name, p.passed, p.failed, r.now().Sub(p.start).Round(time.Second))
 }
 
-// finish prints the failures by name and the closing line. It reports whether all is well.
+// finish prints the failures by name with their causes, and the closing line. It reports whether all is well.
 func (r *report) finish() bool {
 	if len(r.failures) > 0 {
 		r.printf("failed:")
-		for _, name := range r.failures {
-			r.printf("  %s", name)
+		for _, line := range r.failures {
+			r.printf("  %s", line)
 		}
 	}
 	fmt.Fprintf(r.out, "%d passed, %d failed\n", r.passed, r.failed)

@@ -51,7 +51,7 @@ func TestReport(t *testing.T) {
 {"Action":"fail","Package":"p","Test":"A/one"}
 {"Action":"fail","Package":"p","Test":"A"}
 {"Action":"fail","Package":"p"}
-`, exit, "0 passed, 1 failed", "a_test.go:1: wrong"},
+`, exit, "0 passed, 1 failed", "failed:\n00:00    part: p A/one\n00:00        a_test.go:1: wrong\n"},
 		{"a parent that fails by itself is counted", `
 {"Action":"run","Package":"p","Test":"A"}
 {"Action":"run","Package":"p","Test":"A/one"}

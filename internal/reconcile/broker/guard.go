@@ -57,7 +57,7 @@ func (p *pass) followed(g *group) (observe.Guarded, bool) {
 	if master == nil || master.Status.PodIP == "" || g.State == scale.Hidden || g.State == scale.Removing {
 		return observe.Guarded{}, false
 	}
-	out := observe.Guarded{Term: string(master.UID), Master: dial(master, settings.BrokerPort)}
+	out := observe.Guarded{Term: string(master.UID), Master: workload.ServerAddr(master, settings.BrokerPort)}
 	if p.controller != nil {
 		state := p.seen.SyncStates[g.name]
 		if state.MasterAddr != p.address(master.Name, master.Status.PodIP) {
@@ -67,7 +67,7 @@ func (p *pass) followed(g *group) (observe.Guarded, bool) {
 	}
 	for _, pod := range p.podsOf(g.name) {
 		if pod.Name != master.Name && pod.DeletionTimestamp == nil && workload.Ready(&pod) {
-			out.Slaves = append(out.Slaves, dial(&pod, settings.BrokerPort))
+			out.Slaves = append(out.Slaves, workload.ServerAddr(&pod, settings.BrokerPort))
 		}
 	}
 	return out, true
@@ -177,7 +177,7 @@ func (p *pass) guardGroup(ctx context.Context, g *group, guarded observe.Guarded
 		}
 	}
 	for _, slave := range followed.Behind {
-		at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return dial(&pod, settings.BrokerPort) == slave })
+		at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return workload.ServerAddr(&pod, settings.BrokerPort) == slave })
 		if at >= 0 {
 			risks = append(risks, risk{v1alpha1.ReasonSlaveBehind, fmt.Sprintf("%s lacks topics or consumer groups of its master at every look: were it to become master, clients would "+
 				"miss them until they are written back", p.pods[at].Name)})

@@ -53,7 +53,7 @@ func (p *pass) checkStrangers() {
 func (p *pass) checkDisks() {
 	for i := range p.pods {
 		pod := &p.pods[i]
-		if used := p.seen.Disks[dial(pod, settings.BrokerPort)]; used > 0 {
+		if used := p.seen.Disks[workload.ServerAddr(pod, settings.BrokerPort)]; used > 0 {
 			p.Conditions.Raise(v1alpha1.ConditionDiskPressure, "the disk of %s is %d %% full. RocketMQ deletes its oldest messages from 75 %% on and refuses new ones from "+
 				"90 %% on: enlarge the volume, shorten config.fileReservedTime (hours), or add broker groups (size)", pod.Name, used)
 		}

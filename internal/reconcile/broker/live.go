@@ -12,6 +12,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
@@ -31,7 +32,9 @@ func (p *pass) configureLive(ctx context.Context) (*kube.Waiting, error) {
 	errs := make([]error, len(strayed))
 	var wg sync.WaitGroup
 	for i, s := range strayed {
-		wg.Go(func() { errs[i] = p.RocketMQ.UpdateBrokerConfig(ctx, dial(s.pod, settings.BrokerPort), s.wanted) })
+		wg.Go(func() {
+			errs[i] = p.RocketMQ.UpdateBrokerConfig(ctx, workload.ServerAddr(s.pod, settings.BrokerPort), s.wanted)
+		})
 	}
 	wg.Wait()
 	for i, s := range strayed {
@@ -61,7 +64,7 @@ func (p *pass) strayed() []stray {
 	var out []stray
 	for i := range p.pods {
 		pod := &p.pods[i]
-		live, known := p.seen.Properties[dial(pod, settings.BrokerPort)]
+		live, known := p.seen.Properties[workload.ServerAddr(pod, settings.BrokerPort)]
 		if !known || pod.DeletionTimestamp != nil {
 			continue
 		}

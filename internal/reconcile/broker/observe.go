@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -52,9 +53,12 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 		p.seen.Brokers = &observe.Brokers{}
 	}
 	before := p.b.Status.Groups
-	p.b.Status.Groups = p.groupStatus()
-	p.summarize()
-	p.followMasters(before)
+	p.unseen = !ok && len(before) > 0
+	if !p.unseen {
+		p.b.Status.Groups = p.groupStatus()
+		p.summarize()
+		p.followMasters(before)
+	}
 
 	targets := observe.BrokerTargets{
 		NameServers: nameServers, Controllers: controllers, Cluster: desired.ClusterName(p.b),
@@ -63,7 +67,7 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 	for _, g := range p.groups {
 		targets.Groups = append(targets.Groups, g.name)
 		if master := p.master(g.name); master != nil && g.State.Leaving() {
-			targets.Draining[g.name] = dial(master, settings.BrokerPort)
+			targets.Draining[g.name] = workload.ServerAddr(master, settings.BrokerPort)
 		}
 		if followed, ok := p.followed(g); ok {
 			targets.Guarded[g.name] = followed
@@ -74,9 +78,9 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 		if pod.Status.PodIP == "" || pod.DeletionTimestamp != nil {
 			continue
 		}
-		targets.Brokers = append(targets.Brokers, dial(pod, settings.BrokerPort))
+		targets.Brokers = append(targets.Brokers, workload.ServerAddr(pod, settings.BrokerPort))
 		if p.controller == nil && desired.Ordinal(pod.Name) == 0 && workload.Ready(pod) {
-			targets.Masters[pod.Labels[desired.LabelGroup]] = dial(pod, settings.BrokerPort)
+			targets.Masters[pod.Labels[desired.LabelGroup]] = workload.ServerAddr(pod, settings.BrokerPort)
 		}
 	}
 	var glance observe.Glance[*observe.Brokers]
@@ -84,6 +88,9 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 		glance = observe.GlanceBrokers(p.RocketMQ, targets.Groups)
 	}
 	p.observed.WatchClosely(key, observe.ProbeBrokers(p.RocketMQ, targets), glance, !p.converged())
+	if p.unseen {
+		return kube.Wait(v1alpha1.ReasonUnreachable, "the servers have not been asked yet"), nil
+	}
 	return nil, nil
 }
 
@@ -118,39 +125,21 @@ func (p *pass) wanted() int {
 	return n
 }
 
-func dial(pod *corev1.Pod, port int) string {
-	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))
-}
-
 // nameServerTargets are pod IPs, which work before DNS does, or the user's addresses.
 func (p *pass) nameServerTargets(ctx context.Context) ([]string, error) {
 	if p.nameService == nil {
 		return p.deps.NameServers, nil
 	}
-	return p.targets(ctx, p.nameService, desired.NameServer, settings.NameServerPort)
+	addrs, err := workload.ServerAddrs(ctx, p.Client, p.nameService, desired.NameServer, settings.NameServerPort)
+	return slices.Sorted(maps.Values(addrs)), err
 }
 
 func (p *pass) controllerTargets(ctx context.Context) ([]string, error) {
 	if p.controller == nil {
 		return nil, nil
 	}
-	return p.targets(ctx, p.controller, desired.Controller, settings.ControllerPort)
-}
-
-func (p *pass) targets(ctx context.Context, of client.Object, component desired.Component, port int) ([]string, error) {
-	var pods corev1.PodList
-	err := p.Client.List(ctx, &pods, client.InNamespace(of.GetNamespace()), client.MatchingLabels(desired.Selector(of.GetName(), component, "")))
-	if err != nil {
-		return nil, fmt.Errorf("list pods of %s: %w", of.GetName(), err)
-	}
-	var out []string
-	for i := range pods.Items {
-		if pod := &pods.Items[i]; pod.Status.PodIP != "" && pod.DeletionTimestamp == nil {
-			out = append(out, dial(pod, port))
-		}
-	}
-	slices.Sort(out)
-	return out, nil
+	addrs, err := workload.ServerAddrs(ctx, p.Client, p.controller, desired.Controller, settings.ControllerPort)
+	return slices.Sorted(maps.Values(addrs)), err
 }
 
 // address that a broker registers with.

@@ -87,7 +87,9 @@ type pass struct {
 	hash     string                       // of the wanted spec
 	pods     []corev1.Pod
 	seen     view
-	copied   []string // hidden groups that know all they need
+	// unseen: this operator has just started and its first answer is yet to come; the status stays as it was left.
+	unseen bool
+	copied []string // hidden groups that know all they need
 }
 
 // Reconcile brings the objects and the status of a Broker to what its spec says.
@@ -129,5 +131,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.replaceOutdated,
 		p.awaitReady,
 	)
+	if p.unseen {
+		return ctrl.Result{}, err // the first answer wakes the next pass
+	}
 	return p.Finish(ctx, before, &b.Status.ObservedGeneration, waiting, err)
 }

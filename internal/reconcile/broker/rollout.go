@@ -77,7 +77,7 @@ func (p *pass) needed(g *group) int {
 	const key = "minInSyncReplicas"
 	value := string(p.b.Spec.Config[key])
 	if master := p.master(g.name); master != nil {
-		if live, known := p.seen.Properties[dial(master, settings.BrokerPort)][key]; known {
+		if live, known := p.seen.Properties[workload.ServerAddr(master, settings.BrokerPort)][key]; known {
 			value = live
 		}
 	}
@@ -113,7 +113,7 @@ func (p *pass) unable(g *group, pod *corev1.Pod) string {
 		return ""
 	}
 	tables, looked := p.seen.Tables[g.name]
-	addr := dial(pod, settings.BrokerPort)
+	addr := workload.ServerAddr(pod, settings.BrokerPort)
 	switch {
 	case !p.seen.CaughtUp[addr]:
 		return "lacks messages of its master"

@@ -58,12 +58,12 @@ func (p *pass) copyTo(ctx context.Context, g *group) (reason, message string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
 	defer cancel()
-	to := dial(target, settings.BrokerPort)
+	to := workload.ServerAddr(target, settings.BrokerPort)
 	has, err := metadata.Read(ctx, p.RocketMQ, metadata.Broker{Addr: to, Cluster: desired.ClusterName(p.b), Group: g.name})
 	if err != nil {
 		return v1alpha1.ReasonTargetUnreachable, fmt.Sprintf("%s stays hidden from clients: %s does not answer: %s", g.name, target.Name, err)
 	}
-	from := metadata.Broker{Addr: dial(source, settings.BrokerPort), Cluster: desired.ClusterName(p.b), Group: source.Labels[desired.LabelGroup]}
+	from := metadata.Broker{Addr: workload.ServerAddr(source, settings.BrokerPort), Cluster: desired.ClusterName(p.b), Group: source.Labels[desired.LabelGroup]}
 	wanted, err := metadata.Read(ctx, p.RocketMQ, from)
 	if err != nil {
 		return v1alpha1.ReasonSourceUnreachable, fmt.Sprintf("%s stays hidden from clients: %s, which it copies, does not answer: %s", g.name, source.Name, err)
@@ -208,7 +208,7 @@ func (p *pass) forceCommand(g *group) string {
 func (p *pass) fenced(group string) bool {
 	answered := false
 	for _, pod := range p.podsOf(group) {
-		properties, ok := p.seen.Properties[dial(&pod, settings.BrokerPort)]
+		properties, ok := p.seen.Properties[workload.ServerAddr(&pod, settings.BrokerPort)]
 		if !ok {
 			continue
 		}

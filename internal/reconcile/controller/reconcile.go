@@ -4,9 +4,7 @@ package controller
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -167,9 +165,7 @@ func (p *pass) observeLeader(context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-func address(pod *corev1.Pod) string {
-	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(settings.ControllerPort))
-}
+func address(pod *corev1.Pod) string { return workload.ServerAddr(pod, settings.ControllerPort) }
 
 // replaceOutdated moves the controllers to the current spec, the leader last.
 func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {

@@ -4,8 +4,6 @@ package nameservice
 import (
 	"context"
 	"fmt"
-	"net"
-	"strconv"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -159,7 +157,7 @@ func (p *pass) compare(key client.ObjectKey, members []rollout.Pod) {
 		if pod.Status.PodIP == "" || pod.DeletionTimestamp != nil {
 			continue
 		}
-		target := net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(settings.NameServerPort))
+		target := workload.ServerAddr(pod, settings.NameServerPort)
 		targets = append(targets, target)
 		since := workload.ReadySince(pod).Time
 		lacks, all := answer.Lacks(target)

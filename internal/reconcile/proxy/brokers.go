@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
@@ -192,20 +192,8 @@ func (p *pass) nameServerTargets(ctx context.Context) ([]string, error) {
 	if p.nameService == nil {
 		return p.backend.NameServers, nil
 	}
-	var pods corev1.PodList
-	err := p.Client.List(ctx, &pods, client.InNamespace(p.nameService.Namespace),
-		client.MatchingLabels(desired.Selector(p.nameService.Name, desired.NameServer, "")))
-	if err != nil {
-		return nil, fmt.Errorf("list pods of %s: %w", p.nameService.Name, err)
-	}
-	var out []string
-	for i := range pods.Items {
-		if pod := &pods.Items[i]; pod.Status.PodIP != "" && pod.DeletionTimestamp == nil {
-			out = append(out, net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(settings.NameServerPort)))
-		}
-	}
-	slices.Sort(out)
-	return out, nil
+	addrs, err := workload.ServerAddrs(ctx, p.Client, p.nameService, desired.NameServer, settings.NameServerPort)
+	return slices.Sorted(maps.Values(addrs)), err
 }
 
 // awaitBrokers holds back the creation of proxies, not the care for those that exist.

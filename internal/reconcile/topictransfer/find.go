@@ -3,9 +3,7 @@ package topictransfer
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/guard"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/transfer"
 )
@@ -127,7 +126,7 @@ func (p *pass) findWanted(ctx context.Context, side string, ref *v1alpha1.Object
 // findServers: the master of each group, and the name servers.
 func (p *pass) findServers(ctx context.Context, found *cluster) error {
 	b := found.broker
-	addresses, err := p.addresses(ctx, b, desired.Broker, settings.BrokerPort)
+	addresses, err := workload.ServerAddrs(ctx, p.Client, b, desired.Broker, settings.BrokerPort)
 	if err != nil {
 		return err
 	}
@@ -140,7 +139,7 @@ func (p *pass) findServers(ctx context.Context, found *cluster) error {
 	if ref := b.Status.NameServiceRef; ref != nil {
 		ns := &v1alpha1.NameService{}
 		ns.Name, ns.Namespace = ref.Name, ref.Namespace
-		pods, err := p.addresses(ctx, ns, desired.NameServer, settings.NameServerPort)
+		pods, err := workload.ServerAddrs(ctx, p.Client, ns, desired.NameServer, settings.NameServerPort)
 		if err != nil {
 			return err
 		}
@@ -181,22 +180,6 @@ func (p *pass) findUnsettled(ctx context.Context, found *cluster) error {
 		found.unsettled[group.Name] = err == nil && !guard.MarkOf(saved.Data).Of(master.UID)
 	}
 	return nil
-}
-
-// addresses of the pods of a resource, which work before DNS does, by pod.
-func (p *pass) addresses(ctx context.Context, of client.Object, component desired.Component, port int) (map[string]string, error) {
-	var pods corev1.PodList
-	err := p.Client.List(ctx, &pods, client.InNamespace(of.GetNamespace()), client.MatchingLabels(desired.Selector(of.GetName(), component, "")))
-	if err != nil {
-		return nil, fmt.Errorf("list pods of %s: %w", of.GetName(), err)
-	}
-	out := map[string]string{}
-	for i := range pods.Items {
-		if pod := &pods.Items[i]; pod.Status.PodIP != "" && pod.DeletionTimestamp == nil {
-			out[pod.Name] = net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))
-		}
-	}
-	return out, nil
 }
 
 // findOthers: of two transfers of one topic the older one goes first.

@@ -3,8 +3,10 @@ package workload
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -35,6 +37,27 @@ func (p *Pass) Pods(ctx context.Context, selector map[string]string) ([]corev1.P
 		return pods[i].Name < pods[j].Name // a Deployment's
 	})
 	return pods, nil
+}
+
+// ServerAddrs are where the pods of a resource's component answer, by pod.
+func ServerAddrs(ctx context.Context, c client.Reader, of client.Object, component desired.Component, port int) (map[string]string, error) {
+	var list corev1.PodList
+	err := c.List(ctx, &list, client.InNamespace(of.GetNamespace()), client.MatchingLabels(desired.Selector(of.GetName(), component, "")))
+	if err != nil {
+		return nil, fmt.Errorf("list pods of %s: %w", of.GetName(), err)
+	}
+	out := map[string]string{}
+	for i := range list.Items {
+		if pod := &list.Items[i]; pod.Status.PodIP != "" && pod.DeletionTimestamp == nil {
+			out[pod.Name] = ServerAddr(pod, port)
+		}
+	}
+	return out, nil
+}
+
+// ServerAddr is where a pod's server answers: its IP works before DNS does.
+func ServerAddr(pod *corev1.Pod, port int) string {
+	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))
 }
 
 // Ready reports a pod's readiness.
