@@ -10,6 +10,9 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
@@ -21,6 +24,13 @@ type Mark struct {
 	Term string
 	// Version they had at that master.
 	Version string
+}
+
+// Of reports whether the tables were read while the pod with this UID was master: a term begins with that, and has the
+// controllers' epoch after a slash if there are any.
+func (m *Mark) Of(master types.UID) bool {
+	pod, _, _ := strings.Cut(m.Term, "/")
+	return pod == string(master)
 }
 
 // Seen is what a look at a group showed.

@@ -36,6 +36,17 @@ func TestNext(t *testing.T) {
 	}
 }
 
+func TestMarkOf(t *testing.T) {
+	for _, test := range []struct {
+		term string
+		want bool
+	}{{"pod-a", true}, {"pod-a/3", true}, {"pod-ab/3", false}, {"pod-b", false}, {"", false}} {
+		if got := (&Mark{Term: test.term}).Of("pod-a"); got != test.want {
+			t.Errorf("%q of pod-a: %t", test.term, got)
+		}
+	}
+}
+
 func tables(topics int, attribute func() string) *metadata.Tables {
 	out := &metadata.Tables{Topics: map[string]admin.TopicConfig{}, Groups: map[string]admin.SubscriptionGroup{}}
 	for i := range topics {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/guard"
 )
 
 const (
@@ -235,6 +238,45 @@ func TestTopicTransferUsed(t *testing.T) {
 			t.Errorf("topic at the source %+v", got)
 		}
 	})
+}
+
+// TestTopicTransferNewMaster: what a new master of the source does not know is waited for, not taken for gone.
+func TestTopicTransferNewMaster(t *testing.T) {
+	t.Parallel()
+	w, o := newTransferWorld(t)
+	o.until(func() string {
+		if got := w.saved("a-1"); got == nil || got.Data["topics"] != "2" {
+			return "the guard has not saved the topics"
+		}
+		return ""
+	})
+	w.mq.inGroup("a-1", func(t *tables) { t.ends["orders"][1] = 10 })
+	w.create(move)
+	lags := w.transferPhase("move", v1alpha1.TransferDrain, "consumer group g1 lags 3 at a-1")
+	o.until(lags)
+	w.mq.mu.Lock()
+	w.mq.refuse = "a-1"
+	w.mq.mu.Unlock()
+	edit(w, desired.MetadataConfigMap("a-1"), func(saved *corev1.ConfigMap) {
+		tables, err := guard.Decode(saved.BinaryData)
+		w.must(err)
+		tables.Topics["lost"] = admin.TopicConfig{Name: "lost", ReadQueues: 1, WriteQueues: 1, Perm: 6}
+		saved.Data, saved.BinaryData, err = guard.Encode(guard.Mark{Term: "former"}, tables)
+		w.must(err)
+	})
+	o.until(w.transferPhase("move", v1alpha1.TransferDrain, "False Unreachable: a-1 of cluster a: its new master gets back what it may lack"))
+	w.mq.mu.Lock()
+	w.mq.refuse = ""
+	w.mq.mu.Unlock()
+	o.until(lags)
+	w.mq.inGroup("a-1", func(t *tables) {
+		if _, has := t.topics["lost"]; !has {
+			w.Error("it goes on before the guard has given back what was lost")
+		}
+		t.offsets["orders@g1"]["1"], t.offsets["orders@g2"]["1"] = 10, 10
+	})
+	o.until(w.transferPhase("move", v1alpha1.TransferCompleted))
+	w.checkMoved(t)
 }
 
 // TestTopicTransferStalls: once the source is being cleaned there is no way back; what remains is named.

@@ -82,7 +82,7 @@ func (d *decider) cleanTopics() (actions []Action, left []string) {
 		switch {
 		case now == nil:
 		case now.Err != "":
-			left = append(left, fmt.Sprintf("%s does not answer: %s", b.Name, now.Err))
+			left = append(left, fmt.Sprintf("%s: %s", b.Name, now.Err))
 		case now.Topic == nil:
 		case d.unconsumedAt(now) && now.fenced(): // what came in before the fence
 			actions = append(actions, Action{Kind: PutTopic, Broker: b.Name, WantedTopic: closed(d.config(topicOf(d.Status.Source))), CurrentTopic: now.Topic})
@@ -130,7 +130,7 @@ func (d *decider) cleanRoutes() (actions []Action, left []string) {
 	for _, n := range d.seen.Source.NameServers {
 		switch {
 		case n.Err != "":
-			left = append(left, fmt.Sprintf("name server %s does not answer: %s", n.Addr, n.Err))
+			left = append(left, fmt.Sprintf("name server %s: %s", n.Addr, n.Err))
 		case len(n.Perms) > 0:
 			actions = append(actions, Action{Kind: DeleteRoute, NameServer: n.Addr})
 		}
@@ -212,7 +212,7 @@ func (d *decider) restoreSource() (actions []Action, left []string) {
 	}
 	d.sources(func(b *v1alpha1.TransferBroker, now *Broker) {
 		if now.Err != "" {
-			left = append(left, fmt.Sprintf("%s does not answer: %s", b.Name, now.Err))
+			left = append(left, fmt.Sprintf("%s: %s", b.Name, now.Err))
 			return
 		}
 		wanted := d.config(b.Topic)

@@ -246,6 +246,10 @@ func (d *decider) drain() {
 		d.do(actions, "cluster %s withdraws write permission from topic %s again", d.Status.Source.Cluster, d.spec.Topic)
 		return
 	}
+	if lost := d.lostTopic(); lost != "" {
+		d.wait(string(v1alpha1.TransferDrain), "%s has no topic %s now. A new master gets it back soon; if it was deleted there, set spec.abort to have it as before", lost, d.spec.Topic)
+		return
+	}
 	d.countLags()
 	left, unknown := d.left(), d.seen.Target.unknown()
 	switch {
@@ -268,6 +272,17 @@ func (d *decider) drain() {
 			d.enter(v1alpha1.TransferCleanSource, "cluster %s is drained, and takes no message to topic %s any more; the topic and its consumer groups leave it", d.Status.Source.Cluster, d.spec.Topic)
 		}
 	}
+}
+
+// lostTopic is a broker of the source that had the topic and has not now, "" if there is none: the slave that took over may
+// not have known it, and shows no lag, but has its messages.
+func (d *decider) lostTopic() (name string) {
+	d.sources(func(b *v1alpha1.TransferBroker, now *Broker) {
+		if now.Topic == nil && name == "" {
+			name = b.Name
+		}
+	})
+	return name
 }
 
 // fenced is a broker whose topic is to be fenced.

@@ -439,6 +439,46 @@ func TestChangesMeanwhile(t *testing.T) {
 	}
 }
 
+// TestSourceTopicLost: a new master of the source that does not know the topic yet has messages all the same, and no lag.
+func TestSourceTopicLost(t *testing.T) {
+	for seed := range uint64(100) {
+		m := newModel(seed)
+		m.trouble, m.producing, m.spec.HoldBeforeClean = false, false, false
+		for g := range m.online {
+			m.online[g] = true
+		}
+		s := m.source[0]
+		var lost *admin.TopicConfig
+		since := time.Time{}
+		m.run(func(int) {
+			switch {
+			case m.status.Phase == v1alpha1.TransferDrain && since.IsZero():
+				lost, s.topic, since = s.topic, nil, m.now
+			case lost == nil:
+			case m.status.Phase != v1alpha1.TransferDrain:
+				m.complain("%s while %s has lost the topic", m.status.Phase, s.name)
+				lost = nil
+			case m.now.Sub(since) > 2*time.Minute:
+				if d := Next(&m.spec, &m.status, m.see()); !strings.Contains(d.Waiting.Message, "a-0 has no topic orders now") {
+					m.complain("told: %+v", d.Waiting)
+				}
+				lost.Perm = 6
+				s.topic, lost = lost, nil
+				m.register(s)
+			}
+		})
+		if m.status.Phase != v1alpha1.TransferCompleted {
+			m.complain("ended %s: %s", m.status.Phase, m.status.RollBackReason)
+		} else {
+			m.checkCompleted()
+		}
+		m.report(t, seed)
+		if t.Failed() {
+			return
+		}
+	}
+}
+
 // TestBroadcast: consumers that keep their own offsets do not hold a drain that they are done with.
 func TestBroadcast(t *testing.T) {
 	b := Broker{Queues: map[int]admin.QueueStats{0: {MaxOffset: 5}}}

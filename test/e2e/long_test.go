@@ -3,10 +3,20 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
 
@@ -18,6 +28,7 @@ func TestLong(t *testing.T) {
 	}
 	t.Run("MastersKilled", func(t *testing.T) { mastersKilled(t, w, 10) })
 	t.Run("NodesCut", func(t *testing.T) { nodesCut(t, w, 3) })
+	t.Run("TransfersKilled", func(t *testing.T) { transfersKilled(t, w, 20) })
 }
 
 // acknowledgedByAll makes the small cluster acknowledge what every in-sync member has.
@@ -85,4 +96,137 @@ func nodesCut(t *testing.T, w *world, times int) {
 			nodeCut(t, w, c)
 		})
 	}
+}
+
+// seedEnv repeats what chance decided in an earlier run.
+const seedEnv = "E2E_SEED"
+
+// transfersKilled: topics move between two clusters, to and fro under load, and the operator dies again and again at random
+// moments along the way. No message is lost, and no producer sees an error.
+func transfersKilled(t *testing.T, w *world, times int) {
+	ctx := t.Context()
+	seed := uint64(time.Now().UnixNano())
+	if given := os.Getenv(seedEnv); given != "" {
+		var err error
+		seed, err = strconv.ParseUint(given, 10, 64)
+		ok(t, err)
+	}
+	one := &kit.Installation{Namespace: w.namespace(t, "killed", kit.Restricted), NameService: "names", Broker: "one"}
+	two := &kit.Installation{Namespace: one.Namespace, NameService: "names", Broker: "two"}
+	one.Log.Printf("%s=%d", seedEnv, seed)
+	ok(t, one.Apply(ctx, manifest(t, "transfer.yaml")))
+	ok(t, one.AwaitReady(ctx, smallLimit))
+	out := &transfers{T: t, w: w, one: one, two: two, source: brokerOf(one, one.Member(0, 0)), target: brokerOf(two, two.Member(0, 0))}
+	back := &transfers{T: t, w: w, one: two, two: one, source: out.target, target: out.source}
+	topics := []string{"moving", "idle-0", "idle-1", "idle-2"}
+	for _, topic := range topics {
+		out.topic(topic)
+		out.consumer(topic, 0)
+	}
+	random := rand.New(rand.NewPCG(seed, 0))
+	v := meanwhile(t, one, kit.LedgerOptions{Topic: topics[0], TopicExists: true, Poll: transferPoll}, func() {
+		time.Sleep(10 * time.Second)
+		for kills, s := 0, out; kills < times; {
+			kills += s.killedOnTheWay(topics, random, times-kills)
+			one.Log.Printf("the topics are at %s, after %d kills", s.two.Broker, kills)
+			if s == out {
+				s = back
+			} else {
+				s = out
+			}
+		}
+	})
+	undisturbed(t, v)
+	if v.Groups[one.Group(0)].Acked == 0 || v.Groups[two.Group(0)].Acked == 0 {
+		t.Errorf("the load was not on both clusters: %v", v.Groups)
+	}
+}
+
+// killedOnTheWay moves topics, and kills the operator some time after each step of the first, at most so many times.
+func (s *transfers) killedOnTheWay(topics []string, random *rand.Rand, most int) (kills int) {
+	s.Helper()
+	type settings struct {
+		topic admin.TopicConfig
+		group admin.SubscriptionGroup
+	}
+	want := map[string]settings{}
+	for _, topic := range topics {
+		config, group := s.settings(s.source, topic)
+		want[topic] = settings{config, group}
+		s.create(topic, "")
+	}
+	const short, long = 1500 * time.Millisecond, 15 * time.Second
+	for _, step := range []struct {
+		phase v1alpha1.TransferPhase
+		span  time.Duration
+	}{{v1alpha1.TransferCreateTarget, short}, {v1alpha1.TransferForbidWrites, short}, {v1alpha1.TransferDrain, long}, {v1alpha1.TransferCleanSource, short}} {
+		if kills == most {
+			break
+		}
+		s.reaches(topics[0], step.phase)
+		delay := time.Duration(random.Int64N(int64(step.span)))
+		time.Sleep(delay)
+		now, err := s.get(topics[0])
+		ok(s.T, err)
+		s.one.Log.Printf("%.1f s after %s, in %s", delay.Seconds(), step.phase, now.Status.Phase)
+		s.replaceOperator()
+		kills++
+	}
+	for _, topic := range topics {
+		s.await(topic, v1alpha1.TransferCompleted, "")
+		s.moved(topic, want[topic].topic, want[topic].group)
+		transfer, err := s.get(topic)
+		ok(s.T, err)
+		ok(s.T, s.one.Client.Delete(s.Context(), transfer))
+		ok(s.T, s.one.Await(s.Context(), "transfer "+topic+" to be gone", time.Minute, func(context.Context) error {
+			_, err := s.get(topic)
+			if err == nil {
+				return fmt.Errorf("it is still there")
+			}
+			if apierrors.IsNotFound(err) {
+				return nil
+			}
+			return err
+		}))
+	}
+	return kills
+}
+
+// reaches waits, with short looks, until a transfer has begun a step.
+func (s *transfers) reaches(name string, phase v1alpha1.TransferPhase) {
+	s.Helper()
+	for deadline := time.Now().Add(transferLimit); ; time.Sleep(50 * time.Millisecond) {
+		transfer, err := s.get(name)
+		ok(s.T, err)
+		if slices.ContainsFunc(transfer.Status.Steps, func(step v1alpha1.TransferStep) bool { return step.Phase == phase }) {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.Fatalf("%s is %s and not yet %s: %+v", name, transfer.Status.Phase, phase, transfer.Status.Conditions)
+		}
+	}
+}
+
+// replaceOperator kills it and waits until another one works.
+func (s *transfers) replaceOperator() {
+	s.Helper()
+	leader := func(ctx context.Context) (string, error) {
+		lease, err := s.one.Set.CoordinationV1().Leases(kit.OperatorNamespace).Get(ctx, "rocketmq-operator.rocketmq.apache.org", metav1.GetOptions{})
+		if err != nil || lease.Spec.HolderIdentity == nil {
+			return "", err
+		}
+		return *lease.Spec.HolderIdentity, nil
+	}
+	before, err := leader(s.Context())
+	ok(s.T, err)
+	killed := time.Now()
+	s.killOperator()
+	ok(s.T, s.one.Await(s.Context(), "another operator to lead", time.Minute, func(ctx context.Context) error {
+		now, err := leader(ctx)
+		if err == nil && (now == before || now == "") {
+			err = fmt.Errorf("the leader is %q", now)
+		}
+		return err
+	}))
+	s.one.Log.Printf("another one leads after %.1f s", time.Since(killed).Seconds())
 }

@@ -54,6 +54,7 @@ func TestStories(t *testing.T) {
 	for _, s := range []story{
 		{"TwoClusters", twoClusters},
 		{"Failover", failover},
+		{"TransferTroubles", transferTroubles},
 		{"TopicTransfer", topicTransfer},
 		{"Proxy", proxy},
 		{"WholeCluster", wholeCluster},

@@ -117,7 +117,7 @@ func topicTransfer(t *testing.T, w *world) {
 	one.Log.Block(list)
 }
 
-// transfers is the story's cluster.
+// transfers go from cluster one to cluster two, where their only groups' masters are at source and target.
 type transfers struct {
 	*testing.T
 	w              *world
@@ -161,7 +161,7 @@ func (s *transfers) settings(broker, topic string) (admin.TopicConfig, admin.Sub
 func (s *transfers) create(topic, more string) {
 	s.Helper()
 	ok(s.T, s.one.Apply(s.Context(), "{apiVersion: rocketmq.apache.org/v1alpha1, kind: TopicTransfer, metadata: {name: "+topic+"}, spec: {topic: "+topic+
-		", sourceCluster: one, targetCluster: two"+more+"}}"))
+		", sourceCluster: "+s.one.Broker+", targetCluster: "+s.two.Broker+more+"}}"))
 }
 
 func (s *transfers) get(name string) (*v1alpha1.TopicTransfer, error) {

@@ -7,11 +7,14 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/guard"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/transfer"
@@ -22,7 +25,10 @@ type cluster struct {
 	// broker is nil if it was not found.
 	broker *v1alpha1.Broker
 	// masters by brokerName, "" for a group without.
-	masters     map[string]string
+	masters map[string]string
+	// unsettled are the groups with a new master, which may lack topics and consumer groups until the metadata guard has
+	// given them back.
+	unsettled   map[string]bool
 	nameServers []string
 }
 
@@ -52,6 +58,9 @@ func (p *pass) find(ctx context.Context) error {
 		}
 		if err == nil && side.found.broker != nil {
 			err = p.findServers(ctx, side.found)
+		}
+		if err == nil && side.name == "source" && side.found.broker != nil {
+			err = p.findUnsettled(ctx, side.found)
 		}
 		if err != nil {
 			return err
@@ -141,6 +150,35 @@ func (p *pass) findServers(ctx context.Context, found *cluster) error {
 		found.nameServers = desired.ExternalNameServers(b)
 	}
 	slices.Sort(found.nameServers)
+	return nil
+}
+
+// findUnsettled: what is saved of a group is not of its present master.
+func (p *pass) findUnsettled(ctx context.Context, found *cluster) error {
+	b := found.broker
+	found.unsettled = map[string]bool{}
+	if !desired.MetadataGuarded(b) {
+		return nil
+	}
+	for _, group := range b.Status.Groups {
+		if group.Master == "" || len(group.Members) == 0 {
+			continue
+		}
+		var saved corev1.ConfigMap
+		err := p.Client.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: desired.MetadataConfigMap(group.Name)}, &saved)
+		if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(&saved, b)) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read what is saved of %s: %w", group.Name, err)
+		}
+		var master corev1.Pod
+		err = p.Client.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: group.Master}, &master)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("read pod %s: %w", group.Master, err)
+		}
+		found.unsettled[group.Name] = err == nil && !guard.MarkOf(saved.Data).Of(master.UID)
+	}
 	return nil
 }
 

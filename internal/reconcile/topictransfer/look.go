@@ -43,6 +43,10 @@ func (p *pass) look(ctx context.Context) error {
 		for i := range side.seen.Brokers {
 			wg.Go(func() {
 				b := &side.seen.Brokers[i]
+				if side.found.unsettled[b.Name] && p.t.Status.Phase != v1alpha1.TransferRollBack {
+					b.Err = "its new master gets back what it may lack"
+					return
+				}
 				l := look{asker: p.asker, addr: side.found.masters[b.Name], cluster: side.seen.Cluster, topic: p.t.Spec.Topic,
 					phase: p.t.Status.Phase, target: side.target, recorded: recordedBroker(side.recorded, b.Name), groups: p.t.Status.Groups,
 					closing: p.t.Status.FencedSince != nil, into: b}
