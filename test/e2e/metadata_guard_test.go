@@ -48,7 +48,7 @@ func metadataGuard(t *testing.T, w *world) {
 	ok(t, c.Admin.DeleteTopic(ctx, master, variety(7).Name))
 	awaitSaved(t, c, guardTopics)
 
-	awaitTakenApart(t, c, master, successor, guardTopics/4)
+	awaitTakenApart(t, c, master, successor)
 	c.Log.Printf("making one more")
 	late := admin.TopicConfig{Name: "late", ReadQueues: 3, WriteQueues: 3, Perm: admin.PermRead | admin.PermWrite, Attributes: map[string]string{"message.type": "FIFO"}}
 	ok(t, c.Admin.PutTopic(ctx, master, nil, late))
@@ -130,8 +130,8 @@ func awaitSaved(t *testing.T, c *kit.Installation, topics int) {
 	}))
 }
 
-// awaitTakenApart waits until the slave, which had everything, has begun to delete, and lacks no more than that.
-func awaitTakenApart(t *testing.T, c *kit.Installation, master, slave string, most int) {
+// awaitTakenApart waits until the slave, which had everything, has begun to delete.
+func awaitTakenApart(t *testing.T, c *kit.Installation, master, slave string) {
 	t.Helper()
 	whole := false
 	ok(t, c.Await(t.Context(), "the slave to take its topics apart", 5*time.Minute, func(ctx context.Context) error {
@@ -145,7 +145,7 @@ func awaitTakenApart(t *testing.T, c *kit.Installation, master, slave string, mo
 		}
 		lacks := all.Total - left.Total
 		whole = whole || lacks == 0
-		if !whole || lacks == 0 || lacks > most {
+		if !whole || lacks == 0 || lacks > guardTopics/4 {
 			return fmt.Errorf("it has %d of %d topics", left.Total, all.Total)
 		}
 		c.Log.Printf("the slave has %d of %d topics", left.Total, all.Total)
