@@ -14,7 +14,8 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
 
-// The controllers' leader dies. A user is promised that another one leads soon, and that producers notice nothing.
+// The controllers' leader dies. A user is promised that there is a new one soon, which may be the same pod once more, and
+// that producers notice nothing.
 func controllerKilled(t *testing.T, _ *world, c *kit.Installation) {
 	ctx := t.Context()
 	leader, err := leadingController(ctx, c)
@@ -27,12 +28,15 @@ func controllerKilled(t *testing.T, _ *world, c *kit.Installation) {
 		c.Log.Printf("killing pod %s, the controllers' leader", before)
 		killed := time.Now()
 		ok(t, c.DeletePod(ctx, before, true))
-		ok(t, c.Await(ctx, "another controller to lead", time.Minute, func(ctx context.Context) error {
-			now, err := leadingController(ctx, c)
-			if err == nil && now == leader {
-				err = fmt.Errorf("%s still leads", before)
+		ok(t, c.Await(ctx, "a new leader of the controllers", time.Minute, func(ctx context.Context) error {
+			if leader, err = leadingController(ctx, c); err != nil {
+				return err
 			}
-			leader = now
+			name, _, _ := strings.Cut(leader, ".")
+			now, err := c.Pod(ctx, name)
+			if err == nil && now.UID == pod.UID {
+				err = fmt.Errorf("the old %s leads", before)
+			}
 			return err
 		}))
 		c.Log.Printf("%s leads after %.1f s", leader, time.Since(killed).Seconds())
