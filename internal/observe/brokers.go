@@ -43,7 +43,8 @@ type Brokers struct {
 	SyncStates map[string]admin.SyncState
 	// InSyncHosts are the hosts of the slaves that a STATIC master says are in sync, by brokerName.
 	InSyncHosts map[string][]string
-	// CaughtUp are the slaves of followed groups that lack next to nothing of their master's messages, by target.
+	// CaughtUp: whether a slave of a followed group lacks next to nothing of its master's messages, by target. One is
+	// missing if it, or its master, did not answer.
 	CaughtUp map[string]bool
 	// Properties are those that the operator may set at run time, of the brokers that answered, by target. One that a
 	// broker does not know is missing.
@@ -248,14 +249,14 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 	}
 }
 
-// caughtUp slaves have the ends of their commit logs near their master's. One that did not answer has not.
+// caughtUp slaves have the ends of their commit logs near their master's.
 func caughtUp(groups map[string]Guarded, ends map[string]int64) map[string]bool {
 	out := map[string]bool{}
 	for _, g := range groups {
 		master, answered := ends[g.Master]
 		for _, slave := range g.Slaves {
-			if end, known := ends[slave]; answered && known && master-end < lagBound {
-				out[slave] = true
+			if end, known := ends[slave]; answered && known {
+				out[slave] = master-end < lagBound
 			}
 		}
 	}

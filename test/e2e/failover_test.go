@@ -141,11 +141,7 @@ func diskLost(t *testing.T, _ *world, c *kit.Installation) {
 	pod, err := c.Pod(ctx, slave)
 	ok(t, err)
 	before := awaitInSync(t, c)
-	claim := &corev1.PersistentVolumeClaim{}
-	ok(t, c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "data-" + slave}, claim))
-	c.Log.Printf("deleting the volume and the pod of %s", slave)
-	ok(t, c.Client.Delete(ctx, claim))
-	ok(t, c.DeletePod(ctx, slave, false))
+	claim := loseDisk(t, c, slave)
 	ok(t, c.AwaitPodReady(ctx, slave, pod.UID, 2*time.Minute))
 	var after admin.SyncState
 	ok(t, c.Await(ctx, "the controllers to know the new member only", 2*time.Minute, func(ctx context.Context) error {
@@ -170,6 +166,17 @@ func diskLost(t *testing.T, _ *world, c *kit.Installation) {
 	}
 	ok(t, eventSays(ctx, c, "RecordCleaned", c.Group(0)))
 	ok(t, c.AwaitReady(ctx, time.Minute))
+}
+
+// loseDisk deletes a member's volume, and the pod that holds it.
+func loseDisk(t *testing.T, c *kit.Installation, pod string) *corev1.PersistentVolumeClaim {
+	t.Helper()
+	claim := &corev1.PersistentVolumeClaim{}
+	ok(t, c.Client.Get(t.Context(), client.ObjectKey{Namespace: c.Name, Name: "data-" + pod}, claim))
+	c.Log.Printf("deleting the volume and the pod of %s", pod)
+	ok(t, c.Client.Delete(t.Context(), claim))
+	ok(t, c.DeletePod(t.Context(), pod, false))
+	return claim
 }
 
 // masterDeleted: kubectl delete pod, where no other group can take the messages meanwhile.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
@@ -116,6 +117,11 @@ func undisturbed(t *testing.T, v *kit.Verdict) {
 	if v.SendErrors != 0 && !strings.Contains(v.LastSendError, "TIMEOUT_CLEAN_QUEUE") {
 		t.Errorf("%d sends failed, the last one with: %s", v.SendErrors, v.LastSendError)
 	}
+}
+
+// killOperator ends the operator without a word. Its Deployment starts another one, which begins with nothing.
+func killOperator(ctx context.Context, c *kit.Installation) error {
+	return c.Client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(kit.OperatorNamespace), client.GracePeriodSeconds(0))
 }
 
 // rolesFollowStatus checks that each broker pod's role label is the role that the resource's status gives it, and

@@ -28,6 +28,15 @@ func TestLong(t *testing.T) {
 	}
 	t.Run("MastersKilled", func(t *testing.T) { mastersKilled(t, w, 10) })
 	t.Run("NodesCut", func(t *testing.T) { nodesCut(t, w, 3) })
+	for _, s := range []story{
+		{"OffsetsCarried", offsetsCarried},
+		{"ManyTopics", manyTopics},
+		{"ThreeMembers", threeMembers},
+		{"OneGroup", oneGroup},
+	} {
+		t.Run(s.name, func(t *testing.T) { s.tell(t, w) })
+	}
+	t.Run("OperatorKilled", func(t *testing.T) { operatorKilled(t, w, 20) })
 	t.Run("TransfersKilled", func(t *testing.T) { transfersKilled(t, w, 20) })
 }
 
@@ -36,18 +45,23 @@ func acknowledgedByAll() []string {
 	return []string{`mappedFileSizeCommitLog: "67108864"`, "mappedFileSizeCommitLog: \"67108864\"\n    allAckInSyncStateSet: \"true\""}
 }
 
+// runAll makes every server of the small cluster one of a release.
+func runAll(version string) []string {
+	image := "apache/rocketmq:" + version
+	return []string{
+		"  clusterMode: CONTROLLER\n", "  clusterMode: CONTROLLER\n  brokerImage: " + image + "\n",
+		"  size: 1\n", "  size: 1\n  controllerImage: " + image + "\n",
+		"metadata: {name: names}\nspec:\n", "metadata: {name: names}\nspec:\n  nameServiceImage: " + image + "\n",
+	}
+}
+
 // Further releases run, deliver, and replace a killed master.
 func otherRelease(t *testing.T, w *world, version string) {
 	ctx := t.Context()
 	ok(t, w.place.LoadRocketMQ(ctx, version))
 	n := w.namespace(t, "release", kit.Restricted)
 	c := small(n)
-	image := "apache/rocketmq:" + version
-	edits := append(acknowledgedByAll(),
-		"  clusterMode: CONTROLLER\n", "  clusterMode: CONTROLLER\n  brokerImage: "+image+"\n",
-		"  size: 1\n", "  size: 1\n  controllerImage: "+image+"\n",
-		"metadata: {name: names}\nspec:\n", "metadata: {name: names}\nspec:\n  nameServiceImage: "+image+"\n")
-	ok(t, c.Apply(ctx, manifest(t, "small.yaml"), edits...))
+	ok(t, c.Apply(ctx, manifest(t, "small.yaml"), append(acknowledgedByAll(), runAll(version)...)...))
 	ok(t, c.AwaitReady(ctx, smallLimit))
 	list, err := c.ClusterList(ctx, c.Member(0, 0))
 	ok(t, err)

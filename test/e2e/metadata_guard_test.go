@@ -43,22 +43,7 @@ func metadataGuard(t *testing.T, w *world) {
 		slave = c.Member(0, 1)
 	}
 	master, successor := brokerOf(c, before), brokerOf(c, slave)
-	for i := range guardTopics/500 + 1 {
-		var topics []admin.TopicConfig
-		for j := range min(500, guardTopics+1-500*i) {
-			topics = append(topics, variety(500*i+j))
-		}
-		_, err := c.Admin.PutTopics(ctx, master, nil, topics)
-		ok(t, err)
-	}
-	var groups []admin.SubscriptionGroup
-	for i := range guardGroups {
-		group := admin.NewSubscriptionGroup(fmt.Sprintf("group-%03d", i))
-		group.RetryMaxTimes = i
-		groups = append(groups, group)
-	}
-	_, err = c.Admin.PutGroups(ctx, master, nil, groups)
-	ok(t, err)
+	fill(t, c, master, guardTopics+1, guardGroups)
 	awaitSaved(t, c, guardTopics+1)
 	ok(t, c.Admin.DeleteTopic(ctx, master, variety(7).Name))
 	awaitSaved(t, c, guardTopics)
@@ -73,15 +58,11 @@ func metadataGuard(t *testing.T, w *world) {
 		t.Fatalf("the master has %d topics and %d groups", len(wantTopics), len(wantGroups))
 	}
 
-	has, err := c.Admin.TopicsState(ctx, successor)
+	left, err := c.Admin.TopicsState(ctx, successor)
 	ok(t, err)
-	c.Log.Printf("killing the master %s and the operator; the slave %s has %d of more than %d topics", before, slave, has.Total, len(wantTopics))
+	c.Log.Printf("killing the master %s and the operator; the slave %s has %d of more than %d topics", before, slave, left.Total, len(wantTopics))
 	ok(t, c.DeletePod(ctx, before, true))
-	var operators corev1.PodList
-	ok(t, c.Client.List(ctx, &operators, client.InNamespace(kit.OperatorNamespace)))
-	for i := range operators.Items {
-		ok(t, c.Client.Delete(ctx, &operators.Items[i], client.GracePeriodSeconds(0)))
-	}
+	ok(t, killOperator(ctx, c))
 	elected, err := c.AwaitNewMaster(ctx, 0, before, time.Minute)
 	ok(t, err)
 	if elected != slave {
@@ -112,6 +93,28 @@ func metadataGuard(t *testing.T, w *world) {
 	}
 }
 
+// fill makes topics of every kind, and consumer groups, on a broker.
+func fill(t *testing.T, c *kit.Installation, broker string, topics, groups int) {
+	t.Helper()
+	const batch = 500
+	for from := 0; from < topics; from += batch {
+		var some []admin.TopicConfig
+		for i := from; i < min(from+batch, topics); i++ {
+			some = append(some, variety(i))
+		}
+		_, err := c.Admin.PutTopics(t.Context(), broker, nil, some)
+		ok(t, err)
+	}
+	var all []admin.SubscriptionGroup
+	for i := range groups {
+		group := admin.NewSubscriptionGroup(fmt.Sprintf("group-%03d", i))
+		group.RetryMaxTimes = i
+		all = append(all, group)
+	}
+	_, err := c.Admin.PutGroups(t.Context(), broker, nil, all)
+	ok(t, err)
+}
+
 // awaitSaved waits until the operator has saved so many topics of the first group's master.
 func awaitSaved(t *testing.T, c *kit.Installation, topics int) {
 	t.Helper()
@@ -132,7 +135,7 @@ func awaitTakenApart(t *testing.T, c *kit.Installation, master, slave string) {
 	t.Helper()
 	whole := false
 	ok(t, c.Await(t.Context(), "the slave to take its topics apart", 5*time.Minute, func(ctx context.Context) error {
-		has, err := c.Admin.TopicsState(ctx, slave)
+		left, err := c.Admin.TopicsState(ctx, slave)
 		if err != nil {
 			return err
 		}
@@ -140,12 +143,12 @@ func awaitTakenApart(t *testing.T, c *kit.Installation, master, slave string) {
 		if err != nil {
 			return err
 		}
-		lacks := all.Total - has.Total
+		lacks := all.Total - left.Total
 		whole = whole || lacks == 0
 		if !whole || lacks == 0 || lacks > guardTopics/4 {
-			return fmt.Errorf("it has %d of %d topics", has.Total, all.Total)
+			return fmt.Errorf("it has %d of %d topics", left.Total, all.Total)
 		}
-		c.Log.Printf("the slave has %d of %d topics", has.Total, all.Total)
+		c.Log.Printf("the slave has %d of %d topics", left.Total, all.Total)
 		return nil
 	}))
 }
@@ -167,26 +170,32 @@ func awaitRestored(t *testing.T, c *kit.Installation, broker string, topics map[
 		if last = state.Total; state.Total < len(topics) {
 			return fmt.Errorf("it has %d topics", state.Total)
 		}
-		now, _, err := c.Admin.Topics(ctx, broker)
-		if err != nil {
-			return err
-		}
-		nowGroups, _, err := c.Admin.Groups(ctx, broker)
-		if err != nil {
-			return err
-		}
-		for name, topic := range topics {
-			if !now[name].Equal(topic) {
-				return errors.New("it lacks topic " + name)
-			}
-		}
-		for name, group := range groups {
-			if !nowGroups[name].Equal(group) {
-				return errors.New("it lacks consumer group " + name)
-			}
-		}
+		err = has(ctx, c, broker, topics, groups)
 		back = time.Now()
-		return nil
+		return err
 	}))
 	return rest, back
+}
+
+// has compares topics and consumer groups, field by field, with what a broker has.
+func has(ctx context.Context, c *kit.Installation, broker string, topics map[string]admin.TopicConfig, groups map[string]admin.SubscriptionGroup) error {
+	now, _, err := c.Admin.Topics(ctx, broker)
+	if err != nil {
+		return err
+	}
+	nowGroups, _, err := c.Admin.Groups(ctx, broker)
+	if err != nil {
+		return err
+	}
+	for name, topic := range topics {
+		if !now[name].Equal(topic) {
+			return errors.New("it lacks topic " + name)
+		}
+	}
+	for name, group := range groups {
+		if !nowGroups[name].Equal(group) {
+			return errors.New("it lacks consumer group " + name)
+		}
+	}
+	return nil
 }

@@ -97,18 +97,26 @@ func nodeWithBothGroups(ctx context.Context, c *kit.Installation) (node string, 
 	return "", nil, fmt.Errorf("no node has members of both groups: %v", on)
 }
 
+// leadingController is where the leader of the quickstart's controllers answers.
+func leadingController(ctx context.Context, c *kit.Installation) (string, error) {
+	var controllers []string
+	for _, controller := range c.Controllers(quickstartControllers) {
+		controllers = append(controllers, controller+"."+c.Name+":9878")
+	}
+	if leader := c.Admin.Leader(ctx, controllers); leader != "" {
+		return leader, nil
+	}
+	return "", errors.New("no controller leads")
+}
+
 // makeMaster elects a pod, while nothing is sent.
 func makeMaster(ctx context.Context, c *kit.Installation, group int, pod string) error {
 	if master, err := c.Master(ctx, group); err != nil || master == pod {
 		return err
 	}
-	var controllers []string
-	for _, controller := range c.Controllers(quickstartControllers) {
-		controllers = append(controllers, controller+"."+c.Name+":9878")
-	}
-	leader := c.Admin.Leader(ctx, controllers)
-	if leader == "" {
-		return errors.New("no controller leads")
+	leader, err := leadingController(ctx, c)
+	if err != nil {
+		return err
 	}
 	states, err := c.Admin.SyncStateData(ctx, leader, c.Group(group))
 	if err != nil {

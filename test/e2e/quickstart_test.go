@@ -34,6 +34,8 @@ func quickstart(t *testing.T, w *world) {
 		{"OperatorReplaced", operatorReplaced},
 		{"NameServersScaled", nameServersScaled},
 		{"MasterKilled", masterKilled},
+		{"ControllerKilled", controllerKilled},
+		{"NameServersKilled", nameServersKilled},
 		{"GracefulStop", gracefulStop},
 		{"NodeCut", nodeCut},
 		{"NodeDrained", nodeDrained}, // leaves its node empty and the others with more than their share

@@ -49,6 +49,11 @@ func rolling(t *testing.T, w *world) {
 
 // rollingEdits make the cluster of testdata/scale.yaml one of two groups, with more in the Broker's spec and config.
 func rollingEdits(more ...string) []string {
+	return brokerEdits(append([]string{fmt.Sprintf("size: %d", rollingGroups)}, more...)...)
+}
+
+// brokerEdits put more into the Broker's spec, or config, of a file of testdata.
+func brokerEdits(more ...string) []string {
 	spec, config := "", ""
 	for _, line := range more {
 		if key, isConfig := strings.CutPrefix(line, "config."); isConfig {
@@ -57,10 +62,11 @@ func rollingEdits(more ...string) []string {
 		}
 		spec += "  " + line + "\n"
 	}
-	return []string{"  config:\n", fmt.Sprintf("  size: %d\n%s  config:\n%s", rollingGroups, spec, config)}
+	return []string{"  config:\n", spec + "  config:\n" + config}
 }
 
-// rollUndisturbed changes a live property, then memory and a property that needs a restart, while the ledger sends.
+// rollUndisturbed changes a live property, then memory and a property that needs a restart, while the ledger sends. The
+// operator dies in the middle of that, which changes nothing.
 func rollUndisturbed(t *testing.T, c *kit.Installation) {
 	ctx := t.Context()
 	before, err := c.Lives(ctx)
@@ -78,28 +84,13 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 			t.Errorf("a property that RocketMQ takes over live restarted pods: %v (%v)", cmp.Diff(before, now), err)
 		}
 
-		seen := watchReplacements(ctx, t, c)
-		began := time.Now()
-		c.Log.Printf("changing memory and a property, in the order %v", order)
-		ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(memory, restart)...))
-		var told string
-		ok(t, c.Await(ctx, "all broker pods to be new", 8*time.Minute, func(ctx context.Context) error {
-			if now, err := upToDate(ctx, c); err != nil || now != told {
-				told = now
-				c.Log.Printf("%s (%v)", told, err)
-			}
-			return allNew(ctx, c, before, order)
-		}))
-		ok(t, c.AwaitReady(ctx, 2*time.Minute))
-		c.Log.Printf("Ready and up to date after %.0f s", time.Since(began).Seconds())
-		time.Sleep(10 * time.Second) // a second replacement would begin now
-		var want []string
-		for _, pod := range order {
-			want = append(want, "created "+pod)
-		}
-		if diff := cmp.Diff(want, seen()); diff != "" {
-			t.Errorf("pods were not replaced once each, slaves first (-want +got):\n%s", diff)
-		}
+		c.Log.Printf("changing memory and a property")
+		replaceInOrder(t, c, order, func() {
+			ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(memory, restart)...))
+			ok(t, c.Await(ctx, order[0]+" to be new", time.Minute, func(ctx context.Context) error { return allNew(ctx, c, before, order[:1]) }))
+			c.Log.Printf("killing the operator")
+			ok(t, killOperator(ctx, c))
+		})
 	}))
 	after, err := c.Lives(ctx)
 	ok(t, err)
@@ -117,6 +108,36 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 	}
 	ok(t, runWith(ctx, c, order, "flushIntervalCommitLog", "400", time.Minute))
 	ok(t, runWith(ctx, c, order, "fileReservedTime", "72", time.Minute)) // it was taken back
+}
+
+// replaceInOrder expects that a change replaces these pods once each, in this order, and no others.
+func replaceInOrder(t *testing.T, c *kit.Installation, order []string, change func()) {
+	t.Helper()
+	ctx := t.Context()
+	before, err := c.Lives(ctx)
+	ok(t, err)
+	seen := watchReplacements(ctx, t, c)
+	began := time.Now()
+	c.Log.Printf("the order is to be %v", order)
+	change()
+	var told string
+	ok(t, c.Await(ctx, "all broker pods to be new", 8*time.Minute, func(ctx context.Context) error {
+		if now, err := upToDate(ctx, c); err != nil || now != told {
+			told = now
+			c.Log.Printf("%s (%v)", told, err)
+		}
+		return allNew(ctx, c, before, order)
+	}))
+	ok(t, c.AwaitReady(ctx, 2*time.Minute))
+	c.Log.Printf("Ready and up to date after %.0f s", time.Since(began).Seconds())
+	time.Sleep(10 * time.Second) // a second replacement would begin now
+	var want []string
+	for _, pod := range order {
+		want = append(want, "created "+pod)
+	}
+	if diff := cmp.Diff(want, seen()); diff != "" {
+		t.Errorf("pods were not replaced once each, slaves first (-want +got):\n%s", diff)
+	}
 }
 
 // upToDate is what the condition of that name says.

@@ -13,6 +13,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
@@ -112,17 +113,23 @@ func (p *pass) unable(g *group, pod *corev1.Pod) string {
 	if p.controller == nil || !ok {
 		return ""
 	}
-	tables, looked := p.seen.Tables[g.name]
-	addr := workload.ServerAddr(pod, settings.BrokerPort)
-	switch {
-	case !p.seen.CaughtUp[addr]:
+	return behind(p.seen.Brokers, g.name, followed.Term, workload.ServerAddr(pod, settings.BrokerPort))
+}
+
+// behind says what a slave was seen to lack of its master. One that is too busy to answer is not accused of anything.
+func behind(seen *observe.Brokers, group, term, slave string) string {
+	tables := seen.Tables[group]
+	current := tables.Term == term
+	switch caughtUp, answered := seen.CaughtUp[slave]; {
+	case answered && !caughtUp:
 		return "lacks messages of its master"
-	case looked && tables.Term == followed.Term && slices.Contains(tables.Whole, addr):
-		return ""
-	case looked && tables.Term == followed.Term && slices.Contains(tables.Lacking, addr):
+	case current && slices.Contains(tables.Lacking, slave):
 		return "lacks topics or consumer groups of its master"
+	case answered && current && slices.Contains(tables.Whole, slave):
+		return ""
+	default:
+		return "has not been compared with its master"
 	}
-	return "has not been compared with its master"
 }
 
 // keep says why a member must not be replaced: its disk dies with it, and nobody can take over its messages. One that is

@@ -1,0 +1,81 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+// The controllers' leader dies. A user is promised that there is a new one soon, which may be the same pod once more, and
+// that producers notice nothing.
+func controllerKilled(t *testing.T, _ *world, c *kit.Installation) {
+	ctx := t.Context()
+	leader, err := leadingController(ctx, c)
+	ok(t, err)
+	before, _, _ := strings.Cut(leader, ".")
+	pod, err := c.Pod(ctx, before)
+	ok(t, err)
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "controller-killed"}, func() {
+		time.Sleep(5 * time.Second)
+		c.Log.Printf("killing pod %s, the controllers' leader", before)
+		killed := time.Now()
+		ok(t, c.DeletePod(ctx, before, true))
+		ok(t, c.Await(ctx, "a new leader of the controllers", time.Minute, func(ctx context.Context) error {
+			if leader, err = leadingController(ctx, c); err != nil {
+				return err
+			}
+			name, _, _ := strings.Cut(leader, ".")
+			now, err := c.Pod(ctx, name)
+			if err == nil && now.UID == pod.UID {
+				err = fmt.Errorf("the old %s leads", before)
+			}
+			return err
+		}))
+		c.Log.Printf("%s leads after %.1f s", leader, time.Since(killed).Seconds())
+		ok(t, c.AwaitPodReady(ctx, before, pod.UID, 2*time.Minute))
+	})
+	undisturbed(t, v)
+	ok(t, c.AwaitReady(ctx, time.Minute))
+	rolesFollowStatus(t, c)
+}
+
+// goingOn is the longest time without an acknowledgement in a service that goes on, on a machine that has other things to do.
+const goingOn = 10 * time.Second
+
+// Two of three name servers die at once. Clients know their routes: a user is promised that sends go on.
+func nameServersKilled(t *testing.T, _ *world, c *kit.Installation) {
+	ctx := t.Context()
+	pods := c.NameServers(quickstartNameServers)[:2]
+	before := map[string]types.UID{}
+	for _, name := range pods {
+		pod, err := c.Pod(ctx, name)
+		ok(t, err)
+		before[name] = pod.UID
+	}
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "name-servers-killed"}, func() {
+		time.Sleep(5 * time.Second)
+		c.Log.Printf("killing pods %v", pods)
+		killed := time.Now()
+		for _, name := range pods {
+			ok(t, c.DeletePod(ctx, name, true))
+		}
+		for _, name := range pods {
+			ok(t, c.AwaitPodReady(ctx, name, before[name], 2*time.Minute))
+		}
+		c.Log.Printf("they are back after %.1f s", time.Since(killed).Seconds())
+	})
+	undisturbed(t, v)
+	if gap := time.Duration(v.LongestGapMillis) * time.Millisecond; gap > goingOn {
+		t.Errorf("nothing was acknowledged for %s, want %s at most", gap, goingOn)
+	}
+	ok(t, c.AwaitReady(ctx, 2*time.Minute))
+	registered(t, c, quickstartNameServers)
+}
