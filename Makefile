@@ -86,6 +86,10 @@ fuzz: ## Run each fuzz test for FUZZTIME=60s
 bench-startup: ## Time the quickstart against the same topology as hand-written manifests
 	@hack/with-cluster go run ./test/bench startup
 
+.PHONY: bench-cluster
+bench-cluster: ## Time one RocketMQCluster against the quickstart's three manifests
+	@hack/with-cluster go run ./test/bench cluster
+
 .PHONY: bench-idle
 bench-idle: ## Count the operator's writes, and its memory, over ten quiet minutes
 	@hack/with-cluster go run ./test/bench idle
@@ -101,6 +105,10 @@ bench-failover: ## Time changes of master with and without the operator, PAIRS=5
 .PHONY: bench-transfer
 bench-transfer: ## Time moving topics between two clusters, one and a hundred at once
 	@hack/with-cluster go run ./test/bench transfer
+
+.PHONY: bench-proxy
+bench-proxy: ## Time sends through the proxy and to the brokers, PAIRS=5 times
+	@hack/with-cluster go run ./test/bench proxy $(PAIRS)
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate deep copies and CRDs from api/

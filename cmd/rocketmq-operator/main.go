@@ -99,6 +99,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("no access to a Kubernetes cluster: %w", err)
 	}
+	restConfig.DisableCompression = true // a decompressor for each watch costs memory, and API servers compress large answers only
 	scheme, err := newScheme()
 	if err != nil {
 		return err

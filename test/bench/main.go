@@ -1,10 +1,12 @@
 // Command bench measures what the project promises in numbers, on localkube or the cluster of $KUBECONFIG.
 //
 //	go run ./test/bench startup           the quickstart against the same servers as hand-written manifests
+//	go run ./test/bench cluster           one RocketMQCluster against the quickstart's three manifests
 //	go run ./test/bench idle [DURATION]   the operator's memory and writes, idle and under traffic (10m each)
 //	go run ./test/bench admin             the plugin and the copy of metadata against mqadmin
 //	go run ./test/bench failover [PAIRS]  changes of master against a bare election and hand-written manifests (5 pairs)
 //	go run ./test/bench transfer          moving topics to another cluster
+//	go run ./test/bench proxy [PAIRS]     sends through the proxy against sends to the brokers (5 pairs)
 package main
 
 import (
@@ -41,14 +43,14 @@ func main() {
 }
 
 func run(ctx context.Context, log *kit.Log, args []string) error {
-	usage := errors.New("usage: go run ./test/bench startup | idle [DURATION] | admin | failover [PAIRS] | transfer")
+	usage := errors.New("usage: go run ./test/bench startup | cluster | idle [DURATION] | admin | failover [PAIRS] | transfer | proxy [PAIRS]")
 	if len(args) == 0 || len(args) > 2 {
 		return usage
 	}
 	lasting, pairs := 10*time.Minute, 5
 	if len(args) == 2 {
 		var err error
-		if args[0] == "failover" {
+		if args[0] == "failover" || args[0] == "proxy" {
 			pairs, err = strconv.Atoi(args[1])
 		} else {
 			lasting, err = time.ParseDuration(args[1])
@@ -74,6 +76,8 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 	switch args[0] {
 	case "startup":
 		return b.startup(ctx)
+	case "cluster":
+		return b.oneObject(ctx)
 	case "idle":
 		return b.idle(ctx, lasting)
 	case "admin":
@@ -82,6 +86,8 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 		return b.failover(ctx, pairs)
 	case "transfer":
 		return b.transfer(ctx)
+	case "proxy":
+		return b.proxy(ctx, pairs)
 	}
 	return usage
 }

@@ -117,6 +117,9 @@ type Verdict struct {
 	LastSendError       string `json:"lastSendError"`
 	LongestGapMillis    int64  `json:"longestGapMillis"`
 	FirstReceivedMillis int64  `json:"firstReceivedMillis"`
+	// SendP50Micros and SendP99Micros are how long acknowledged sends took.
+	SendP50Micros int64 `json:"sendP50Micros"`
+	SendP99Micros int64 `json:"sendP99Micros"`
 	// Groups tells what each broker group acknowledged, by brokerName.
 	Groups map[string]struct {
 		Acked int `json:"acked"`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -20,7 +21,8 @@ type account struct {
 	duplicates    int
 	open          int // acknowledged and not received
 	firstReceived time.Time
-	stopped       time.Time // when sending ended
+	stopped       time.Time       // when sending ended
+	took          []time.Duration // by acknowledged sends
 }
 
 type entry struct{ acked, received bool }
@@ -76,6 +78,13 @@ func (a *account) ack(number int, group string, at time.Time) {
 	}
 	a.groups[group].ack(at)
 	a.all.ack(at)
+}
+
+// sent records how long a send took that was acknowledged.
+func (a *account) sent(took time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.took = append(a.took, took)
 }
 
 // fail records a send that was not acknowledged. The message may be stored all the same, and may come back.
@@ -137,7 +146,10 @@ type verdict struct {
 	SendErrors    int    `json:"sendErrors"`
 	LastSendError string `json:"lastSendError,omitempty"`
 	// LongestGapMillis is the longest time without any acknowledgement between the first one and the end of sending.
-	LongestGapMillis    int64                   `json:"longestGapMillis"`
+	LongestGapMillis int64 `json:"longestGapMillis"`
+	// SendP50Micros and SendP99Micros are how long a send took that was acknowledged: half of them, and 99 of 100, no longer.
+	SendP50Micros       int64                   `json:"sendP50Micros"`
+	SendP99Micros       int64                   `json:"sendP99Micros"`
 	FirstAckedMillis    int64                   `json:"firstAckedMillis"`
 	FirstReceivedMillis int64                   `json:"firstReceivedMillis"`
 	ElapsedMillis       int64                   `json:"elapsedMillis"`
@@ -161,6 +173,8 @@ func (a *account) verdict(now time.Time) verdict {
 		StartedAt: a.started, Acked: a.all.acked, Received: a.received, Duplicates: a.duplicates, Lost: a.open,
 		LostIDs: []int{}, SendErrors: a.sendErrors, LastSendError: a.lastSendError,
 		LongestGapMillis:    a.all.until(a.stopped).Milliseconds(),
+		SendP50Micros:       percentile(a.took, 50).Microseconds(),
+		SendP99Micros:       percentile(a.took, 99).Microseconds(),
 		FirstAckedMillis:    a.since(a.all.first),
 		FirstReceivedMillis: a.since(a.firstReceived),
 		ElapsedMillis:       a.since(now),
@@ -175,6 +189,14 @@ func (a *account) verdict(now time.Time) verdict {
 		v.Groups[name] = groupVerdict{Acked: g.acked, LongestGapMillis: g.until(a.stopped).Milliseconds()}
 	}
 	return v
+}
+
+// percentile is the time that so many of 100 took at most; 0 if there are none.
+func percentile(times []time.Duration, of100 int) time.Duration {
+	if len(times) == 0 {
+		return 0
+	}
+	return slices.Sorted(slices.Values(times))[(len(times)*of100+99)/100-1]
 }
 
 func (a *account) since(at time.Time) int64 {

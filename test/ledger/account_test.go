@@ -137,3 +137,24 @@ func TestVerdictOfHalfARun(t *testing.T) {
 		t.Errorf("consumed only: %+v, want none of 1 lost", v)
 	}
 }
+
+func TestSendTimes(t *testing.T) {
+	for name, test := range map[string]struct {
+		millis   []int
+		p50, p99 int64
+	}{
+		"none":             {},
+		"one":              {[]int{7}, 7000, 7000},
+		"in any order":     {[]int{3, 1, 2}, 2000, 3000},
+		"an even number":   {[]int{4, 1, 3, 2}, 2000, 4000},
+		"one of a hundred": {append(make([]int, 99), 50), 0, 0},
+	} {
+		a := newAccount(base)
+		for _, millis := range test.millis {
+			a.sent(time.Duration(millis) * time.Millisecond)
+		}
+		if v := a.verdict(at(1)); v.SendP50Micros != test.p50 || v.SendP99Micros != test.p99 {
+			t.Errorf("%s: p50 %d, p99 %d, want %d and %d", name, v.SendP50Micros, v.SendP99Micros, test.p50, test.p99)
+		}
+	}
+}

@@ -118,7 +118,11 @@ func newSender(ctx context.Context, names *resolver, o options) (*sender, error)
 
 // send returns the name of the broker group that acknowledged the message.
 func (s *sender) send(ctx context.Context, body []byte) (group string, err error) {
-	result, err := s.producer.SendSync(ctx, primitive.NewMessage(s.topic, body).WithDelayTimeLevel(s.delayLevel))
+	m := primitive.NewMessage(s.topic, body)
+	if s.delayLevel > 0 { // a proxy takes a message of level 0 for a delayed one too, which its topic is not for
+		m = m.WithDelayTimeLevel(s.delayLevel)
+	}
+	result, err := s.producer.SendSync(ctx, m)
 	if err != nil {
 		return "", err
 	}

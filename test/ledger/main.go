@@ -323,9 +323,12 @@ const errorPause = 50 * time.Millisecond
 
 // send sends one message and books what became of it.
 func (l *ledger) send(ctx context.Context, s *sender, number int) (acked bool) {
+	began := time.Now()
 	group, err := s.send(ctx, message(l.run, number, l.size))
 	if err == nil {
-		l.account.ack(number, group, time.Now())
+		now := time.Now()
+		l.account.ack(number, group, now)
+		l.account.sent(now.Sub(began))
 		return true
 	}
 	l.account.fail(err)

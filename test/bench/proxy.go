@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+const (
+	proxyManifest = "test/e2e/testdata/proxy.yaml"
+	proxyAddress  = "gateway-proxy:8080"
+	proxyRate     = 100              // messages a second
+	proxyLasts    = 15 * time.Second // each run
+	proxyBar      = 1.20             // times the p50 of direct sends
+)
+
+// latency of a run's acknowledged sends.
+type latency struct{ p50, p99 time.Duration }
+
+// proxy compares sends through the proxy with sends to the brokers, in interleaved pairs. It is the same client with the
+// same messages: only the address that it takes for the name servers' differs.
+func (b *bench) proxy(ctx context.Context, pairs int) error {
+	n, err := b.cluster.CreateNamespace(ctx, "bench-proxy", kit.Restricted, b.log)
+	if err != nil {
+		return err
+	}
+	c, err := n.InstallationOf(quickstart)
+	if err != nil {
+		return err
+	}
+	for _, path := range []string{quickstart, proxyManifest} {
+		if err := c.ApplyPath(ctx, path); err != nil {
+			return err
+		}
+	}
+	if err := c.AwaitReady(ctx, startLimit); err != nil {
+		return err
+	}
+	if err := c.AwaitRegistered(ctx, c.NameServers(nameServers), c.Topology(groups, groupMembers), startLimit); err != nil {
+		return err
+	}
+	sides := []struct{ name, address string }{{"direct", c.NameServerAddresses(nameServers)}, {"proxied", proxyAddress}}
+	taken := map[string][]latency{}
+	for pair := range pairs + 1 {
+		for _, side := range sides {
+			l, err := b.send(ctx, c, fmt.Sprintf("%s-%d", side.name, pair), side.address)
+			if err != nil {
+				return fmt.Errorf("%s: %w", side.name, err)
+			}
+			if pair > 0 { // the first pair is for servers to warm up
+				taken[side.name] = append(taken[side.name], l)
+			}
+		}
+	}
+	return errors.Join(judgeProxy(pairs, taken["direct"], taken["proxied"]), n.Delete(ctx, deleteLimit))
+}
+
+// send messages to a topic of their own, which tells how long they took.
+func (b *bench) send(ctx context.Context, c *kit.Installation, topic, address string) (latency, error) {
+	info, err := c.ClusterInfo(ctx, c.NameServers(1)[0])
+	if err != nil {
+		return latency{}, err
+	}
+	config := admin.TopicConfig{Name: topic, ReadQueues: 4, WriteQueues: 4, Perm: admin.PermRead | admin.PermWrite}
+	for group := range groups {
+		if _, err := c.Admin.PutTopics(ctx, info.Brokers[c.Group(group)].Addrs[admin.MasterID], nil, []admin.TopicConfig{config}); err != nil {
+			return latency{}, err
+		}
+	}
+	ledger, err := c.StartLedger(ctx, kit.LedgerOptions{
+		NameServers: address, Topic: topic, TopicExists: true, Only: "produce", Rate: proxyRate, Duration: proxyLasts,
+	})
+	if err != nil {
+		return latency{}, err
+	}
+	verdict, err := ledger.Verdict(ctx, proxyLasts+2*time.Minute)
+	if err != nil {
+		return latency{}, err
+	}
+	if verdict.SendErrors > 0 {
+		return latency{}, fmt.Errorf("sends failed: %s", verdict)
+	}
+	l := latency{time.Duration(verdict.SendP50Micros) * time.Microsecond, time.Duration(verdict.SendP99Micros) * time.Microsecond}
+	b.log.Printf("%s: %d sends, p50 %s, p99 %s", topic, verdict.Acked, l.p50, l.p99)
+	return l, nil
+}
+
+// judgeProxy prints both sides, and returns what misses its bar.
+func judgeProxy(pairs int, direct, proxied []latency) error {
+	middle := func(all []latency) latency {
+		var p50, p99 []time.Duration
+		for _, l := range all {
+			p50, p99 = append(p50, l.p50), append(p99, l.p99)
+		}
+		return latency{median(p50), median(p99)}
+	}
+	d, p := middle(direct), middle(proxied)
+	ratio := p.p50.Seconds() / d.p50.Seconds()
+	fmt.Printf("\nsends of one client, %d a second, median of %d:\n  to the brokers     p50 %s, p99 %s\n  through the proxy  p50 %s, p99 %s\n  ratio of p50 %.2f (bar %.2f), of p99 %.2f\n",
+		proxyRate, pairs, d.p50, d.p99, p.p50, p.p99, ratio, proxyBar, p.p99.Seconds()/d.p99.Seconds())
+	if ratio > proxyBar {
+		return fmt.Errorf("through the proxy a send takes %.2f times as long", ratio)
+	}
+	return nil
+}
