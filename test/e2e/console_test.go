@@ -116,7 +116,8 @@ func (c *tools) listsBrokers(t *testing.T, picture string) {
 		c.Log.Printf("the dashboard lists the brokers (read without a browser)")
 		return
 	}
-	page, err := c.browser.Look(t.Context(), c.dashboard+"/#/cluster", picture)
+	// As after a port-forward: the page of 2.1.0 asks localhost:8082, wherever it came from.
+	page, err := c.browser.Look(t.Context(), "http://localhost:8082/#/cluster", strings.TrimPrefix(c.dashboard, "http://"), picture)
 	ok(t, err)
 	text := strings.Join(strings.Fields(regexp.MustCompile("<[^>]*>").ReplaceAllString(page, " ")), " ")
 	for _, part := range []string{"broker-0", "5_4_0"} {
