@@ -30,6 +30,9 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
 
+// toolsLimit is for three Spring Boot applications that start at once on a busy machine of two cores.
+const toolsLimit = 4 * time.Minute
+
 // tools is what the story looks through.
 type tools struct {
 	*kit.Installation
@@ -62,7 +65,7 @@ func lookingAtACluster(t *testing.T, w *world) {
 	n.Log.Printf("kubectl apply -f testdata/tools.yaml")
 	ok(t, n.Apply(ctx, manifest(t, "tools.yaml"),
 		"DASHBOARD_IMAGE", images.Dashboard, "EXPORTER_IMAGE", images.Exporter, "SCHEMA_REGISTRY_IMAGE", images.SchemaRegistry))
-	ok(t, n.AwaitReady(ctx, 2*time.Minute))
+	ok(t, n.AwaitReady(ctx, toolsLimit))
 	show(t, w, n)
 
 	c.listsBrokers(t, "")
@@ -89,7 +92,7 @@ func lookingAtACluster(t *testing.T, w *world) {
 		}
 		return nil
 	}))
-	ok(t, n.AwaitReady(ctx, 2*time.Minute))
+	ok(t, n.AwaitReady(ctx, toolsLimit))
 	c.eachPodKnows(t, 2)
 	c.listsBrokers(t, os.Getenv("DASHBOARD_PICTURE"))
 	c.countsMessages(t, "looked-at", 100)
