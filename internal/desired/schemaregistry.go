@@ -21,6 +21,15 @@ const (
 	volumeStorage  = "storage"
 )
 
+// What the registry is well by. Its /actuator/health says OUT_OF_SERVICE all its life (0.1.0 never sets what it looks at), so it is
+// asked for Spring Boot's own readiness. That is UP even if the registry could not open its storage, which it tries once and without
+// which it answers nothing: so it has started when it lists schemas. Not more than once, because each such list costs it memory that
+// it does not give back.
+const (
+	registryReady   = "/actuator/health/readiness"
+	registryStarted = "/schema-registry/v1/cluster/default/tenant/default/subjects"
+)
+
 // SchemaRegistry objects: settings, Service, volume and Deployment of a registry that stores in the cluster of these
 // name servers.
 func (c Cluster) SchemaRegistry(sr *v1alpha1.SchemaRegistry, nameServers []string, refs References) (*Tool, error) {
@@ -30,11 +39,12 @@ func (c Cluster) SchemaRegistry(sr *v1alpha1.SchemaRegistry, nameServers []strin
 	}
 	t := toolSpec{
 		obj: sr, component: SchemaRegistry, container: "schema-registry", image: spec.Image,
-		port: settings.SchemaRegistryPort, portName: "http", health: "/actuator/health",
+		port: settings.SchemaRegistryPort, portName: "http", health: registryReady, started: registryStarted,
 		replicas: spec.Replicas, nameServers: nameServers, service: spec.Service, settings: &spec.PodSettings,
 	}
 	t.properties = springProperties(map[string]any{"logging.file.name": tmp + "/schema-registry.log"}, spec.Config, map[string]any{
 		"server.port": t.port, "schema.storage.type": "rocketmq", "schema.storage.config-path": registryConfig + "/" + registryFile,
+		"management.endpoint.health.probes.enabled": true, // makes registryReady
 	})
 	config := &corev1.ConfigMap{
 		ObjectMeta: metaOf(sr, ConfigMap(sr.Name, SchemaRegistry), SchemaRegistry),

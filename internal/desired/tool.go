@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -49,8 +50,9 @@ type toolSpec struct {
 	image     string
 	port      int32
 	portName  string
-	// health is the path that answers when the tool serves.
+	// health is the path that answers when the tool serves; started, if it is another one, when it has started for good.
 	health      string
+	started     string
 	replicas    *int32
 	nameServers []string
 	properties  map[string]any
@@ -103,8 +105,8 @@ func (t toolSpec) deployment() (*appsv1.Deployment, error) {
 				SecurityContext:          security,
 				Ports:                    []corev1.ContainerPort{{Name: t.portName, ContainerPort: t.port, Protocol: corev1.ProtocolTCP}},
 				VolumeMounts:             t.mounts,
-				StartupProbe:             t.probe(t.get(), 1, 300), // a JVM on a busy machine
-				ReadinessProbe:           t.probe(t.get(), 5, 3),
+				StartupProbe:             t.probe(t.get(cmp.Or(t.started, t.health)), 1, 300), // a JVM on a busy machine
+				ReadinessProbe:           t.probe(t.get(t.health), 5, 3),
 				LivenessProbe:            t.probe(t.connect(), 20, 6), // a slow answer is no reason to start anew
 			}},
 		},
@@ -162,8 +164,8 @@ func (t toolSpec) strategy() appsv1.DeploymentStrategy {
 		RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: &surge, MaxUnavailable: &unavailable}}
 }
 
-func (t toolSpec) get() corev1.ProbeHandler {
-	return corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: t.health, Port: intstr.FromInt32(t.port)}}
+func (t toolSpec) get(path string) corev1.ProbeHandler {
+	return corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(t.port)}}
 }
 
 func (t toolSpec) connect() corev1.ProbeHandler {

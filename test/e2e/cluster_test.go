@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -99,6 +100,24 @@ func (c oneObject) told(t *testing.T) {
 	if len(login.Data["password"]) < 20 {
 		t.Errorf("the password has %d characters", len(login.Data["password"]))
 	}
+	c.lets(t, string(login.Data["username"]), string(login.Data["password"]))
+}
+
+// lets in whom the Secret names and nobody else, and shows both brokers.
+func (c oneObject) lets(t *testing.T, name, password string) {
+	t.Helper()
+	server := httptest.NewServer(c.HTTP("whole-console", "console", 8082))
+	defer server.Close()
+	dashboard := &tools{Installation: c.Installation, dashboard: server.URL}
+	if _, err := dashboard.logIn(t.Context(), "super", "admin"); err == nil {
+		t.Error("the dashboard's packaged user gets in")
+	}
+	browser, err := dashboard.logIn(t.Context(), name, password)
+	ok(t, err)
+	if list, err := dashboard.list(t.Context(), browser); err != nil || len(list.Brokers["whole-broker-0"]) != 2 {
+		t.Errorf("%s sees %v, %v", name, list, err)
+	}
+	c.Log.Printf("the generated password opens the dashboard, which lists both brokers")
 }
 
 func componentMembers(c *v1alpha1.RocketMQCluster) (out []string) {

@@ -346,17 +346,35 @@ func TestCacheWaitsForAnotherBuilder(t *testing.T) {
 	}
 }
 
+// TestToolArchive: each program is where its command looks for it, and runs as root.
+func TestToolArchive(t *testing.T) {
+	jar := filepath.Join(t.TempDir(), "some.jar")
+	if err := os.WriteFile(jar, []byte("jar"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	linux := []entry{directory("tmp", 0o777, 0)}
+	for tool := range toolImages() {
+		img := toolArchive(tool, "example/"+tool+":1", jar, linux)
+		if diff := cmp.Diff(entry{path: toolJar(tool), mode: 0o644, source: jar}, img.entries[1], cmp.AllowUnexported(entry{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tool, diff)
+		}
+		if command := strings.Join(img.config.Entrypoint, " "); img.config.User != "" || img.config.WorkingDir != "/" || !strings.HasSuffix(command, toolJar(tool)) {
+			t.Errorf("%s runs %q as %q in %s", tool, command, img.config.User, img.config.WorkingDir)
+		}
+	}
+}
+
 func TestPlanRefuses(t *testing.T) {
 	b := &builder{stderr: io.Discard}
 	for _, args := range [][]string{
 		{"rocketmq"}, {"rocketmq", "latest"}, {"rocketmq", "5.4.0", "5.5.0"}, {"rocketmq-home", "../5.4.0"},
-		{"operator", "dev"}, {"ledger", "--color"}, {"dashboard"},
+		{"operator", "dev"}, {"ledger", "--color"}, {"dashboard"}, {"tool", "dashboard"}, {"tool", "proxy", "proxy.jar"},
 	} {
 		if _, err := b.plan(args[0], args[1:]); err == nil {
 			t.Errorf("%s is accepted", strings.Join(args, " "))
 		}
 	}
-	for args, want := range map[string]int{"rocketmq 5.2.0": 1, "operator --tag v1": 1, "ledger": 1, "all": 3} {
+	for args, want := range map[string]int{"rocketmq 5.2.0": 1, "operator --tag v1": 1, "ledger": 1, "all": 3, "tool exporter e.jar": 1} {
 		fields := strings.Fields(args)
 		steps, err := b.plan(fields[0], fields[1:])
 		if err != nil || len(steps) != want {

@@ -10,6 +10,7 @@
 //	grpc-client [--tag TAG] docker.io/rocketmq-operator/grpc-client:TAG
 //	all [--tag TAG]         RocketMQ's main version, operator and ledger
 //	stand-ins [--tag TAG]   docker.io/rocketmq-operator/{dashboard,exporter,schema-registry}-stand-in:TAG
+//	tool NAME JAR           an image like the official one of the dashboard, exporter or schema-registry, of a jar that you have
 //	rocketmq-home VERSION   a directory to use as ROCKETMQ_HOME on this machine, with its Java 17
 //
 // Each prints the paths it made on stdout, one a line, and its progress on stderr. What was built stays in the
@@ -37,7 +38,7 @@ const mainVersion = "5.4.0"
 // buildLimit bounds a whole run; the slowest one (empty caches, busy machine) takes about three minutes.
 const buildLimit = 20 * time.Minute
 
-const usage = "usage: go run ./test/images rocketmq VERSION | rocketmq-home VERSION | operator [--tag TAG] | ledger [--tag TAG] | grpc-client [--tag TAG] | all [--tag TAG] | stand-ins [--tag TAG]"
+const usage = "usage: go run ./test/images rocketmq VERSION | rocketmq-home VERSION | operator [--tag TAG] | ledger [--tag TAG] | grpc-client [--tag TAG] | all [--tag TAG] | stand-ins [--tag TAG] | tool NAME JAR"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -121,6 +122,14 @@ func (b *builder) plan(command string, args []string) ([]step, error) {
 			return []step{rocketmq(version)}, nil
 		}
 		return []step{func(ctx context.Context) (string, error) { return b.rocketmqHome(ctx, version) }}, nil
+	case "tool":
+		if len(args) != 2 {
+			return nil, errors.New(usage)
+		}
+		if err := checkTool(args[0]); err != nil {
+			return nil, err
+		}
+		return []step{func(ctx context.Context) (string, error) { return b.toolImage(ctx, args[0], args[1]) }}, nil
 	case "operator", "ledger", "grpc-client", "all", "stand-ins":
 		tag, err := tagFlag(command, args, b.stderr)
 		if err != nil {

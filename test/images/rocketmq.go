@@ -58,6 +58,11 @@ func (b *builder) rocketmqImage(ctx context.Context, version string) (string, er
 
 // javaRuntime returns a small Java 17 runtime, the same for all versions of RocketMQ.
 func (b *builder) javaRuntime(ctx context.Context) (string, error) {
+	return b.linkedRuntime(ctx, "java-17", runtimeModules)
+}
+
+// linkedRuntime returns a Java 17 runtime of these modules.
+func (b *builder) linkedRuntime(ctx context.Context, name, modules string) (string, error) {
 	if err := b.need(ctx, debianJava); err != nil {
 		return "", err
 	}
@@ -65,10 +70,10 @@ func (b *builder) javaRuntime(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return b.cache.get(ctx, "java-17", key(runtimeModules, string(release)), "", func(tmp string) error {
+	return b.cache.get(ctx, name, key(modules, string(release)), "", func(tmp string) error {
 		b.progress("java runtime by jlink")
 		_, err := command(ctx, "", nil, filepath.Join(javaHome, "bin", "jlink"), "--compress=2", "--no-header-files",
-			"--no-man-pages", "--strip-java-debug-attributes", "--add-modules", runtimeModules, "--output", tmp)
+			"--no-man-pages", "--strip-java-debug-attributes", "--add-modules", modules, "--output", tmp)
 		if err != nil {
 			return err
 		}

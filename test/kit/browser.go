@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,24 +55,29 @@ func FindBrowser(ctx context.Context, log *Log) (*Browser, error) {
 }
 
 // Look opens a page, lets its scripts run for some seconds, and returns the page as it is then. It takes a picture of it if that
-// is a path.
-func (b *Browser) Look(ctx context.Context, url, picture string) (string, error) {
+// is a path. Whatever the page asks of the URL's host and port is asked of the address at, as if it was forwarded.
+func (b *Browser) Look(ctx context.Context, page, at, picture string) (string, error) {
+	address, err := url.Parse(page)
+	if err != nil {
+		return "", err
+	}
 	home, err := os.MkdirTemp("", "browser-")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(home)
 	args := []string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=" + home,
-		"--virtual-time-budget=15000", "--window-size=1200,700"}
-	page, err := b.run(ctx, append(args, "--dump-dom", url)...)
+		"--virtual-time-budget=15000", "--window-size=1400,600",
+		fmt.Sprintf("--host-resolver-rules=MAP %s %s", address.Host, at)}
+	text, err := b.run(ctx, append(args, "--dump-dom", page)...)
 	if err != nil || picture == "" {
-		return page, err
+		return text, err
 	}
 	if err := os.MkdirAll(filepath.Dir(picture), 0o755); err != nil {
-		return page, err
+		return text, err
 	}
-	_, err = b.run(ctx, append(args, "--screenshot="+picture, url)...)
-	return page, err
+	_, err = b.run(ctx, append(args, "--screenshot="+picture, page)...)
+	return text, err
 }
 
 func (b *Browser) run(ctx context.Context, args ...string) (string, error) {

@@ -20,7 +20,8 @@ func exporterDefaults() properties {
 	}
 }
 
-// newExporter has the real one's series of the brokers' rates and of the messages of today.
+// newExporter has the real one's series of the brokers' rates and of the messages in each topic. Of the brokers' own figures
+// (rocketmq_brokeruntime_…) the real one shows none with RocketMQ 5.4: it wants a brokerVersion, which these no longer have.
 func newExporter(p properties, rc *remoting.Client) http.Handler {
 	c := newCluster(rc, p["rocketmq.config.namesrvAddr"])
 	mux := http.NewServeMux()
@@ -53,11 +54,26 @@ func (c cluster) metrics(r *http.Request) (string, error) {
 		}
 		labels := fmt.Sprintf("{cluster=%q,brokerIP=%q,broker=%q,}", group.Cluster, addr, name)
 		for metric, value := range map[string]string{
-			"rocketmq_broker_tps":                           fmt.Sprint(figures.InTPS()),
-			"rocketmq_broker_qps":                           fmt.Sprint(figures.OutTPS()),
-			"rocketmq_brokeruntime_msg_put_total_today_now": figures["msgPutTotalTodayNow"],
+			"rocketmq_broker_tps": fmt.Sprint(figures.InTPS()),
+			"rocketmq_broker_qps": fmt.Sprint(figures.OutTPS()),
 		} {
 			series[metric] = append(series[metric], metric+labels+" "+value)
+		}
+		topics, _, err := c.admin.Topics(r.Context(), addr)
+		if err != nil {
+			return "", err
+		}
+		for _, topic := range slices.Sorted(maps.Keys(topics)) {
+			queues, err := c.admin.TopicStats(r.Context(), addr, topic)
+			if err != nil {
+				return "", err
+			}
+			var sum int64
+			for _, queue := range queues {
+				sum += queue.MaxOffset
+			}
+			const metric = "rocketmq_producer_offset"
+			series[metric] = append(series[metric], fmt.Sprintf("%s{cluster=%q,broker=%q,topic=%q,} %d.0", metric, group.Cluster, name, topic, sum))
 		}
 	}
 	var out strings.Builder

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,14 +17,21 @@ import (
 
 // The schema registry's packaged settings (application.properties).
 func registryDefaults() properties {
-	return properties{"server.port": "8080", "schema.storage.type": "rocketmq", "schema.storage.config-path": ""}
+	return properties{"server.port": "8080", "schema.storage.type": "rocketmq", "schema.storage.config-path": "", probesEnabled: "false"}
 }
 
 const registryAPI = "/schema-registry/v1"
 
-// registry keeps Avro schemas in a topic, as the real one does: one message for each change, by the schema's name. It ends
-// at once if it cannot reach that topic.
-type registry struct{ log *topicLog }
+// probesEnabled is the property that gives a Spring Boot application its readiness.
+const probesEnabled = "management.endpoint.health.probes.enabled"
+
+// registry keeps Avro schemas in a topic, as the real one does: one message for each change, by the schema's name. It looks for
+// that topic once, when it starts: if no name server answers then, it goes on, says that it is ready, and answers nothing.
+type registry struct {
+	log *topicLog
+	// broken is why it could not start.
+	broken error
+}
 
 // record is one schema of a subject.
 type record struct {
@@ -49,14 +58,45 @@ func newRegistry(ctx context.Context, p properties, rc *remoting.Client) (http.H
 		topic = "RMQ_SYS_schema_registry_storage"
 	}
 	reg := &registry{log: &topicLog{cluster: newCluster(rc, storage["storage.rocketmq.namesrv"]), remoting: rc, topic: topic}}
-	if err := reg.log.create(ctx); err != nil {
-		return nil, err
+	if reg.broken = reg.log.create(ctx); reg.broken != nil {
+		fmt.Fprintln(os.Stderr, "unable to initialize:", reg.broken)
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /actuator/health", healthy)
-	mux.HandleFunc("POST "+registryAPI+"/subject/{subject}/schema/{schema}", reg.register)
-	mux.HandleFunc("GET "+registryAPI+"/subject/{subject}/schema", reg.get)
+	// It never gets well: 0.1.0 sets nothing of what it looks at.
+	mux.HandleFunc("GET /actuator/health", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "OUT_OF_SERVICE"})
+	})
+	if p[probesEnabled] == "true" {
+		mux.HandleFunc("GET /actuator/health/readiness", healthy)
+	}
+	mux.HandleFunc("GET "+registryAPI+"/cluster/default/tenant/default/subjects", reg.started(reg.list))
+	mux.HandleFunc("POST "+registryAPI+"/subject/{subject}/schema/{schema}", reg.started(reg.register))
+	mux.HandleFunc("GET "+registryAPI+"/subject/{subject}/schema", reg.started(reg.get))
 	return mux, nil
+}
+
+// started refuses whatever needs the topic that was not found.
+func (reg *registry) started(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if reg.broken != nil {
+			writeJSON(w, http.StatusInternalServerError, map[string]string{"message": reg.broken.Error()})
+			return
+		}
+		next(w, r)
+	}
+}
+
+// list answers with the subjects of all schemas.
+func (reg *registry) list(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)
+	defer cancel()
+	subjects := map[string]bool{}
+	err := reg.each(ctx, func(rec record) { subjects[rec.Subject] = true })
+	if err != nil {
+		writeJSON(w, http.StatusInternalServerError, map[string]string{"message": err.Error()})
+		return
+	}
+	writeJSON(w, http.StatusOK, slices.Sorted(maps.Keys(subjects)))
 }
 
 // readProperties reads a Java properties file of plain lines.
@@ -122,18 +162,30 @@ func (reg *registry) get(w http.ResponseWriter, r *http.Request) {
 
 var errNoSchema = errors.New("there is no schema of that subject")
 
-// find reads the topic from its beginning: the cluster holds the schemas, not this process.
 func (reg *registry) find(ctx context.Context, subject string) (record, error) {
-	bodies, err := reg.log.read(ctx)
-	if err != nil {
-		return record{}, err
-	}
-	found, err := record{}, errNoSchema
-	for _, body := range bodies {
-		var rec record
-		if json.Unmarshal(body, &rec) == nil && rec.Subject == subject {
-			found, err = rec, nil
+	found, none := record{}, errNoSchema
+	err := reg.each(ctx, func(rec record) {
+		if rec.Subject == subject {
+			found, none = rec, nil
 		}
+	})
+	if err == nil {
+		err = none
 	}
 	return found, err
+}
+
+// each reads the topic from its beginning: the cluster holds the schemas, not this process.
+func (reg *registry) each(ctx context.Context, do func(record)) error {
+	bodies, err := reg.log.read(ctx)
+	if err != nil {
+		return err
+	}
+	for _, body := range bodies {
+		var rec record
+		if json.Unmarshal(body, &rec) == nil {
+			do(rec)
+		}
+	}
+	return nil
 }

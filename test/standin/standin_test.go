@@ -65,8 +65,16 @@ func (servers) Answer(_ string, request remoting.Request) (fakemq.Answer, bool) 
 	switch request.Code {
 	case remoting.GetBrokerClusterInfo:
 		return fakemq.Answer{Body: `{"brokerAddrTable":{"b-0":{"cluster":"c","brokerName":"b-0","brokerAddrs":{0:"b:10911"}}},"clusterAddrTable":{"c":["b-0"]}}`}, true
+	case remoting.GetAllTopicConfig:
+		return fakemq.Answer{Body: `{"topicConfigTable":{"t":{"topicName":"t","readQueueNums":2,"writeQueueNums":2,"perm":6}},"dataVersion":{"counter":1,"timestamp":1,"stateVersion":0}}`}, true
+	case remoting.GetTopicStatsInfo:
+		return fakemq.Answer{Body: `{"offsetTable":{{"brokerName":"b-0","queueId":0,"topic":"t"}:{"minOffset":0,"maxOffset":3},{"brokerName":"b-0","queueId":1,"topic":"t"}:{"minOffset":0,"maxOffset":4}}}`}, true
+	case remoting.GetRouteInfoByTopic:
+		return fakemq.Answer{Body: `{"queueDatas":[{"brokerName":"b-0","readQueueNums":1,"writeQueueNums":1,"perm":6}],"brokerDatas":[{"cluster":"c","brokerName":"b-0","brokerAddrs":{0:"b:10911"}}]}`}, true
+	case pullMessage:
+		return fakemq.Answer{Code: pullNotFound}, true
 	case remoting.GetBrokerRuntimeInfo:
-		return fakemq.Answer{Body: `{"table":{"putTps":"1.5 0 0","getTransferredTps":"2 0 0","msgPutTotalTodayNow":"7","brokerVersionDesc":"V5_4_0"}}`}, true
+		return fakemq.Answer{Body: `{"table":{"putTps":"1.5 0 0","getTransferredTps":"2 0 0","brokerVersionDesc":"V5_4_0"}}`}, true
 	}
 	return fakemq.Answer{Code: remoting.SystemError}, true
 }
@@ -157,7 +165,7 @@ func TestDashboard(t *testing.T) {
 
 func TestExporter(t *testing.T) {
 	for nameServers, want := range map[string]string{
-		"ns:9876":   `rocketmq_brokeruntime_msg_put_total_today_now{cluster="c",brokerIP="b:10911",broker="b-0",} 7`,
+		"ns:9876":   `rocketmq_producer_offset{cluster="c",broker="b-0",topic="t",} 7.0`,
 		"gone:9876": "",
 	} {
 		server := httptest.NewServer(newExporter(properties{"rocketmq.config.webTelemetryPath": "/stats", "rocketmq.config.namesrvAddr": nameServers}, client(t)))
@@ -165,6 +173,49 @@ func TestExporter(t *testing.T) {
 		server.Close()
 		if !strings.Contains(got, want) || (want == "" && got != "") {
 			t.Errorf("of %s:\n%s", nameServers, got)
+		}
+	}
+}
+
+// TestRegistry: its health is never well, and a registry that found no name server when it started says that it is ready and answers
+// nothing.
+func TestRegistry(t *testing.T) {
+	settings := filepath.Join(t.TempDir(), "rocketmq.properties")
+	start := func(nameServers, probes string) string {
+		t.Helper()
+		text := "storage.rocketmq.namesrv=" + nameServers + "\nstorage.local.cache.path=" + filepath.Join(t.TempDir(), "cache") + "\n"
+		if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		handler, err := newRegistry(t.Context(), properties{"schema.storage.type": "rocketmq", "schema.storage.config-path": settings, probesEnabled: probes}, client(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewServer(handler)
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	const health, ready, list = "/actuator/health", "/actuator/health/readiness", registryAPI + "/cluster/default/tenant/default/subjects"
+	for _, test := range []struct {
+		nameServers, probes string
+		want                map[string]int
+	}{
+		{"ns:9876", "true", map[string]int{health: 503, ready: 200, list: 200}},
+		{"ns:9876", "false", map[string]int{health: 503, ready: 404, list: 200}},
+		{"gone:9876", "true", map[string]int{health: 503, ready: 200, list: 500}},
+	} {
+		url := start(test.nameServers, test.probes)
+		got := map[string]int{}
+		for path := range test.want {
+			response, err := http.Get(url + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			got[path] = response.StatusCode
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s, probes %s (-want +got):\n%s", test.nameServers, test.probes, diff)
 		}
 	}
 }

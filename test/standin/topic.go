@@ -28,7 +28,8 @@ const (
 
 const group = "GID_schema_registry"
 
-// create makes the topic on one broker group, unless there is one that has it.
+// create makes the topic on one broker group, unless there is one that has it. No broker is no error: the real one then leaves the
+// topic to the first message.
 func (t *topicLog) create(ctx context.Context) error {
 	if _, err := t.master(ctx); err == nil {
 		return nil
@@ -43,7 +44,7 @@ func (t *topicLog) create(ctx context.Context) error {
 				Name: t.topic, ReadQueues: 1, WriteQueues: 1, Perm: admin.PermRead | admin.PermWrite})
 		}
 	}
-	return errors.New("no broker is registered that could hold the schemas")
+	return nil
 }
 
 // master that has the topic, by the name servers' word.
@@ -66,6 +67,9 @@ func (t *topicLog) master(ctx context.Context) (string, error) {
 
 // append sends a message of that key and waits for the acknowledgement.
 func (t *topicLog) append(ctx context.Context, key string, body []byte) error {
+	if err := t.create(ctx); err != nil {
+		return err
+	}
 	addr, err := t.master(ctx)
 	if err != nil {
 		return err
@@ -81,6 +85,9 @@ func (t *topicLog) append(ctx context.Context, key string, body []byte) error {
 // read returns all messages' bodies.
 func (t *topicLog) read(ctx context.Context) ([][]byte, error) {
 	addr, err := t.master(ctx)
+	if remoting.IsCode(err, remoting.TopicNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
