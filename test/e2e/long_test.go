@@ -135,7 +135,7 @@ func transfersKilled(t *testing.T, w *world, times int) {
 	topics := []string{"moving", "idle-0", "idle-1", "idle-2"}
 	for _, topic := range topics {
 		out.topic(topic)
-		out.consumer(topic, 0)
+		out.consumer(topic)
 	}
 	random := rand.New(rand.NewPCG(seed, 0))
 	v := meanwhile(t, one, kit.LedgerOptions{Topic: topics[0], TopicExists: true, Poll: transferPoll}, func() {

@@ -43,12 +43,12 @@ func topicTransfer(t *testing.T, w *world) {
 	}
 	var held []*kit.Verdict
 	for _, topic := range []string{"away", "late", "dropped"} {
-		s.consumer(topic, 0) // it has been there, and is away now
+		s.consumer(topic) // it has been there, and is away now
 		held = append(held, s.ledger(kit.LedgerOptions{Topic: topic, Only: "produce", Messages: 50}))
 	}
 	for i := range manyTransfers {
 		s.topic(fmt.Sprintf("many-%02d", i))
-		s.consumer(fmt.Sprintf("many-%02d", i), 0)
+		s.consumer(fmt.Sprintf("many-%02d", i))
 	}
 	want, wantGroup := s.settings(s.source, "moving")
 
@@ -133,13 +133,13 @@ func (s *transfers) topic(name string) {
 }
 
 // consumer group that has been there.
-func (s *transfers) consumer(name string, offset int64) {
+func (s *transfers) consumer(name string) {
 	s.Helper()
 	group := admin.NewSubscriptionGroup(name)
 	group.RetryMaxTimes, group.ConsumeTimeoutMinutes = 5, 7
 	ok(s.T, s.one.Admin.PutGroup(s.Context(), s.source, nil, group))
 	for queue := range 4 {
-		ok(s.T, s.one.Admin.PutOffset(s.Context(), s.source, admin.ConsumerOffset{Topic: name, Group: name, Queue: queue, Offset: offset}))
+		ok(s.T, s.one.Admin.PutOffset(s.Context(), s.source, admin.ConsumerOffset{Topic: name, Group: name, Queue: queue}))
 	}
 }
 

@@ -150,7 +150,7 @@ func (s *transfers) ready(name string) (v1alpha1.TransferPhase, string, string) 
 func transferDeleted(s *transfers) {
 	const topic = "deleted"
 	s.topic(topic)
-	s.consumer(topic, 0)
+	s.consumer(topic)
 	held := s.ledger(kit.LedgerOptions{Topic: topic, Only: "produce", Messages: 50})
 	before := s.before(topic)
 	s.create(topic, "")
@@ -193,7 +193,7 @@ func sourceFailsOver(s *transfers) {
 	ctx := s.Context()
 	const topic = "failing"
 	s.topic(topic)
-	s.consumer(topic, 0)
+	s.consumer(topic)
 	producer, err := s.one.StartLedger(ctx, kit.LedgerOptions{NameServers: s.one.Address(), Topic: topic, TopicExists: true, Only: "produce",
 		Rate: 20, Duration: 30 * time.Second, Poll: transferPoll})
 	ok(s.T, err)
@@ -252,7 +252,7 @@ func targetDown(s *transfers) {
 	before := map[string]belongings{}
 	for _, topic := range topics {
 		s.topic(topic)
-		s.consumer(topic, 0)
+		s.consumer(topic)
 		before[topic] = s.before(topic)
 	}
 	for _, topic := range begun {

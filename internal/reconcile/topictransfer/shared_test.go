@@ -11,16 +11,31 @@ import (
 	"time"
 )
 
+var errRefused = errors.New("refused")
+
+// slowly answers when it was asked. One broker refuses, one hangs.
+func slowly(ctx context.Context, broker string) (time.Time, error) {
+	sent := time.Now()
+	switch broker {
+	case "hangs":
+		<-ctx.Done()
+		return sent, ctx.Err()
+	case "refuses":
+		time.Sleep(time.Second)
+		return sent, errRefused
+	}
+	time.Sleep(time.Second)
+	return sent, nil
+}
+
 // TestShared: many who ask at the same time get one answer, and none that is older than their asking.
 func TestShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s shared[time.Time]
 		var put atomic.Int32
-		question := func(context.Context, string) (time.Time, error) {
+		question := func(ctx context.Context, broker string) (time.Time, error) {
 			put.Add(1)
-			sent := time.Now()
-			time.Sleep(time.Second)
-			return sent, nil
+			return slowly(ctx, broker)
 		}
 		var all sync.WaitGroup
 		for i := range 40 {
@@ -46,32 +61,23 @@ func TestShared(t *testing.T) {
 // TestSharedFailures: an error is everybody's, and who gives up leaves the others theirs.
 func TestSharedFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s shared[int]
-		refused := errors.New("refused")
-		question := func(ctx context.Context, broker string) (int, error) {
-			if broker == "hangs" {
-				<-ctx.Done()
-				return 0, ctx.Err()
-			}
-			time.Sleep(time.Second)
-			return 0, refused
-		}
+		var s shared[time.Time]
 		short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		var all sync.WaitGroup
 		all.Go(func() {
-			if _, err := s.ask(short, "refuses", question); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := s.ask(short, "refuses", slowly); !errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
 			}
 		})
 		all.Go(func() {
-			if _, err := s.ask(t.Context(), "refuses", question); !errors.Is(err, refused) {
+			if _, err := s.ask(t.Context(), "refuses", slowly); !errors.Is(err, errRefused) {
 				t.Error(err)
 			}
 		})
 		all.Go(func() {
 			began := time.Now()
-			if _, err := s.ask(t.Context(), "hangs", question); err == nil || time.Since(began) > lookTimeout {
+			if _, err := s.ask(t.Context(), "hangs", slowly); err == nil || time.Since(began) > lookTimeout {
 				t.Errorf("%v after %s", err, time.Since(began))
 			}
 		})
