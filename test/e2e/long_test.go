@@ -169,7 +169,7 @@ func (s *transfers) killedOnTheWay(topics []string, random *rand.Rand, most int)
 		want[topic] = settings{config, group}
 		s.create(topic, "")
 	}
-	const short, long = 1500 * time.Millisecond, 15 * time.Second
+	const short, long = 500 * time.Millisecond, 15 * time.Second
 	for _, step := range []struct {
 		phase v1alpha1.TransferPhase
 		span  time.Duration
