@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,6 +63,20 @@ func (o *options) clusters(ctx context.Context, a *Access, _ []string) (report, 
 		return nil, err
 	}
 	defer s.close()
+	// Those that the status names are asked while a name server tells which there are: each connection takes its time.
+	asked := map[string]func() (admin.RuntimeInfo, error){}
+	ask := func(addr string) {
+		if addr == "" || asked[addr] != nil {
+			return
+		}
+		asked[addr] = sync.OnceValues(func() (admin.RuntimeInfo, error) { return s.admin.BrokerRuntimeInfo(ctx, addr) })
+		go asked[addr]()
+	}
+	for _, group := range broker.Status.Groups {
+		for _, member := range group.Members {
+			ask(member.Address)
+		}
+	}
 	info, err := s.clusterInfo(ctx, broker)
 	if err != nil {
 		return nil, err
@@ -82,10 +97,9 @@ func (o *options) clusters(ctx context.Context, a *Access, _ []string) (report, 
 	var servers []server
 	for _, row := range r.Brokers {
 		servers = append(servers, server{fmt.Sprintf("%s (id %d)", row.Broker, row.ID), row.Address})
+		ask(row.Address)
 	}
-	answers, err := each(ctx, servers, func(ctx context.Context, broker server) (admin.RuntimeInfo, error) {
-		return s.admin.BrokerRuntimeInfo(ctx, broker.addr)
-	})
+	answers, err := each(ctx, servers, func(_ context.Context, broker server) (admin.RuntimeInfo, error) { return asked[broker.addr]() })
 	for i, broker := range servers {
 		if info, ok := answers[broker]; ok {
 			r.Brokers[i].Figures = &brokerFigures{
