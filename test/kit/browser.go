@@ -76,7 +76,8 @@ func (b *Browser) Look(ctx context.Context, page, at, picture string) (string, e
 	if err := os.MkdirAll(filepath.Dir(picture), 0o755); err != nil {
 		return text, err
 	}
-	_, err = b.run(ctx, append(args, "--screenshot="+picture, page)...)
+	// Wide enough for a whole table, and late enough for nothing to fade in any more. Chromium takes the last of each flag.
+	_, err = b.run(ctx, append(args, "--window-size=1600,520", "--virtual-time-budget=60000", "--screenshot="+picture, page)...)
 	return text, err
 }
 
