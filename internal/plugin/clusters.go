@@ -69,8 +69,9 @@ func (o *options) clusters(ctx context.Context, a *Access, _ []string) (report, 
 		if addr == "" || asked[addr] != nil {
 			return
 		}
-		asked[addr] = sync.OnceValues(func() (admin.RuntimeInfo, error) { return s.admin.BrokerRuntimeInfo(ctx, addr) })
-		go asked[addr]()
+		answer := sync.OnceValues(func() (admin.RuntimeInfo, error) { return s.admin.BrokerRuntimeInfo(ctx, addr) })
+		asked[addr] = answer
+		go func() { _, _ = answer() }() // whoever needs it looks at the error
 	}
 	for _, group := range broker.Status.Groups {
 		for _, member := range group.Members {
