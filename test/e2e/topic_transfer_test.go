@@ -52,7 +52,7 @@ func topicTransfer(t *testing.T, w *world) {
 	}
 	want, wantGroup := s.settings(s.source, "moving")
 
-	strict, err := one.StartLedger(ctx, kit.LedgerOptions{NameServers: one.Address(), Topic: "strict", TopicExists: true, Rate: 20, Duration: 2 * time.Minute, Poll: transferPoll})
+	strict, err := one.StartLedger(ctx, kit.LedgerOptions{NameServers: one.Address(), Topic: "strict", TopicExists: true, Ordered: true, Rate: 20, Duration: 2 * time.Minute, Poll: transferPoll})
 	ok(t, err)
 	load := kit.LedgerOptions{Topic: "moving", TopicExists: true, Duration: 2 * time.Minute, Poll: transferPoll}
 	v := meanwhile(t, one, load, func() {
@@ -87,8 +87,8 @@ func topicTransfer(t *testing.T, w *world) {
 	}
 	ordered, err := strict.Verdict(ctx, 2*time.Minute+ledgerLimit)
 	ok(t, err)
-	one.Log.Printf("ledger strict: %s", ordered)
-	if ordered.Lost != 0 || ordered.Groups[two.Group(0)].Acked == 0 {
+	one.Log.Printf("ledger strict: %s; %d not in order", ordered, ordered.Disordered)
+	if ordered.Lost != 0 || ordered.Disordered != 0 || ordered.Groups[two.Group(0)].Acked == 0 {
 		t.Errorf("strictly ordered: %s", ordered)
 	}
 	s.moved("moving", want, wantGroup)

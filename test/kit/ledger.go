@@ -53,6 +53,8 @@ type LedgerOptions struct {
 	Poll time.Duration
 	// DelayLevel lets brokers hold every message back: 4 is 30 s.
 	DelayLevel int
+	// Ordered: the messages of each sender have a sharding key, and come one after the other.
+	Ordered bool
 	// AvoidNode is a node that the ledger's pod must not run on.
 	AvoidNode string
 }
@@ -94,6 +96,9 @@ func (o LedgerOptions) args() []string {
 	if o.DelayLevel > 0 {
 		args = append(args, "--delay-level="+strconv.Itoa(o.DelayLevel))
 	}
+	if o.Ordered {
+		args = append(args, "--ordered")
+	}
 	if o.FromLast {
 		args = append(args, "--from-last")
 	}
@@ -111,6 +116,8 @@ type Verdict struct {
 	Acked      int `json:"acked"`
 	Received   int `json:"received"`
 	Duplicates int `json:"duplicates"`
+	// Disordered messages came for the first time after a later one of their sharding key.
+	Disordered int `json:"disordered"`
 	Lost       int `json:"lost"`
 	// SendErrors counts sends that failed after the client's own retries.
 	SendErrors          int    `json:"sendErrors"`

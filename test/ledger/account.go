@@ -19,6 +19,8 @@ type account struct {
 	lastSendError string
 	received      int // messages that came at least once
 	duplicates    int
+	latest        map[string]int // number received, by sharding key
+	disordered    int
 	open          int // acknowledged and not received
 	firstReceived time.Time
 	stopped       time.Time       // when sending ended
@@ -53,7 +55,7 @@ func (g *gaps) until(end time.Time) time.Duration {
 }
 
 func newAccount(started time.Time) *account {
-	return &account{started: started, groups: map[string]*gaps{}}
+	return &account{started: started, groups: map[string]*gaps{}, latest: map[string]int{}}
 }
 
 // entry returns the record of a number; the caller holds mu.
@@ -95,8 +97,8 @@ func (a *account) fail(err error) {
 	a.lastSendError = err.Error()
 }
 
-// receive records a delivery.
-func (a *account) receive(number int, at time.Time) {
+// receive records a delivery. Messages of one sharding key are sent in the order of their numbers.
+func (a *account) receive(key string, number int, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entry(number)
@@ -107,6 +109,12 @@ func (a *account) receive(number int, at time.Time) {
 	e.received = true
 	if e.acked {
 		a.open--
+	}
+	if key != "" {
+		if number < a.latest[key] {
+			a.disordered++
+		}
+		a.latest[key] = max(a.latest[key], number)
 	}
 	if a.received == 0 {
 		a.firstReceived = at
@@ -139,6 +147,8 @@ type verdict struct {
 	// Received counts the messages that came at least once, Duplicates their further deliveries.
 	Received   int `json:"received"`
 	Duplicates int `json:"duplicates"`
+	// Disordered counts the messages that came for the first time after a later one of their sharding key.
+	Disordered int `json:"disordered"`
 	// Lost counts the acknowledged messages that never came; LostIDs names the first of them.
 	Lost    int   `json:"lost"`
 	LostIDs []int `json:"lostIDs"`
@@ -170,7 +180,7 @@ func (a *account) verdict(now time.Time) verdict {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	v := verdict{
-		StartedAt: a.started, Acked: a.all.acked, Received: a.received, Duplicates: a.duplicates, Lost: a.open,
+		StartedAt: a.started, Acked: a.all.acked, Received: a.received, Duplicates: a.duplicates, Disordered: a.disordered, Lost: a.open,
 		LostIDs: []int{}, SendErrors: a.sendErrors, LastSendError: a.lastSendError,
 		LongestGapMillis:    a.all.until(a.stopped).Milliseconds(),
 		SendP50Micros:       percentile(a.took, 50).Microseconds(),

@@ -29,9 +29,9 @@ func TestVerdict(t *testing.T) {
 			name: "all came back, one before its acknowledgement",
 			do: func(a *account) {
 				a.ack(0, "b-0", at(10))
-				a.receive(1, at(15))
+				a.receive("", 1, at(15))
 				a.ack(1, "b-1", at(30))
-				a.receive(0, at(40))
+				a.receive("", 0, at(40))
 				a.stop(at(50))
 			},
 			want: verdict{
@@ -46,8 +46,8 @@ func TestVerdict(t *testing.T) {
 				for number := range 3 {
 					a.ack(number, "b-0", at(number))
 				}
-				a.receive(0, at(5))
-				a.receive(2, at(5))
+				a.receive("", 0, at(5))
+				a.receive("", 2, at(5))
 				a.stop(at(2))
 			},
 			want: verdict{
@@ -56,14 +56,33 @@ func TestVerdict(t *testing.T) {
 			},
 		},
 		{
+			name: "one is overtaken by another of its key, which then comes once more",
+			do: func(a *account) {
+				for number := range 4 {
+					a.ack(number, "b-0", at(0))
+				}
+				a.receive("odd", 3, at(1))
+				a.receive("even", 0, at(1))
+				a.receive("odd", 1, at(1))
+				a.receive("even", 2, at(1))
+				a.receive("even", 0, at(1))
+				a.stop(at(0))
+			},
+			want: verdict{
+				Acked: 4, Received: 4, Duplicates: 1, Disordered: 1, FirstReceivedMillis: 1,
+				Groups: map[string]groupVerdict{"b-0": {Acked: 4}},
+			},
+			good: true,
+		},
+		{
 			name: "duplicates, and a failed send that was stored all the same",
 			do: func(a *account) {
 				a.ack(0, "b-0", at(0))
 				a.fail(errors.New("timeout"))
-				a.receive(1, at(3))
-				a.receive(0, at(4))
-				a.receive(0, at(5))
-				a.receive(1, at(6))
+				a.receive("", 1, at(3))
+				a.receive("", 0, at(4))
+				a.receive("", 0, at(5))
+				a.receive("", 1, at(6))
 				a.stop(at(0))
 			},
 			want: verdict{
@@ -77,8 +96,8 @@ func TestVerdict(t *testing.T) {
 			do: func(a *account) {
 				a.ack(0, "b-0", at(100))
 				a.ack(1, "b-0", at(300))
-				a.receive(0, at(300))
-				a.receive(1, at(300))
+				a.receive("", 0, at(300))
+				a.receive("", 1, at(300))
 				a.stop(at(1300))
 			},
 			want: verdict{
@@ -115,7 +134,7 @@ func TestVerdictNamesTheFirstLostOnly(t *testing.T) {
 	for number := range 100 {
 		a.ack(number, "b-0", at(number))
 	}
-	a.receive(0, at(0))
+	a.receive("", 0, at(0))
 	v := a.verdict(at(200))
 	if v.Lost != 99 || len(v.LostIDs) != maxLostIDs || v.LostIDs[0] != 1 || v.LostIDs[maxLostIDs-1] != maxLostIDs {
 		t.Errorf("lost %d, named %v; want 99, and the numbers 1 to %d", v.Lost, v.LostIDs, maxLostIDs)
@@ -129,7 +148,7 @@ func TestVerdictOfHalfARun(t *testing.T) {
 		t.Errorf("produced only: %+v, want 1 acknowledged and nothing said about losses", v)
 	}
 	b := newAccount(base)
-	b.receive(3, at(1))
+	b.receive("", 3, at(1))
 	if v := b.verdict(at(2)).consumedOnly(3); v.Acked != 3 || v.Lost != 2 || v.good() {
 		t.Errorf("consumed only: %+v, want 2 of 3 lost", v)
 	}

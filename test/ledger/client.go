@@ -106,7 +106,11 @@ type sender struct {
 }
 
 func newSender(ctx context.Context, names *resolver, o options) (*sender, error) {
-	p, err := producer.NewDefaultProducer(producer.WithNsResolver(names), producer.WithGroupName("ledger-"+o.run))
+	settings := []producer.Option{producer.WithNsResolver(names), producer.WithGroupName("ledger-" + o.run)}
+	if o.ordered {
+		settings = append(settings, producer.WithQueueSelector(producer.NewHashQueueSelector()))
+	}
+	p, err := producer.NewDefaultProducer(settings...)
 	if err != nil {
 		return nil, fmt.Errorf("make a producer: %w", err)
 	}
@@ -116,11 +120,14 @@ func newSender(ctx context.Context, names *resolver, o options) (*sender, error)
 	return &sender{p, o}, poll(ctx, p, "client", o.poll)
 }
 
-// send returns the name of the broker group that acknowledged the message.
-func (s *sender) send(ctx context.Context, body []byte) (group string, err error) {
+// send returns the name of the broker group that acknowledged the message. key is its sharding key, "" for none.
+func (s *sender) send(ctx context.Context, key string, body []byte) (group string, err error) {
 	m := primitive.NewMessage(s.topic, body)
 	if s.delayLevel > 0 { // a proxy takes a message of level 0 for a delayed one too, which its topic is not for
 		m = m.WithDelayTimeLevel(s.delayLevel)
+	}
+	if key != "" {
+		m = m.WithShardingKey(key)
 	}
 	result, err := s.producer.SendSync(ctx, m)
 	if err != nil {
@@ -132,32 +139,34 @@ func (s *sender) send(ctx context.Context, body []byte) (group string, err error
 	return result.MessageQueue.BrokerName, nil
 }
 
-// consume starts a push consumer that hands every message of the topic to receive. Where its group has no offset, it
-// begins at the first message, or the last.
+// consume starts a push consumer that hands every message of the topic to receive, with its sharding key. Where its group
+// has no offset, it begins at the first message, or the last.
 // The topic must exist: the client refuses to start otherwise. stop ends it and saves its offsets.
-func consume(ctx context.Context, names *resolver, topic, group string, fromLast bool, interval time.Duration, receive func(body []byte)) (stop func() error, err error) {
-	where := consumer.ConsumeFromFirstOffset
-	if fromLast {
-		where = consumer.ConsumeFromLastOffset
+func consume(ctx context.Context, names *resolver, o options, receive func(key string, body []byte)) (stop func() error, err error) {
+	settings := []consumer.Option{consumer.WithNsResolver(names), consumer.WithGroupName(o.group), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset)}
+	if o.fromLast {
+		settings = append(settings, consumer.WithConsumeFromWhere(consumer.ConsumeFromLastOffset))
 	}
-	c, err := consumer.NewPushConsumer(consumer.WithNsResolver(names), consumer.WithGroupName(group),
-		consumer.WithConsumeFromWhere(where))
+	if o.ordered { // one at a time: each queue in its order
+		settings = append(settings, consumer.WithConsumeGoroutineNums(1))
+	}
+	c, err := consumer.NewPushConsumer(settings...)
 	if err != nil {
 		return nil, fmt.Errorf("make a consumer: %w", err)
 	}
-	err = c.Subscribe(topic, consumer.MessageSelector{}, func(_ context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
+	err = c.Subscribe(o.topic, consumer.MessageSelector{}, func(_ context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
 		for _, m := range messages {
-			receive(m.Body)
+			receive(m.GetShardingKey(), m.Body)
 		}
 		return consumer.ConsumeSuccess, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to %s: %w", topic, err)
+		return nil, fmt.Errorf("subscribe to %s: %w", o.topic, err)
 	}
 	if err := c.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the consumer: %w", err), c.Shutdown())
 	}
-	return c.Shutdown, poll(ctx, c, "client", interval)
+	return c.Shutdown, poll(ctx, c, "client", o.poll)
 }
 
 // withAdmin calls f with an admin client of its own: the client caches routes for ever.

@@ -43,6 +43,7 @@ type options struct {
 	drain       time.Duration
 	poll        time.Duration
 	delayLevel  int
+	ordered     bool
 }
 
 const both, produceOnly, consumeOnly = "both", "produce", "consume"
@@ -63,6 +64,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	f.Float64Var(&o.rate, "rate", 0, "messages a second, over all producers (default as fast as it goes)")
 	f.IntVar(&o.size, "size", 100, "bytes of a message")
 	f.IntVar(&o.delayLevel, "delay-level", 0, "let brokers hold every message back: 1 for a second, 4 for 30 s (RocketMQ's messageDelayLevel)")
+	f.BoolVar(&o.ordered, "ordered", false, "give the messages of each sender a sharding key, and look at the order in which they come")
 	f.IntVar(&o.producers, "producers", 4, "concurrent senders")
 	f.DurationVar(&o.wait, "wait", time.Minute, "how long to wait for name servers, brokers and topic at the start, and without --duration for an acknowledgement")
 	f.DurationVar(&o.drain, "drain", time.Minute, "how long to wait for the messages that are still missing when sending has ended")
@@ -189,7 +191,7 @@ func (l *ledger) work(sending, draining context.Context) error {
 		go func() {
 			err := l.await(clients, "topic "+l.topic, func() error { return hasRoute(names, l.topic) })
 			if err == nil {
-				stopConsumer, err = consume(clients, names, l.topic, l.group, l.fromLast, l.poll, l.receive)
+				stopConsumer, err = consume(clients, names, l.options, l.receive)
 			}
 			consuming <- err
 		}()
@@ -303,10 +305,14 @@ func (l *ledger) produce(clients, sending context.Context, names *resolver) erro
 		q.patience = l.wait
 	}
 	var senders sync.WaitGroup
-	for range l.producers {
+	for i := range l.producers {
+		key := ""
+		if l.ordered {
+			key = fmt.Sprintf("sender-%d", i)
+		}
 		senders.Go(func() {
 			for number, ok := q.take(sending); ok; number, ok = q.take(sending) {
-				q.settle(l.send(clients, s, number))
+				q.settle(l.send(clients, s, key, number))
 			}
 		})
 	}
@@ -322,9 +328,9 @@ func (l *ledger) produce(clients, sending context.Context, names *resolver) erro
 const errorPause = 50 * time.Millisecond
 
 // send sends one message and books what became of it.
-func (l *ledger) send(ctx context.Context, s *sender, number int) (acked bool) {
+func (l *ledger) send(ctx context.Context, s *sender, key string, number int) (acked bool) {
 	began := time.Now()
-	group, err := s.send(ctx, message(l.run, number, l.size))
+	group, err := s.send(ctx, key, message(l.run, number, l.size))
 	if err == nil {
 		now := time.Now()
 		l.account.ack(number, group, now)
@@ -340,10 +346,10 @@ func (l *ledger) send(ctx context.Context, s *sender, number int) (acked bool) {
 }
 
 // receive books a delivery of this run; other runs may have used the topic before.
-func (l *ledger) receive(body []byte) {
+func (l *ledger) receive(key string, body []byte) {
 	run, number, ok := parseMessage(body)
 	if ok && run == l.run {
-		l.account.receive(number, time.Now())
+		l.account.receive(key, number, time.Now())
 	}
 }
 

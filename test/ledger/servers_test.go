@@ -32,11 +32,14 @@ func TestMain(m *testing.M) {
 func TestHealthyBroker(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 0)
-	for _, args := range []string{"--topic created --create-topic", "--topic automatic"} {
+	for _, args := range []string{"--topic created --create-topic --ordered", "--topic automatic"} {
 		p := startLedger(t, c, append(strings.Fields(args), "--messages", "1000", "--group", "healthy", "--producers", "8")...)
 		v := p.wait(t)
 		if v.Acked != 1000 || v.Received < 1000 || v.Lost != 0 {
 			t.Errorf("%s: %+v; want 1000 acknowledged and received", args, v)
+		}
+		if v.Disordered != 0 {
+			t.Errorf("%s: %d messages came after later ones", args, v.Disordered)
 		}
 		if v.Groups["b-0"].Acked != 1000 || p.code != 0 {
 			t.Errorf("%s: groups %+v, exit status %d; want all from b-0, 0", args, v.Groups, p.code)
