@@ -83,16 +83,21 @@ func newTransferWorld(t *testing.T) (*world, *operator) {
 	return w, o
 }
 
+// bothTopicsSaved says what the guard has yet to save of a group.
+func (w *world) bothTopicsSaved(group string) func() string {
+	return func() string {
+		if got := w.saved(group); got == nil || got.Data["topics"] != "2" {
+			return "the guard has not saved the topics"
+		}
+		return ""
+	}
+}
+
 // TestTopicTransfer moves a topic that is not consumed yet.
 func TestTopicTransfer(t *testing.T) {
 	t.Parallel()
 	w, o := newTransferWorld(t)
-	o.until(func() string {
-		if got := w.saved("a-0"); got == nil || got.Data["topics"] != "2" {
-			return "the guard has not saved the topics"
-		}
-		return ""
-	})
+	o.until(w.bothTopicsSaved("a-0"))
 	w.mq.inGroup("a-1", func(t *tables) { t.ends["orders"][1] = 10 })
 	w.create(move)
 	o.until(w.transferPhase("move", v1alpha1.TransferDrain, "consumer group g1 lags 3 at a-1 and is offline", "consumer group g2 lags 3"))
@@ -244,12 +249,7 @@ func TestTopicTransferUsed(t *testing.T) {
 func TestTopicTransferNewMaster(t *testing.T) {
 	t.Parallel()
 	w, o := newTransferWorld(t)
-	o.until(func() string {
-		if got := w.saved("a-1"); got == nil || got.Data["topics"] != "2" {
-			return "the guard has not saved the topics"
-		}
-		return ""
-	})
+	o.until(w.bothTopicsSaved("a-1"))
 	w.mq.inGroup("a-1", func(t *tables) { t.ends["orders"][1] = 10 })
 	w.create(move)
 	lags := w.transferPhase("move", v1alpha1.TransferDrain, "consumer group g1 lags 3 at a-1")

@@ -115,6 +115,15 @@ func (m *model) check(before map[string]any) {
 	}
 }
 
+// mustComplete takes no other end.
+func (m *model) mustComplete() {
+	if m.status.Phase != v1alpha1.TransferCompleted {
+		m.complain("ended %s: %s", m.status.Phase, m.status.RollBackReason)
+		return
+	}
+	m.checkCompleted()
+}
+
 func (m *model) checkCompleted() {
 	for _, s := range m.source {
 		if s.topic != nil {
@@ -425,11 +434,7 @@ func TestChangesMeanwhile(t *testing.T) {
 						changed = true
 					}
 				})
-				if m.status.Phase != v1alpha1.TransferCompleted {
-					m.complain("ended %s: %s", m.status.Phase, m.status.RollBackReason)
-				} else {
-					m.checkCompleted()
-				}
+				m.mustComplete()
 				m.report(t, seed)
 				if t.Failed() {
 					return
@@ -467,11 +472,7 @@ func TestSourceTopicLost(t *testing.T) {
 				m.register(s)
 			}
 		})
-		if m.status.Phase != v1alpha1.TransferCompleted {
-			m.complain("ended %s: %s", m.status.Phase, m.status.RollBackReason)
-		} else {
-			m.checkCompleted()
-		}
+		m.mustComplete()
 		m.report(t, seed)
 		if t.Failed() {
 			return

@@ -36,11 +36,7 @@ func gracefulStop(t *testing.T, _ *world, c *kit.Installation) {
 		log := followLog(ctx, t, c, master)
 		stopInOrder(t, c, master)
 		said := <-log
-		for line := range strings.Lines(said) {
-			if strings.Contains(line, "handover") {
-				c.Log.Printf("%s", strings.TrimSpace(line))
-			}
-		}
+		tellHandover(c, said)
 		if !strings.Contains(said, "handed over") {
 			t.Errorf("%s did not hand over", master)
 		}

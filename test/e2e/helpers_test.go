@@ -121,6 +121,7 @@ func undisturbed(t *testing.T, v *kit.Verdict) {
 
 // killOperator ends the operator without a word. Its Deployment starts another one, which begins with nothing.
 func killOperator(ctx context.Context, c *kit.Installation) error {
+	c.Log.Printf("killing the operator")
 	return c.Client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(kit.OperatorNamespace), client.GracePeriodSeconds(0))
 }
 

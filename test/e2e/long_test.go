@@ -115,6 +115,19 @@ func nodesCut(t *testing.T, w *world, times int) {
 // seedEnv repeats what chance decided in an earlier run.
 const seedEnv = "E2E_SEED"
 
+// chance decides anew in each run, unless a seed is given, and tells its seed.
+func chance(t *testing.T, log *kit.Log) *rand.Rand {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if given := os.Getenv(seedEnv); given != "" {
+		var err error
+		seed, err = strconv.ParseUint(given, 10, 64)
+		ok(t, err)
+	}
+	log.Printf("%s=%d", seedEnv, seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
 // noticed is after what time consumers no longer hold queues that a topic has left, as docs/topic-transfer.md asks of who moves
 // it back.
 const noticed = time.Minute
@@ -123,15 +136,9 @@ const noticed = time.Minute
 // moments along the way. No message is lost, and no producer sees an error.
 func transfersKilled(t *testing.T, w *world, times int) {
 	ctx := t.Context()
-	seed := uint64(time.Now().UnixNano())
-	if given := os.Getenv(seedEnv); given != "" {
-		var err error
-		seed, err = strconv.ParseUint(given, 10, 64)
-		ok(t, err)
-	}
 	one := &kit.Installation{Namespace: w.namespace(t, "killed", kit.Restricted), NameService: "names", Broker: "one"}
 	two := &kit.Installation{Namespace: one.Namespace, NameService: "names", Broker: "two"}
-	one.Log.Printf("%s=%d", seedEnv, seed)
+	random := chance(t, one.Log)
 	ok(t, one.Apply(ctx, manifest(t, "transfer.yaml")))
 	ok(t, one.AwaitReady(ctx, smallLimit))
 	out := &transfers{T: t, w: w, one: one, two: two, source: brokerOf(one, one.Member(0, 0)), target: brokerOf(two, two.Member(0, 0))}
@@ -141,7 +148,6 @@ func transfersKilled(t *testing.T, w *world, times int) {
 		out.topic(topic)
 		out.consumer(topic)
 	}
-	random := rand.New(rand.NewPCG(seed, 0))
 	v := meanwhile(t, one, kit.LedgerOptions{Topic: topics[0], TopicExists: true, Poll: transferPoll}, func() {
 		time.Sleep(10 * time.Second)
 		for kills, s := 0, out; kills < times; {
@@ -245,7 +251,7 @@ func (s *transfers) replaceOperator() {
 	before, err := leader(s.Context())
 	ok(s.T, err)
 	killed := time.Now()
-	s.killOperator()
+	ok(s.T, killOperator(s.Context(), s.one))
 	ok(s.T, s.one.Await(s.Context(), "another operator to lead", time.Minute, func(ctx context.Context) error {
 		now, err := leader(ctx)
 		if err == nil && (now == before || now == "") {

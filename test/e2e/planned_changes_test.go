@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -47,11 +46,7 @@ func stopAsMaster(t *testing.T, c *kit.Installation, master, heir string) {
 	c.Log.Printf("kubectl delete pod %s, the master", master)
 	ok(t, c.DeletePod(ctx, master, false))
 	said := <-log
-	for line := range strings.Lines(said) {
-		if strings.Contains(line, "handover") {
-			c.Log.Printf("%s", strings.TrimSpace(line))
-		}
-	}
+	tellHandover(c, said)
 	if !strings.Contains(said, "handed over") {
 		t.Errorf("%s did not hand over", master)
 	}
@@ -337,9 +332,7 @@ func operatorKilled(t *testing.T, w *world, times int) {
 	ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(safe)...))
 	ok(t, c.AwaitReady(ctx, smallLimit))
 	operator := &kit.Namespace{Cluster: c.Cluster, Name: kit.OperatorNamespace, Log: c.Log}
-	seed := uint64(time.Now().UnixNano())
-	random := rand.New(rand.NewPCG(seed, 0))
-	c.Log.Printf("the seed is %d", seed)
+	random := chance(t, c.Log)
 	seen := watchReplacements(ctx, t, c)
 	changes := 0
 	for i := range times {

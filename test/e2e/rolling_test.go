@@ -88,7 +88,6 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 		replaceInOrder(t, c, order, func() {
 			ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(memory, restart)...))
 			ok(t, c.Await(ctx, order[0]+" to be new", time.Minute, func(ctx context.Context) error { return allNew(ctx, c, before, order[:1]) }))
-			c.Log.Printf("killing the operator")
 			ok(t, killOperator(ctx, c))
 		})
 	}))

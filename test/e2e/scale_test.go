@@ -317,11 +317,7 @@ func fewerSlaves(t *testing.T, w *world, c *kit.Installation) {
 			text := followLog(ctx, t, c, first)
 			c.Log.Printf("kubectl delete pod %s, the master", first)
 			ok(t, c.DeletePod(ctx, first, false))
-			for line := range strings.Lines(<-text) {
-				if strings.Contains(line, "handover") {
-					c.Log.Printf("%s", strings.TrimSpace(line))
-				}
-			}
+			tellHandover(c, <-text)
 			ok(t, c.AwaitPodReady(ctx, first, pod.UID, 2*time.Minute))
 		}
 		ok(t, c.AwaitReady(ctx, 2*time.Minute))
@@ -343,6 +339,15 @@ func fewerSlaves(t *testing.T, w *world, c *kit.Installation) {
 		}))
 	})
 	undisturbed(t, v)
+}
+
+// tellHandover prints what a master said of it before it ended.
+func tellHandover(c *kit.Installation, said string) {
+	for line := range strings.Lines(said) {
+		if strings.Contains(line, "handover") {
+			c.Log.Printf("%s", strings.TrimSpace(line))
+		}
+	}
 }
 
 // followLog reads a pod's log to its end.

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -68,7 +67,7 @@ func topicTransfer(t *testing.T, w *world) {
 			s.create(fmt.Sprintf("many-%02d", i), ", ttlSecondsAfterFinished: 600")
 		}
 		s.await("moving", v1alpha1.TransferDrain, "")
-		s.killOperator()
+		ok(t, killOperator(ctx, one))
 		s.await("dropped", v1alpha1.TransferDrain, "is offline: start it")
 		s.abort("dropped")
 		s.await("dropped", v1alpha1.TransferRolledBack, "spec.abort is set")
@@ -192,16 +191,6 @@ func (s *transfers) abort(name string) {
 	s.Helper()
 	_, err := s.w.place.Kubectl(s.Context(), "-n", s.one.Name, "patch", "topictransfer", name, "--type=merge", "-p", `{"spec":{"abort":true}}`)
 	ok(s.T, err)
-}
-
-func (s *transfers) killOperator() {
-	s.Helper()
-	s.one.Log.Printf("killing the operator")
-	var operators corev1.PodList
-	ok(s.T, s.one.Client.List(s.Context(), &operators, client.InNamespace(kit.OperatorNamespace)))
-	for i := range operators.Items {
-		ok(s.T, s.one.Client.Delete(s.Context(), &operators.Items[i], client.GracePeriodSeconds(0)))
-	}
 }
 
 // strictlyOrdered: the target gets its first message only when the source has none that is not consumed.
