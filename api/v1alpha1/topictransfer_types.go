@@ -122,6 +122,9 @@ type TopicTransferStatus struct {
 	// FencedSince is since when brokers refuse every message to the topic, before it is deleted there.
 	// +optional
 	FencedSince *metav1.Time `json:"fencedSince,omitempty"`
+	// UnroutedSince is since when no route leads consumers to the source, which some of them may not have noticed yet.
+	// +optional
+	UnroutedSince *metav1.Time `json:"unroutedSince,omitempty"`
 	// Lag is the number of messages left at the source in all, to two digits.
 	// +optional
 	Lag *int64 `json:"lag,omitempty"`

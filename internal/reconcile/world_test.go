@@ -32,6 +32,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
@@ -538,6 +539,11 @@ func (w *world) notSaved(b *v1alpha1.Broker, group v1alpha1.BrokerGroupStatus) s
 	}
 	if saved == nil || !strings.HasPrefix(saved.Data["term"], string(master.UID)) {
 		return "nothing is saved of what " + group.Master + " knows"
+	}
+	var known metadata.Version
+	w.mq.inGroup(group.Name, func(t *tables) { known = metadata.Version{Topics: version(t.topics), Groups: version(t.groups)} })
+	if saved.Data["version"] != known.String() { // a proxy makes a topic when it starts
+		return group.Master + " knows more by now than what is saved"
 	}
 	return ""
 }

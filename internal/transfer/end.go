@@ -5,13 +5,19 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 )
 
 // cleanSource goes on until nothing remains: everything is consumed, so there is no way back and no need for one.
 func (d *decider) cleanSource() {
 	d.clean()
-	if d.Recorded && d.longerThan(d.stepTimeout(), d.Status.PhaseSince) {
+	limit := d.stepTimeout()
+	if d.Status.UnroutedSince != nil {
+		limit += noticeTime
+	}
+	if d.Recorded && d.longerThan(limit, d.Status.PhaseSince) {
 		d.Stalled = d.Waiting.Message
 	}
 }
@@ -40,6 +46,13 @@ func (d *decider) clean() {
 	if d.Recorded && len(actions)+len(left) == 0 {
 		actions, left = d.cleanRoutes()
 	}
+	if d.Recorded && len(actions) > 0 && d.Status.UnroutedSince != nil { // a producer has made the topic anew
+		d.Status.UnroutedSince = nil
+		d.record(string(d.Status.Phase), "cluster %s has topic %s again", d.Status.Source.Cluster, d.spec.Topic)
+	}
+	if d.Recorded && len(actions)+len(left) == 0 {
+		left = d.unnoticed()
+	}
 	if d.Recorded && len(actions)+len(left) == 0 {
 		actions = d.cleanGroups()
 	}
@@ -59,7 +72,7 @@ func (d *decider) clean() {
 }
 
 func (d *decider) complete(left ...string) {
-	d.Status.Left, d.Status.FencedSince = left, nil
+	d.Status.Left, d.Status.FencedSince, d.Status.UnroutedSince = left, nil, nil
 	zero := int64(0)
 	d.Status.Lag = &zero
 	for i := range d.Status.Groups {
@@ -136,6 +149,25 @@ func (d *decider) cleanRoutes() (actions []Action, left []string) {
 		}
 	}
 	return actions, left
+}
+
+// unnoticed are the consumer groups that may hold the source's queues yet. Such a consumer goes on at its place in them: if
+// the topic were made anew there, it would skip messages.
+func (d *decider) unnoticed() (left []string) {
+	for _, g := range d.Status.Groups {
+		if slices.ContainsFunc(d.seen.Source.Brokers, func(b Broker) bool { return b.Online[g.Name] }) {
+			left = append(left, fmt.Sprintf("consumers of %s get %.0f s to notice that topic %s has left", g.Name, noticeTime.Seconds(), d.spec.Topic))
+		}
+	}
+	switch {
+	case len(left) > 0 && d.Status.UnroutedSince == nil:
+		now := metav1.NewTime(d.seen.Now)
+		d.Status.UnroutedSince = &now
+		d.record(string(d.Status.Phase), "%s", some(left))
+	case d.longerThan(noticeTime, d.Status.UnroutedSince):
+		return nil
+	}
+	return left
 }
 
 // cleanGroups removes each group once, where it has nothing else to consume. Consumers that are still connected may make

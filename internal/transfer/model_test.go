@@ -31,6 +31,8 @@ type model struct {
 	online         map[string]bool // consumer groups
 	// trouble: servers fail, and the operator dies.
 	trouble bool
+	routed  time.Time // when a route last led to the source
+	seen    Seen      // by the operator
 	log     []string
 	wrong   []string
 }
@@ -187,6 +189,11 @@ func (m *model) pass() {
 			s.down = m.now.Add(time.Duration(m.rand.IntN(60)) * time.Second)
 		}
 	}
+	for _, s := range m.source {
+		if _, shown := m.routes[s.name]; shown || s.topic != nil {
+			m.routed = m.now
+		}
+	}
 	for range m.rand.IntN(4) {
 		if m.producing {
 			m.produce()
@@ -303,10 +310,24 @@ func (m *model) act(a Action) bool {
 		if len(s.others[a.Group]) > 0 {
 			m.complain("removes %s at %s, which consumes more", a.Group, s.name)
 		}
+		if !a.Target {
+			m.checkNoticed("removes groups", a.Group)
+		}
 		delete(s.groups, a.Group)
 		delete(s.offsets, a.Group)
 	}
 	return true
+}
+
+// checkNoticed: nobody who was connected can hold the source's queues any more.
+func (m *model) checkNoticed(what string, groups ...string) {
+	for _, b := range m.seen.Source.Brokers {
+		for _, group := range groups {
+			if _, exists := b.Groups[group]; exists && b.Online[group] && m.now.Sub(m.routed) < 50*time.Second {
+				m.complain("%s %s after the last route to the source, whose queues consumers of %s hold", what, m.now.Sub(m.routed), group)
+			}
+		}
+	}
 }
 
 // step is one pass of the operator. It dies anywhere.
@@ -318,6 +339,10 @@ func (m *model) step() Decision {
 	}
 	if decision.Status.Phase != m.status.Phase {
 		m.log = append(m.log, fmt.Sprintf("%s %s: %s", m.now.Format("15:04:05"), decision.Status.Phase, decision.Waiting.Message))
+	}
+	m.seen = seen
+	if decision.Status.Phase == v1alpha1.TransferCompleted {
+		m.checkNoticed("completes", "g0", "g1", "g2")
 	}
 	m.status = decision.Status
 	if !decision.Recorded {

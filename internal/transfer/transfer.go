@@ -24,6 +24,9 @@ const (
 	routePoll = 35 * time.Second
 	// fenceTime is how long a topic is fenced before its end counts: a message that was taken before is counted by then.
 	fenceTime = 2 * time.Second
+	// noticeTime is within what time consumers give up the queues of a topic that no route leads to: they ask for routes
+	// every 30 s and share out queues anew every 20 s.
+	noticeTime = time.Minute
 
 	defaultDrainTimeout = time.Hour
 	defaultStepTimeout  = 10 * time.Minute

@@ -128,10 +128,6 @@ func chance(t *testing.T, log *kit.Log) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// noticed is after what time consumers no longer hold queues that a topic has left, as docs/topic-transfer.md asks of who moves
-// it back.
-const noticed = time.Minute
-
 // transfersKilled: topics move between two clusters, to and fro under load, and the operator dies again and again at random
 // moments along the way. No message is lost, and no producer sees an error.
 func transfersKilled(t *testing.T, w *world, times int) {
@@ -153,7 +149,6 @@ func transfersKilled(t *testing.T, w *world, times int) {
 		for kills, s := 0, out; kills < times; {
 			kills += s.killedOnTheWay(topics, random, times-kills)
 			one.Log.Printf("the topics are at %s, after %d kills", s.two.Broker, kills)
-			time.Sleep(noticed)
 			if s == out {
 				s = back
 			} else {
@@ -203,7 +198,7 @@ func (s *transfers) killedOnTheWay(topics []string, random *rand.Rand, most int)
 		ok(s.T, err)
 		group := want[topic].group
 		if !slices.Contains(transfer.Status.Target.Brokers[0].CreatedGroups, topic) {
-			// A consumer that had not noticed the last move yet made it anew there, and such a group keeps its settings.
+			// A consumer that is still connected there made it anew after the last move, and such a group keeps its settings.
 			s.one.Log.Printf("group %s was at %s already", topic, s.two.Broker)
 			_, group = s.settings(s.target, topic)
 		}
