@@ -30,12 +30,6 @@ func (r RuntimeInfo) BootTime() time.Time {
 	return time.UnixMilli(ms)
 }
 
-// CommitLogMaxOffset is the end of the commit log, in bytes since the group's beginning.
-func (r RuntimeInfo) CommitLogMaxOffset() int64 {
-	n, _ := strconv.ParseInt(r["commitLogMaxOffset"], 10, 64)
-	return n
-}
-
 // DispatchBehindBytes is how much of the commit log is not in its queues yet.
 func (r RuntimeInfo) DispatchBehindBytes() int64 {
 	n, _ := strconv.ParseInt(r["dispatchBehindBytes"], 10, 64)
@@ -66,7 +60,8 @@ func (r RuntimeInfo) firstNumber(key string) float64 {
 	return f
 }
 
-// BrokerRuntimeInfo asks a broker for its figures (GET_BROKER_RUNTIME_INFO).
+// BrokerRuntimeInfo asks a broker for its figures (GET_BROKER_RUNTIME_INFO). For some of them it reads its whole timer wheel
+// (TimerWheel.getAllNum, 38 MB), so it costs it much more than other requests do.
 func (c *Client) BrokerRuntimeInfo(ctx context.Context, broker string) (RuntimeInfo, error) {
 	var table struct {
 		Table RuntimeInfo `json:"table"`
@@ -129,6 +124,14 @@ type HAStatus struct {
 	Slaves []HASlave `json:"haConnectionInfo"`
 	// Source is where a slave replicates from.
 	Source HASource `json:"haClientRuntimeInfo"`
+}
+
+// End of the broker's own commit log, in bytes since the group's beginning: on a slave, what it has of its master's.
+func (s *HAStatus) End() int64 {
+	if s.Master {
+		return s.MaxOffset
+	}
+	return s.Source.MaxOffset
 }
 
 // HASlave is one slave's connection, seen from the master (RocketMQ's HARuntimeInfo.HAConnectionRuntimeInfo).

@@ -43,7 +43,7 @@ func TestParsePeers(t *testing.T) {
 
 func TestRuntimeInfoWithoutFigures(t *testing.T) {
 	r := RuntimeInfo{"commitLogDiskRatio": "much", "bootTimestamp": "today"}
-	if r.Version() != "" || r.Active() || r.CommitLogMaxOffset() != 0 || r.CommitLogDiskRatio() != 0 ||
+	if r.Version() != "" || r.Active() || r.DispatchBehindBytes() != 0 || r.CommitLogDiskRatio() != 0 ||
 		r.ConsumeQueueDiskRatio() != 0 || r.InTPS() != 0 || r.OutTPS() != 0 || !r.BootTime().Equal(time.Time{}) {
 		t.Errorf("figures appeared from %v", r)
 	}

@@ -16,7 +16,7 @@ import (
 func (r *run) drain(ctx context.Context) error {
 	answered := time.Now()
 	return r.leave(ctx, func(ctx context.Context) error {
-		_, err := r.maxOffset(ctx, r.target.addr)
+		_, err := r.end(ctx, r.target.addr)
 		if err != nil {
 			_, err = r.choose(ctx)
 		}

@@ -188,7 +188,7 @@ func (r *run) choose(ctx context.Context) (late string, err error) {
 			late = replica.Addr + " is not in sync yet"
 			continue
 		}
-		offset, err := r.maxOffset(ctx, replica.Addr)
+		offset, err := r.end(ctx, replica.Addr)
 		if err != nil {
 			late = fmt.Sprintf("%s does not answer: %s", replica.Addr, err)
 		} else if offset > best {
@@ -201,9 +201,13 @@ func (r *run) choose(ctx context.Context) (late string, err error) {
 	return "", nil
 }
 
-func (r *run) maxOffset(ctx context.Context, broker string) (int64, error) {
-	info, err := call(ctx, func(ctx context.Context) (admin.RuntimeInfo, error) { return r.Admin.BrokerRuntimeInfo(ctx, broker) })
-	return info.CommitLogMaxOffset(), err
+// end of a broker's commit log.
+func (r *run) end(ctx context.Context, broker string) (int64, error) {
+	status, err := call(ctx, func(ctx context.Context) (*admin.HAStatus, error) { return r.Admin.HAStatus(ctx, broker) })
+	if err != nil {
+		return 0, err
+	}
+	return status.End(), nil
 }
 
 // awaitTables waits until the target knows what clients would miss. It is bounded: what is left is carried later.
@@ -254,13 +258,13 @@ func fence(on bool) map[string]string {
 func (r *run) catchUp(ctx context.Context) error {
 	last := int64(-1)
 	err := r.await(ctx, catchUpTimeout, fastPoll, func(ctx context.Context) string {
-		mine, err := r.maxOffset(ctx, r.Addr)
+		mine, err := r.end(ctx, r.Addr)
 		if err != nil {
 			return err.Error()
 		}
 		settled := mine == last // no request that was under way when the fence came
 		last = mine
-		theirs, err := r.maxOffset(ctx, r.target.addr)
+		theirs, err := r.end(ctx, r.target.addr)
 		switch {
 		case err != nil:
 			return err.Error()

@@ -123,18 +123,17 @@ func (c *cluster) answer(addr string, request remoting.Request) fakemq.Answer {
 			}
 		}
 		return fakemq.Answer{}
-	case remoting.GetBrokerRuntimeInfo:
-		offset := int64(5000)
+	case remoting.GetBrokerHAStatus:
+		const end = 5000
+		if addr == c.master {
+			return body(admin.HAStatus{Master: true, MaxOffset: end})
+		}
 		if addr == slave && time.Now().Before(c.back) {
 			return fakemq.Answer{Code: remoting.SystemError}
 		}
-		if addr == slave {
-			offset -= c.behind
-			c.behind /= 2
-		}
-		return body(map[string]any{"table": map[string]string{"commitLogMaxOffset": fmt.Sprint(offset)}})
-	case remoting.GetBrokerHAStatus:
-		return body(admin.HAStatus{Master: addr == c.master})
+		lacks := c.behind
+		c.behind /= 2
+		return body(admin.HAStatus{Source: admin.HASource{MaxOffset: end - lacks}})
 	case remoting.GetAllTopicConfig:
 		return body(map[string]any{"topicConfigTable": c.topics[addr], "dataVersion": admin.DataVersion{}})
 	case remoting.GetAllSubscriptionGroupConfig:

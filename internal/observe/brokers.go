@@ -56,10 +56,18 @@ type Brokers struct {
 	// Tables of the guarded groups whose master answered, by brokerName.
 	Tables map[string]Followed
 
+	// disks are what this and earlier looks showed of them, by target.
+	disks map[string]diskUse
 	// tables are what this and earlier looks showed of the guarded groups.
 	tables map[string]tableHistory
 	// misses counts for how many looks in a row a server has not answered.
 	misses map[string]int
+}
+
+// diskUse is how full the fuller one of a broker's disks was, in percent.
+type diskUse struct {
+	used int
+	at   time.Time
 }
 
 const (
@@ -83,6 +91,18 @@ func (b *Brokers) missed(server string, last *Brokers) {
 	if last != nil {
 		b.misses[server] += last.misses[server]
 	}
+}
+
+// diskUse of a broker, as it was told not long ago or is now.
+func (b *Brokers) diskUse(ctx context.Context, c *admin.Client, broker string) (diskUse, error) {
+	if b != nil && time.Since(b.disks[broker].at) < diskInterval {
+		return b.disks[broker], nil
+	}
+	info, err := c.BrokerRuntimeInfo(ctx, broker)
+	if err != nil {
+		return diskUse{}, err
+	}
+	return diskUse{int(100 * max(info.CommitLogDiskRatio(), info.ConsumeQueueDiskRatio())), time.Now()}, nil
 }
 
 // GlanceBrokers asks the controllers' leader whether a group has had an election, or a member died or came, since the
@@ -113,6 +133,9 @@ const lagBound = 16 << 20
 // at which it deletes old files; from 90 % on it refuses messages (DefaultMessageStore.CleanCommitLogService).
 const diskPressure = 70
 
+// diskInterval is how often disks are asked for: they fill slowly, and the question is an expensive one.
+const diskInterval = 30 * time.Second
+
 // SameBrokers reports whether two answers tell the same. The wording of an error is no news.
 func SameBrokers(a, b *Brokers) bool {
 	keys := func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
@@ -128,7 +151,7 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 		out := &Brokers{
 			Registered: map[string]map[string]map[int64]string{}, Unreachable: map[string]string{},
 			InSyncHosts: map[string][]string{}, CaughtUp: map[string]bool{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
-			Backlogs: map[string]Backlog{}, misses: map[string]int{},
+			Backlogs: map[string]Backlog{}, disks: map[string]diskUse{}, misses: map[string]int{},
 		}
 		var mu sync.Mutex
 		var urgent, more sync.WaitGroup // who is master, and all else
@@ -191,16 +214,19 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 						properties[key] = value
 					}
 				}
-				info, err := c.BrokerRuntimeInfo(ctx, broker)
+				status, statusErr := c.HAStatus(ctx, broker)
+				disk, diskErr := last.diskUse(ctx, c, broker)
 				mu.Lock()
 				defer mu.Unlock()
 				out.Properties[broker] = properties
-				if err != nil {
-					return // it answers most of the time
+				if statusErr == nil { // it answers most of the time
+					ends[broker] = status.End()
 				}
-				ends[broker] = info.CommitLogMaxOffset()
-				if used := int(100 * max(info.CommitLogDiskRatio(), info.ConsumeQueueDiskRatio())); used >= diskPressure {
-					out.Disks[broker] = used / 5 * 5
+				if diskErr == nil {
+					out.disks[broker] = disk
+				}
+				if disk.used >= diskPressure {
+					out.Disks[broker] = disk.used / 5 * 5
 				}
 			})
 		}

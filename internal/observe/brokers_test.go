@@ -102,6 +102,7 @@ func TestProbeBrokers(t *testing.T) {
 		"c0:1": controller("false"), "c1:1": controller("true"),
 		"slave:1": {
 			remoting.GetBrokerConfig:      {Body: "brokerName=b-0\nnamesrvAddr=ns0:1;ns1:1\ncontrollerAddr=c0:1\nbrokerPermission=6\nstartAcceptSendRequestTimeStamp=0\n"},
+			remoting.GetBrokerHAStatus:    {Body: `{"master":false}`},
 			remoting.GetBrokerRuntimeInfo: {Body: `{"table":{"commitLogDiskRatio":"0.32","consumeQueueDiskRatio":"0.788"}}`},
 		},
 		"tables:1": {
@@ -165,6 +166,27 @@ func TestProbeBrokers(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestDisksAreAskedForSeldom: what was told not long ago counts.
+func TestDisksAreAskedForSeldom(t *testing.T) {
+	used := func(ratio string) answers {
+		return answers{remoting.GetBrokerConfig: {Body: "brokerName=b-0\n"}, remoting.GetBrokerHAStatus: {Body: `{"master":true}`},
+			remoting.GetBrokerRuntimeInfo: {Body: `{"table":{"commitLogDiskRatio":"` + ratio + `"}}`}}
+	}
+	full, empty := used("0.81"), used("0.2")
+	targets := BrokerTargets{Brokers: []string{"b:1"}}
+	look := func(broker answers, last *Brokers) *Brokers {
+		return ProbeBrokers(servers{"b:1": broker}.client(t), targets)(t.Context(), last)
+	}
+	last := look(full, nil)
+	if got := look(empty, last).Disks["b:1"]; got != 80 {
+		t.Errorf("%d %% used at once after 81 %%", got)
+	}
+	last.disks["b:1"] = diskUse{81, time.Now().Add(-diskInterval)}
+	if got := look(empty, last).Disks["b:1"]; got != 0 {
+		t.Errorf("%d %% used of a disk that was emptied %s ago", got, diskInterval)
 	}
 }
 
