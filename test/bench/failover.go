@@ -32,7 +32,8 @@ type outcome struct {
 
 // failover compares changes of master with and without the operator, in interleaved pairs: a planned one (a pod is deleted,
 // and its agent hands over) with a bare CONTROLLER_ELECT_MASTER, and a java that is killed with the same servers as
-// hand-written manifests. Both sides are one group of a master and a slave that replicates asynchronously.
+// hand-written manifests. Both sides are one group of a master and a slave that replicates asynchronously. Then it rolls two
+// groups.
 func (b *bench) failover(ctx context.Context, pairs int) error {
 	managed, err := b.startManaged(ctx)
 	if err != nil {
@@ -65,7 +66,10 @@ func (b *bench) failover(ctx context.Context, pairs int) error {
 		}
 	}
 	missed := judgeFailover(pairs, handover, bare, killedManaged, killedByHand)
-	return errors.Join(missed, managed.Delete(ctx, deleteLimit), byHand.Delete(ctx, deleteLimit))
+	if err := errors.Join(managed.Delete(ctx, deleteLimit), byHand.Delete(ctx, deleteLimit)); err != nil {
+		return errors.Join(missed, err)
+	}
+	return errors.Join(missed, b.roll(ctx))
 }
 
 // judgeFailover prints both sides, and returns what misses its bar.

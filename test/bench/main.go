@@ -4,7 +4,8 @@
 //	go run ./test/bench cluster           one RocketMQCluster against the quickstart's three manifests
 //	go run ./test/bench idle [DURATION]   the operator's memory and writes, idle and under traffic (10m each)
 //	go run ./test/bench admin             the plugin and the copy of metadata against mqadmin
-//	go run ./test/bench failover [PAIRS]  changes of master against a bare election and hand-written manifests (5 pairs)
+//	go run ./test/bench failover [PAIRS]  changes of master against a bare election and hand-written manifests (5 pairs), and a
+//	                                      rolling update against its floor
 //	go run ./test/bench transfer          moving topics to another cluster
 //	go run ./test/bench proxy [PAIRS]     sends through the proxy against sends to the brokers (5 pairs)
 package main
@@ -23,13 +24,15 @@ import (
 )
 
 const (
-	quickstart   = "examples/quickstart"
-	nameServers  = 3
-	groups       = 2
-	groupMembers = 2
-	servers      = 10 // of all kinds
-	startLimit   = 6 * time.Minute
-	deleteLimit  = 5 * time.Minute
+	quickstart  = "examples/quickstart"
+	nameServers = 3
+	// controllerCount is the quickstart's.
+	controllerCount = 3
+	groups          = 2
+	groupMembers    = 2
+	servers         = 10 // of all kinds
+	startLimit      = 6 * time.Minute
+	deleteLimit     = 5 * time.Minute
 )
 
 func main() {
