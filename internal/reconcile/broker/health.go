@@ -111,6 +111,9 @@ func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 		for _, server := range slices.Sorted(maps.Keys(p.seen.Unreachable)) {
 			said = append(said, p.seen.Unreachable[server])
 		}
+		if len(said) == 0 {
+			said = append(said, "its last answers are too old to tell anything")
+		}
 		return kube.Wait(v1alpha1.ReasonUnreachable, "no name server answers the operator: %s", strings.Join(said, "; ")), nil
 	}
 	for _, group := range p.b.Status.Groups {
