@@ -30,6 +30,8 @@ const (
 	slowPoll        = time.Second
 	fastPoll        = 10 * time.Millisecond
 	waitReportEvery = 10 * time.Second
+	// settleTime without a new message shows that no request is under way that came before new ones were refused.
+	settleTime = 200 * time.Millisecond
 )
 
 // ErrNoTarget means that no other member can take over, so there is nothing to hand over to.
@@ -256,21 +258,22 @@ func fence(on bool) map[string]string {
 // catchUp waits until the target has every message, and reads the tables while this broker is still the master: as a slave
 // it would begin to take over the other's.
 func (r *run) catchUp(ctx context.Context) error {
-	last := int64(-1)
+	last, since := int64(-1), time.Now()
 	err := r.await(ctx, catchUpTimeout, fastPoll, func(ctx context.Context) string {
 		mine, err := r.end(ctx, r.Addr)
 		if err != nil {
 			return err.Error()
 		}
-		settled := mine == last // no request that was under way when the fence came
-		last = mine
+		if mine != last {
+			last, since = mine, time.Now()
+		}
 		theirs, err := r.end(ctx, r.target.addr)
 		switch {
 		case err != nil:
 			return err.Error()
 		case theirs < mine:
 			return fmt.Sprintf("%s lacks %d bytes", r.target.addr, mine-theirs)
-		case !settled:
+		case time.Since(since) < settleTime:
 			return "messages that were under way are still being stored"
 		}
 		return ""

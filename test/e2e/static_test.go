@@ -3,8 +3,11 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
@@ -54,4 +57,25 @@ func static(t *testing.T, w *world) {
 	})
 	ok(t, c.AwaitReady(ctx, 2*time.Minute))
 	inTheirRoles()
+	onlyCopy(t, &kit.Installation{Namespace: c.Namespace, NameService: c.NameService, Broker: "only"})
+}
+
+// onlyCopy: a broker whose messages would go with its pod, because nobody else has them, is not replaced for a change.
+func onlyCopy(t *testing.T, c *kit.Installation) {
+	ctx := t.Context()
+	const changed = "  storageMode: EmptyDir\n"
+	ok(t, c.Apply(ctx, manifest(t, "only-copy.yaml")))
+	ok(t, c.AwaitReady(ctx, smallLimit))
+	sendAndReceive(t, c, "only-copy", 100)
+	before, err := c.Lives(ctx)
+	ok(t, err)
+	ok(t, c.Apply(ctx, manifest(t, "only-copy.yaml"), changed, changed+"  podAnnotations: {changed: once}\n"))
+	condition, err := c.AwaitCondition(ctx, "Broker", "only", v1alpha1.ConditionWouldLoseMessages, metav1.ConditionTrue, time.Minute)
+	ok(t, err)
+	c.Log.Printf("%s", condition.Message)
+	if !strings.Contains(condition.Message, "kubectl annotate") {
+		t.Error("the way out is not told")
+	}
+	sendAndReceive(t, c, "only-copy-still", 100)
+	othersLive(t, c, before, "")
 }
