@@ -164,7 +164,7 @@ func (d *demo) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := ledger.Verdict(ctx, 3*time.Minute)
+	verdict, err := ledger.Verdict(ctx, 4*time.Minute)
 	if err != nil {
 		return err
 	}

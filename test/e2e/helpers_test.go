@@ -20,7 +20,7 @@ import (
 )
 
 // ledgerLimit is how long the ledger may take to consume what is left, after it has stopped sending.
-const ledgerLimit = 3 * time.Minute
+const ledgerLimit = 4 * time.Minute
 
 // ledgerRate is in messages a second.
 const ledgerRate = 50

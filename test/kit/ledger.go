@@ -71,9 +71,10 @@ func (o LedgerOptions) affinity() *corev1.Affinity {
 	}}}
 }
 
-// ledgerDrain is how long a ledger waits for missing messages after it has sent its last one: clients learn of a new
-// master every 30 s.
-const ledgerDrain = 90 * time.Second
+// ledgerDrain is how long a ledger waits for missing messages after it has sent its last one. Clients learn of a new master
+// every 30 s; and a broker that did not see an earlier consumer of the group go gives it queues for 120 s more
+// (ClientHousekeepingService).
+const ledgerDrain = 160 * time.Second
 
 // args are the flags of test/ledger.
 func (o LedgerOptions) args() []string {
