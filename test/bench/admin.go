@@ -38,44 +38,34 @@ type cost struct{ wall, cpu time.Duration }
 
 // admin compares the plugin and the packages under it with mqadmin, on the same clusters.
 func (b *bench) admin(ctx context.Context) error {
-	missed, err := b.onQuickstart(ctx, "bench-admin-list", func(c *kit.Installation) (missed, err error) {
-		b.log.Printf("letting the brokers settle for %s", compileTime)
-		select {
-		case <-time.After(compileTime):
-			return b.compareClusters(ctx, c)
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		// Both sides ask for runtime information, for which brokers walk over their timer wheels: with their code compiled as in
-		// production, not as the quickstart's for a small machine.
-	}, ", -XX:TieredStopAtLevel=1", "")
+	// Both sides ask for runtime information, for which brokers walk over their timer wheels: with their code compiled as in
+	// production, not as the quickstart's for a small machine.
+	listed, err := b.launch(ctx, "bench-admin-list", quickstart, ", -XX:TieredStopAtLevel=1", "")
 	if err != nil {
 		return err
 	}
-	alsoMissed, err := b.onQuickstart(ctx, "bench-admin-copy", func(c *kit.Installation) (missed, err error) { return b.compareCopies(ctx, c) })
-	return errors.Join(missed, alsoMissed, err)
-}
-
-// onQuickstart does something with a cluster of its own.
-func (b *bench) onQuickstart(ctx context.Context, namespace string, do func(*kit.Installation) (missed, err error), edits ...string) (missed, err error) {
-	n, err := b.cluster.CreateNamespace(ctx, namespace, kit.Restricted, b.log)
+	b.log.Printf("letting the brokers settle for %s", compileTime)
+	select {
+	case <-time.After(compileTime):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	missed, err := b.compareClusters(ctx, listed)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c, err := n.InstallationOf(quickstart)
+	if err := listed.Delete(ctx, deleteLimit); err != nil {
+		return errors.Join(missed, err)
+	}
+	copied, err := b.launch(ctx, "bench-admin-copy", quickstart)
 	if err != nil {
-		return nil, err
+		return errors.Join(missed, err)
 	}
-	if err := c.ApplyPath(ctx, quickstart, edits...); err != nil {
-		return nil, err
+	alsoMissed, err := b.compareCopies(ctx, copied)
+	if err != nil {
+		return errors.Join(missed, err)
 	}
-	if err := c.AwaitReady(ctx, startLimit); err != nil {
-		return nil, err
-	}
-	if missed, err = do(c); err != nil {
-		return nil, err
-	}
-	return missed, n.Delete(ctx, deleteLimit)
+	return errors.Join(missed, alsoMissed, copied.Delete(ctx, deleteLimit))
 }
 
 // compareClusters lists the cluster with the plugin, with mqadmin in a broker's pod, and with the calls that both make.

@@ -35,7 +35,7 @@ type outcome struct {
 // hand-written manifests. Both sides are one group of a master and a slave that replicates asynchronously. Then it rolls two
 // groups.
 func (b *bench) failover(ctx context.Context, pairs int) error {
-	managed, err := b.startManaged(ctx)
+	managed, err := b.launch(ctx, "bench-failover-operator", "test/e2e/testdata/small.yaml")
 	if err != nil {
 		return err
 	}
@@ -109,23 +109,6 @@ func tell(all []outcome) string {
 		gaps, lost, failed = append(gaps, o.gap), append(lost, o.lost), append(failed, o.failed)
 	}
 	return fmt.Sprintf("%.1f s %v, lost %v, sends failed %v", median(gaps).Seconds(), seconds(gaps), lost, failed)
-}
-
-// startManaged starts the smallest cluster of the end-to-end tests.
-func (b *bench) startManaged(ctx context.Context) (*kit.Installation, error) {
-	const path = "test/e2e/testdata/small.yaml"
-	n, err := b.cluster.CreateNamespace(ctx, "bench-failover-operator", kit.Restricted, b.log)
-	if err != nil {
-		return nil, err
-	}
-	c, err := n.InstallationOf(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.ApplyPath(ctx, path); err != nil {
-		return nil, err
-	}
-	return c, c.AwaitReady(ctx, startLimit)
 }
 
 // smaller turns the quickstart by hand into the same cluster: one name server, one controller, one group, asynchronous.

@@ -25,18 +25,8 @@ const (
 
 // idle measures what the operator costs when there is nothing to do, first without and then with traffic.
 func (b *bench) idle(ctx context.Context, lasting time.Duration) error {
-	n, err := b.cluster.CreateNamespace(ctx, "bench-idle", kit.Restricted, b.log)
+	c, err := b.launch(ctx, "bench-idle", quickstart)
 	if err != nil {
-		return err
-	}
-	c, err := n.InstallationOf(quickstart)
-	if err != nil {
-		return err
-	}
-	if err := c.ApplyPath(ctx, quickstart); err != nil {
-		return err
-	}
-	if err := c.AwaitReady(ctx, startLimit); err != nil {
 		return err
 	}
 	b.log.Printf("the quickstart is Ready; letting it settle for %s", settle)
@@ -62,7 +52,7 @@ func (b *bench) idle(ctx context.Context, lasting time.Duration) error {
 		return err
 	}
 	b.log.Printf("ledger: %s", verdict)
-	if err := n.Delete(ctx, deleteLimit); err != nil {
+	if err := c.Delete(ctx, deleteLimit); err != nil {
 		return err
 	}
 	return errors.Join(quiet, busy)

@@ -101,3 +101,19 @@ type bench struct {
 	place   *kit.Place
 	cluster *kit.Cluster
 }
+
+// launch applies manifests to a new namespace, and waits until everything is Ready.
+func (b *bench) launch(ctx context.Context, namespace, path string, edits ...string) (*kit.Installation, error) {
+	n, err := b.cluster.CreateNamespace(ctx, namespace, kit.Restricted, b.log)
+	if err != nil {
+		return nil, err
+	}
+	c, err := n.InstallationOf(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.ApplyPath(ctx, path, edits...); err != nil {
+		return nil, err
+	}
+	return c, c.AwaitReady(ctx, startLimit)
+}

@@ -24,18 +24,12 @@ type latency struct{ p50, p99 time.Duration }
 // proxy compares sends through the proxy with sends to the brokers, in interleaved pairs. It is the same client with the
 // same messages: only the address that it takes for the name servers' differs.
 func (b *bench) proxy(ctx context.Context, pairs int) error {
-	n, err := b.cluster.CreateNamespace(ctx, "bench-proxy", kit.Restricted, b.log)
+	c, err := b.launch(ctx, "bench-proxy", quickstart)
 	if err != nil {
 		return err
 	}
-	c, err := n.InstallationOf(quickstart)
-	if err != nil {
+	if err := c.ApplyPath(ctx, proxyManifest); err != nil {
 		return err
-	}
-	for _, path := range []string{quickstart, proxyManifest} {
-		if err := c.ApplyPath(ctx, path); err != nil {
-			return err
-		}
 	}
 	if err := c.AwaitReady(ctx, startLimit); err != nil {
 		return err
@@ -56,7 +50,7 @@ func (b *bench) proxy(ctx context.Context, pairs int) error {
 			}
 		}
 	}
-	return errors.Join(judgeProxy(pairs, taken["direct"], taken["proxied"]), n.Delete(ctx, deleteLimit))
+	return errors.Join(judgeProxy(pairs, taken["direct"], taken["proxied"]), c.Delete(ctx, deleteLimit))
 }
 
 // send messages to a topic of their own, which tells how long they took.

@@ -48,18 +48,8 @@ func (r rollTimes) ratio() float64 { return r.all.Seconds() / r.floor().Seconds(
 
 // roll replaces all brokers of the quickstart, again and again, and compares the time with what it cannot do without.
 func (b *bench) roll(ctx context.Context) error {
-	n, err := b.cluster.CreateNamespace(ctx, "bench-roll", kit.Restricted, b.log)
+	c, err := b.launch(ctx, "bench-roll", quickstart)
 	if err != nil {
-		return err
-	}
-	c, err := n.InstallationOf(quickstart)
-	if err != nil {
-		return err
-	}
-	if err := c.ApplyPath(ctx, quickstart); err != nil {
-		return err
-	}
-	if err := c.AwaitReady(ctx, startLimit); err != nil {
 		return err
 	}
 	var all []rollTimes
@@ -70,7 +60,7 @@ func (b *bench) roll(ctx context.Context) error {
 		}
 		all = append(all, took)
 	}
-	return errors.Join(judgeRoll(all), n.Delete(ctx, deleteLimit))
+	return errors.Join(judgeRoll(all), c.Delete(ctx, deleteLimit))
 }
 
 // judgeRoll prints the terms of the roll with the median ratio, and returns what misses the bar.

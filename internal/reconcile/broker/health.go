@@ -112,7 +112,7 @@ func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 			said = append(said, p.seen.Unreachable[server])
 		}
 		if len(said) == 0 {
-			said = append(said, "its last answers are too old to tell anything")
+			said = append(said, "the last answers are too old to count")
 		}
 		return kube.Wait(v1alpha1.ReasonUnreachable, "no name server answers the operator: %s", strings.Join(said, "; ")), nil
 	}
