@@ -290,7 +290,10 @@ func (c *config) server(in render.Input) string {
 
 func (c *config) prober(in render.Input, child *supervise.Child, client *admin.Client) *probe.Prober {
 	p := &probe.Prober{Role: c.role, Process: child, Admin: client, Server: c.server(in)}
-	if c.role == settings.Broker {
+	switch c.role {
+	case settings.NameServer:
+		p.NameServers = func(ctx context.Context) ([]string, error) { return nameServers(ctx, in.Settings.ServiceDomain) }
+	case settings.Broker:
 		group, ordinal, _ := render.SplitPodName(in.PodName) // checked by render.Properties
 		p.Broker = probe.Broker{
 			Name: group, Ordinal: int64(ordinal), Address: render.Address(in), Mode: in.Settings.Broker.Mode,
@@ -304,6 +307,23 @@ func (c *config) prober(in render.Input, child *supervise.Child, client *admin.C
 		}
 	}
 	return p
+}
+
+// nameServers are the addresses of the name servers behind a headless Service, ready or not.
+func nameServers(ctx context.Context, service string) ([]string, error) {
+	ips, err := net.DefaultResolver.LookupHost(ctx, service)
+	var unknown *net.DNSError
+	if errors.As(err, &unknown) && unknown.IsNotFound { // this one is the first of them
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	addrs := make([]string, len(ips))
+	for i, ip := range ips {
+		addrs[i] = net.JoinHostPort(ip, strconv.Itoa(settings.NameServerPort))
+	}
+	return addrs, nil
 }
 
 // checkDataDir tries to write. Kubernetes makes volumes writable through fsGroup, but never hostPath ones.

@@ -37,18 +37,6 @@ func TestQuorum(t *testing.T) {
 	}
 }
 
-func TestRegistrations(t *testing.T) {
-	r := Registrations{"a": {"x", "y"}, "b": {"x"}, "c": {}}
-	for target, want := range map[string]int{"a": 0, "b": 1, "c": 2, "silent": 2} {
-		if lacks, all := r.Lacks(target); lacks != want || all != 2 {
-			t.Errorf("%s lacks %d of %d, want %d of 2", target, lacks, all, want)
-		}
-	}
-	if SameRegistrations(r, Registrations{"a": {"x", "y"}}) || !SameRegistrations(r, r) {
-		t.Error("SameRegistrations")
-	}
-}
-
 // TestProbeQuorum: dead controllers do not hide the leader for long.
 func TestProbeQuorum(t *testing.T) {
 	all := servers{"a:1": controller("false"), "b:1": controller("true"), "silent:1": nil}
@@ -59,14 +47,5 @@ func TestProbeQuorum(t *testing.T) {
 	}
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("took %s", took)
-	}
-}
-
-// TestProbeRegistrations: what each name server knows; one that does not answer is missing.
-func TestProbeRegistrations(t *testing.T) {
-	all := servers{"a:1": nameServer(clusterInfo), "b:1": nameServer(`{"brokerAddrTable":{},"clusterAddrTable":{}}`)}
-	got := ProbeRegistrations(all.client(t), []string{"a:1", "b:1", "gone:1"})(t.Context(), nil)
-	if diff := cmp.Diff(Registrations{"a:1": {"m:10911", "s:10911", "x:10911"}, "b:1": {}}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

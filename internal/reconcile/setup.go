@@ -50,8 +50,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, names
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("rocketmq-operator"),
 		Cluster: cluster, RocketMQ: admin.New(remoting.NewClient(rocketMQ)),
 	}
-	registrations := observe.NewPoller(ctx, observeInterval, observe.SameRegistrations)
-	if err := (&nameservice.Reconciler{Env: env, Registrations: registrations}).SetupWithManager(mgr, refs); err != nil {
+	if err := (&nameservice.Reconciler{Env: env}).SetupWithManager(mgr, refs); err != nil {
 		return fmt.Errorf("NameService reconciler: %w", err)
 	}
 	quorums := observe.NewPoller(ctx, observeInterval, observe.SameQuorum)

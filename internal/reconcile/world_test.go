@@ -420,7 +420,7 @@ func (w *world) start(writesToLive int) *operator {
 		Cluster: desired.Cluster{Domain: "cluster.local", AgentImage: "agent:1"}, RocketMQ: admin.New(mq)}
 	const interval = 300 * time.Millisecond
 	o.kinds = []kind{
-		{&v1alpha1.NameServiceList{}, (&nameservice.Reconciler{Env: env, Registrations: observe.NewPoller(ctx, interval, observe.SameRegistrations)}).Reconcile},
+		{&v1alpha1.NameServiceList{}, (&nameservice.Reconciler{Env: env}).Reconcile},
 		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, interval, observe.SameQuorum)}).Reconcile},
 		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
 		{&v1alpha1.TopicTransferList{}, topictransfer.New(env).Reconcile},

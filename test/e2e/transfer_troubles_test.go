@@ -364,13 +364,13 @@ func otherNameServers(s *transfers) {
 	repointed, err := producer.Verdict(ctx, time.Minute)
 	ok(s.T, err)
 	s.one.Log.Printf("ledger at the other name server: %s", repointed)
-	if repointed.SendErrors != 0 || repointed.Groups[s.two.Group(0)].Acked != repointed.Acked {
+	if repointed.Failed() != 0 || repointed.Groups[s.two.Group(0)].Acked != repointed.Acked {
 		s.Errorf("at the other name server: %s", repointed)
 	}
 	there := *s
 	there.one = s.two // whose clients the ledger's are now
 	there.consumed(topic, repointed)
-	if v := there.ledger(kit.LedgerOptions{Topic: topic, Messages: 50}); v.Lost != 0 || v.SendErrors != 0 || v.Groups[s.two.Group(0)].Acked != 50 {
+	if v := there.ledger(kit.LedgerOptions{Topic: topic, Messages: 50}); v.Lost != 0 || v.Failed() != 0 || v.Groups[s.two.Group(0)].Acked != 50 {
 		s.Errorf("after consumers are repointed too: %s", v)
 	}
 

@@ -120,8 +120,10 @@ type Verdict struct {
 	// Disordered messages came for the first time after a later one of their sharding key.
 	Disordered int `json:"disordered"`
 	Lost       int `json:"lost"`
-	// SendErrors counts sends that failed after the client's own retries.
+	// SendErrors counts sends that failed after the client's own retries, Busy those of them that a broker refused because
+	// its machine is too slow for it.
 	SendErrors          int    `json:"sendErrors"`
+	Busy                int    `json:"busy"`
 	LastSendError       string `json:"lastSendError"`
 	LongestGapMillis    int64  `json:"longestGapMillis"`
 	FirstReceivedMillis int64  `json:"firstReceivedMillis"`
@@ -134,13 +136,16 @@ type Verdict struct {
 	} `json:"groups"`
 }
 
+// Failed counts the sends that failed for another reason than a slow machine.
+func (v *Verdict) Failed() int { return v.SendErrors - v.Busy }
+
 func (v *Verdict) String() string {
 	groups := make([]string, 0, len(v.Groups))
 	for _, name := range slices.Sorted(maps.Keys(v.Groups)) {
 		groups = append(groups, fmt.Sprintf("%s %d", name, v.Groups[name].Acked))
 	}
-	text := fmt.Sprintf("%d acknowledged (%s), %d received, %d lost, %d twice or more; %d sends failed, longest time without an acknowledgement %.1f s",
-		v.Acked, strings.Join(groups, ", "), v.Received, v.Lost, v.Duplicates, v.SendErrors, float64(v.LongestGapMillis)/1000)
+	text := fmt.Sprintf("%d acknowledged (%s), %d received, %d lost, %d twice or more; %d sends failed (%d of a busy machine), longest time without an acknowledgement %.1f s",
+		v.Acked, strings.Join(groups, ", "), v.Received, v.Lost, v.Duplicates, v.SendErrors, v.Busy, float64(v.LongestGapMillis)/1000)
 	if v.LastSendError != "" {
 		text += "; last error: " + v.LastSendError
 	}

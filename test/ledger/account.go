@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -16,6 +17,7 @@ type account struct {
 	all     gaps
 
 	sendErrors    int
+	busy          int // of sendErrors
 	lastSendError string
 	received      int // messages that came at least once
 	duplicates    int
@@ -89,12 +91,21 @@ func (a *account) sent(took time.Duration) {
 	a.took = append(a.took, took)
 }
 
+// overload is in the answer of a broker that had a message in its queue for too long (BrokerFastFailure).
+const overload = "TIMEOUT_CLEAN_QUEUE"
+
 // fail records a send that was not acknowledged. The message may be stored all the same, and may come back.
 func (a *account) fail(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sendErrors++
-	a.lastSendError = err.Error()
+	busy := strings.Contains(err.Error(), overload)
+	if busy {
+		a.busy++
+	}
+	if !busy || a.busy == a.sendErrors { // one that a slow machine does not explain is worth more
+		a.lastSendError = err.Error()
+	}
 }
 
 // receive records a delivery. Messages of one sharding key are sent in the order of their numbers.
@@ -152,8 +163,10 @@ type verdict struct {
 	// Lost counts the acknowledged messages that never came; LostIDs names the first of them.
 	Lost    int   `json:"lost"`
 	LostIDs []int `json:"lostIDs"`
-	// SendErrors counts sends that failed after the client's own retries, LastSendError is the last one's text.
+	// SendErrors counts sends that failed after the client's own retries, Busy those of them that a broker refused because
+	// its machine is too slow. LastSendError is the text of the last one, of the other ones if there are any.
 	SendErrors    int    `json:"sendErrors"`
+	Busy          int    `json:"busy"`
 	LastSendError string `json:"lastSendError,omitempty"`
 	// LongestGapMillis is the longest time without any acknowledgement between the first one and the end of sending.
 	LongestGapMillis int64 `json:"longestGapMillis"`
@@ -181,7 +194,7 @@ func (a *account) verdict(now time.Time) verdict {
 	defer a.mu.Unlock()
 	v := verdict{
 		StartedAt: a.started, Acked: a.all.acked, Received: a.received, Duplicates: a.duplicates, Disordered: a.disordered, Lost: a.open,
-		LostIDs: []int{}, SendErrors: a.sendErrors, LastSendError: a.lastSendError,
+		LostIDs: []int{}, SendErrors: a.sendErrors, Busy: a.busy, LastSendError: a.lastSendError,
 		LongestGapMillis:    a.all.until(a.stopped).Milliseconds(),
 		SendP50Micros:       percentile(a.took, 50).Microseconds(),
 		SendP99Micros:       percentile(a.took, 99).Microseconds(),

@@ -41,6 +41,15 @@ func TestVerdict(t *testing.T) {
 			good: true,
 		},
 		{
+			name: "a slow machine does not hide another error",
+			do: func(a *account) {
+				a.fail(errors.New("CODE: 2, DESC: [TIMEOUT_CLEAN_QUEUE]broker busy"))
+				a.fail(errors.New("no route"))
+				a.fail(errors.New("CODE: 2, DESC: [TIMEOUT_CLEAN_QUEUE]broker busy"))
+			},
+			want: verdict{SendErrors: 3, Busy: 2, LastSendError: "no route", FirstAckedMillis: -1, FirstReceivedMillis: -1},
+		},
+		{
 			name: "an acknowledged message is lost",
 			do: func(a *account) {
 				for number := range 3 {

@@ -73,8 +73,14 @@ type Prober struct {
 	Waiting func() string
 	// Server is the host:port of the server itself. It is the pod's IP, because that is what others use.
 	Server string
+	// NameServers returns the addresses of all name servers, this one among them; for name servers.
+	NameServers func(context.Context) ([]string, error)
 	// Broker is set for brokers.
 	Broker Broker
+
+	// What Ready knows of a name server; the handler makes its calls one at a time.
+	behindSince      time.Time // when it began without brokers
+	filled, complete bool      // it had brokers at the last look; it had all of them since behindSince
 }
 
 // Handler serves the three paths.
@@ -155,7 +161,8 @@ func answered(err error) bool {
 	return errors.As(err, &response)
 }
 
-// Ready says whether the server does its work: a name server lists brokers; a controller sees a leader; a broker is
+// Ready says whether the server does its work: a name server knows the brokers that the
+// others know; a controller sees a leader; a broker is
 // registered at one or more name servers under its own address and in the role that it really has; a proxy accepts
 // gRPC clients, which it does once it knows the cluster's brokers.
 func (p *Prober) Ready(ctx context.Context) Report {
@@ -178,13 +185,6 @@ func (p *Prober) Ready(ctx context.Context) Report {
 	default:
 		return p.broker(ctx)
 	}
-}
-
-func (p *Prober) nameServer(ctx context.Context) Report {
-	if _, err := p.Admin.ClusterInfo(ctx, p.Server); err != nil {
-		return Report{Reason: "the name server does not list its brokers: " + err.Error()}
-	}
-	return Report{Ready: true, Reason: "the name server answers"}
 }
 
 func (p *Prober) controller(ctx context.Context) Report {

@@ -112,6 +112,11 @@ func TestProxy(t *testing.T) {
 	}
 }
 
+// among are name servers at addrs.
+func among(addrs ...string) func(context.Context) ([]string, error) {
+	return func(context.Context) ([]string, error) { return addrs, nil }
+}
+
 type process struct{ running, stopping bool }
 
 func (p process) Running() bool  { return p.running }
@@ -124,7 +129,7 @@ const (
 
 func TestReady(t *testing.T) {
 	up := process{running: true}
-	nameServer := Prober{Role: settings.NameServer, Process: up, Server: "ns"}
+	nameServer := Prober{Role: settings.NameServer, Process: up, Server: "ns", NameServers: among("ns")}
 	controller := Prober{Role: settings.Controller, Process: up}
 	broker := func(mode settings.Mode, ordinal int64, nameServers ...string) Prober {
 		return Prober{Role: settings.Broker, Process: up, Broker: Broker{
@@ -144,6 +149,7 @@ func TestReady(t *testing.T) {
 		{"stopping", Prober{Process: process{running: true, stopping: true}}, &servers{}, Report{Reason: "is being stopped"}},
 
 		{"name server", nameServer, &servers{nameServers: members(nil)}, Report{Ready: true, Reason: "answers"}},
+		{"name server alone", nameServer, &servers{nameServers: members(map[int64]string{0: own})}, Report{Ready: true, Reason: "answers"}},
 		{"name server silent", nameServer, &servers{}, Report{Reason: "connection refused"}},
 
 		{"controller leads", controller, &servers{controller: &admin.ControllerMetadata{LeaderID: "n0", IsLeader: true}}, Report{Ready: true, Reason: "leads", Role: "leader"}},
@@ -180,6 +186,43 @@ func TestReady(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNameServerCatchesUp: clients must not be sent to a name server that knows a part of the cluster, but not wait for
+// ever for brokers that will not come.
+func TestNameServerCatchesUp(t *testing.T) {
+	all, slave := map[int64]string{0: own, 1: other}, map[int64]string{1: other}
+	synctest.Test(t, func(t *testing.T) {
+		fake := &servers{nameServers: map[string]map[int64]string{"ns": nil, "old": all}, hanging: "dead"}
+		p := &Prober{Role: settings.NameServer, Process: process{running: true}, Admin: fake, Server: "ns", NameServers: among("ns", "old", "gone", "dead")}
+		h := p.Handler()
+		look := func(ready bool, reason string) {
+			t.Helper()
+			time.Sleep(holdFor)
+			if _, r := get(t, h, "/readyz"); r.Ready != ready || !strings.Contains(r.Reason, reason) {
+				t.Errorf("%+v, want ready %v: %s", r, ready, reason)
+			}
+		}
+		look(false, "knows 0 of 2 brokers")
+		fake.nameServers["ns"] = slave
+		look(false, "knows 1 of 2 brokers")
+		fake.nameServers["ns"] = all
+		look(true, "answers")
+		fake.nameServers["ns"] = slave // a broker says goodbye here first
+		look(true, "answers")
+
+		fake.nameServers["ns"] = nil // it was cut off
+		look(false, "knows 0 of 2 brokers")
+		time.Sleep(registration)
+		look(true, "answers")
+		look(true, "answers")
+		fake.nameServers["ns"] = slave
+		look(true, "answers")
+
+		p.NameServers = func(context.Context) ([]string, error) { return nil, errRefused }
+		fake.nameServers["ns"] = nil
+		look(false, "the other name servers are not known: connection refused")
+	})
 }
 
 func TestStarted(t *testing.T) {
@@ -224,7 +267,7 @@ func get(t *testing.T, h http.Handler, path string) (int, Report) {
 func TestHandlerAnswersAndHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := &servers{nameServers: map[string]map[int64]string{"ns": nil}}
-		h := (&Prober{Role: settings.NameServer, Process: process{running: true}, Admin: fake, Server: "ns"}).Handler()
+		h := (&Prober{Role: settings.NameServer, Process: process{running: true}, Admin: fake, Server: "ns", NameServers: among()}).Handler()
 		for _, path := range []string{"/livez", "/startedz", "/readyz"} {
 			if code, r := get(t, h, path); code != http.StatusOK || !r.Ready {
 				t.Errorf("%s: %d %+v", path, code, r)

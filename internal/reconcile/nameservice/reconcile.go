@@ -4,7 +4,6 @@ package nameservice
 import (
 	"context"
 	"fmt"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -12,24 +11,18 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
 )
 
 // Reconciler of NameServices.
 type Reconciler struct {
 	*workload.Env
-	// Registrations keeps which brokers each name server knows, while name servers are replaced.
-	Registrations *observe.Poller[observe.Registrations]
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
@@ -39,7 +32,6 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References
 		Owns(&appsv1.StatefulSet{}).Owns(&corev1.Service{}).Owns(&corev1.ConfigMap{}).Owns(&policyv1.PodDisruptionBudget{}).
 		Watches(&corev1.Pod{}, workload.PodHandler(desired.NameServer)).
 		Watches(&corev1.PersistentVolumeClaim{}, workload.PodHandler(desired.NameServer)).
-		WatchesRawSource(source.Channel(r.Registrations.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(refs.Source(r.Client, &v1alpha1.NameServiceList{}, func(resource client.Object, configMap string) bool {
 			return workload.Refers(&resource.(*v1alpha1.NameService).Spec.PodSettings, nil, configMap)
 		})).
@@ -49,22 +41,20 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References
 // pass is one reconcile of one NameService.
 type pass struct {
 	workload.Pass
-	registrations *observe.Poller[observe.Registrations]
-	ns            *v1alpha1.NameService
-	set           *appsv1.StatefulSet
-	refs          desired.References
-	pods          []corev1.Pod
+	ns   *v1alpha1.NameService
+	set  *appsv1.StatefulSet
+	refs desired.References
+	pods []corev1.Pod
 }
 
 // Reconcile brings the objects and the status of a NameService to what its spec says.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	ns := &v1alpha1.NameService{}
 	if err := r.Client.Get(ctx, req.NamespacedName, ns); err != nil || ns.DeletionTimestamp != nil {
-		r.Registrations.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err) // owner references clean up
 	}
 	before := ns.DeepCopy()
-	p := &pass{registrations: r.Registrations, ns: ns, Pass: workload.Pass{Env: r.Env, Owner: ns, Conditions: kube.NewConditions(ns.Generation, &ns.Status.Conditions)}}
+	p := &pass{ns: ns, Pass: workload.Pass{Env: r.Env, Owner: ns, Conditions: kube.NewConditions(ns.Generation, &ns.Status.Conditions)}}
 	waiting, err := workload.Run(ctx,
 		p.checkImage,
 		p.readReferences,
@@ -123,53 +113,17 @@ func (p *pass) observePods(ctx context.Context) (*kube.Waiting, error) {
 	return nil, p.LostNodes(ctx, p.pods)
 }
 
-// replaceOutdated moves the name servers to the current spec, one at a time: the next when the one before knows the brokers.
+// replaceOutdated moves the name servers to the current spec, one at a time: the next when the one before is ready, which
+// it is when it knows the brokers.
 func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
 	group := rollout.Group{Name: p.set.Name, Expected: int(desired.NameServers(p.ns))}
-	rolling := false
 	for i := range p.pods {
 		member := workload.Member(&p.pods[i], workload.Hash(p.set))
 		workload.Hangs(&member, &p.pods[i])
 		group.Pods = append(group.Pods, member)
-		rolling = rolling || member.Outdated
-	}
-	key := client.ObjectKeyFromObject(p.ns)
-	if rolling && len(p.pods) > 1 {
-		p.compare(key, group.Pods)
-	} else {
-		p.registrations.Forget(key)
 	}
 	snapshot := rollout.Snapshot{Groups: []rollout.Group{group}, Paused: p.ns.Spec.Paused}
 	return nil, p.Roll(ctx, p.pods, rollout.Next(snapshot), "")
-}
-
-// registration is after what time every broker that can has registered: they do so again within a minute
-// (BrokerConfig.registerNameServerPeriod), and an address that is not a name server's any more lives for two.
-const registration = 3 * time.Minute
-
-// compare says of each name server what it lacks: the brokers that another one knows.
-func (p *pass) compare(key client.ObjectKey, members []rollout.Pod) {
-	answer, age, seen := p.registrations.Latest(key)
-	at := time.Now().Add(-age)
-	var targets []string
-	for i := range p.pods {
-		pod := &p.pods[i]
-		if pod.Status.PodIP == "" || pod.DeletionTimestamp != nil {
-			continue
-		}
-		target := workload.ServerAddr(pod, settings.NameServerPort)
-		targets = append(targets, target)
-		since := workload.ReadySince(pod).Time
-		lacks, all := answer.Lacks(target)
-		switch {
-		case time.Since(since) > registration: // whoever is missing now will not come
-		case !seen || at.Before(since.Add(time.Second)):
-			members[i].Apart = "has not been looked at since it is ready"
-		case lacks > 0:
-			members[i].Apart = fmt.Sprintf("knows %d of %d brokers", all-lacks, all)
-		}
-	}
-	p.registrations.Watch(key, observe.ProbeRegistrations(p.RocketMQ, targets), true)
 }
 
 func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
