@@ -117,7 +117,7 @@ generate: $(CONTROLLER_GEN) ## Generate deep copies and CRDs from api/
 
 .PHONY: build
 build: ## Build the programs into bin/
-	go build -o bin/ -ldflags '-s -w' -gcflags 'k8s.io/...=-l' ./cmd/...
+	go build -o bin/ -ldflags '-s -w' -gcflags 'all=-l' ./cmd/...
 
 .PHONY: images
 images: ## Build the images without Docker or a registry, and print the archives to load
