@@ -151,7 +151,6 @@ func ownObjects(namespaces string) cache.Options {
 			&corev1.ConfigMap{}:             ours,
 			&appsv1.StatefulSet{}:           ours,
 			&appsv1.Deployment{}:            ours,
-			&corev1.PersistentVolumeClaim{}: ours,
 			&networkingv1.Ingress{}:         ours,
 			&policyv1.PodDisruptionBudget{}: ours,
 		},

@@ -46,23 +46,24 @@ func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, names
 		return err
 	}
 	refs := workload.References{Cache: external}
+	owned := workload.NewOwned(mgr.GetCache())
 	env := &workload.Env{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("rocketmq-operator"),
 		Cluster: cluster, RocketMQ: admin.New(remoting.NewClient(rocketMQ)),
 	}
-	if err := (&nameservice.Reconciler{Env: env}).SetupWithManager(mgr, refs); err != nil {
+	if err := (&nameservice.Reconciler{Env: env}).SetupWithManager(mgr, owned, refs); err != nil {
 		return fmt.Errorf("NameService reconciler: %w", err)
 	}
 	quorums := observe.NewPoller(ctx, observeInterval, observe.SameQuorum)
-	if err := (&controller.Reconciler{Env: env, Quorums: quorums}).SetupWithManager(mgr, refs); err != nil {
+	if err := (&controller.Reconciler{Env: env, Quorums: quorums}).SetupWithManager(mgr, owned, refs); err != nil {
 		return fmt.Errorf("Controller reconciler: %w", err)
 	}
 	brokers := observe.NewPoller(ctx, observeInterval, observe.SameBrokers)
-	if err := (&broker.Reconciler{Env: env, Observed: brokers}).SetupWithManager(mgr, refs); err != nil {
+	if err := (&broker.Reconciler{Env: env, Observed: brokers}).SetupWithManager(mgr, owned, refs); err != nil {
 		return fmt.Errorf("Broker reconciler: %w", err)
 	}
 	routes := observe.NewPoller(ctx, observeInterval, observe.SameRoutes)
-	if err := (&proxy.Reconciler{Env: env, Observed: routes}).SetupWithManager(mgr, refs); err != nil {
+	if err := (&proxy.Reconciler{Env: env, Observed: routes}).SetupWithManager(mgr, owned, refs); err != nil {
 		return fmt.Errorf("Proxy reconciler: %w", err)
 	}
 	for _, kind := range monitor.Kinds() {
@@ -71,7 +72,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, names
 		}
 	}
 	for _, kind := range []tool.Kind{tool.Console(), tool.Exporter(), tool.SchemaRegistry()} {
-		if err := (&tool.Reconciler{Env: env, Kind: kind}).SetupWithManager(mgr, refs); err != nil {
+		if err := (&tool.Reconciler{Env: env, Kind: kind}).SetupWithManager(mgr, owned, refs); err != nil {
 			return fmt.Errorf("%T reconciler: %w", kind.New(), err)
 		}
 	}

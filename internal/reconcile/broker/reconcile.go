@@ -28,12 +28,11 @@ type Reconciler struct {
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, owned *workload.Owned, refs workload.References) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Broker{}).
-		Owns(&appsv1.StatefulSet{}).Owns(&corev1.Service{}).Owns(&corev1.ConfigMap{}).Owns(&policyv1.PodDisruptionBudget{}).
-		Watches(&corev1.Pod{}, workload.PodHandler(desired.Broker)).
-		Watches(&corev1.PersistentVolumeClaim{}, workload.PodHandler(desired.Broker)).
+		WatchesRawSource(owned.Source(desired.Broker, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
+			&policyv1.PodDisruptionBudget{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
 		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		Watches(&v1alpha1.Controller{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).

@@ -34,12 +34,11 @@ type Reconciler struct {
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, owned *workload.Owned, refs workload.References) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Controller{}).
-		Owns(&appsv1.StatefulSet{}).Owns(&corev1.Service{}).Owns(&corev1.ConfigMap{}).Owns(&policyv1.PodDisruptionBudget{}).
-		Watches(&corev1.Pod{}, workload.PodHandler(desired.Controller)).
-		Watches(&corev1.PersistentVolumeClaim{}, workload.PodHandler(desired.Controller)).
+		WatchesRawSource(owned.Source(desired.Controller, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
+			&policyv1.PodDisruptionBudget{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
 		WatchesRawSource(source.Channel(r.Quorums.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(refs.Source(r.Client, &v1alpha1.ControllerList{}, func(resource client.Object, configMap string) bool {
 			return workload.Refers(&resource.(*v1alpha1.Controller).Spec.PodSettings, nil, configMap)

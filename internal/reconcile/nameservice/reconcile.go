@@ -26,12 +26,11 @@ type Reconciler struct {
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, owned *workload.Owned, refs workload.References) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.NameService{}).
-		Owns(&appsv1.StatefulSet{}).Owns(&corev1.Service{}).Owns(&corev1.ConfigMap{}).Owns(&policyv1.PodDisruptionBudget{}).
-		Watches(&corev1.Pod{}, workload.PodHandler(desired.NameServer)).
-		Watches(&corev1.PersistentVolumeClaim{}, workload.PodHandler(desired.NameServer)).
+		WatchesRawSource(owned.Source(desired.NameServer, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
+			&policyv1.PodDisruptionBudget{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
 		WatchesRawSource(refs.Source(r.Client, &v1alpha1.NameServiceList{}, func(resource client.Object, configMap string) bool {
 			return workload.Refers(&resource.(*v1alpha1.NameService).Spec.PodSettings, nil, configMap)
 		})).

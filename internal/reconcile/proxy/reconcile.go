@@ -36,11 +36,11 @@ type Reconciler struct {
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, owned *workload.Owned, refs workload.References) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Proxy{}).
-		Owns(&appsv1.Deployment{}).Owns(&corev1.Service{}).Owns(&corev1.ConfigMap{}).Owns(&policyv1.PodDisruptionBudget{}).
-		Watches(&corev1.Pod{}, workload.PodHandler(desired.Proxy)).
+		WatchesRawSource(owned.Source(desired.Proxy, &appsv1.Deployment{}, &corev1.Service{}, &corev1.ConfigMap{},
+			&policyv1.PodDisruptionBudget{}, &corev1.Pod{})).
 		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.dependents)).
 		Watches(&v1alpha1.Broker{}, handler.EnqueueRequestsFromMapFunc(r.dependents)).
 		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).

@@ -31,19 +31,15 @@ type Reconciler struct {
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, refs workload.References) error {
-	b := ctrl.NewControllerManagedBy(mgr).
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, owned *workload.Owned, refs workload.References) error {
+	return ctrl.NewControllerManagedBy(mgr).
 		For(r.Kind.New()).
-		Owns(&appsv1.Deployment{}).Owns(&corev1.Service{}).
-		Watches(&corev1.Pod{}, workload.PodHandler(r.Kind.component)).
+		WatchesRawSource(owned.Source(r.Kind.component, append(r.Kind.owned, &appsv1.Deployment{}, &corev1.Service{}, &corev1.Pod{})...)).
 		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(refs.Source(r.Client, r.Kind.List(), func(resource client.Object, configMap string) bool {
 			return slices.Contains(r.Kind.look(resource).configMaps(), configMap)
-		}))
-	for _, owned := range r.Kind.owned {
-		b.Owns(owned)
-	}
-	return b.Complete(r)
+		})).
+		Complete(r)
 }
 
 // all tools of the changed NameService's namespace, and those that refer to it across namespaces, may depend on it.

@@ -15,8 +15,6 @@ import (
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -151,17 +149,6 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 // Hash of what the user can change, from a StatefulSet's template.
 func Hash(set *appsv1.StatefulSet) string {
 	return set.Spec.Template.Annotations[desired.AnnotationHash]
-}
-
-// PodHandler maps our pods, and their volumes' claims, to the resource they belong to.
-func PodHandler(component desired.Component) handler.EventHandler {
-	return handler.EnqueueRequestsFromMapFunc(func(_ context.Context, pod client.Object) []reconcile.Request {
-		if pod.GetLabels()[desired.LabelComponent] != string(component) {
-			return nil
-		}
-		return []reconcile.Request{{NamespacedName: client.ObjectKey{
-			Namespace: pod.GetNamespace(), Name: pod.GetLabels()[desired.LabelInstance]}}}
-	})
 }
 
 const (
