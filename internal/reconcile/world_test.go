@@ -47,8 +47,8 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
 )
 
-// patience bounds every wait of a test.
-const patience = 60 * time.Second
+// patience bounds every wait of a test, a roll of nine pods among them, on a machine that has much else to do.
+const patience = 2 * time.Minute
 
 // world is a namespace on the API server in which the test plays everybody but the operator.
 type world struct {

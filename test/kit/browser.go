@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -54,8 +55,8 @@ func FindBrowser(ctx context.Context, log *Log) (*Browser, error) {
 	return &Browser{path}, nil
 }
 
-// Look opens a page, lets its scripts run for some seconds, and returns the page as it is then. It takes a picture of it if that
-// is a path. Whatever the page asks of the URL's host and port is asked of the address at, as if it was forwarded.
+// Look opens a page, lets its scripts run for some seconds, and returns the page as it is then. It takes a picture of that if
+// picture is a path. Whatever the page asks of the URL's host and port is asked of the address at, as if it was forwarded.
 func (b *Browser) Look(ctx context.Context, page, at, picture string) (string, error) {
 	address, err := url.Parse(page)
 	if err != nil {
@@ -67,7 +68,7 @@ func (b *Browser) Look(ctx context.Context, page, at, picture string) (string, e
 	}
 	defer os.RemoveAll(home)
 	args := []string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=" + home,
-		"--virtual-time-budget=15000", "--window-size=1400,600",
+		"--virtual-time-budget=15000", "--window-size=1600,520", "--hide-scrollbars",
 		fmt.Sprintf("--host-resolver-rules=MAP %s %s", address.Host, at)}
 	text, err := b.run(ctx, append(args, "--dump-dom", page)...)
 	if err != nil || picture == "" {
@@ -76,9 +77,20 @@ func (b *Browser) Look(ctx context.Context, page, at, picture string) (string, e
 	if err := os.MkdirAll(filepath.Dir(picture), 0o755); err != nil {
 		return text, err
 	}
-	// Wide enough for a whole table, and late enough for nothing to fade in any more. Chromium takes the last of each flag.
-	_, err = b.run(ctx, append(args, "--window-size=1600,520", "--virtual-time-budget=60000", "--screenshot="+picture, page)...)
+	still := filepath.Join(home, "still.html")
+	if err := os.WriteFile(still, []byte(stillOf(text, page)), 0o600); err != nil {
+		return text, err
+	}
+	_, err = b.run(ctx, append(args, "--screenshot="+picture, "file://"+still)...)
 	return text, err
+}
+
+var script = regexp.MustCompile(`(?s)<script\b.*?</script>`)
+
+// stillOf is what a page has become, without what makes it move: Chromium's clock leaves things half faded in.
+func stillOf(text, page string) string {
+	head := `<base href="` + page + `"><style>* {animation: none !important; transition: none !important; transform: none !important; opacity: 1 !important} body {margin: 0}</style></head>`
+	return strings.Replace(script.ReplaceAllString(text, ""), "</head>", head, 1)
 }
 
 func (b *Browser) run(ctx context.Context, args ...string) (string, error) {

@@ -144,8 +144,11 @@ func (v *Verdict) String() string {
 	for _, name := range slices.Sorted(maps.Keys(v.Groups)) {
 		groups = append(groups, fmt.Sprintf("%s %d", name, v.Groups[name].Acked))
 	}
-	text := fmt.Sprintf("%d acknowledged (%s), %d received, %d lost, %d twice or more; %d sends failed (%d of a busy machine), longest time without an acknowledgement %.1f s",
-		v.Acked, strings.Join(groups, ", "), v.Received, v.Lost, v.Duplicates, v.SendErrors, v.Busy, float64(v.LongestGapMillis)/1000)
+	text := fmt.Sprintf("%d acknowledged (%s), %d received, %d lost, %d twice or more; %d sends failed, longest time without an acknowledgement %.1f s",
+		v.Acked, strings.Join(groups, ", "), v.Received, v.Lost, v.Duplicates, v.SendErrors, float64(v.LongestGapMillis)/1000)
+	if v.Busy != 0 {
+		text += fmt.Sprintf("; %d of the failed met a busy broker", v.Busy)
+	}
 	if v.LastSendError != "" {
 		text += "; last error: " + v.LastSendError
 	}

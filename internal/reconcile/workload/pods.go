@@ -128,6 +128,13 @@ func HasRun(pod *corev1.Pod) bool {
 	return s.RestartCount > 0 || s.State.Running != nil || s.State.Terminated != nil || s.LastTerminationState.Terminated != nil
 }
 
+// started reports whether the pod's server answers, so that it is not ready for another reason.
+func started(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+		return s.Name == desired.Container && s.Started != nil && *s.Started
+	})
+}
+
 // Describe says what keeps pods from being ready, one sentence for each.
 func Describe(pods []corev1.Pod) []string {
 	var out []string
@@ -139,6 +146,8 @@ func Describe(pods []corev1.Pod) []string {
 			out = append(out, pod.Name+" is stopping")
 		case why != "":
 			out = append(out, fmt.Sprintf("%s cannot start (%s)", pod.Name, why))
+		case started(pod):
+			out = append(out, pod.Name+" runs and is not ready")
 		default:
 			out = append(out, pod.Name+" is starting")
 		}
