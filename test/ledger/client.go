@@ -120,6 +120,9 @@ func newSender(ctx context.Context, names *resolver, o options) (*sender, error)
 	return &sender{p, o}, poll(ctx, p, "client", o.poll)
 }
 
+// addressesStored is after what time the client knows the addresses of brokers that it shows, on a slow machine.
+const addressesStored = 100 * time.Millisecond
+
 // send returns the name of the broker group that acknowledged the message. key is its sharding key, "" for none.
 func (s *sender) send(ctx context.Context, key string, body []byte) (group string, err error) {
 	m := primitive.NewMessage(s.topic, body)
@@ -130,6 +133,11 @@ func (s *sender) send(ctx context.Context, key string, body []byte) (group strin
 		m = m.WithShardingKey(key)
 	}
 	result, err := s.producer.SendSync(ctx, m)
+	if err != nil && err.Error() == "topic="+s.topic+" route info not found" {
+		// The client shows senders a broker before it stores its address (namesrvs.UpdateTopicRouteInfoWithDefault).
+		time.Sleep(addressesStored)
+		result, err = s.producer.SendSync(ctx, m)
+	}
 	if err != nil {
 		return "", err
 	}
