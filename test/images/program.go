@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,8 @@ type program struct {
 	// binaries are the programs, by package directory relative to module; each is named as in the image, and the
 	// first one is the entry point.
 	binaries []binary
+	// flags of go build.
+	flags []string
 	// args follow the entry point before those of the container.
 	args []string
 	// title is what an image that is not what its name may suggest says of itself.
@@ -32,7 +35,7 @@ var (
 	operator = program{name: "rocketmq-operator", module: ".", binaries: []binary{
 		{"rocketmq-operator", "./cmd/rocketmq-operator"},
 		{"rocketmq-agent", "./cmd/rocketmq-agent"},
-	}}
+	}, flags: []string{notInlined}}
 	ledger = program{name: "ledger", module: "test/ledger", binaries: []binary{{"ledger", "."}}}
 )
 
@@ -80,7 +83,7 @@ func (b *builder) programImage(ctx context.Context, p program, tag string) (stri
 		// The same place each time, so that the go command sees what is up to date and does not link again.
 		out := filepath.Join(root, "bin", "images", bin.name)
 		_, err := command(ctx, filepath.Join(root, p.module), []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=-buildvcs=false -trimpath"},
-			"go", "build", "-ldflags=-s -w", notInlined, "-o", out, bin.pkg)
+			"go", slices.Concat([]string{"build", "-ldflags=-s -w"}, p.flags, []string{"-o", out, bin.pkg})...)
 		if err != nil {
 			return "", err
 		}

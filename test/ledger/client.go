@@ -120,8 +120,11 @@ func newSender(ctx context.Context, names *resolver, o options) (*sender, error)
 	return &sender{p, o}, poll(ctx, p, "client", o.poll)
 }
 
-// addressesStored is after what time the client knows the addresses of brokers that it shows, on a slow machine.
-const addressesStored = 100 * time.Millisecond
+// The client stores the addresses of the brokers that it shows in no time, or in some on a machine that has much to do.
+const (
+	addressInterval = 50 * time.Millisecond
+	addressRetries  = 20
+)
 
 // send returns the name of the broker group that acknowledged the message. key is its sharding key, "" for none.
 func (s *sender) send(ctx context.Context, key string, body []byte) (group string, err error) {
@@ -133,9 +136,10 @@ func (s *sender) send(ctx context.Context, key string, body []byte) (group strin
 		m = m.WithShardingKey(key)
 	}
 	result, err := s.producer.SendSync(ctx, m)
-	if err != nil && err.Error() == "topic="+s.topic+" route info not found" {
-		// The client shows senders a broker before it stores its address (namesrvs.UpdateTopicRouteInfoWithDefault).
-		time.Sleep(addressesStored)
+	// The client shows senders a broker before it stores its address (namesrvs.UpdateTopicRouteInfoWithDefault), and sends
+	// nothing then.
+	for again := 0; err != nil && err.Error() == "topic="+s.topic+" route info not found" && again < addressRetries; again++ {
+		time.Sleep(addressInterval)
 		result, err = s.producer.SendSync(ctx, m)
 	}
 	if err != nil {
