@@ -161,10 +161,9 @@ func answered(err error) bool {
 	return errors.As(err, &response)
 }
 
-// Ready says whether the server does its work: a name server knows the brokers that the
-// others know; a controller sees a leader; a broker is
-// registered at one or more name servers under its own address and in the role that it really has; a proxy accepts
-// gRPC clients, which it does once it knows the cluster's brokers.
+// Ready says whether the server does its work: a name server knows the brokers that the others know; a controller sees a
+// leader; a broker is registered at one or more name servers under its own address and in the role that it really has; a
+// proxy accepts gRPC clients, which it does once it knows the cluster's brokers.
 func (p *Prober) Ready(ctx context.Context) Report {
 	if why := p.waiting(); why != "" {
 		return Report{Reason: why}
