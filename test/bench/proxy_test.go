@@ -23,7 +23,7 @@ func TestJudgeProxy(t *testing.T) {
 		"only once slower":   {run(10, 11, 10), run(11, 90, 11), false},
 		"mostly much slower": {run(10, 80, 10), run(20, 11, 21), true},
 	} {
-		if err := judgeProxy("brokers", test.direct, test.proxied); (err != nil) != test.missed {
+		if err := judgeProxy(test.direct, test.proxied); (err != nil) != test.missed {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
