@@ -27,7 +27,7 @@ func (p *Prober) nameServer(ctx context.Context) Report {
 	}
 	p.filled = len(known) > 0
 	if !p.complete && time.Since(p.behindSince) < registration {
-		all, err := p.knownToAny(ctx)
+		all, err := p.knownToOthers(ctx)
 		if err != nil {
 			return Report{Reason: "the other name servers are not known: " + err.Error()}
 		}
@@ -40,8 +40,8 @@ func (p *Prober) nameServer(ctx context.Context) Report {
 	return Report{Ready: true, Reason: "the name server answers"}
 }
 
-// knownToAny are the brokers that one of the name servers knows at least, of those that answer.
-func (p *Prober) knownToAny(ctx context.Context) (map[string]bool, error) {
+// knownToOthers are the brokers that one of the other name servers knows at least, of those that answer.
+func (p *Prober) knownToOthers(ctx context.Context) (map[string]bool, error) {
 	addrs, err := p.NameServers(ctx)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,12 @@ func (p *Prober) knownToAny(ctx context.Context) (map[string]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout/2) // the dead ones must not use all of the probe's time
 	defer cancel()
 	answers := make(chan map[string]bool)
+	asked := 0
 	for _, addr := range addrs {
+		if addr == p.Server {
+			continue
+		}
+		asked++
 		go func() {
 			info, err := p.Admin.ClusterInfo(ctx, addr)
 			if err != nil {
@@ -59,7 +64,7 @@ func (p *Prober) knownToAny(ctx context.Context) (map[string]bool, error) {
 		}()
 	}
 	all := map[string]bool{}
-	for range addrs {
+	for range asked {
 		maps.Copy(all, <-answers)
 	}
 	return all, nil

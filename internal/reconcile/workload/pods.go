@@ -109,30 +109,37 @@ func Stuck(pod *corev1.Pod) string {
 	return ""
 }
 
+// server is the status of the container with the pod's server, nil if there is none yet.
+func server(pod *corev1.Pod) *corev1.ContainerStatus {
+	i := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == desired.Container })
+	if i < 0 {
+		return nil
+	}
+	return &pod.Status.ContainerStatuses[i]
+}
+
 // RunningSince is when the pod's server was started, zero if it does not run.
 func RunningSince(pod *corev1.Pod) metav1.Time {
-	i := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == desired.Container })
-	if i < 0 || pod.Status.ContainerStatuses[i].State.Running == nil {
+	s := server(pod)
+	if s == nil || s.State.Running == nil {
 		return metav1.Time{}
 	}
-	return pod.Status.ContainerStatuses[i].State.Running.StartedAt
+	return s.State.Running.StartedAt
 }
 
 // HasRun reports whether a pod's server has run, so that its disk may hold data.
 func HasRun(pod *corev1.Pod) bool {
-	i := slices.IndexFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.Name == desired.Container })
-	if i < 0 {
+	s := server(pod)
+	if s == nil {
 		return Ready(pod)
 	}
-	s := &pod.Status.ContainerStatuses[i]
 	return s.RestartCount > 0 || s.State.Running != nil || s.State.Terminated != nil || s.LastTerminationState.Terminated != nil
 }
 
 // started reports whether the pod's server answers, so that it is not ready for another reason.
 func started(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
-		return s.Name == desired.Container && s.Started != nil && *s.Started
-	})
+	s := server(pod)
+	return s != nil && s.Started != nil && *s.Started
 }
 
 // Describe says what keeps pods from being ready, one sentence for each.
