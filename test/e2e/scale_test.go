@@ -80,6 +80,9 @@ func groupsAre(t *testing.T, c *kit.Installation, groups int, limit time.Duratio
 		for _, g := range b.Status.Groups {
 			states = append(states, g.Name+" "+g.State)
 			if g.State != "open" || g.Master == "" {
+				for _, condition := range b.Status.Conditions {
+					states = append(states, fmt.Sprintf("%s=%s %s", condition.Type, condition.Status, condition.Message))
+				}
 				return errors.New(strings.Join(states, ", "))
 			}
 		}

@@ -25,6 +25,7 @@ type account struct {
 	disordered    int
 	open          int // acknowledged and not received
 	firstReceived time.Time
+	lastCame      time.Time       // of any run
 	stopped       time.Time       // when sending ended
 	took          []time.Duration // by acknowledged sends
 }
@@ -89,6 +90,20 @@ func (a *account) sent(took time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.took = append(a.took, took)
+}
+
+// came records that a message came, of whichever run.
+func (a *account) came(at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lastCame = at
+}
+
+// quiet is for how long no message has come.
+func (a *account) quiet(now time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return now.Sub(a.lastCame)
 }
 
 // overload is in the answer of a broker that had a message in its queue for too long (BrokerFastFailure).

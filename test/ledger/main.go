@@ -221,9 +221,17 @@ func (l *ledger) work(sending, draining context.Context) error {
 	if l.only == both {
 		l.until(limited, func() bool { _, _, open, _ := l.account.counts(); return open == 0 })
 	}
+	if l.only != produceOnly {
+		l.until(limited, func() bool { return l.account.quiet(time.Now()) >= settling })
+	}
 	l.progress()
 	return stopWithin(stopLimit, stopConsumer)
 }
+
+// settling is how long nothing comes before a consumer leaves. A broker may have a message that it did not acknowledge, which
+// nobody counts on and which the group would lag by for ever; and the client saves only what its listener was done with
+// some time before.
+const settling = time.Second
 
 // stopLimit bounds the consumer's farewell (it saves its offsets at the brokers).
 const stopLimit = 5 * time.Second
@@ -347,9 +355,11 @@ func (l *ledger) send(ctx context.Context, s *sender, key string, number int) (a
 
 // receive books a delivery of this run; other runs may have used the topic before.
 func (l *ledger) receive(key string, body []byte) {
+	now := time.Now()
+	l.account.came(now)
 	run, number, ok := parseMessage(body)
 	if ok && run == l.run {
-		l.account.receive(key, number, time.Now())
+		l.account.receive(key, number, now)
 	}
 }
 
