@@ -228,7 +228,7 @@ func TestBrokerNameConflict(t *testing.T) {
 	time.Sleep(1100 * time.Millisecond) // creation times are whole seconds
 	second := newWorld(t)
 	second.create(strings.Replace(static, "spec: {", "spec: {nameServiceRef: {name: ns, namespace: "+w.namespace+"}, ", 1))
-	o2 := second.start(-1)
+	o2 := second.start(-1, w)
 	o2.settled("Broker b", v1alpha1.ConditionBrokerNameConflict, metav1.ConditionTrue, w.namespace+"/b", "another metadata.name")
 	o2.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ConditionBrokerNameConflict)
 	if pods := second.pods(); len(pods) > 0 {
