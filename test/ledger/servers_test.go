@@ -132,6 +132,7 @@ mappedFileSizeConsumeQueue=60000
 maxHashSlotNum=10000
 maxIndexNum=40000
 timerWheelEnable=false
+transactionMetricFlushInterval=1000
 diskMaxUsedSpaceRatio=95
 waitTimeMillsInSendQueue=10000
 `, c.brokerPort, c.brokerPort+1, c.nameServer))
@@ -205,7 +206,7 @@ func startServer(t *testing.T, c *cluster, script, memory, config string) *serve
 	defer out.Close()
 	s := &server{cmd: exec.Command(filepath.Join(c.home, "bin", script), "-c", file), done: make(chan struct{})}
 	s.cmd.Env = append(os.Environ(), "HOME="+c.dir, "ROCKETMQ_HOME="+c.home, "NAMESRV_ADDR=", "JAVA_OPT=",
-		"JAVA_OPT_EXT=-XX:+UseSerialGC -XX:TieredStopAtLevel=1", "HEAP_OPTS="+memory)
+		"JAVA_OPT_EXT=-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dtls.server.mode=disabled", "HEAP_OPTS="+memory)
 	s.cmd.Stdout, s.cmd.Stderr = out, out
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

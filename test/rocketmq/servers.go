@@ -173,8 +173,9 @@ func (s *Servers) Broker(b Broker) (*Server, error) {
 		"storePathRootDir": store, "storePathCommitLog": filepath.Join(store, "commitlog"),
 		"mappedFileSizeCommitLog": strconv.Itoa(16 << 20), "mappedFileSizeConsumeQueue": "60000",
 		"maxHashSlotNum": "10000", "maxIndexNum": "40000",
-		"timerWheelEnable":      "false", // its 37 MB in memory do not fit the heap
-		"diskMaxUsedSpaceRatio": "99",    // of the machine that tests
+		"transactionMetricFlushInterval": "1000",  // until the first time a thread spins
+		"timerWheelEnable":               "false", // its 37 MB in memory do not fit the heap
+		"diskMaxUsedSpaceRatio":          "99",    // of the machine that tests
 	}
 	switch {
 	case len(b.Controllers) > 0:

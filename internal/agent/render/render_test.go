@@ -138,8 +138,8 @@ func TestPropertiesRefusesWhatItCannotKnow(t *testing.T) {
 	}
 }
 
-// What is rendered by the operator must be owned by it, or a user could change it unnoticed.
-func TestEveryRenderedKeyIsOwned(t *testing.T) {
+// What is rendered is owned by the operator, or a default that gives way to the user.
+func TestRenderedKeyIsOwnedOrDefault(t *testing.T) {
 	for _, in := range []Input{
 		{Role: settings.NameServer, PodName: "x-0"},
 		{Role: settings.Controller, PodName: "x-0", Settings: settings.Settings{Controller: &settings.ControllerSettings{Size: 1}}},
@@ -156,9 +156,17 @@ func TestEveryRenderedKeyIsOwned(t *testing.T) {
 				t.Errorf("%s: no reason for %s", in.Role, owned.Key)
 			}
 		}
+		in.Settings.Config = map[string]string{}
 		for key := range props {
-			if !strings.HasPrefix(key, "metrics") {
-				t.Errorf("%s: %s is rendered but not owned", in.Role, key)
+			in.Settings.Config[key] = "the user's"
+		}
+		again, overrides, err := Properties(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key := range props {
+			if again[key] != "the user's" {
+				t.Errorf("%s: %s is not owned, and does not give way to the user: %v", in.Role, key, overrides)
 			}
 		}
 	}
