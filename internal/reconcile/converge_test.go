@@ -70,10 +70,10 @@ func TestZeroWrites(t *testing.T) {
 // settle lets everything happen that is under way.
 func (o *operator) settle() {
 	o.world.Helper()
-	for range 20 {
+	for range 10 {
 		o.world.turn()
 		o.world.must(o.pass())
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 	}
 }
 

@@ -489,7 +489,7 @@ func (o *operator) pass() error {
 func (o *operator) until(done func() string) {
 	o.world.Helper()
 	var missing string
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(300 * time.Millisecond) {
 		o.world.turn()
 		o.world.must(o.pass())
 		if missing = done(); missing == "" {
