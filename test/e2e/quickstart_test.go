@@ -21,25 +21,42 @@ const (
 )
 
 // A user applies examples/quickstart to a namespace with restricted pod security and gets two broker groups that
-// survive what happens to them. The parts share the cluster, in this order; each begins with everything Ready.
+// survive what happens to them. What happens to nodes and to the operator happens to everybody, so this is told alone;
+// outages goes on with the cluster.
 func quickstart(t *testing.T, w *world) {
-	n := w.namespace(t, "quickstart", kit.Restricted)
+	n := w.shared(t, "quickstart", kit.Restricted)
 	if !t.Run("Ready", func(t *testing.T) { quickstartReady(t, w, quickstartIn(t, n)) }) {
 		return
 	}
-	for _, part := range []struct {
-		name string
-		tell func(*testing.T, *world, *kit.Installation)
-	}{
+	quickstartParts(t, w, n, []quickstartPart{
 		{"OperatorReplaced", operatorReplaced},
+		{"NodeCut", nodeCut},
+		{"NodeDrained", nodeDrained}, // leaves its node empty and the others with more than their share
+	})
+}
+
+// outages is what happens to the quickstart's servers. It leaves nothing of the cluster.
+func outages(t *testing.T, w *world) {
+	n := w.shared(t, "quickstart", kit.Restricted)
+	w.deleteAfter(t, n)
+	ok(t, quickstartIn(t, n).ApplyPath(t.Context(), quickstartPath))
+	quickstartParts(t, w, n, []quickstartPart{
 		{"NameServersScaled", nameServersScaled},
 		{"MasterKilled", masterKilled},
 		{"ControllerKilled", controllerKilled},
 		{"NameServersKilled", nameServersKilled},
 		{"GracefulStop", gracefulStop},
-		{"NodeCut", nodeCut},
-		{"NodeDrained", nodeDrained}, // leaves its node empty and the others with more than their share
-	} {
+	})
+}
+
+type quickstartPart struct {
+	name string
+	tell func(*testing.T, *world, *kit.Installation)
+}
+
+// quickstartParts share the cluster, in this order; each begins with everything Ready.
+func quickstartParts(t *testing.T, w *world, n *kit.Namespace, parts []quickstartPart) {
+	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) {
 			c := quickstartIn(t, n)
 			ok(t, c.AwaitReady(t.Context(), quickstartLimit))

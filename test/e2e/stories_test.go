@@ -15,11 +15,15 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
 
-// lanes is how many stories are told at a time: they wait more than they work, but a small machine starts their servers.
-const lanes = 2
+// lanes is how many stories are told at a time: they wait more than they work.
+const lanes = 3
 
 // story is what a user does and is promised.
 type story struct {
@@ -46,18 +50,19 @@ func TestStories(t *testing.T) {
 			}
 		})
 	}
-	// The long ones first. While Rolling, MetadataGuard and TopicTransfer kill the operator, Failover does not measure it.
+	// The long ones early. Outages and Failover measure how soon the operator acts, and come before those that kill it.
 	for _, s := range []story{
-		{"Scaling", scaling},
-		{"Rolling", rolling},
-		{"MetadataGuard", metadataGuard},
-		{"TransferTroubles", transferTroubles},
-		{"TwoClusters", twoClusters},
+		{"Outages", outages},
 		{"Failover", failover},
-		{"TopicTransfer", topicTransfer},
-		{"Proxy", proxy},
+		{"Scaling", scaling},
+		{"TransferTroubles", transferTroubles},
+		{"Rolling", rolling},
 		{"WholeCluster", wholeCluster},
+		{"MetadataGuard", metadataGuard},
+		{"TopicTransfer", topicTransfer},
+		{"TwoClusters", twoClusters},
 		{"LookingAtACluster", lookingAtACluster},
+		{"Proxy", proxy},
 		{"Static", static},
 		{"Migration", migration},
 		{"HostNetwork", hostNetwork},
@@ -109,17 +114,41 @@ func newWorld(t *testing.T) *world {
 // namespace makes a namespace that lasts as long as the test, so that its end does not starve the next one's brokers.
 func (w *world) namespace(t *testing.T, name string, level kit.PodSecurity) *kit.Namespace {
 	t.Helper()
-	ctx := t.Context()
-	n, err := w.cluster.CreateNamespace(ctx, namespacePrefix+"-"+name, level, kit.NewLog(t.Output()))
-	ok(t, err)
-	if !w.keep {
-		t.Cleanup(func() {
-			if err := n.Delete(context.WithoutCancel(ctx), 5*time.Minute); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	n := w.newNamespace(t, name, level)
+	w.deleteAfter(t, n)
 	return n
+}
+
+// shared is the namespace of several stories, which the first of them makes.
+func (w *world) shared(t *testing.T, name string, level kit.PodSecurity) *kit.Namespace {
+	t.Helper()
+	n := &kit.Namespace{Cluster: w.cluster, Name: namespacePrefix + "-" + name, Log: kit.NewLog(t.Output())}
+	err := w.cluster.Client.Get(t.Context(), client.ObjectKey{Name: n.Name}, &corev1.Namespace{})
+	if apierrors.IsNotFound(err) {
+		return w.newNamespace(t, name, level)
+	}
+	ok(t, err)
+	return n
+}
+
+func (w *world) newNamespace(t *testing.T, name string, level kit.PodSecurity) *kit.Namespace {
+	t.Helper()
+	n, err := w.cluster.CreateNamespace(t.Context(), namespacePrefix+"-"+name, level, kit.NewLog(t.Output()))
+	ok(t, err)
+	return n
+}
+
+func (w *world) deleteAfter(t *testing.T, n *kit.Namespace) {
+	t.Helper()
+	if w.keep {
+		return
+	}
+	ctx := context.WithoutCancel(t.Context())
+	t.Cleanup(func() {
+		if err := n.Delete(ctx, 5*time.Minute); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // in is the namespace for a part of a story, so that what it says appears under that part.
