@@ -50,8 +50,7 @@ func nodeDrained(t *testing.T, w *world, c *kit.Installation) {
 			t.Error(err)
 		}
 	})
-	options := kit.LedgerOptions{NameServers: c.NameServerAddresses(quickstartNameServers), Topic: "draining", AvoidNode: node}
-	v := meanwhile(t, c, options, func() {
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "draining", AvoidNode: node}, func() {
 		time.Sleep(5 * time.Second)
 		c.Log.Printf("kubectl drain %s", node)
 		began := time.Now()
