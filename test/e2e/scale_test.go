@@ -149,7 +149,7 @@ func scaleOut(t *testing.T, w *world, c *kit.Installation) {
 	ok(t, err)
 	c.Log.Printf("%s has %d topics and %d consumer groups more", c.Group(0), scaleTopics, scaleGroups)
 	// This consumer has been there, is away now, and begins at the end of queues that it does not know.
-	ledger(t, c, kit.LedgerOptions{Topic: "away", Messages: 50, FromLast: true})
+	ledger(t, c, kit.LedgerOptions{Topic: "away", Messages: 50})
 
 	wantTopics, wantGroups := users(t, c, source, c.Group(0))
 	if len(wantTopics) < scaleTopics || len(wantGroups) < scaleGroups {
