@@ -3,7 +3,6 @@ package reconcile
 import (
 	"flag"
 	"os"
-	"runtime/debug"
 	"testing"
 
 	"k8s.io/client-go/rest"
@@ -22,7 +21,6 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "20"); err != nil {
 		panic(err)
 	}
-	debug.SetGCPercent(400) // tests are bound by what is computed
 	ctrl.SetLogger(logr.Discard())
 	os.Exit(apiserver.Run(func(c *rest.Config) int {
 		restConfig = c

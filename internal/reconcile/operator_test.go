@@ -1,0 +1,215 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/proxy"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/rocketmqcluster"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/tool"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/topictransfer"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
+)
+
+// operator is one process of the operator, without a manager: the test says when it reconciles.
+type operator struct {
+	world    *world
+	writes   *writes
+	events   *recorder
+	kinds    []kind
+	shutdown func()
+}
+
+type kind struct {
+	list      client.ObjectList
+	reconcile func(context.Context, ctrl.Request) (ctrl.Result, error)
+}
+
+// start an operator that dies after some writes, never if that is negative. It works on this world and sees the others too.
+func (w *world) start(writesToLive int, others ...*world) *operator {
+	w.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	o := &operator{world: w, writes: &writes{left: writesToLive}, events: &recorder{}}
+	config := rest.CopyConfig(restConfig)
+	config.Wrap(o.writes.wrap)
+	whole, err := client.NewWithWatch(config, client.Options{Scheme: w.Scheme(), Mapper: w.RESTMapper()})
+	w.must(err)
+	visible := append(others, w)
+	// The Brokers of all other tests cost more than anything else that there is to see.
+	c := interceptor.NewClient(whole, interceptor.Funcs{List: func(ctx context.Context, whole client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+		asked := client.ListOptions{}
+		if asked.ApplyOptions(options); asked.Namespace != "" {
+			return whole.List(ctx, list, options...)
+		}
+		var all []runtime.Object
+		for _, seen := range visible {
+			if err := whole.List(ctx, list, append(options, client.InNamespace(seen.namespace))...); err != nil {
+				return err
+			}
+			items, err := meta.ExtractList(list)
+			if err != nil {
+				return err
+			}
+			all = append(all, items...)
+		}
+		return meta.SetList(list, all)
+	}})
+	mq := remoting.NewClient(remoting.Options{Timeout: time.Second, Dialer: fakemq.Dialer(w.mq)})
+	env := &workload.Env{Client: c, Reader: c, Recorder: o.events,
+		Cluster: desired.Cluster{Domain: "cluster.local", AgentImage: "agent:1"}, RocketMQ: admin.New(mq)}
+	const interval = 300 * time.Millisecond
+	o.kinds = []kind{
+		{&v1alpha1.NameServiceList{}, (&nameservice.Reconciler{Env: env}).Reconcile},
+		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, interval, observe.SameQuorum)}).Reconcile},
+		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
+		{&v1alpha1.TopicTransferList{}, topictransfer.New(env).Reconcile},
+	}
+	o.kinds = append(o.kinds, kind{&v1alpha1.ProxyList{}, (&proxy.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameRoutes)}).Reconcile})
+	o.kinds = append(o.kinds, kind{&v1alpha1.RocketMQClusterList{}, (&rocketmqcluster.Reconciler{Env: env}).Reconcile})
+	for _, k := range []tool.Kind{tool.Console(), tool.Exporter(), tool.SchemaRegistry()} {
+		o.kinds = append(o.kinds, kind{k.List(), (&tool.Reconciler{Env: env, Kind: k}).Reconcile})
+	}
+	o.shutdown = sync.OnceFunc(func() { cancel(); _ = mq.Close() })
+	w.Cleanup(o.shutdown)
+	return o
+}
+
+// pass reconciles every resource of the namespace once. An error that a retry mends is none.
+func (o *operator) pass() error {
+	ctx := o.world.Context()
+	var errs []error
+	for _, k := range o.kinds {
+		list := k.list.DeepCopyObject().(client.ObjectList)
+		o.world.listOurs(list)
+		o.world.must(meta.EachListItem(list, func(item runtime.Object) error {
+			object := item.(client.Object)
+			if _, err := k.reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)}); err != nil && !apierrors.IsConflict(err) {
+				errs = append(errs, fmt.Errorf("%T %s: %w", object, object.GetName(), err))
+			}
+			return nil
+		}))
+	}
+	return errors.Join(errs...)
+}
+
+// until runs the operator and everybody else until done says "".
+func (o *operator) until(done func() string) {
+	o.world.Helper()
+	var missing string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(300 * time.Millisecond) {
+		o.world.turn()
+		o.world.must(o.pass())
+		if missing = done(); missing == "" {
+			return
+		}
+	}
+	o.world.Fatalf("after %s: %s", patience, missing)
+}
+
+// settled runs the operator until a resource has a condition whose "reason: message" holds all the parts.
+func (o *operator) settled(resource, condition string, status metav1.ConditionStatus, parts ...string) {
+	o.world.Helper()
+	o.until(func() string {
+		text := o.world.condition(resource, condition, status)
+		for _, part := range parts {
+			if !strings.Contains(text, part) {
+				text = ""
+			}
+		}
+		if text == "" {
+			var all []string
+			o.world.eachResource(func(name string, _, _ int64, conditions []metav1.Condition) {
+				all = append(all, fmt.Sprintf("%s: %+v", name, conditions))
+			})
+			return fmt.Sprintf("%s has no condition %s=%s with %q, but\n%s", resource, condition, status, parts, strings.Join(all, "\n"))
+		}
+		return ""
+	})
+}
+
+// recorder keeps the events.
+type recorder struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (r *recorder) Eventf(regarding, _ runtime.Object, _, reason, _, note string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := ""
+	if object, ok := regarding.(client.Object); ok {
+		name = object.GetName()
+	}
+	r.list = append(r.list, fmt.Sprintf("%s %s: %s", name, reason, fmt.Sprintf(note, args...)))
+}
+
+func (r *recorder) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.list)
+}
+
+// writes counts the requests that change something, not those that are refused, and lets nothing pass after the last
+// one that is allowed.
+type writes struct {
+	mu   sync.Mutex
+	left int // negative: no limit
+	list []string
+	next http.RoundTripper
+}
+
+var errDead = errors.New("the operator is dead")
+
+func (w *writes) wrap(next http.RoundTripper) http.RoundTripper {
+	w.next = next
+	return w
+}
+
+func (w *writes) RoundTrip(request *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	if w.left == 0 {
+		w.mu.Unlock()
+		return nil, errDead
+	}
+	w.mu.Unlock()
+	response, err := w.next.RoundTrip(request)
+	if err == nil && request.Method != http.MethodGet && response.StatusCode < http.StatusBadRequest {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.left > 0 {
+			w.left--
+		}
+		w.list = append(w.list, request.Method+" "+request.URL.Path)
+	}
+	return response, err
+}
+
+func (w *writes) all() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.list)
+}
