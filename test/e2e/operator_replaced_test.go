@@ -14,9 +14,8 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
 
-// silence is how long a converged cluster is watched for writes: several times what the operator takes to look at
-// everything. bench-idle does it for ten minutes.
-const silence = 40 * time.Second
+// silence is how long a converged cluster is watched for writes.
+const silence = time.Minute
 
 // The operator may go and come back at any time: it keeps nothing in memory that matters. A user is promised that no
 // pod restarts because of it, and that it writes nothing while nothing changes.

@@ -96,19 +96,24 @@ func newWorld(t *testing.T) *world {
 	ok(t, w.cluster.DeleteTestNamespaces(ctx, namespacePrefix, log))
 	before, err := w.place.InstallOperator(ctx, w.cluster)
 	ok(t, err)
-	if !before && !w.keep {
-		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
-			defer cancel()
-			// The namespaces first: with the operator's kinds gone their objects would be nobody's.
-			if err := w.cluster.DeleteTestNamespaces(ctx, namespacePrefix, log); err != nil {
-				t.Error(err)
-			}
-			if err := w.place.RemoveOperator(ctx); err != nil {
-				t.Error(err)
-			}
-		})
+	if w.keep {
+		return w
 	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
+		defer cancel()
+		// What a story left to one that was not told. The namespaces first: with the operator's kinds gone their objects
+		// would be nobody's.
+		if err := w.cluster.DeleteTestNamespaces(ctx, namespacePrefix, log); err != nil {
+			t.Error(err)
+		}
+		if before {
+			return
+		}
+		if err := w.place.RemoveOperator(ctx); err != nil {
+			t.Error(err)
+		}
+	})
 	return w
 }
 
