@@ -67,9 +67,11 @@ func (r *run) leave(ctx context.Context, check func(context.Context) error) erro
 	}
 }
 
-// awaitWritable waits until another group takes messages, as long as its own handover may last.
+// awaitWritable waits until another group takes messages, as long as that leaves time for a drain and what comes after it.
 func (r *run) awaitWritable(ctx context.Context) bool {
-	err := r.await(ctx, r.Drain+catchUpTimeout, slowPoll, func(ctx context.Context) string {
+	deadline, _ := ctx.Deadline() // Run sets one
+	limit := max(callTimeout, time.Until(deadline)-r.Drain-settings.HandoverSeconds*time.Second)
+	err := r.await(ctx, limit, slowPoll, func(ctx context.Context) string {
 		if len(r.writableElsewhere(ctx)) == 0 {
 			return "no other group takes messages"
 		}

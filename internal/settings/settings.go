@@ -119,11 +119,19 @@ type BrokerSettings struct {
 	Groups map[string]GroupSettings `json:"groups,omitempty"`
 }
 
-// GraceSeconds is how long a broker's pod gets to stop: for its handover, and StopSeconds for java to flush its store.
-func (b BrokerSettings) GraceSeconds() int64 { return max(120, int64(b.DrainSeconds)+90) }
+// GraceSeconds is how long a broker's pod gets to stop: for another group's handover, which it waits for (a node that is
+// drained may have the masters of both), for its own, and for java.
+func (b BrokerSettings) GraceSeconds() int64 {
+	return max(120, 2*(int64(b.DrainSeconds)+HandoverSeconds)+StopSeconds)
+}
 
-// StopSeconds is the part of the grace period that is java's own; it needs about ten.
-const StopSeconds = 25
+// Parts of the grace period.
+const (
+	// HandoverSeconds are for what a handover does beside its drain; it needs about five.
+	HandoverSeconds = 30
+	// StopSeconds are java's own, to flush its store; it needs about ten.
+	StopSeconds = 25
+)
 
 // Values of brokerPermission (RocketMQ's PermName).
 const (

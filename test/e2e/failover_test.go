@@ -97,7 +97,7 @@ func volumesGrow(t *testing.T, _ *world, c *kit.Installation) {
 		c.Log.Printf("the StatefulSets say so after %.1f s", time.Since(began).Seconds())
 		ok(t, c.AwaitNoCondition(ctx, "Broker", c.Broker, v1alpha1.ConditionVolumeExpansion, time.Minute))
 	})
-	undisturbed(t, v)
+	undisturbed(t, c, v)
 	ok(t, c.AwaitReady(ctx, time.Minute))
 	after, err := c.Lives(ctx)
 	ok(t, err)

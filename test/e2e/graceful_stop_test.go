@@ -44,7 +44,7 @@ func gracefulStop(t *testing.T, _ *world, c *kit.Installation) {
 			t.Errorf("master of group %d is %s (%v), want %s", group, now, err, slave)
 		}
 	})
-	undisturbed(t, v)
+	undisturbed(t, c, v)
 	for _, name := range []string{slave, master} {
 		text, err := c.Logs(ctx, name, kit.RocketMQContainer)
 		ok(t, err)

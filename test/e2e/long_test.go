@@ -156,7 +156,7 @@ func transfersKilled(t *testing.T, w *world, times int) {
 			}
 		}
 	})
-	undisturbed(t, v)
+	undisturbed(t, one, v)
 	if v.Groups[one.Group(0)].Acked == 0 || v.Groups[two.Group(0)].Acked == 0 {
 		t.Errorf("the load was not on both clusters: %v", v.Groups)
 	}

@@ -72,7 +72,7 @@ func nameServersScaled(t *testing.T, w *world, c *kit.Installation) {
 			c.Log.Printf("all brokers are registered at each")
 		}
 	})
-	undisturbed(t, v)
+	undisturbed(t, c, v)
 	after := brokers()
 	delete(before, away)
 	delete(after, away)

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,15 +55,22 @@ func nodeDrained(t *testing.T, w *world, c *kit.Installation) {
 	v := meanwhile(t, c, kit.LedgerOptions{Topic: "draining", AvoidNode: node}, func() {
 		time.Sleep(5 * time.Second)
 		c.Log.Printf("kubectl drain %s", node)
-		began := time.Now()
+		began, said := time.Now(), map[string]<-chan string{}
+		for _, pod := range members {
+			said[pod] = followLog(ctx, t, c, pod)
+		}
 		_, err := w.place.Kubectl(ctx, "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=5m")
 		ok(t, err)
 		c.Log.Printf("drained after %.1f s", time.Since(began).Seconds())
+		for _, pod := range slices.Sorted(maps.Values(members)) {
+			c.Log.Printf("%s:", pod)
+			tellHandover(c, <-said[pod])
+		}
 		for _, pod := range members {
 			ok(t, c.AwaitPodReady(ctx, pod, before[pod].UID, 2*time.Minute))
 		}
 	})
-	undisturbed(t, v)
+	undisturbed(t, c, v)
 	for group, pod := range members {
 		if master, err := c.Master(ctx, group); err != nil || master == pod {
 			t.Errorf("master of group %d is %s (%v): it did not hand over", group, master, err)

@@ -42,7 +42,7 @@ func controllerKilled(t *testing.T, _ *world, c *kit.Installation) {
 		c.Log.Printf("%s leads after %.1f s", leader, time.Since(killed).Seconds())
 		ok(t, c.AwaitPodReady(ctx, before, pod.UID, 2*time.Minute))
 	})
-	undisturbed(t, v)
+	undisturbed(t, c, v)
 	ok(t, c.AwaitReady(ctx, time.Minute))
 	rolesFollowStatus(t, c)
 }
@@ -72,7 +72,7 @@ func nameServersKilled(t *testing.T, _ *world, c *kit.Installation) {
 		}
 		c.Log.Printf("they are back after %.1f s", time.Since(killed).Seconds())
 	})
-	undisturbed(t, v)
+	undisturbed(t, c, v)
 	if gap := time.Duration(v.LongestGapMillis) * time.Millisecond; gap > goingOn {
 		t.Errorf("nothing was acknowledged for %s, want %s at most", gap, goingOn)
 	}

@@ -178,7 +178,7 @@ func manyTopicsRolled(t *testing.T, c *kit.Installation) {
 	ok(t, err)
 	var topics map[string]admin.TopicConfig
 	var groups map[string]admin.SubscriptionGroup
-	undisturbed(t, meanwhile(t, c, kit.LedgerOptions{Topic: "rolling", Poll: scalePoll}, func() {
+	undisturbed(t, c, meanwhile(t, c, kit.LedgerOptions{Topic: "rolling", Poll: scalePoll}, func() {
 		time.Sleep(5 * time.Second)
 		replaceInOrder(t, c, order, func() {
 			ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(change)...))

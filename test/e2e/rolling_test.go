@@ -77,7 +77,7 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 		order = append(order, slave, master)
 	}
 	const live, memory, restart = `config.fileReservedTime: "24"`, "resources: {requests: {memory: 300Mi}}", `config.flushIntervalCommitLog: "400"`
-	undisturbed(t, meanwhile(t, c, kit.LedgerOptions{Topic: "rolling", Duration: rollingTime, Poll: scalePoll}, func() {
+	undisturbed(t, c, meanwhile(t, c, kit.LedgerOptions{Topic: "rolling", Duration: rollingTime, Poll: scalePoll}, func() {
 		ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(live)...))
 		ok(t, runWith(ctx, c, order, "fileReservedTime", "24", 30*time.Second))
 		if now, err := c.Lives(ctx); err != nil || !cmp.Equal(before, now) {

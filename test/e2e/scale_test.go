@@ -206,7 +206,7 @@ func scaleIn(t *testing.T, w *world, c *kit.Installation) {
 		}
 		groupsAre(t, c, 2, 2*time.Minute)
 	})
-	undisturbed(t, v)
+	undisturbed(t, c, v)
 	var claims corev1.PersistentVolumeClaimList
 	ok(t, c.Client.List(ctx, &claims, client.InNamespace(c.Name)))
 	kept := slices.DeleteFunc(claims.Items, func(claim corev1.PersistentVolumeClaim) bool { return !strings.Contains(claim.Name, c.Group(2)) })
@@ -341,7 +341,7 @@ func fewerSlaves(t *testing.T, w *world, c *kit.Installation) {
 			return nil
 		}))
 	})
-	undisturbed(t, v)
+	undisturbed(t, c, v)
 }
 
 // tellHandover prints what a master said of it before it ended.

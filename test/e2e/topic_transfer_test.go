@@ -80,7 +80,7 @@ func topicTransfer(t *testing.T, w *world) {
 		one.Log.Printf("the topic under load is moved after %.1f s", time.Since(began).Seconds())
 		s.strictlyOrdered()
 	})
-	undisturbed(t, v)
+	undisturbed(t, one, v)
 	if v.Groups[one.Group(0)].Acked == 0 || v.Groups[two.Group(0)].Acked == 0 {
 		t.Errorf("the load was not on both clusters: %v", v.Groups)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -172,6 +173,8 @@ func (n *Namespace) StartLedger(ctx context.Context, options LedgerOptions) (*Le
 			Containers: []corev1.Container{{
 				Name: ledgerContainer, Image: LedgerImage, ImagePullPolicy: corev1.PullIfNotPresent, Args: options.args(),
 				TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+				// Without a share like the servers' it would judge how busy the machine is.
+				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")}},
 				SecurityContext: &corev1.SecurityContext{
 					AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
 					Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
