@@ -19,6 +19,7 @@ import (
 // Bounds of the steps, within Master.Limit.
 const (
 	callTimeout     = 3 * time.Second  // of one request
+	quorumTimeout   = 20 * time.Second // until a controller leads and answers
 	inSyncTimeout   = 20 * time.Second // until a living slave is in sync, if none is
 	targetPatience  = 10 * time.Second // with a target that does not answer during the drain
 	tablesTimeout   = 15 * time.Second // until the target knows every topic and group
@@ -67,7 +68,6 @@ type target struct {
 type run struct {
 	Master
 	began  time.Time
-	leader string
 	target target
 	tables *metadata.Tables
 	// withdrawn and fenced are what a failure has to take back.
@@ -142,23 +142,54 @@ func (r *run) await(ctx context.Context, limit, pause time.Duration, ask func(co
 }
 
 func (r *run) isMaster(ctx context.Context) (bool, error) {
-	if r.Mode == settings.Static {
-		status, err := call(ctx, func(ctx context.Context) (*admin.HAStatus, error) { return r.Admin.HAStatus(ctx, r.Addr) })
+	status, err := call(ctx, func(ctx context.Context) (*admin.HAStatus, error) { return r.Admin.HAStatus(ctx, r.Addr) })
+	if err != nil || !status.Master || r.Mode == settings.Static {
 		return err == nil && status.Master, err
-	}
-	r.leader = r.Admin.Leader(ctx, r.Controllers)
-	if r.leader == "" {
-		return false, errors.New("no controller leads, so nobody can take over")
 	}
 	state, err := r.syncState(ctx)
 	return err == nil && state.MasterAddr == r.Address, err
 }
 
 func (r *run) syncState(ctx context.Context) (admin.SyncState, error) {
-	states, err := call(ctx, func(ctx context.Context) (map[string]admin.SyncState, error) {
-		return r.Admin.SyncStateData(ctx, r.leader, r.Group)
+	states, err := askController(ctx, r, func(ctx context.Context, leader string) (map[string]admin.SyncState, error) {
+		return r.Admin.SyncStateData(ctx, leader, r.Group)
 	})
 	return states[r.Group], err
+}
+
+// askController asks the controller that leads. A node that is drained may have that one too: another leads soon. The wait
+// for it ends when nobody is left who could take over anyway, as when the whole cluster is deleted.
+func askController[T any](ctx context.Context, r *run, ask func(ctx context.Context, leader string) (T, error)) (answer T, err error) {
+	_ = r.await(ctx, quorumTimeout, slowPoll, func(ctx context.Context) string { // err says more
+		leader := r.Admin.Leader(ctx, r.Controllers)
+		if leader == "" {
+			err = errors.New("no controller leads, so nobody can take over")
+		} else {
+			answer, err = call(ctx, func(ctx context.Context) (T, error) { return ask(ctx, leader) })
+		}
+		if err == nil || !r.replaceable(ctx) {
+			return ""
+		}
+		return err.Error()
+	})
+	return answer, err
+}
+
+// replaceable says whether a name server shows another member of the group that is not being stopped.
+func (r *run) replaceable(ctx context.Context) bool {
+	for _, server := range r.NameServers {
+		info, err := call(ctx, func(ctx context.Context) (*admin.ClusterInfo, error) { return r.Admin.ClusterInfo(ctx, server) })
+		if err != nil {
+			continue
+		}
+		for _, addr := range info.Brokers[r.Group].Addrs {
+			if addr != r.Address && !r.Stopping(ctx, addr) {
+				return true
+			}
+		}
+		return false // one name server knows all of them
+	}
+	return false
 }
 
 // awaitTarget chooses who takes over. A slave that restarted a moment ago gets time to be in sync again.
@@ -299,10 +330,15 @@ func (r *run) catchUp(ctx context.Context) error {
 
 // elect makes the target master, and waits until every name server that answers shows it.
 func (r *run) elect(ctx context.Context) error {
-	_, err := call(ctx, func(ctx context.Context) (*admin.ElectMasterResult, error) {
-		return r.Admin.ElectMaster(ctx, r.leader, admin.ElectMasterRequest{ClusterName: r.Cluster, BrokerName: r.Group, BrokerID: r.target.id})
+	request := admin.ElectMasterRequest{ClusterName: r.Cluster, BrokerName: r.Group, BrokerID: r.target.id}
+	_, err := askController(ctx, r, func(ctx context.Context, leader string) (*admin.ElectMasterResult, error) {
+		result, err := r.Admin.ElectMaster(ctx, leader, request)
+		if remoting.IsCode(err, remoting.ControllerMasterStillExist) { // done before
+			return result, nil
+		}
+		return result, err
 	})
-	if err != nil && !remoting.IsCode(err, remoting.ControllerMasterStillExist) {
+	if err != nil {
 		// The answer may be lost and the election done: then taking back the fence would let two masters write.
 		if state, stateErr := r.syncState(ctx); stateErr != nil || state.MasterAddr != r.target.addr {
 			return errors.Join(err, stateErr)

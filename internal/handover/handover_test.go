@@ -43,6 +43,8 @@ type cluster struct {
 	// failing is the number of the request that is answered with an error, 0 for none; lost ones are done first.
 	failing int
 	lost    bool
+	// busy is until when the controllers refuse to answer.
+	busy time.Time
 	// away is for how long the slave is gone once the drain has begun.
 	away    time.Duration
 	back    time.Time
@@ -88,6 +90,9 @@ func (c *cluster) answer(addr string, request remoting.Request) fakemq.Answer {
 	case remoting.ControllerGetMetadataInfo:
 		return fakemq.Answer{Fields: map[string]string{"isLeader": "true"}}
 	case remoting.ControllerGetSyncStateData:
+		if time.Now().Before(c.busy) {
+			return fakemq.Answer{Code: remoting.SystemBusy}
+		}
 		state := admin.SyncState{MasterAddr: c.master, InSync: []admin.Replica{{ID: 1, Addr: oldMaster, Alive: true}}}
 		replica := admin.Replica{ID: 2, Addr: slave, Alive: true}
 		switch {
@@ -103,7 +108,11 @@ func (c *cluster) answer(addr string, request remoting.Request) fakemq.Answer {
 		c.history = append(c.history, "elected")
 		return fakemq.Answer{Fields: map[string]string{"masterBrokerId": "2", "masterEpoch": "2", "syncStateSetEpoch": "1", "masterAddress": slave}, Body: "{}"}
 	case remoting.GetBrokerClusterInfo:
-		info := admin.ClusterInfo{Brokers: map[string]admin.BrokerData{"a": {Name: "a", Cluster: "c", Addrs: map[int64]string{0: c.master}}}}
+		addrs := map[int64]string{0: oldMaster, 2: slave}
+		if c.master == slave {
+			addrs = map[int64]string{0: slave, 1: oldMaster}
+		}
+		info := admin.ClusterInfo{Brokers: map[string]admin.BrokerData{"a": {Name: "a", Cluster: "c", Addrs: addrs}}}
 		if !c.alone {
 			info.Brokers["z"] = admin.BrokerData{Name: "z", Cluster: "c", Addrs: map[int64]string{0: elsewhere}}
 		}
@@ -256,6 +265,35 @@ func TestTargetAway(t *testing.T) {
 			if got := strings.Join(c.history, " "); got != test.history {
 				t.Errorf("did %q, want %q", got, test.history)
 			}
+		})
+	}
+}
+
+// TestControllersBusy: controllers that are electing a leader themselves are waited for, but not when everybody stops.
+func TestControllersBusy(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		busy     time.Duration
+		stopping bool
+		master   string
+		limit    time.Duration
+	}{
+		{"for a while", 10 * time.Second, false, slave, 15 * time.Second},
+		{"for good", time.Hour, false, oldMaster, quorumTimeout + 5*time.Second},
+		{"the slave stops too", time.Hour, true, oldMaster, time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster()
+				began := time.Now()
+				c.busy, c.stopping = began.Add(test.busy), test.stopping
+				log, err := c.handOver(t, time.Second)
+				if took := time.Since(began); c.master != test.master || (err == nil) != (c.master == slave) || took > test.limit {
+					t.Errorf("%v after %s, master is %s: %q", err, took, c.master, log)
+				}
+			})
 		})
 	}
 }

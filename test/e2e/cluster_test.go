@@ -238,8 +238,8 @@ func scaled(t *testing.T, c oneObject) {
 	during(t, c.Installation, kit.LedgerOptions{Topic: "scaled", Poll: scalePoll}, func() {
 		for _, size := range []int{2, 1} {
 			c.Log.Printf("%d name servers, broker groups and proxies", size)
-			c.apply(t, "VERSION", newerVersion, "brokers:\n  - storage:", fmt.Sprintf("nameServers: {size: %[1]d}\n  brokers:\n  - size: %[1]d\n    storage:", size),
-				"proxy: {}", fmt.Sprintf("proxy: {replicas: %d}", size))
+			c.apply(t, "VERSION", newerVersion, "nameServers: {", fmt.Sprintf("nameServers: {size: %d, ", size),
+				"- storage:", fmt.Sprintf("- size: %d\n    storage:", size), "proxy: {", fmt.Sprintf("proxy: {replicas: %d, ", size))
 			want := []string{fmt.Sprintf("NameService %d/%[1]d", size), "Controller 1/1", fmt.Sprintf("Broker %d/%[1]d", 2*size), fmt.Sprintf("Proxy %d/%[1]d", size), "Console 1/1"}
 			ok(t, c.Await(ctx, "the parts to have these members", 3*time.Minute, func(ctx context.Context) error {
 				found, err := c.cluster(ctx)

@@ -274,7 +274,7 @@ func rolled(t *testing.T, c *kit.Installation, size int, spec ...string) {
 	during(t, c, kit.LedgerOptions{Topic: "rolling", Poll: time.Second}, func() {
 		time.Sleep(5 * time.Second)
 		replaceInOrder(t, c, order, func() {
-			changes := append([]string{"resources: {requests: {memory: 300Mi}}", `config.flushIntervalCommitLog: "400"`}, spec...)
+			changes := append([]string{moreMemory, `config.flushIntervalCommitLog: "400"`}, spec...)
 			ok(t, c.Apply(ctx, manifest(t, "small.yaml"), brokerEdits(changes...)...))
 		})
 	})

@@ -52,17 +52,25 @@ func rollingEdits(more ...string) []string {
 	return brokerEdits(append([]string{fmt.Sprintf("size: %d", rollingGroups)}, more...)...)
 }
 
+// moreMemory is an edit of what brokers request.
+const moreMemory = "memory: 300Mi"
+
 // brokerEdits put more into the Broker's spec, or config, of a file of testdata.
 func brokerEdits(more ...string) []string {
 	spec, config := "", ""
+	var edits []string
 	for _, line := range more {
+		if line == moreMemory {
+			edits = append(edits, "memory: 256Mi", moreMemory)
+			continue
+		}
 		if key, isConfig := strings.CutPrefix(line, "config."); isConfig {
 			config += "    " + key + "\n"
 			continue
 		}
 		spec += "  " + line + "\n"
 	}
-	return []string{"  config:\n", spec + "  config:\n" + config}
+	return append(edits, "  config:\n", spec+"  config:\n"+config)
 }
 
 // rollUndisturbed changes a live property, then memory and a property that needs a restart, while the ledger sends. The
@@ -76,7 +84,7 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 		slave, master := members(t, c, group)
 		order = append(order, slave, master)
 	}
-	const live, memory, restart = `config.fileReservedTime: "24"`, "resources: {requests: {memory: 300Mi}}", `config.flushIntervalCommitLog: "400"`
+	const live, restart = `config.fileReservedTime: "24"`, `config.flushIntervalCommitLog: "400"`
 	undisturbed(t, c, meanwhile(t, c, kit.LedgerOptions{Topic: "rolling", Duration: rollingTime, Poll: scalePoll}, func() {
 		ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(live)...))
 		ok(t, runWith(ctx, c, order, "fileReservedTime", "24", 30*time.Second))
@@ -86,7 +94,7 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 
 		c.Log.Printf("changing memory and a property")
 		replaceInOrder(t, c, order, func() {
-			ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(memory, restart)...))
+			ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(moreMemory, restart)...))
 			ok(t, c.Await(ctx, order[0]+" to be new", time.Minute, func(ctx context.Context) error { return allNew(ctx, c, before, order[:1]) }))
 			ok(t, killOperator(ctx, c))
 		})
@@ -194,8 +202,8 @@ func rollBadImage(t *testing.T, c *kit.Installation) {
 	before, err := c.Lives(ctx)
 	ok(t, err)
 	slave, _ := members(t, c, 0)
-	const memory, restart = "resources: {requests: {memory: 300Mi}}", `config.flushIntervalCommitLog: "400"`
-	ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(memory, restart, "brokerImage: apache/rocketmq:5.4.77")...))
+	const restart = `config.flushIntervalCommitLog: "400"`
+	ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(moreMemory, restart, "brokerImage: apache/rocketmq:5.4.77")...))
 	ok(t, c.Await(ctx, slave+" to stop the change", 5*time.Minute, func(ctx context.Context) error {
 		now, err := upToDate(ctx, c)
 		if err != nil {
@@ -210,7 +218,7 @@ func rollBadImage(t *testing.T, c *kit.Installation) {
 	sendAndReceive(t, c, "bad-image", 100)
 	othersLive(t, c, before, slave)
 	c.Log.Printf("taking it back")
-	ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(memory, restart)...))
+	ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(moreMemory, restart)...))
 	ok(t, c.AwaitReady(ctx, 2*time.Minute))
 	othersLive(t, c, before, slave)
 }
@@ -233,10 +241,10 @@ func rollBlocked(t *testing.T, c *kit.Installation) {
 	before, err := c.Lives(ctx)
 	ok(t, err)
 	slave, master := members(t, c, 0)
-	const memory, restart, all = "resources: {requests: {memory: 300Mi}}", `config.flushIntervalCommitLog: "400"`, `config.minInSyncReplicas: "2"`
-	ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(memory, restart, all)...))
+	const restart, all = `config.flushIntervalCommitLog: "400"`, `config.minInSyncReplicas: "2"`
+	ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(moreMemory, restart, all)...))
 	ok(t, runWith(ctx, c, []string{slave, master}, "minInSyncReplicas", "2", time.Minute))
-	ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(memory, restart, all, "podAnnotations: {changed: once}")...))
+	ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(moreMemory, restart, all, "podAnnotations: {changed: once}")...))
 	condition, err := c.AwaitCondition(ctx, "Broker", c.Broker, v1alpha1.ConditionRolloutBlocked, metav1.ConditionTrue, time.Minute)
 	ok(t, err)
 	c.Log.Printf("%s", condition.Message)
@@ -245,7 +253,7 @@ func rollBlocked(t *testing.T, c *kit.Installation) {
 			t.Errorf("the choice %q is missing", choice)
 		}
 	}
-	ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(memory, restart)...))
+	ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(moreMemory, restart)...))
 	ok(t, c.AwaitReady(ctx, time.Minute))
 	ok(t, c.AwaitNoCondition(ctx, "Broker", c.Broker, v1alpha1.ConditionRolloutBlocked, time.Minute))
 	othersLive(t, c, before, "")
