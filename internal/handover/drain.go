@@ -3,7 +3,6 @@ package handover
 import (
 	"context"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -36,16 +35,11 @@ func (r *run) leave(ctx context.Context, check func(context.Context) error) erro
 	if r.Drain == 0 {
 		return nil
 	}
-	if len(r.masters(ctx)) == 0 {
-		r.step("no other group can take messages meanwhile, so there is no drain")
-		return nil
-	}
-	// One that hands over now is back soon.
-	if !r.awaitWritable(ctx) {
-		return ctx.Err()
-	}
-	deadline := time.Now().Add(r.Drain)
 	for {
+		if !r.awaitWritable(ctx) {
+			return ctx.Err()
+		}
+		deadline := time.Now().Add(r.Drain)
 		r.withdrawn = true // also if the answer is lost
 		if err := r.setPermission(ctx, settings.ReadOnly); err != nil {
 			return err
@@ -60,34 +54,41 @@ func (r *run) leave(ctx context.Context, check func(context.Context) error) erro
 			return err
 		}
 		r.withdrawn = false
-		if !r.awaitWritable(ctx) {
-			return ctx.Err()
-		}
-		deadline = time.Now().Add(r.Drain)
 	}
 }
 
-// awaitWritable waits until another group takes messages, as long as that leaves time for a drain and what comes after it.
+// awaitWritable waits until another group takes messages (one that hands over now is back soon), as long as that leaves time
+// for a drain and what comes after it.
 func (r *run) awaitWritable(ctx context.Context) bool {
 	deadline, _ := ctx.Deadline() // Run sets one
 	limit := max(callTimeout, time.Until(deadline)-r.Drain-settings.HandoverSeconds*time.Second)
+	alone := false
 	err := r.await(ctx, limit, slowPoll, func(ctx context.Context) string {
-		if len(r.writableElsewhere(ctx)) == 0 {
-			return "no other group takes messages"
+		shown, answered := r.brokers(ctx)
+		_, known := shown[r.Group] // name servers that do not know this one have just started: there may be others
+		others := r.others(shown)
+		alone = !answered || known && len(others) == 0
+		if alone || len(r.writable(ctx, others)) > 0 {
+			return ""
 		}
-		return ""
+		return "no other group takes messages"
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		r.step("%s; going on without a drain", err)
+	case alone:
+		r.step("no other group can take messages meanwhile, so there is no drain")
 	}
-	return err == nil
+	return err == nil && !alone
 }
 
-// sleep until the deadline. It yields, at once, if no other group takes messages any more and one of a smaller name is
-// to go first.
+// yieldLooks are how often a group that has withdrawn its permission looks for another that did so at the same moment.
+const yieldLooks = 3
+
+// sleep until the deadline, or yield soon.
 func (r *run) sleep(ctx context.Context, deadline time.Time, check func(context.Context) error) (yield bool, err error) {
-	for first := true; ; first = false {
-		if first && len(r.writableElsewhere(ctx)) == 0 && r.smallerWithdrawn(ctx) {
+	for look := 0; ; look++ {
+		if look < yieldLooks && r.mustYield(ctx) {
 			return true, nil
 		}
 		if err := check(ctx); err != nil {
@@ -105,34 +106,54 @@ func (r *run) sleep(ctx context.Context, deadline time.Time, check func(context.
 	}
 }
 
-// masters of the other groups of the cluster, by brokerName, and what they run with. Those that do not answer are left
-// out.
-func (r *run) masters(ctx context.Context) map[string]map[string]string {
-	out := map[string]map[string]string{}
+// brokers are what the name servers show, put together: one that has just started knows a part. answered says whether
+// there is any.
+func (r *run) brokers(ctx context.Context) (shown map[string]admin.BrokerData, answered bool) {
+	shown = map[string]admin.BrokerData{}
 	for _, server := range r.NameServers {
 		info, err := call(ctx, func(ctx context.Context) (*admin.ClusterInfo, error) { return r.Admin.ClusterInfo(ctx, server) })
 		if err != nil {
 			continue
 		}
+		answered = true
 		for name, group := range info.Brokers {
-			addr, hasMaster := group.Addrs[admin.MasterID]
-			if name == r.Group || group.Cluster != r.Cluster || !hasMaster || addr == r.Address {
-				continue
+			if before, known := shown[name]; known {
+				maps.Copy(group.Addrs, before.Addrs)
 			}
-			config, err := call(ctx, func(ctx context.Context) (map[string]string, error) { return r.Admin.BrokerConfig(ctx, addr) })
-			if err == nil {
-				out[name] = config
-			}
+			shown[name] = group
 		}
-		return out // one name server knows all of them
+	}
+	return shown, answered
+}
+
+// others are the addresses of the masters of the cluster's other groups, by brokerName.
+func (r *run) others(shown map[string]admin.BrokerData) map[string]string {
+	out := map[string]string{}
+	for name, group := range shown {
+		addr, hasMaster := group.Addrs[admin.MasterID]
+		if name != r.Group && group.Cluster == r.Cluster && hasMaster {
+			out[name] = addr
+		}
 	}
 	return out
 }
 
-// writableElsewhere are the other groups whose master takes messages.
-func (r *run) writableElsewhere(ctx context.Context) []string {
+// masters are what the masters of other groups run with, by brokerName. Those that do not answer are left out.
+func (r *run) masters(ctx context.Context, others map[string]string) map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for name, addr := range others {
+		config, err := call(ctx, func(ctx context.Context) (map[string]string, error) { return r.Admin.BrokerConfig(ctx, addr) })
+		if err == nil {
+			out[name] = config
+		}
+	}
+	return out
+}
+
+// writable are those of the other groups whose master takes messages.
+func (r *run) writable(ctx context.Context, others map[string]string) map[string]map[string]string {
 	open := settings.GroupSettings{Permission: settings.ReadWrite}.Properties()
-	masters := r.masters(ctx)
+	masters := r.masters(ctx, others)
 	maps.DeleteFunc(masters, func(_ string, config map[string]string) bool {
 		for key, value := range open {
 			if config[key] != value {
@@ -141,12 +162,18 @@ func (r *run) writableElsewhere(ctx context.Context) []string {
 		}
 		return false
 	})
-	return slices.Sorted(maps.Keys(masters))
+	return masters
 }
 
-func (r *run) smallerWithdrawn(ctx context.Context) bool {
+// mustYield says whether no other group takes messages any more, and one of a smaller name is to go first.
+func (r *run) mustYield(ctx context.Context) bool {
+	shown, _ := r.brokers(ctx)
+	others := r.others(shown)
+	if len(r.writable(ctx, others)) > 0 {
+		return false
+	}
 	withdrawn := settings.GroupSettings{Permission: settings.ReadOnly}.Properties()
-	for name, config := range r.masters(ctx) {
+	for name, config := range r.masters(ctx, others) {
 		if strings.Compare(name, r.Group) < 0 && config["brokerPermission"] == withdrawn["brokerPermission"] {
 			return true
 		}

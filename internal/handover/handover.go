@@ -177,17 +177,11 @@ func askController[T any](ctx context.Context, r *run, ask func(ctx context.Cont
 
 // replaceable says whether a name server shows another member of the group that is not being stopped.
 func (r *run) replaceable(ctx context.Context) bool {
-	for _, server := range r.NameServers {
-		info, err := call(ctx, func(ctx context.Context) (*admin.ClusterInfo, error) { return r.Admin.ClusterInfo(ctx, server) })
-		if err != nil {
-			continue
+	shown, _ := r.brokers(ctx)
+	for _, addr := range shown[r.Group].Addrs {
+		if addr != r.Address && !r.Stopping(ctx, addr) {
+			return true
 		}
-		for _, addr := range info.Brokers[r.Group].Addrs {
-			if addr != r.Address && !r.Stopping(ctx, addr) {
-				return true
-			}
-		}
-		return false // one name server knows all of them
 	}
 	return false
 }

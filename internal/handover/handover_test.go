@@ -24,6 +24,7 @@ const (
 	elsewhere = "elsewhere:1"
 	quorum    = "quorum:1"
 	names     = "names:1"
+	newNames  = "new-names:1"
 )
 
 // cluster is two groups, in memory: a, whose master hands over, and z.
@@ -108,6 +109,9 @@ func (c *cluster) answer(addr string, request remoting.Request) fakemq.Answer {
 		c.history = append(c.history, "elected")
 		return fakemq.Answer{Fields: map[string]string{"masterBrokerId": "2", "masterEpoch": "2", "syncStateSetEpoch": "1", "masterAddress": slave}, Body: "{}"}
 	case remoting.GetBrokerClusterInfo:
+		if addr == newNames && c.master == oldMaster { // it has just started
+			return body(admin.ClusterInfo{})
+		}
 		addrs := map[int64]string{0: oldMaster, 2: slave}
 		if c.master == slave {
 			addrs = map[int64]string{0: slave, 1: oldMaster}
@@ -171,7 +175,7 @@ func (c *cluster) handOver(t *testing.T, drain time.Duration) (log []string, err
 	defer rc.Close()
 	err = Master{
 		Admin: admin.New(rc), Addr: oldMaster, Address: oldMaster, Cluster: "c", Group: "a", Mode: settings.ControllerMode,
-		NameServers: []string{names}, Controllers: []string{quorum}, Drain: drain, Limit: limit,
+		NameServers: []string{newNames, names}, Controllers: []string{quorum}, Drain: drain, Limit: limit,
 		Stopping: func(_ context.Context, address string) bool { return c.stopping && address == slave },
 		Log:      func(format string, args ...any) { log = append(log, fmt.Sprintf(format, args...)) },
 	}.Run(t.Context())
