@@ -26,7 +26,7 @@ func nodeDrained(t *testing.T, w *world, c *kit.Installation) {
 	node, members, err := nodeWithBothGroups(ctx, c)
 	ok(t, err)
 	for group, pod := range members {
-		ok(t, makeMaster(ctx, c, group, pod))
+		ok(t, c.Await(ctx, pod+" to be in sync and elected", time.Minute, func(ctx context.Context) error { return makeMaster(ctx, c, group, pod) }))
 	}
 	ok(t, c.AwaitReady(ctx, 2*time.Minute))
 	lead := func(ctx context.Context) error {
@@ -117,7 +117,7 @@ func leadingController(ctx context.Context, c *kit.Installation) (string, error)
 	return "", errors.New("no controller leads")
 }
 
-// makeMaster elects a pod, while nothing is sent.
+// makeMaster elects a pod, while nothing is sent. It must be in sync, which it is again some time after it was Ready.
 func makeMaster(ctx context.Context, c *kit.Installation, group int, pod string) error {
 	if master, err := c.Master(ctx, group); err != nil || master == pod {
 		return err
