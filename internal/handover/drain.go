@@ -117,9 +117,10 @@ func (r *run) brokers(ctx context.Context) (shown map[string]admin.BrokerData, a
 		}
 		answered = true
 		for name, group := range info.Brokers {
-			if before, known := shown[name]; known {
-				maps.Copy(group.Addrs, before.Addrs)
-			}
+			addrs := map[int64]string{}
+			maps.Copy(addrs, group.Addrs)
+			maps.Copy(addrs, shown[name].Addrs)
+			group.Addrs = addrs
 			shown[name] = group
 		}
 	}

@@ -334,7 +334,9 @@ func (r *run) elect(ctx context.Context) error {
 	})
 	if err != nil {
 		// The answer may be lost and the election done: then taking back the fence would let two masters write.
-		if state, stateErr := r.syncState(ctx); stateErr != nil || state.MasterAddr != r.target.addr {
+		state, stateErr := r.syncState(ctx)
+		r.fenced = r.fenced && stateErr == nil
+		if stateErr != nil || state.MasterAddr != r.target.addr {
 			return errors.Join(err, stateErr)
 		}
 	}

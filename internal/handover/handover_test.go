@@ -44,8 +44,9 @@ type cluster struct {
 	// failing is the number of the request that is answered with an error, 0 for none; lost ones are done first.
 	failing int
 	lost    bool
-	// busy is until when the controllers refuse to answer.
-	busy time.Time
+	// busy is until when the controllers refuse to answer; broken ones do from the election on, which they still do.
+	busy   time.Time
+	broken bool
 	// away is for how long the slave is gone once the drain has begun.
 	away    time.Duration
 	back    time.Time
@@ -105,8 +106,15 @@ func (c *cluster) answer(addr string, request remoting.Request) fakemq.Answer {
 		}
 		return body(map[string]any{"replicasInfoTable": map[string]admin.SyncState{"a": state}})
 	case remoting.ControllerElectMaster:
+		if time.Now().Before(c.busy) {
+			return fakemq.Answer{Code: remoting.SystemBusy}
+		}
 		c.master = slave
 		c.history = append(c.history, "elected")
+		if c.broken {
+			c.busy = time.Now().Add(time.Hour)
+			return fakemq.Answer{Code: remoting.SystemBusy}
+		}
 		return fakemq.Answer{Fields: map[string]string{"masterBrokerId": "2", "masterEpoch": "2", "syncStateSetEpoch": "1", "masterAddress": slave}, Body: "{}"}
 	case remoting.GetBrokerClusterInfo:
 		if addr == newNames && c.master == oldMaster { // it has just started
@@ -300,6 +308,20 @@ func TestControllersBusy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestElectionUnknown: a master that cannot know whether it still is one takes no messages.
+func TestElectionUnknown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.broken = true
+		log, err := c.handOver(t, 0)
+		const fenced = "startAcceptSendRequestTimeStamp=4102444800000 elected"
+		if got := strings.Join(c.history, " "); err == nil || got != fenced {
+			t.Errorf("%v, did %q, want %q: %q", err, got, fenced, log)
+		}
+	})
 }
 
 // TestEveryFailure lets each request fail, once before it has an effect and once after: either mastership moves with every
