@@ -3,7 +3,6 @@ package handover
 import (
 	"context"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
@@ -67,9 +66,13 @@ func (r *run) awaitWritable(ctx context.Context) bool {
 		shown, answered := r.brokers(ctx)
 		_, known := shown[r.Group] // name servers that do not know this one have just started: there may be others
 		others := r.others(shown)
-		alone = !answered || known && len(others) == 0
-		if alone || len(r.writable(ctx, others)) > 0 {
+		if alone = !answered || known && len(others) == 0; alone {
 			return ""
+		}
+		for _, config := range r.masters(ctx, others) {
+			if takesMessages(config) {
+				return ""
+			}
 		}
 		return "no other group takes messages"
 	})
@@ -151,35 +154,23 @@ func (r *run) masters(ctx context.Context, others map[string]string) map[string]
 	return out
 }
 
-// writable are those of the other groups whose master takes messages.
-func (r *run) writable(ctx context.Context, others map[string]string) map[string]map[string]string {
-	open := settings.GroupSettings{Permission: settings.ReadWrite}.Properties()
-	masters := r.masters(ctx, others)
-	maps.DeleteFunc(masters, func(_ string, config map[string]string) bool {
-		for key, value := range open {
-			if config[key] != value {
-				return true
-			}
-		}
-		return false
-	})
-	return masters
+// takesMessages says whether a master that runs with config does.
+func takesMessages(config map[string]string) bool {
+	return runsWith(config, settings.GroupSettings{Permission: settings.ReadWrite}.Properties())
 }
 
 // mustYield says whether no other group takes messages any more, and one of a smaller name is to go first.
 func (r *run) mustYield(ctx context.Context) bool {
 	shown, _ := r.brokers(ctx)
-	others := r.others(shown)
-	if len(r.writable(ctx, others)) > 0 {
-		return false
-	}
-	withdrawn := settings.GroupSettings{Permission: settings.ReadOnly}.Properties()
-	for name, config := range r.masters(ctx, others) {
-		if strings.Compare(name, r.Group) < 0 && config["brokerPermission"] == withdrawn["brokerPermission"] {
-			return true
+	withdrawn := settings.GroupSettings{Permission: settings.ReadOnly}.Properties()["brokerPermission"]
+	yield := false
+	for name, config := range r.masters(ctx, r.others(shown)) {
+		if takesMessages(config) {
+			return false
 		}
+		yield = yield || name < r.Group && config["brokerPermission"] == withdrawn
 	}
-	return false
+	return yield
 }
 
 func (r *run) setPermission(ctx context.Context, permission int) error {

@@ -280,6 +280,16 @@ func fence(on bool) map[string]string {
 	return map[string]string{key: settings.GroupSettings{Fenced: on}.Properties()[key]}
 }
 
+// runsWith says whether a broker's config has all of the properties.
+func runsWith(config, properties map[string]string) bool {
+	for key, value := range properties {
+		if config[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
 // catchUp waits until the target has every message, and reads the tables while this broker is still the master: as a slave
 // it would begin to take over the other's.
 func (r *run) catchUp(ctx context.Context) error {
@@ -310,10 +320,8 @@ func (r *run) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for key, value := range fence(true) {
-		if config[key] != value {
-			return errors.New("somebody lifted the fence")
-		}
+	if !runsWith(config, fence(true)) {
+		return errors.New("somebody lifted the fence")
 	}
 	r.step("%s has every message", r.target.addr)
 	if r.tables, err = r.read(ctx, r.Addr); err != nil {
