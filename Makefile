@@ -24,12 +24,17 @@ CHECKS := \
 	verify 'hack/verify' \
 	lint 'make lint'
 UNIT := \
-	unit 'go test -json $$(go list ./... | grep -v /internal/reconcile)' \
+	unit 'go test -json $$(go list ./... | grep -v /internal/reconcile)'
+OTHER_MODULES := \
 	unit-localkube 'go test -C test/localkube -json ./cmd/... ./internal/...' \
 	unit-ledger 'go test -C test/ledger -json ./...' \
 	unit-tools 'go test -C tools -json ./...'
+GO_TEST_APISERVER := KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && go test -json -timeout 20m ./internal/reconcile/...
 APISERVER := \
-	api-server 'KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && go test -json -timeout 20m ./internal/reconcile/...'
+	api-server '$(GO_TEST_APISERVER)'
+# The tests of the reconcilers compute while others wait. They take longest, so they begin.
+UNIT_AND_APISERVER := \
+	unit-and-api-server '$(GO_TEST_APISERVER) ./...'
 STORIES := \
 	e2e 'hack/with-cluster go test -json -count=1 -tags e2e -timeout 60m ./test/e2e/...'
 LONG := \
@@ -49,7 +54,7 @@ demo-down: ## Remove what make demo left, and the Kubernetes if it started one
 
 .PHONY: test
 test: bin/suite ## Check everything: verify, lint, unit, API-server and end-to-end tests
-	@bin/suite $(CHECKS) $(UNIT) $(APISERVER) $(STORIES)
+	@bin/suite $(CHECKS) $(UNIT_AND_APISERVER) $(OTHER_MODULES) $(STORIES)
 
 .PHONY: test-long
 test-long: bin/suite ## Hours of it: repetitions, further RocketMQ versions, long faults
@@ -57,7 +62,7 @@ test-long: bin/suite ## Hours of it: repetitions, further RocketMQ versions, lon
 
 .PHONY: unit
 unit: bin/suite ## Run the tests that need no cluster
-	@bin/suite $(UNIT)
+	@bin/suite $(UNIT) $(OTHER_MODULES)
 
 .PHONY: api-server
 api-server: bin/suite ## Run the reconcilers' tests against a real API server

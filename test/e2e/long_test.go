@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func runAll(version string) []string {
 func otherRelease(t *testing.T, w *world, version string) {
 	ctx := t.Context()
 	ok(t, w.place.LoadRocketMQ(ctx, version))
-	n := w.namespace(t, "release", kit.Restricted)
+	n := w.namespace(t, "release-"+strings.ReplaceAll(version, ".", "-"), kit.Restricted)
 	c := small(n)
 	ok(t, c.Apply(ctx, manifest(t, "small.yaml"), append(acknowledgedByAll(), runAll(version)...)...))
 	ok(t, c.AwaitReady(ctx, smallLimit))

@@ -21,21 +21,20 @@ const (
 )
 
 // A user applies examples/quickstart to a namespace with restricted pod security and gets two broker groups that
-// survive what happens to them. What happens to nodes and to the operator happens to everybody, so this is told alone;
-// outages goes on with the cluster.
+// survive what happens to them. What happens to nodes happens to everybody, so this is told alone; outages goes on with
+// the cluster.
 func quickstart(t *testing.T, w *world) {
 	n := w.shared(t, "quickstart", kit.Restricted)
 	if !t.Run("Ready", func(t *testing.T) { quickstartReady(t, w, quickstartIn(t, n)) }) {
 		return
 	}
 	quickstartParts(t, w, n, []quickstartPart{
-		{"OperatorReplaced", operatorReplaced},
 		{"NodeCut", nodeCut},
 		{"NodeDrained", nodeDrained}, // leaves its node empty and the others with more than their share
 	})
 }
 
-// outages is what happens to the quickstart's servers. It leaves nothing of the cluster.
+// outages is what happens to the quickstart's servers and to the operator. It leaves nothing of the cluster.
 func outages(t *testing.T, w *world) {
 	n := w.shared(t, "quickstart", kit.Restricted)
 	w.deleteAfter(t, n)
@@ -45,6 +44,7 @@ func outages(t *testing.T, w *world) {
 		{"MasterKilled", masterKilled},
 		{"ControllerKilled", controllerKilled},
 		{"NameServersKilled", nameServersKilled},
+		{"OperatorReplaced", operatorReplaced},
 		{"GracefulStop", gracefulStop},
 	})
 }

@@ -22,10 +22,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
 
-// lanes is how many stories are told at a time. They wait more than they work, but the servers of a third would leave two
-// cores no rest.
-const lanes = 2
-
 // story is what a user does and is promised.
 type story struct {
 	name string
@@ -35,40 +31,47 @@ type story struct {
 // TestStories tells them all. One that fails does not stop the next: each has its own namespaces, and each wait its limit.
 func TestStories(t *testing.T) {
 	w := newWorld(t)
-	// These cut off nodes and replace the operator, or watch that it stays.
-	for _, s := range []story{
+	// These cut off nodes, or watch that the operator stays.
+	w.tell(t, 1, []story{
 		{"Quickstart", quickstart},
 		{"BadInput", badInput},
-	} {
-		t.Run(s.name, func(t *testing.T) { s.tell(t, w) })
-	}
+	})
+	// These measure how soon something happens, or count on producers that see no error. The two that need the operator at
+	// once come before those that replace it.
+	w.tell(t, 2, []story{
+		{"Outages", outages},
+		{"Failover", failover},
+		{"Scaling", scaling},
+		{"Rolling", rolling},
+	})
+	// The long ones early.
+	w.tell(t, 3, []story{
+		{"WholeCluster", wholeCluster},
+		{"TopicTransfer", topicTransfer},
+		{"LookingAtACluster", lookingAtACluster},
+		{"TwoClusters", twoClusters},
+		{"TransferTroubles", transferTroubles},
+		{"MetadataGuard", metadataGuard},
+		{"Static", static},
+		{"Proxy", proxy},
+		{"Migration", migration},
+		{"HostNetwork", hostNetwork},
+		{"LegacyResources", legacyResources},
+	})
+}
+
+// tell tells stories, so many at a time: they wait more than they work, but two cores have no room for the servers of all.
+func (w *world) tell(t *testing.T, atATime int, stories []story) {
 	queue := make(chan story)
 	var running sync.WaitGroup
-	for range lanes {
+	for range atATime {
 		running.Go(func() {
 			for s := range queue {
 				t.Run(s.name, func(t *testing.T) { s.tell(t, w) })
 			}
 		})
 	}
-	// The long ones early. Outages and Failover measure how soon the operator acts, and come before those that kill it.
-	for _, s := range []story{
-		{"Outages", outages},
-		{"Failover", failover},
-		{"Scaling", scaling},
-		{"Rolling", rolling},
-		{"WholeCluster", wholeCluster},
-		{"TopicTransfer", topicTransfer},
-		{"TwoClusters", twoClusters},
-		{"LookingAtACluster", lookingAtACluster},
-		{"TransferTroubles", transferTroubles},
-		{"MetadataGuard", metadataGuard},
-		{"Proxy", proxy},
-		{"Static", static},
-		{"Migration", migration},
-		{"HostNetwork", hostNetwork},
-		{"LegacyResources", legacyResources},
-	} {
+	for _, s := range stories {
 		queue <- s
 	}
 	close(queue)
@@ -102,8 +105,8 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
 		defer cancel()
-		// What a story left to one that was not told. The namespaces first: with the operator's kinds gone their objects
-		// would be nobody's.
+		// The namespaces that are on their way out, and what a story left to one that was not told. Before the operator's
+		// kinds: without those their objects would be nobody's.
 		if err := w.cluster.DeleteTestNamespaces(ctx, namespacePrefix, log); err != nil {
 			t.Error(err)
 		}
@@ -117,7 +120,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// namespace makes a namespace that lasts as long as the test, so that its end does not starve the next one's brokers.
+// namespace makes a namespace that lasts as long as the test.
 func (w *world) namespace(t *testing.T, name string, level kit.PodSecurity) *kit.Namespace {
 	t.Helper()
 	n := w.newNamespace(t, name, level)
@@ -144,6 +147,7 @@ func (w *world) newNamespace(t *testing.T, name string, level kit.PodSecurity) *
 	return n
 }
 
+// deleteAfter deletes a namespace at the end of the test. Whoever made the world waits until it is gone.
 func (w *world) deleteAfter(t *testing.T, n *kit.Namespace) {
 	t.Helper()
 	if w.keep {
@@ -151,7 +155,7 @@ func (w *world) deleteAfter(t *testing.T, n *kit.Namespace) {
 	}
 	ctx := context.WithoutCancel(t.Context())
 	t.Cleanup(func() {
-		if err := n.Delete(ctx, 5*time.Minute); err != nil {
+		if err := n.BeginDelete(ctx); err != nil {
 			t.Error(err)
 		}
 	})

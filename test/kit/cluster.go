@@ -105,15 +105,20 @@ func (c *Cluster) CreateNamespace(ctx context.Context, name string, level PodSec
 
 // Delete removes the namespace, its pods without the time that they ask for, and waits until it is gone.
 func (n *Namespace) Delete(ctx context.Context, limit time.Duration) error {
-	if err := n.beginDelete(ctx); err != nil {
+	if err := n.BeginDelete(ctx); err != nil {
 		return err
 	}
 	return n.AwaitDeleted(ctx, limit)
 }
 
-func (n *Namespace) beginDelete(ctx context.Context) error {
-	if err := n.Client.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n.Name}}); err != nil {
-		return client.IgnoreNotFound(err)
+// BeginDelete is Delete without the wait.
+func (n *Namespace) BeginDelete(ctx context.Context) error {
+	err := n.Client.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n.Name}})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil && !apierrors.IsConflict(err): // that it is being deleted
+		return err
 	}
 	return n.Client.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(n.Name), client.GracePeriodSeconds(0))
 }
@@ -133,7 +138,7 @@ func (c *Cluster) DeleteTestNamespaces(ctx context.Context, word string, log *Lo
 	for _, found := range list.Items {
 		log.Printf("deleting namespace %s", found.Name)
 		n := &Namespace{Cluster: c, Name: found.Name, Log: log}
-		if err := n.beginDelete(ctx); err != nil {
+		if err := n.BeginDelete(ctx); err != nil {
 			return err
 		}
 	}
