@@ -43,6 +43,8 @@ func TestStories(t *testing.T) {
 		{"Failover", failover},
 		{"Scaling", scaling},
 		{"Rolling", rolling},
+		{"HostNetwork", hostNetwork}, // these two beside Rolling's end
+		{"LegacyResources", legacyResources},
 	})
 	// The long ones early.
 	w.tell(t, 3, []story{
@@ -55,8 +57,6 @@ func TestStories(t *testing.T) {
 		{"Static", static},
 		{"Proxy", proxy},
 		{"Migration", migration},
-		{"HostNetwork", hostNetwork},
-		{"LegacyResources", legacyResources},
 	})
 }
 
