@@ -122,6 +122,9 @@ type TopicTransferStatus struct {
 	// FencedSince is since when brokers refuse every message to the topic, before it is deleted there.
 	// +optional
 	FencedSince *metav1.Time `json:"fencedSince,omitempty"`
+	// HeldSince is since when holdBeforeClean holds it with the source drained: drainTimeout does not count meanwhile.
+	// +optional
+	HeldSince *metav1.Time `json:"heldSince,omitempty"`
 	// UnroutedSince is since when no route leads consumers to the source, which some of them may not have noticed yet.
 	// +optional
 	UnroutedSince *metav1.Time `json:"unroutedSince,omitempty"`
@@ -157,7 +160,7 @@ type TopicTransferStatus struct {
 type TransferStep struct {
 	// Phase of the transfer.
 	Phase TransferPhase `json:"phase"`
-	// Since is when it began first.
+	// Since is when it began first. That of Drain moves on by the time that holdBeforeClean held it.
 	Since metav1.Time `json:"since"`
 }
 

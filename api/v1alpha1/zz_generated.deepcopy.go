@@ -1822,6 +1822,10 @@ func (in *TopicTransferStatus) DeepCopyInto(out *TopicTransferStatus) {
 		in, out := &in.FencedSince, &out.FencedSince
 		*out = (*in).DeepCopy()
 	}
+	if in.HeldSince != nil {
+		in, out := &in.HeldSince, &out.HeldSince
+		*out = (*in).DeepCopy()
+	}
 	if in.UnroutedSince != nil {
 		in, out := &in.UnroutedSince, &out.UnroutedSince
 		*out = (*in).DeepCopy()

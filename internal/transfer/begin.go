@@ -31,8 +31,8 @@ func (d *decider) pending() {
 		d.Waiting = *found
 	default:
 		d.snapshot()
-		d.enter(v1alpha1.TransferCreateTarget, "moves topic %s with %d consumer groups from cluster %s to cluster %s", d.spec.Topic,
-			len(d.moved()), d.seen.Source.Cluster, d.seen.Target.Cluster)
+		d.enter(v1alpha1.TransferCreateTarget, "moves topic %s with %s from cluster %s to cluster %s", d.spec.Topic,
+			d.movedCount(), d.seen.Source.Cluster, d.seen.Target.Cluster)
 	}
 }
 

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -47,6 +48,15 @@ func (c *Cluster) sharesNameServers(other *Cluster) bool {
 	})
 }
 
+// leadsTo reports whether clients find the topic at one of the brokers. Other Brokers of that RocketMQ cluster keep theirs: where
+// a name server shows only those, there is nothing to delete.
+func (n *NameServer) leadsTo(brokers []v1alpha1.TransferBroker) bool {
+	return slices.ContainsFunc(brokers, func(b v1alpha1.TransferBroker) bool {
+		_, shown := n.Perms[b.Name]
+		return shown
+	})
+}
+
 func recorded(t *admin.TopicConfig) *v1alpha1.TransferTopic {
 	if t == nil {
 		return nil
@@ -85,6 +95,13 @@ func (d *decider) moved() []string {
 		}
 	}
 	return names
+}
+
+func (d *decider) movedCount() string {
+	if n := len(d.moved()); n != 1 {
+		return fmt.Sprintf("%d consumer groups", n)
+	}
+	return "1 consumer group"
 }
 
 // settings of a group for a target broker: those of a source broker, the one at the same place if it has the group.

@@ -78,7 +78,7 @@ func (d *decider) complete(left ...string) {
 	for i := range d.Status.Groups {
 		d.Status.Groups[i].Lags = nil
 	}
-	text := fmt.Sprintf("topic %s with %d consumer groups is at cluster %s", d.spec.Topic, len(d.moved()), d.Status.Target.Cluster)
+	text := fmt.Sprintf("topic %s with %s is at cluster %s", d.spec.Topic, d.movedCount(), d.Status.Target.Cluster)
 	if len(left) > 0 {
 		text += "; " + some(left)
 	}
@@ -144,7 +144,7 @@ func (d *decider) cleanRoutes() (actions []Action, left []string) {
 		switch {
 		case n.Err != "":
 			left = append(left, fmt.Sprintf("name server %s: %s", n.Addr, n.Err))
-		case len(n.Perms) > 0:
+		case n.leadsTo(d.Status.Source.Brokers):
 			actions = append(actions, Action{Kind: DeleteRoute, NameServer: n.Addr})
 		}
 	}
@@ -277,7 +277,7 @@ func (d *decider) clearTarget() (left []string, done bool) {
 	}
 	if len(actions) == 0 && clean {
 		for _, n := range target.NameServers {
-			if len(n.Perms) > 0 {
+			if n.leadsTo(d.Status.Target.Brokers) {
 				actions = append(actions, Action{Kind: DeleteRoute, Target: true, NameServer: n.Addr})
 			}
 		}

@@ -24,6 +24,7 @@ type model struct {
 	status v1alpha1.TopicTransferStatus
 
 	source, target []*server
+	siblings       []*server      // of other Brokers with the same RocketMQ cluster names: only routes show them
 	routes         map[string]int // the name servers', by broker
 	deleting       bool
 	gone           bool // the source's Broker
@@ -241,6 +242,11 @@ func (m *model) see() Seen {
 			}
 			c.Brokers = append(c.Brokers, b)
 		}
+		for _, s := range m.siblings {
+			if perm, shown := m.routes[s.name]; shown && s.target == servers[0].target {
+				c.NameServers[0].Perms[s.name] = perm
+			}
+		}
 		m.rand.Shuffle(len(c.Brokers), func(i, j int) { c.Brokers[i], c.Brokers[j] = c.Brokers[j], c.Brokers[i] })
 		return c
 	}
@@ -259,9 +265,11 @@ func (m *model) act(a Action) bool {
 	}
 	at := slices.IndexFunc(servers, func(s *server) bool { return s.name == a.Broker })
 	if a.Kind == DeleteRoute {
-		for _, s := range servers {
-			delete(m.routes, s.name)
-			m.register(s)
+		for _, s := range slices.Concat(servers, m.siblings) {
+			if s.target == a.Target {
+				delete(m.routes, s.name)
+				m.register(s)
+			}
 		}
 		return true
 	}

@@ -235,6 +235,13 @@ func (d *decider) adopt() bool {
 
 // drain waits until everything is consumed, fences the topic, looks once more, and only then lets it go.
 func (d *decider) drain() {
+	if held := d.Status.HeldSince; held != nil && !d.spec.HoldBeforeClean { // its time goes on from where it stood
+		since := d.drainSince()
+		since.Time = since.Add(d.seen.Now.Sub(held.Time))
+		d.Status.HeldSince = nil
+		d.record(string(v1alpha1.TransferDrain), "cluster %s is held no longer", d.Status.Source.Cluster)
+		return
+	}
 	if unknown := d.seen.Source.unknown(); unknown != nil {
 		d.Waiting = *unknown
 		return
@@ -258,6 +265,11 @@ func (d *decider) drain() {
 	case d.spec.HoldBeforeClean:
 		d.unfence(v1alpha1.ReasonHolding, fmt.Sprintf("cluster %s is drained. Repoint the clients that use other name servers, then set spec.holdBeforeClean to false "+
 			"to delete topic %s there, or spec.abort to take everything back", d.Status.Source.Cluster, d.spec.Topic))
+		if d.Status.HeldSince == nil {
+			now := metav1.NewTime(d.seen.Now)
+			d.Status.HeldSince = &now
+			d.record(v1alpha1.ReasonHolding, "%s", d.Waiting.Message)
+		}
 	case unknown != nil:
 		d.unfence(unknown.Reason, unknown.Message)
 	default:

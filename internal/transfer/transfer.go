@@ -66,7 +66,7 @@ type NameServer struct {
 	Addr string
 	// Err: it did not answer.
 	Err string
-	// Perms of the topic at the cluster's brokers, by brokerName, as clients see them.
+	// Perms of the topic at the cluster's brokers, by brokerName, as clients see them: those of its other Brokers too.
 	Perms map[string]int
 }
 
@@ -201,7 +201,7 @@ func Next(spec *v1alpha1.TopicTransferSpec, status *v1alpha1.TopicTransferStatus
 	case v1alpha1.TransferForbidWrites:
 		d.unlessEnded(d.stepTimeout(), d.Status.PhaseSince, d.forbidWrites)
 	case v1alpha1.TransferDrain:
-		d.unlessEnded(d.drainTimeout(), d.since(v1alpha1.TransferDrain), d.drain)
+		d.unlessEnded(d.drainTimeout(), d.drainSince(), d.drain)
 	case v1alpha1.TransferCleanSource:
 		d.cleanSource()
 	case v1alpha1.TransferRollBack:
@@ -247,10 +247,13 @@ func timeout(given *metav1.Duration, fallback time.Duration) time.Duration {
 	return given.Duration
 }
 
-// since a phase began first.
-func (d *decider) since(phase v1alpha1.TransferPhase) *metav1.Time {
+// drainSince is since when the drain's time runs, nil while it is held: whatever comes up then has all the time the user takes.
+func (d *decider) drainSince() *metav1.Time {
+	if d.spec.HoldBeforeClean && d.Status.HeldSince != nil {
+		return nil
+	}
 	for i := range d.Status.Steps {
-		if d.Status.Steps[i].Phase == phase {
+		if d.Status.Steps[i].Phase == v1alpha1.TransferDrain {
 			return &d.Status.Steps[i].Since
 		}
 	}
@@ -300,13 +303,13 @@ func (d *decider) unlessEnded(limit time.Duration, since *metav1.Time, step func
 		return
 	}
 	step()
-	if d.Recorded && d.Waiting.Reason != v1alpha1.ReasonHolding && d.longerThan(limit, since) {
+	if d.Recorded && d.longerThan(limit, since) {
 		d.takeBack("%s did not end within %s: %s", d.Status.Phase, limit, d.Waiting.Message)
 	}
 }
 
 func (d *decider) takeBack(format string, args ...any) {
 	d.Status.RollBackReason = fmt.Sprintf(format, args...)
-	d.Status.FencedSince, d.Status.Left = nil, nil
+	d.Status.FencedSince, d.Status.HeldSince, d.Status.Left = nil, nil, nil
 	d.enter(v1alpha1.TransferRollBack, "everything is taken back: %s", d.Status.RollBackReason)
 }

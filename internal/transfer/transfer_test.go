@@ -371,8 +371,26 @@ func TestDrainTells(t *testing.T) {
 	expect("Holding", "Repoint the clients")
 	m.now = m.now.Add(10 * time.Hour)
 	expect("Holding", "Repoint the clients")
+	delayed := func(after time.Duration) (v1alpha1.TransferPhase, string) {
+		seen := m.see()
+		seen.Now = seen.Now.Add(after)
+		seen.Source.Brokers[0].Delayed = 1
+		d := Next(&m.spec, &m.status, seen)
+		return d.Status.Phase, d.Waiting.Reason
+	}
+	if phase, reason := delayed(0); phase != v1alpha1.TransferDrain || reason != "Drain" {
+		t.Errorf("a late message while it holds leads to %s, %s", phase, reason)
+	}
 	m.spec.HoldBeforeClean = false
-	m.now = m.now.Add(-10 * time.Hour)
+	m.step()
+	for after, want := range map[time.Duration]v1alpha1.TransferPhase{ // 1 min of 20 has passed before it held
+		18*time.Minute + 30*time.Second: v1alpha1.TransferDrain,
+		19*time.Minute + 30*time.Second: v1alpha1.TransferRollBack,
+	} {
+		if phase, _ := delayed(after); phase != want {
+			t.Errorf("a message is delayed for %s after it held: %s", after, phase)
+		}
+	}
 	for n := 0; !Finished(m.status.Phase) && n < 100; n++ {
 		m.step()
 		m.now = m.now.Add(time.Second)
@@ -473,6 +491,39 @@ func TestSourceTopicLost(t *testing.T) {
 			}
 		})
 		m.mustComplete()
+		m.report(t, seed)
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// TestSiblings: other Brokers of the same RocketMQ clusters keep the topic and register it again, and the transfer ends.
+func TestSiblings(t *testing.T) {
+	for seed := range uint64(100) {
+		m := newModel(seed)
+		m.trouble, m.spec.HoldBeforeClean = false, false
+		for g := range m.online {
+			m.online[g] = true
+		}
+		for _, s := range []*server{newServer("a-sibling", false), newServer("b-sibling", true)} {
+			s.topic = new(*m.source[0].topic)
+			m.siblings = append(m.siblings, s)
+			m.register(s)
+		}
+		before := m.snapshot()
+		m.run(func(int) {
+			m.spec.Abort = seed%2 == 0 && m.status.Phase == v1alpha1.TransferDrain
+		})
+		if rolledBack := m.status.Phase == v1alpha1.TransferRolledBack; rolledBack != (seed%2 == 0) {
+			m.complain("ended %s: %s", m.status.Phase, m.status.RollBackReason)
+		}
+		m.check(before)
+		for _, s := range m.siblings {
+			if _, shown := m.routes[s.name]; !shown {
+				m.complain("%s is not in the route", s.name)
+			}
+		}
 		m.report(t, seed)
 		if t.Failed() {
 			return
