@@ -11,6 +11,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 )
 
 // uids of the servers' pods, by name.
@@ -181,6 +182,31 @@ func TestAllowMessageLoss(t *testing.T) {
 		edit(w, "b", func(b *v1alpha1.Broker) { b.Annotations = map[string]string{key: pod} })
 		o.until(w.allReady)
 		w.checkReplaced(before, "b-0-0")
+	}
+}
+
+// TestHostNetworkChanges: pods of the older spec are known by the network that they have, so that they are replaced.
+func TestHostNetworkChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create(nameService + controllers + brokers)
+	o := w.start(-1)
+	o.until(w.allReady)
+	for _, on := range []bool{true, false} {
+		edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.HostNetwork = on })
+		o.until(w.allReady)
+		for _, pod := range w.pods() {
+			if pod.Labels[desired.LabelComponent] == string(desired.Broker) && pod.Spec.HostNetwork != on {
+				t.Errorf("hostNetwork of %s is %t", pod.Name, pod.Spec.HostNetwork)
+			}
+		}
+		for _, group := range get[v1alpha1.Broker](w, "b").Status.Groups {
+			for _, m := range group.Members {
+				if strings.HasSuffix(m.Address, ".svc.cluster.local:10911") == on {
+					t.Errorf("hostNetwork is %t, and %s is at %s", on, m.Pod, m.Address)
+				}
+			}
+		}
 	}
 }
 

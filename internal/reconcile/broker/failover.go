@@ -100,11 +100,7 @@ func lost(state admin.SyncState, old admin.Replica) bool {
 // podAt is the name of the member with that address, "" if it is none of the wanted ones.
 func (p *pass) podAt(g *group, addr string) string {
 	for i := range g.Members {
-		name, ip := desired.Pod(g.name, i), ""
-		if at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == name }); at >= 0 {
-			ip = p.pods[at].Status.PodIP
-		}
-		if p.address(name, ip) == addr {
+		if name := desired.Pod(g.name, i); p.address(name) == addr {
 			return name
 		}
 	}
@@ -340,5 +336,5 @@ func (p *pass) doing(name string) string {
 }
 
 func (p *pass) uncleanCommand(g *group) string {
-	return fmt.Sprintf("kubectl annotate -n %s broker %s %s=%s", p.b.Namespace, p.b.Name, desired.AnnotationUncleanElection, g.name)
+	return fmt.Sprintf("kubectl annotate --overwrite -n %s broker %s %s=%s", p.b.Namespace, p.b.Name, desired.AnnotationUncleanElection, g.name)
 }

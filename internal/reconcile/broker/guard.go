@@ -60,7 +60,7 @@ func (p *pass) followed(g *group) (observe.Guarded, bool) {
 	out := observe.Guarded{Term: string(master.UID), Master: workload.ServerAddr(master, settings.BrokerPort)}
 	if p.controller != nil {
 		state := p.seen.SyncStates[g.name]
-		if state.MasterAddr != p.address(master.Name, master.Status.PodIP) {
+		if state.MasterAddr != p.address(master.Name) {
 			return observe.Guarded{}, false // the name servers do not know the new one yet
 		}
 		out.Term = fmt.Sprintf("%s/%d", master.UID, state.MasterEpoch)

@@ -29,7 +29,7 @@ func (p *pass) raiseTroubles(ctx context.Context) (*kube.Waiting, error) {
 // checkStrangers looks for brokers of our names that are not ours.
 func (p *pass) checkStrangers() {
 	// Under hostNetwork an address that a pod left lingers at the name servers for a while, and looks like any other.
-	if p.b.Spec.HostNetwork {
+	if p.onNodes() {
 		return
 	}
 	ours := p.Cluster.BrokerAddress(p.b, "") // what follows the name of a pod, one that left included
@@ -75,7 +75,7 @@ func (p *pass) checkControllerState() {
 			continue
 		}
 		registered := slices.ContainsFunc(group.Members, func(m v1alpha1.BrokerMemberStatus) bool { return m.BrokerID != nil })
-		before := strings.Contains(p.Conditions.Message(v1alpha1.ConditionControllerStateLost), group.Name+" ")
+		before := strings.Contains(p.Conditions.Message(v1alpha1.ConditionControllerStateLost), " "+group.Name+", ")
 		if registered || before || p.refused(group.Name) {
 			lost = append(lost, group.Name)
 		}
@@ -83,9 +83,10 @@ func (p *pass) checkControllerState() {
 	if len(lost) == 0 {
 		return
 	}
-	p.Conditions.Raise(v1alpha1.ConditionControllerStateLost, "the controllers have no record of %s : their data was lost or replaced. Running masters "+
-		"go on without failover; a restarted broker stays out. To register anew, one group after the other: stop its pods, delete brokerIdentity, "+
-		"epochFileCheckpoint and epochFileCheckpoint.bak in the store of every member, then start the old master first", strings.Join(lost, " , "))
+	p.Conditions.Raise(v1alpha1.ConditionControllerStateLost, "the controllers have no record of %s, because their data was lost or replaced. Running masters "+
+		"go on without failover; a restarted broker stays out. To register anew, one group after the other: delete brokerIdentity, "+
+		"epochFileCheckpoint and epochFileCheckpoint.bak from %s of every member, then the pods: the old master's first, the others when "+
+		"it is master again", strings.Join(lost, ", "), settings.DataDir)
 }
 
 // refused: a broker of the group has been running for so long that it would be known, had it not an id already.

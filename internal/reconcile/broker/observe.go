@@ -142,12 +142,21 @@ func (p *pass) controllerTargets(ctx context.Context) ([]string, error) {
 	return slices.Sorted(maps.Values(addrs)), err
 }
 
-// address that a broker registers with.
-func (p *pass) address(pod string, ip string) string {
-	if p.b.Spec.HostNetwork {
+// address that a broker registers with. A pod that runs an older spec goes on with the network of that.
+func (p *pass) address(name string) string {
+	hostNetwork, ip := p.b.Spec.HostNetwork, ""
+	if at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == name }); at >= 0 {
+		hostNetwork, ip = p.pods[at].Spec.HostNetwork, p.pods[at].Status.PodIP
+	}
+	if hostNetwork {
 		return net.JoinHostPort(ip, strconv.Itoa(settings.BrokerPort))
 	}
-	return p.Cluster.BrokerAddress(p.b, pod)
+	return p.Cluster.BrokerAddress(p.b, name)
+}
+
+// onNodes reports whether brokers use the addresses of their nodes, be it because of an older spec.
+func (p *pass) onNodes() bool {
+	return p.b.Spec.HostNetwork || slices.ContainsFunc(p.pods, func(pod corev1.Pod) bool { return pod.Spec.HostNetwork })
 }
 
 // groupStatus says of every wanted member what the name servers and the controllers say.
@@ -157,18 +166,14 @@ func (p *pass) groupStatus() []v1alpha1.BrokerGroupStatus {
 		group := v1alpha1.BrokerGroupStatus{Name: g.name, State: string(g.State)}
 		for i := range g.Members {
 			member := v1alpha1.BrokerMemberStatus{Pod: desired.Pod(g.name, i)}
-			ip := ""
 			at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == member.Pod })
-			if at >= 0 {
-				ip = p.pods[at].Status.PodIP
-			}
-			if addr := p.address(member.Pod, ip); p.seen.known && at >= 0 {
+			if addr := p.address(member.Pod); p.seen.known && at >= 0 {
 				if id, registered := p.registeredID(g.name, addr); registered {
 					member.BrokerID, member.Address, member.Role = &id, addr, v1alpha1.RoleSlave
 					if id == admin.MasterID {
 						member.Role, group.Master = v1alpha1.RoleMaster, member.Pod
 					}
-					member.InSync = p.inSync(g.name, addr, ip, member.Role)
+					member.InSync = p.inSync(g.name, addr, p.pods[at].Status.PodIP, member.Role)
 				}
 			}
 			group.Members = append(group.Members, member)

@@ -294,7 +294,7 @@ func (p *pass) cleanRecords(ctx context.Context) (*kube.Waiting, error) {
 
 // goneReplicas are the ids of dead replicas whose disk is gone.
 func (p *pass) goneReplicas(g *group) []int64 {
-	if p.b.Spec.HostNetwork {
+	if p.onNodes() {
 		return nil // a node's address does not tell which pod's disk it was
 	}
 	state := p.seen.SyncStates[g.name]
@@ -323,7 +323,7 @@ func (p *pass) memberAt(g *group, addr string) int32 {
 		pod := desired.Pod(g.name, i)
 		wanted := g.State != scale.Removing && i < g.Members
 		running := slices.ContainsFunc(p.pods, func(found corev1.Pod) bool { return found.Name == pod })
-		if (wanted || running) && p.address(pod, "") == addr {
+		if (wanted || running) && p.address(pod) == addr {
 			return i
 		}
 	}
