@@ -34,6 +34,8 @@ type GroupState struct {
 	Members int32
 	State   scale.State
 	Since   metav1.Time
+	// StaleForce: the annotation that forces the group out is from before it began to leave.
+	StaleForce bool
 	// Unclean is how far an election is that the user allowed, "" if none is.
 	Unclean Unclean
 }
@@ -101,6 +103,9 @@ func (c Cluster) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState, deps
 	}
 	set.Annotations = map[string]string{
 		AnnotationState: string(state.State), AnnotationStateSince: state.Since.UTC().Format(time.RFC3339),
+	}
+	if state.StaleForce {
+		set.Annotations[AnnotationForceStale] = "true"
 	}
 	if state.Unclean != "" {
 		set.Annotations[AnnotationUncleanElection] = string(state.Unclean)

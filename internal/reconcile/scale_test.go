@@ -193,6 +193,62 @@ func TestScaleIn(t *testing.T) {
 	o.checkSilence()
 }
 
+// TestStaleForce: an annotation from before a group leaves does not force it out; removed and set again, it does.
+func TestStaleForce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.create(nameService + strings.Replace(static, "size: 1,", "size: 2, drainSeconds: 0,", 1))
+	o := w.start(-1)
+	o.until(w.allReady)
+	w.mq.inGroup("b-1", func(t *tables) { t.groups["slow"], t.lags["slow"] = admin.NewSubscriptionGroup("slow"), 12 })
+	shrinkTo := func(n int32) { edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Size = &n }) }
+	force := func(group string) {
+		edit(w, "b", func(b *v1alpha1.Broker) { b.Annotations = map[string]string{desired.AnnotationForceScaleIn: group} })
+	}
+	marked := func() bool { return get[appsv1.StatefulSet](w, "b-1").Annotations[desired.AnnotationForceStale] != "" }
+	command := "kubectl annotate -n " + w.namespace + " broker b " + desired.AnnotationForceScaleIn + "-"
+	again := "kubectl annotate --overwrite -n " + w.namespace + " broker b " + desired.AnnotationForceScaleIn + "=b-1"
+
+	force("b-1")
+	o.settle()
+	o.checkSilence()
+	shrinkTo(1)
+	o.settled("Broker b", draining, metav1.ConditionTrue, "consumer group slow lags 12", "before b-1 began to leave", command+" ", again)
+	o.settle()
+	o.checkSilence()
+	o.shutdown()
+	o = w.start(-1) // the mark outlives the operator
+	o.settle()
+	o.settled("Broker b", draining, metav1.ConditionTrue, "before b-1 began to leave")
+	o.checkSilence()
+
+	shrinkTo(2)
+	o.until(w.allReady)
+	o.until(func() string {
+		if marked() {
+			return "b-1 is open and still marked"
+		}
+		return ""
+	})
+	o.checkSilence()
+	shrinkTo(1)
+	o.settled("Broker b", draining, metav1.ConditionTrue, "before b-1 began to leave", command+" ")
+
+	force("b-0") // names another group now
+	o.settled("Broker b", draining, metav1.ConditionTrue, "to give up what is not consumed: "+again)
+	if marked() {
+		t.Error("b-1 is still marked")
+	}
+	o.settle()
+	o.checkSilence()
+	force("b-1")
+	o.until(w.allReady)
+	if text := "b-1 goes from draining to removing: the annotation"; !o.said(text) {
+		t.Errorf("no event %q in %q", text, o.events.all())
+	}
+	o.checkSilence()
+}
+
 // TestRemovedWithDisks: what becomes of volumes, and of the controllers' record, when a group leaves and comes back.
 func TestRemovedWithDisks(t *testing.T) {
 	t.Parallel()

@@ -66,7 +66,7 @@ type Group struct {
 	Copied bool
 	// Drained: every message is consumed. Fenced: that was seen while it refused new ones.
 	Drained, Fenced bool
-	// Forced: the user gives up what is not consumed.
+	// Forced: the user gives up what is not consumed, and said so after the group began to leave (see StaleForce).
 	Forced bool
 }
 
@@ -105,6 +105,13 @@ func Next(g Group, drain time.Duration) (State, string) {
 		}
 	}
 	return g.State, ""
+}
+
+// StaleForce says of a group that goes from one state to another, or stays in it, whether the wish to force it out is from
+// before it began to leave: such a wish is left over from an earlier time. asked says that the wish is there now; stale is
+// what this function said the last time. A wish that was taken back and comes again is a new one.
+func StaleForce(from, to State, stale, asked bool) bool {
+	return asked && to.Leaving() && (stale || !from.Leaving())
 }
 
 // Member of a group that may have to leave it.

@@ -60,6 +60,54 @@ func TestOnlyEmptyGroupsGo(t *testing.T) {
 	}
 }
 
+func TestStaleForce(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		from, to     State
+		stale, asked bool
+		want         bool
+	}{
+		{"left over from an earlier time", Open, Draining, false, true, true},
+		{"left over at a group that was never seen", Hidden, Draining, false, true, true},
+		{"nobody asks", Open, Draining, false, false, false},
+		{"asked while it leaves", Draining, Draining, false, true, false},
+		{"asked when it is closed", Closed, Closed, false, true, false},
+		{"stays left over", Draining, Draining, true, true, true},
+		{"stays left over when closed", Draining, Closed, true, true, true},
+		{"taken back", Draining, Draining, true, false, false},
+		{"taken back as it is closed", Draining, Closed, true, false, false},
+		{"the group stays", Draining, Open, true, true, false},
+		{"a mark at an open group goes", Open, Open, true, true, false},
+		{"left over, whatever an open group says", Open, Draining, true, true, true},
+	} {
+		if got := StaleForce(c.from, c.to, c.stale, c.asked); got != c.want {
+			t.Errorf("%s: %t, want %t", c.name, got, c.want)
+		}
+	}
+}
+
+// TestForcedOnPurpose goes through every life of seven looks: a group whose messages are not consumed is removed exactly when
+// the wish to force it out was first there at a look after the one at which it began to leave, or came again after it was taken back.
+func TestForcedOnPurpose(t *testing.T) {
+	const looks = 7
+	for life := range 1 << (2 * looks) {
+		state, stale, was := Open, false, false // was: the wish was there at the look before
+		purpose := false                        // the wish is there, and came while the group was leaving
+		for look := range looks {
+			wanted, asked := life>>(2*look)&1 != 0, life>>(2*look)&2 != 0
+			purpose = asked && state.Leaving() && (purpose || !was)
+			next, _ := Next(Group{State: state, Wanted: wanted, Last: true, Age: time.Hour, Forced: asked && !stale}, drain)
+			if (next == Removing) != (purpose && !wanted) {
+				t.Fatalf("life %b, look %d: from %s to %s, forced on purpose: %t", life, look, state, next, purpose)
+			}
+			if next == Removing {
+				break
+			}
+			state, stale, was = next, StaleForce(state, next, stale, asked), asked
+		}
+	}
+}
+
 func TestFirst(t *testing.T) {
 	for _, c := range []struct {
 		others []State

@@ -93,7 +93,8 @@ func imageOf(set *appsv1.StatefulSet) string {
 func stateOf(set *appsv1.StatefulSet) desired.GroupState {
 	state := desired.GroupState{
 		State: scale.State(set.Annotations[desired.AnnotationState]), Since: set.CreationTimestamp,
-		Unclean: desired.Unclean(set.Annotations[desired.AnnotationUncleanElection]),
+		Unclean:    desired.Unclean(set.Annotations[desired.AnnotationUncleanElection]),
+		StaleForce: set.Annotations[desired.AnnotationForceStale] == "true",
 	}
 	if set.Spec.Replicas != nil {
 		state.Members = *set.Spec.Replicas

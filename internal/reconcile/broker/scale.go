@@ -151,13 +151,19 @@ func (p *pass) advance(ctx context.Context) (*kube.Waiting, error) {
 		backlog, counted := p.seen.Backlogs[g.name]
 		counted = counted && p.seen.known && p.seen.at.After(g.Since.Time)
 		last := i == len(p.groups)-1
+		asked := p.b.Annotations[desired.AnnotationForceScaleIn] == g.name
 		next, why := scale.Next(scale.Group{
 			Name: g.name, State: g.State, Age: time.Since(g.Since.Time),
 			Wanted: g.number < desired.Groups(p.b), Last: last,
 			Copied:  slices.Contains(p.copied, g.name),
 			Drained: counted && backlog.Empty(), Fenced: counted && backlog.Fenced && p.fenced(g.name),
-			Forced: p.b.Annotations[desired.AnnotationForceScaleIn] == g.name,
+			Forced: asked && !g.StaleForce,
 		}, drain)
+		stale := scale.StaleForce(g.State, next, g.StaleForce, asked)
+		delete(g.set.Annotations, desired.AnnotationForceStale)
+		if stale {
+			g.set.Annotations[desired.AnnotationForceStale] = "true"
+		}
 		if next != g.State {
 			g.set.Annotations[desired.AnnotationState] = string(next)
 			g.set.Annotations[desired.AnnotationStateSince] = time.Now().UTC().Format(time.RFC3339)
@@ -166,6 +172,12 @@ func (p *pass) advance(ctx context.Context) (*kube.Waiting, error) {
 			}
 			p.Event(g.set, "GroupState", "Scale", "%s goes from %s to %s: %s", g.name, g.State, next, why)
 			continue
+		}
+		if stale != g.StaleForce {
+			if waiting, err := p.Apply(ctx, g.set); waiting != nil || err != nil {
+				return waiting, err
+			}
+			g.StaleForce = stale
 		}
 		if err := p.leave(ctx, g, counted); err != nil {
 			return nil, err
@@ -180,14 +192,17 @@ func (p *pass) leave(ctx context.Context, g *group, counted bool) error {
 	switch {
 	case g.State == scale.Removing:
 		if len(p.podsOf(g.name)) > 0 || !p.recordsClean(g) {
-			p.Conditions.Raise(v1alpha1.ConditionDraining, "%s is drained; its pods stop", g.name)
+			p.Conditions.Raise(v1alpha1.ConditionDraining, "%s leaves; its pods stop", g.name)
 			return nil
 		}
 		return p.removeGroup(ctx, g)
 	case !g.State.Leaving():
 	case p.master(g.name) == nil:
 		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages, and has no master to hand out the rest: start it, or give up what it holds: %s",
-			g.name, p.forceCommand(g))
+			g.name, p.howToForce(g))
+	case !counted && g.StaleForce:
+		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages; what it still holds is not counted yet; to give that up: %s",
+			g.name, p.howToForce(g))
 	case !counted:
 		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages; what it still holds is not counted yet", g.name)
 	case backlog.Empty():
@@ -195,13 +210,22 @@ func (p *pass) leave(ctx context.Context, g *group, counted bool) error {
 			g.name, desired.DrainSeconds(p.b))
 	default:
 		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages and waits for: %s. Growing spec.size keeps it; to give up what is not consumed: %s",
-			g.name, backlog, p.forceCommand(g))
+			g.name, backlog, p.howToForce(g))
 	}
 	return nil
 }
 
+// howToForce says how to give up what a leaving group holds.
+func (p *pass) howToForce(g *group) string {
+	if !g.StaleForce {
+		return p.forceCommand(g)
+	}
+	return fmt.Sprintf("the annotation %[1]s is from before %[2]s began to leave, so it does not count; remove it with kubectl annotate -n %[3]s broker %[4]s %[1]s- "+
+		"and, when this message has changed, set it again with %[5]s", desired.AnnotationForceScaleIn, g.name, p.b.Namespace, p.b.Name, p.forceCommand(g))
+}
+
 func (p *pass) forceCommand(g *group) string {
-	return fmt.Sprintf("kubectl annotate -n %s broker %s %s=%s", p.b.Namespace, p.b.Name, desired.AnnotationForceScaleIn, g.name)
+	return fmt.Sprintf("kubectl annotate --overwrite -n %s broker %s %s=%s", p.b.Namespace, p.b.Name, desired.AnnotationForceScaleIn, g.name)
 }
 
 // fenced: every member that answers refuses new messages.
