@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // TestMain lets the test binary be the agent: it handles signals and reaps children, which takes a process of its own.
@@ -357,5 +359,22 @@ func TestInstall(t *testing.T) {
 	}
 	if code := Main(t.Context(), []string{"install", "/no/such/dir/agent"}); code != exitFailure {
 		t.Errorf("into no directory: exit code %d", code)
+	}
+}
+
+// TestHandoverTimes: a handover ends within the grace period that the pod began with.
+func TestHandoverTimes(t *testing.T) {
+	for _, test := range []struct {
+		started, now int32 // drainSeconds
+		drain, limit time.Duration
+	}{
+		{35, 35, 35 * time.Second, 130 * time.Second},
+		{35, 300, 35 * time.Second, 130 * time.Second},
+		{300, 35, 35 * time.Second, 660 * time.Second},
+	} {
+		drain, limit := handoverTimes(&settings.BrokerSettings{DrainSeconds: test.started}, &settings.BrokerSettings{DrainSeconds: test.now})
+		if drain != test.drain || limit != test.limit {
+			t.Errorf("began with %d, now %d: %s of %s, want %s of %s", test.started, test.now, drain, limit, test.drain, test.limit)
+		}
 	}
 }

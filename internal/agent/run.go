@@ -260,17 +260,24 @@ func (c *config) handOver(ctx context.Context, in render.Input, client *admin.Cl
 		now = in.Settings
 	}
 	group, _, _ := render.SplitPodName(in.PodName) // checked by render.Properties
+	drain, limit := handoverTimes(in.Settings.Broker, now.Broker)
 	err = handover.Master{
 		Admin: client, Addr: c.server(in), Address: render.Address(in),
 		Cluster: now.Broker.ClusterName, Group: group, Mode: now.Broker.Mode,
 		NameServers: now.Broker.NameServers, Controllers: now.Broker.Controllers, Stopping: probe.Stopping,
-		Drain: time.Duration(now.Broker.DrainSeconds) * time.Second,
-		Limit: time.Duration(now.Broker.GraceSeconds()-settings.StopSeconds) * time.Second,
-		Log:   func(format string, args ...any) { logf("INFO", format, args...) },
+		Drain: drain, Limit: limit,
+		Log: func(format string, args ...any) { logf("INFO", format, args...) },
 	}.Run(ctx)
 	if err != nil {
 		logf("WARN", "stopping without a handover: %s", err)
 	}
+}
+
+// handoverTimes are how long clients get to leave, and how long all of it may take. A drain that was made longer since the
+// pod began does not fit into its grace period, which stays what it was.
+func handoverTimes(started, now *settings.BrokerSettings) (drain, limit time.Duration) {
+	return time.Duration(min(started.DrainSeconds, now.DrainSeconds)) * time.Second,
+		time.Duration(started.GraceSeconds()-settings.StopSeconds) * time.Second
 }
 
 // server is the address of the server in this container.

@@ -75,7 +75,7 @@ type run struct {
 }
 
 // Run hands over, if this broker is a master. It returns when the broker may stop, with an error if mastership is where
-// it was; the broker then takes messages as before. The end of ctx ends it at once.
+// it was; the broker then takes messages as before, unless it is unknown who is master. The end of ctx ends it at once.
 func (m Master) Run(ctx context.Context) error {
 	r := &run{Master: m, began: time.Now()}
 	limited, cancel := context.WithTimeout(ctx, m.Limit)
@@ -341,11 +341,15 @@ func (r *run) elect(ctx context.Context) error {
 		return result, err
 	})
 	if err != nil {
-		// The answer may be lost and the election done: then taking back the fence would let two masters write.
 		state, stateErr := r.syncState(ctx)
-		r.fenced = r.fenced && stateErr == nil
-		if stateErr != nil || state.MasterAddr != r.target.addr {
+		if stateErr != nil {
+			// The answer may be lost and the election done: then taking back the fence would let two masters write.
+			r.fenced, r.withdrawn = false, false
+			r.step("whether %s was elected is not known, so the broker refuses messages until it stops", r.target.addr)
 			return errors.Join(err, stateErr)
+		}
+		if state.MasterAddr != r.target.addr {
+			return err
 		}
 	}
 	r.fenced, r.withdrawn = false, false // nothing to take back: it is no master any more

@@ -313,15 +313,23 @@ func TestControllersBusy(t *testing.T) {
 // TestElectionUnknown: a master that cannot know whether it still is one takes no messages.
 func TestElectionUnknown(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := newCluster()
-		c.broken = true
-		log, err := c.handOver(t, 0)
-		const fenced = "startAcceptSendRequestTimeStamp=4102444800000 elected"
-		if got := strings.Join(c.history, " "); err == nil || got != fenced {
-			t.Errorf("%v, did %q, want %q: %q", err, got, fenced, log)
-		}
-	})
+	const fenced = "startAcceptSendRequestTimeStamp=4102444800000 elected"
+	for drain, history := range map[time.Duration]string{0: fenced, time.Second: "brokerPermission=4 " + fenced} {
+		t.Run(drain.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster()
+				c.broken = true
+				log, err := c.handOver(t, drain)
+				if got := strings.Join(c.history, " "); err == nil || got != history {
+					t.Errorf("%v, did %q, want %q: %q", err, got, history, log)
+				}
+				if last := log[len(log)-1]; !strings.Contains(last, "refuses messages until it stops") {
+					t.Errorf("its last word is %q", last)
+				}
+			})
+		})
+	}
 }
 
 // TestEveryFailure lets each request fail, once before it has an effect and once after: either mastership moves with every
