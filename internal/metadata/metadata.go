@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -51,7 +52,7 @@ func Read(ctx context.Context, c *admin.Client, b Broker) (*Tables, error) {
 	all.Go(func() (err error) {
 		offsets, err = c.Offsets(ctx, b.Addr)
 		maps.DeleteFunc(offsets, func(pair admin.TopicGroup, _ map[int]int64) bool {
-			return admin.IsSystemTopic(pair.Topic, b.Cluster, b.Group) || admin.IsSystemGroup(pair.Group)
+			return b.makes(pair.Topic) || admin.IsSystemGroup(pair.Group)
 		})
 		return err
 	})
@@ -69,7 +70,7 @@ func ReadNames(ctx context.Context, c *admin.Client, b Broker) (*Tables, Version
 	all.Go(func() (err error) {
 		t.Topics, version.Topics, err = c.Topics(ctx, b.Addr)
 		maps.DeleteFunc(t.Topics, func(topic string, _ admin.TopicConfig) bool {
-			return admin.IsSystemTopic(topic, b.Cluster, b.Group)
+			return b.makes(topic)
 		})
 		return err
 	})
@@ -82,6 +83,12 @@ func ReadNames(ctx context.Context, c *admin.Client, b Broker) (*Tables, Version
 		return nil, Version{}, err
 	}
 	return t, version, nil
+}
+
+// makes reports whether brokers make a topic themselves: the system's, and with enableRetryTopicV2 those that hold a POP
+// consumer's retries, whose names they refuse from others (KeyBuilder.buildPopRetryTopicV2, TopicValidator).
+func (b Broker) makes(topic string) bool {
+	return admin.IsSystemTopic(topic, b.Cluster, b.Group) || strings.Contains(topic, "+")
 }
 
 // Plan is what a target lacks.

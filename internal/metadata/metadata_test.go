@@ -33,6 +33,16 @@ func names(p Plan) (topics, groups []string) {
 	return topics, groups
 }
 
+// TestMakes: no broker takes the name of a POP consumer's retry topic with enableRetryTopicV2 from others.
+func TestMakes(t *testing.T) {
+	b := Broker{Cluster: "c", Group: "b-0"}
+	for topic, want := range map[string]bool{"orders": false, "%RETRY%billing": false, "%RETRY%billing+orders": true, "c": true, "b-0": true} {
+		if got := b.makes(topic); got != want {
+			t.Errorf("brokers make %s themselves: %t, want %t", topic, got, want)
+		}
+	}
+}
+
 func TestForNewGroup(t *testing.T) {
 	pair := admin.TopicGroup{Topic: "t", Group: "g"}
 	compacted := topic("c", 1, 6)
