@@ -78,7 +78,7 @@ func (o *options) completeProperty(suffix string) cobra.CompletionFunc {
 			return found, directive
 		}
 		found = slices.DeleteFunc(found, func(key string) bool {
-			return slices.ContainsFunc(settings.OwnedKeys(settings.Broker), func(owned settings.OwnedKey) bool { return owned.Key == key })
+			return settings.IsLive(key) || slices.ContainsFunc(settings.OwnedKeys(settings.Broker), func(owned settings.OwnedKey) bool { return owned.Key == key })
 		})
 		for i := range found {
 			found[i] += suffix

@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
@@ -31,8 +33,8 @@ func (o *options) brokersCommand() *cobra.Command {
 			Use:   "set POD KEY=VALUE...",
 			Short: "Change properties until the pod restarts",
 			Long: "Change properties of one running broker, until its pod restarts.\nWhat is to last, and for all brokers, belongs into spec.config of the Broker. " +
-				"Properties that RocketMQ reads only at its start need that too.",
-			Example:           "  kubectl rocketmq brokers config set quickstart-0-0 fileReservedTime=72",
+				"Properties that RocketMQ reads only at its start need that too, and those\nthat the operator keeps as spec.config says.",
+			Example:           "  kubectl rocketmq brokers config set quickstart-0-0 flushIntervalCommitLog=400",
 			Args:              arguments(2, -1, "a broker pod and KEY=VALUE: see kubectl rocketmq brokers config get POD"),
 			ValidArgsFunction: o.completeProperty("="),
 			RunE:              o.run(setConfig),
@@ -129,6 +131,9 @@ func setConfig(ctx context.Context, a *Access, args []string) (report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.refuseLive(ctx, pod.Labels[desired.LabelInstance], keys); err != nil {
+		return nil, err
+	}
 	before, err := s.admin.BrokerConfig(ctx, brokerAddress(pod))
 	if err != nil {
 		return nil, err
@@ -177,6 +182,24 @@ func refuseOwned(keys []string) error {
 	for _, owned := range settings.OwnedKeys(settings.Broker) {
 		if slices.Contains(keys, owned.Key) {
 			errs = append(errs, fmt.Errorf("%s belongs to the operator: %s", owned.Key, owned.Reason))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// refuseLive refuses what the operator would put back within seconds.
+func (s *session) refuseLive(ctx context.Context, name string, keys []string) error {
+	broker := &v1alpha1.Broker{}
+	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, broker); err != nil {
+		return fmt.Errorf("read Broker %s: %w", name, err)
+	}
+	if len(broker.Spec.Volumes) > 0 { // what a file on them says is not known, so nothing is put back
+		return nil
+	}
+	var errs []error
+	for _, key := range keys {
+		if settings.IsLive(key) {
+			errs = append(errs, fmt.Errorf("the operator keeps %s as spec.config of Broker %s says: change it there, which restarts nothing", key, name))
 		}
 	}
 	return errors.Join(errs...)

@@ -275,7 +275,7 @@ func TestLag(t *testing.T) {
 func configured(t *testing.T) *world {
 	w := newWorld(t)
 	w.answer("quickstart-0-1", remoting.GetBrokerConfig, "")
-	w.servers.configs["quickstart-0-1"] = map[string]string{"brokerName": "quickstart-0", "fileReservedTime": "48", "flushDiskType": "ASYNC_FLUSH"}
+	w.servers.configs["quickstart-0-1"] = map[string]string{"brokerName": "quickstart-0", "fileReservedTime": "48", "flushIntervalCommitLog": "500", "flushDiskType": "ASYNC_FLUSH"}
 	return w
 }
 
@@ -295,30 +295,38 @@ func TestGetConfig(t *testing.T) {
 func TestSetConfig(t *testing.T) {
 	w := configured(t)
 	set := []string{"brokers", "config", "set", "quickstart-0-1"}
-	w.shows("config-set", append(set, "fileReservedTime=72", "flushDiskType= SYNC_FLUSH ")...)
+	w.shows("config-set", append(set, "flushIntervalCommitLog=400", "flushDiskType= SYNC_FLUSH ")...)
 	if got := w.servers.configs["quickstart-0-1"]["flushDiskType"]; got != "SYNC_FLUSH" {
 		t.Errorf("flushDiskType is %q", got)
 	}
 	before := w.servers.updates
-	w.fails([]string{"namesrvAddr belongs to the operator", "spec.nameServiceRef"}, append(set, "fileReservedTime=1", "namesrvAddr=a:1")...)
+	w.fails([]string{"namesrvAddr belongs to the operator", "spec.nameServiceRef"}, append(set, "flushIntervalCommitLog=1", "namesrvAddr=a:1")...)
+	w.fails([]string{"the operator keeps deleteWhen", "spec.config of Broker quickstart"}, append(set, "flushIntervalCommitLog=1", "deleteWhen=05")...)
 	w.fails([]string{"brokerRole belongs to the operator"}, append(set, "brokerRole=SYNC_MASTER")...)
-	w.fails([]string{"no property fileReserved:"}, append(set, "fileReserved=1")...)
-	w.fails([]string{`"fileReservedTime" is not KEY=VALUE`}, append(set, "fileReservedTime")...)
+	w.fails([]string{"no property flushInterval:"}, append(set, "flushInterval=1")...)
+	w.fails([]string{`"flushIntervalCommitLog" is not KEY=VALUE`}, append(set, "flushIntervalCommitLog")...)
 	w.fails([]string{"needs a broker pod and KEY=VALUE"}, set...)
 	if w.servers.updates != before {
 		t.Error("the broker was told something that is refused")
 	}
-	out := w.fails([]string{"did not take fileReservedTime=bad", `"72"`}, append(set, "fileReservedTime=bad", "flushDiskType=ASYNC_FLUSH")...)
+	out := w.fails([]string{"did not take flushIntervalCommitLog=bad", `"400"`}, append(set, "flushIntervalCommitLog=bad", "flushDiskType=ASYNC_FLUSH")...)
 	golden(t, "config-set-ignored", out)
-	if out := w.fails([]string{"did not take fileReservedTime=bad"}, append(set, "fileReservedTime=bad")...); out != "" {
+	if out := w.fails([]string{"did not take flushIntervalCommitLog=bad"}, append(set, "flushIntervalCommitLog=bad")...); out != "" {
 		t.Errorf("nothing changed, and it printed\n%s", out)
+	}
+	object[*v1alpha1.Broker](w, "quickstart").Spec.Volumes = []corev1.Volume{{Name: "broker-config"}}
+	if _, err := w.run(append(set, "fileReservedTime=24")...); err != nil { // nobody knows what the file says, so nobody puts it back
+		t.Error(err)
+	}
+	if got := w.servers.configs["quickstart-0-1"]["fileReservedTime"]; got != "24" {
+		t.Errorf("fileReservedTime is %q", got)
 	}
 }
 
 func TestCompletion(t *testing.T) {
 	w := consumers(t)
 	w.masters(remoting.GetAllTopicConfig, topicTable("payments"))
-	w.servers.configs["quickstart-0-0"] = map[string]string{"brokerName": "quickstart-0", "fileReservedTime": "48"}
+	w.servers.configs["quickstart-0-0"] = map[string]string{"brokerName": "quickstart-0", "fileReservedTime": "48", "flushIntervalCommitLog": "500"}
 	w.add(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "mq"}})
 	for line, want := range map[string]string{
 		"status ":                                "quickstart",
@@ -333,10 +341,10 @@ func TestCompletion(t *testing.T) {
 		"lag billing ":                           "",
 		"clusters -o ":                           "json yaml",
 		"brokers config get quickstart-0":        "quickstart-0-0 quickstart-0-1",
-		"brokers config get quickstart-0-0 ":     "brokerName fileReservedTime",
-		"brokers config set quickstart-0-0 ":     "fileReservedTime=",
+		"brokers config get quickstart-0-0 ":     "brokerName fileReservedTime flushIntervalCommitLog",
+		"brokers config set quickstart-0-0 ":     "flushIntervalCommitLog=",
 		"brokers config set quickstart-0-1 file": "", // it does not answer
-		"brokers config get quickstart-0-0 file x ": "brokerName fileReservedTime",
+		"brokers config get quickstart-0-0 file x ": "brokerName fileReservedTime flushIntervalCommitLog",
 	} {
 		words := strings.Split(line, " ")
 		out, err := w.run(append([]string{"__complete"}, words...)...)
