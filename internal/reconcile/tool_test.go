@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 )
 
 const (
@@ -86,9 +87,18 @@ func TestToolRollout(t *testing.T) {
 	o := w.start(-1)
 	o.until(w.allReady)
 
+	// One that was evicted stays where it is, and is nobody's business any more.
+	for _, pod := range w.pods() {
+		if pod.Labels[desired.LabelInstance] == "exp" {
+			pod.ObjectMeta = metav1.ObjectMeta{Namespace: pod.Namespace, Name: "exp-evicted", Labels: pod.Labels, Annotations: pod.Annotations}
+			w.must(w.Create(t.Context(), &pod))
+			pod.Status.Phase = corev1.PodFailed
+			w.must(w.Status().Update(t.Context(), &pod))
+		}
+	}
 	w.starting["exp"] = true
 	edit(w, "exp", func(e *v1alpha1.Exporter) { e.Spec.Image = "exporter:2" })
-	o.settled("Exporter exp", v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods, "1 pods run an older spec", "is starting")
+	o.settled("Exporter exp", v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods, "1 pod runs an older spec", "is starting")
 	w.starting["exp"] = false
 	o.until(w.allReady)
 

@@ -291,6 +291,7 @@ func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
 		for _, name := range slices.Sorted(maps.Keys(pods)) {
 			pod := pods[name]
 			switch {
+			case pod.Status.Phase == corev1.PodFailed:
 			case pod.Labels[desired.LabelComponent] != d.Labels[desired.LabelComponent] || pod.Labels[desired.LabelInstance] != d.Labels[desired.LabelInstance]:
 			case pod.Annotations[desired.AnnotationHash] == hash:
 				fresh = append(fresh, name)

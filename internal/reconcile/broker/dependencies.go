@@ -100,8 +100,8 @@ func (p *pass) checkLegacy(ctx context.Context) (*kube.Waiting, error) {
 		names = append(names, list.Items[i].Name)
 	}
 	return p.Trouble(v1alpha1.ConditionLegacyResources, "apache/rocketmq-operator's StatefulSets %s still run brokers of this name. They are "+
-		"never touched: migrate to a Broker of another name, or stop and delete them: kubectl delete statefulset %s",
-		strings.Join(names, ", "), strings.Join(names, " ")), nil
+		"never touched: migrate to a Broker of another name, or stop and delete them: kubectl delete statefulset -n %s %s",
+		strings.Join(names, ", "), p.b.Namespace, strings.Join(names, " ")), nil
 }
 
 // checkNames refuses brokerNames that another Broker registers at the same name servers; the older one keeps them.

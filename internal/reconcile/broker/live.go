@@ -20,8 +20,8 @@ import (
 const tellTimeout = 3 * time.Second
 
 // configureLive tells every broker, master or slave, whose addresses, permission, fence or live properties
-// (settings.LiveKeys) are not the wanted ones. They take effect within seconds and without a restart; a broker that does not answer is told when it does. One that is
-// stopping is its agent's.
+// (settings.LiveKeys) are not the wanted ones. They take effect within seconds and without a restart; a broker that does not
+// answer is told when it does. One that is stopping is its agent's.
 func (p *pass) configureLive(ctx context.Context) (*kube.Waiting, error) {
 	strayed := p.strayed()
 	if len(strayed) == 0 {

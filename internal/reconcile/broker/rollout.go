@@ -57,8 +57,12 @@ func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
 		}
 		snapshot.Groups = append(snapshot.Groups, group)
 	}
-	return nil, p.Roll(ctx, p.pods, rollout.Next(snapshot), "Add a slave (replicaPerGroup); or set config.minInSyncReplicas lower, which needs no restart; or delete the pods yourself, "+
-		"slaves first: what is sent to the group meanwhile is refused, and goes to other groups if there are any")
+	lower := "which needs no restart"
+	if len(p.b.Spec.Volumes) > 0 { // then it does: desired.LiveConfig
+		lower = "and tell the running brokers: kubectl rocketmq brokers config set POD minInSyncReplicas=1"
+	}
+	return nil, p.Roll(ctx, p.pods, rollout.Next(snapshot), "Add a slave (replicaPerGroup); or set config.minInSyncReplicas lower, "+lower+
+		"; or delete the pods yourself, slaves first: what is sent to the group meanwhile is refused, and goes to other groups if there are any")
 }
 
 // routePoll is how often clients ask for routes by default.

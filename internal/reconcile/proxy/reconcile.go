@@ -219,9 +219,9 @@ func (p *pass) followRollout(context.Context) (*kube.Waiting, error) {
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
 	case p.p.Spec.Paused:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
-			fmt.Sprintf("%d pods run an older spec; spec.paused is set", outdated))
+			workload.Outdated(outdated)+"; spec.paused is set")
 	default:
-		said := strings.Join(append([]string{fmt.Sprintf("%d pods run an older spec", outdated)}, workload.Describe(fresh)...), "; ")
+		said := strings.Join(append([]string{workload.Outdated(outdated)}, workload.Describe(fresh)...), "; ")
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods, said)
 	}
 	return nil, nil

@@ -45,11 +45,11 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 	}
 	switch {
 	case !exists && wrote:
-		p.Event(d, "Created", "Create", "created Deployment %s with %d pods", d.Name, *d.Spec.Replicas)
+		p.Event(d, "Created", "Create", "created Deployment %s with %s", d.Name, podCount(*d.Spec.Replicas))
 	case exists && DeploymentHash(&live) != DeploymentHash(d):
 		p.Event(d, "Updated", "Update", "Deployment %s has the new spec; its pods follow", d.Name)
 	case exists && *live.Spec.Replicas != *d.Spec.Replicas:
-		p.Event(d, "Scaled", "Scale", "Deployment %s goes from %d to %d pods", d.Name, *live.Spec.Replicas, *d.Spec.Replicas)
+		p.Event(d, "Scaled", "Scale", "Deployment %s goes from %d to %s", d.Name, *live.Spec.Replicas, podCount(*d.Spec.Replicas))
 	}
 	return nil, nil
 }
@@ -104,13 +104,13 @@ func (p *Pass) Rolled(d *appsv1.Deployment, wanted string, pods []corev1.Pod) {
 	switch {
 	case DeploymentHash(d) != wanted:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
-			fmt.Sprintf("%d pods run an older spec; spec.paused is set", outdated))
+			Outdated(outdated)+"; spec.paused is set")
 	case outdated > 0 && d.Spec.Paused:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
-			fmt.Sprintf("%d pods run an older spec; the Deployment is paused", outdated))
+			Outdated(outdated)+"; the Deployment is paused")
 	case outdated > 0:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods,
-			strings.Join(append([]string{fmt.Sprintf("%d pods run an older spec, %d the new one", outdated, current)}, trouble...), "; "))
+			strings.Join(append([]string{fmt.Sprintf("%s, %d the new one", Outdated(outdated), current)}, trouble...), "; "))
 	default:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
 	}
@@ -139,7 +139,7 @@ func (p *Pass) Available(d *appsv1.Deployment, pods []corev1.Pod) *kube.Waiting 
 	}
 	said := Describe(pods)
 	if missing := wanted - len(pods); missing > 0 {
-		said = append(said, fmt.Sprintf("%d pods are still to be created", missing))
+		said = append(said, stillToCome(missing))
 	}
 	return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s", strings.Join(said, "; "))
 }

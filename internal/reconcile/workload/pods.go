@@ -20,13 +20,13 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 )
 
-// Pods of the resource with these labels, in order.
+// Pods of the resource with these labels, in order. One that has ended is none: a Deployment leaves those that were evicted.
 func (p *Pass) Pods(ctx context.Context, selector map[string]string) ([]corev1.Pod, error) {
 	var list corev1.PodList
 	if err := p.Client.List(ctx, &list, client.InNamespace(p.Owner.GetNamespace()), client.MatchingLabels(selector)); err != nil {
 		return nil, fmt.Errorf("list pods: %w", err)
 	}
-	pods := list.Items
+	pods := slices.DeleteFunc(list.Items, ended)
 	sort.Slice(pods, func(i, j int) bool {
 		if a, b := pods[i].Labels[desired.LabelGroup], pods[j].Labels[desired.LabelGroup]; a != b {
 			return desired.Ordinal(a) < desired.Ordinal(b)
@@ -37,6 +37,10 @@ func (p *Pass) Pods(ctx context.Context, selector map[string]string) ([]corev1.P
 		return pods[i].Name < pods[j].Name // a Deployment's
 	})
 	return pods, nil
+}
+
+func ended(pod corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
 }
 
 // ServerAddrs are where the pods of a resource's component answer, by pod.
@@ -171,9 +175,9 @@ func (p *Pass) NotReady(ctx context.Context, pods []corev1.Pod, expected int) (*
 			return nil, err
 		}
 		if refusal != "" {
-			return p.Trouble(v1alpha1.ConditionRefused, "%d pods are not admitted: %s", missing, refusal), nil
+			return p.Trouble(v1alpha1.ConditionRefused, "pods are not admitted: %s", refusal), nil
 		}
-		said = append(said, fmt.Sprintf("%d pods are still to be created", missing))
+		said = append(said, stillToCome(missing))
 	}
 	if len(said) == 0 {
 		return nil, nil
@@ -251,4 +255,26 @@ func (p *Pass) DeletePod(ctx context.Context, pod *corev1.Pod) error {
 		return fmt.Errorf("stop pod %s: %w", pod.Name, err)
 	}
 	return nil
+}
+
+// Outdated says that so many pods run an older spec.
+func Outdated(n int) string {
+	if n == 1 {
+		return "1 pod runs an older spec"
+	}
+	return fmt.Sprintf("%d pods run an older spec", n)
+}
+
+func stillToCome(n int) string {
+	if n == 1 {
+		return "1 pod is still to be created"
+	}
+	return fmt.Sprintf("%d pods are still to be created", n)
+}
+
+func podCount(n int32) string {
+	if n == 1 {
+		return "1 pod"
+	}
+	return fmt.Sprintf("%d pods", n)
 }

@@ -73,10 +73,7 @@ func (p *Pass) Roll(ctx context.Context, pods []corev1.Pod, decision rollout.Dec
 		}
 	}
 	at := slices.IndexFunc(pods, func(pod corev1.Pod) bool { return pod.Name == decision.Pod })
-	behind := fmt.Sprintf("%d pods run an older spec", decision.Outdated)
-	if decision.Outdated == 1 {
-		behind = "1 pod runs an older spec"
-	}
+	behind := Outdated(decision.Outdated)
 	switch decision.Action {
 	case rollout.Nothing:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
@@ -142,12 +139,13 @@ func (p *Pass) unchanged(ctx context.Context, pods []corev1.Pod) (bool, error) {
 	for i := range pods {
 		known[pods[i].UID] = true
 	}
-	for i := range list.Items {
-		if pod := &list.Items[i]; !known[pod.UID] || pod.DeletionTimestamp != nil {
+	now := slices.DeleteFunc(list.Items, ended)
+	for i := range now {
+		if pod := &now[i]; !known[pod.UID] || pod.DeletionTimestamp != nil {
 			return false, nil
 		}
 	}
-	return len(list.Items) == len(pods), nil
+	return len(now) == len(pods), nil
 }
 
 // MayLose reports whether the user allows that this very pod is replaced although its data is nowhere else. Its successor is another one.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,5 +77,18 @@ func TestSettled(t *testing.T) {
 func TestLossOf(t *testing.T) {
 	if got := lossOf(podOf("", true, 0)); got != "b-0-0.12345678" {
 		t.Errorf("the annotation's value is %q", got)
+	}
+}
+
+// TestNote: what is too long for an event is cut between two characters.
+func TestNote(t *testing.T) {
+	if got := note("%s is gone", "b-0-0"); got != "b-0-0 is gone" {
+		t.Errorf("a short one is %q", got)
+	}
+	for blanks := range 3 {
+		got := note("%*s%s", blanks, "", strings.Repeat("…", 500))
+		if len(got) > 1024 || len(got) < 1020 || !utf8.ValidString(got) {
+			t.Errorf("a long one has %d bytes, valid: %t", len(got), utf8.ValidString(got))
+		}
 	}
 }

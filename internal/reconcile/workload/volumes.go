@@ -35,7 +35,7 @@ func (p *Pass) growVolumes(ctx context.Context, live, set *appsv1.StatefulSet, w
 		now := storage(&live.Spec.VolumeClaimTemplates[at])
 		same = same && now.Cmp(size) == 0
 		for ordinal := range *live.Spec.Replicas {
-			done, err := p.growVolume(ctx, wanted[i].Name+"-"+desired.Pod(live.Name, ordinal), size)
+			done, err := p.growVolume(ctx, wanted[i].Name, desired.Pod(live.Name, ordinal), size)
 			if err != nil {
 				return err
 			}
@@ -65,9 +65,9 @@ func storage(claim *corev1.PersistentVolumeClaim) resource.Quantity {
 	return claim.Spec.Resources.Requests[corev1.ResourceStorage]
 }
 
-// growVolume brings one claim to a size, and reports whether it asks for that now. What keeps it is a condition.
-func (p *Pass) growVolume(ctx context.Context, name string, size resource.Quantity) (bool, error) {
-	claim := &corev1.PersistentVolumeClaim{}
+// growVolume brings one claim of a pod to a size, and reports whether it asks for that now. What keeps it is a condition.
+func (p *Pass) growVolume(ctx context.Context, template, pod string, size resource.Quantity) (bool, error) {
+	claim, name := &corev1.PersistentVolumeClaim{}, template+"-"+pod
 	err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.Owner.GetNamespace(), Name: name}, claim)
 	if client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("read PersistentVolumeClaim %s: %w", name, err)
@@ -78,7 +78,7 @@ func (p *Pass) growVolume(ctx context.Context, name string, size resource.Quanti
 	has, capacity := storage(claim), claim.Status.Capacity[corev1.ResourceStorage]
 	switch {
 	case has.Cmp(size) == 0 && capacity.Cmp(size) < 0 && claim.Status.Phase == corev1.ClaimBound:
-		p.tellExpanding(claim, size, capacity)
+		p.tellExpanding(claim, pod, size, capacity)
 		return true, nil
 	case has.Cmp(size) == 0:
 		return true, nil
@@ -101,7 +101,7 @@ func (p *Pass) growVolume(ctx context.Context, name string, size resource.Quanti
 		return false, fmt.Errorf("enlarge PersistentVolumeClaim %s: %w", name, err)
 	}
 	p.Event(claim, "VolumeGrows", "Grow", "%s is to grow from %s to %s", name, &has, &size)
-	p.tellExpanding(claim, size, capacity)
+	p.tellExpanding(claim, pod, size, capacity)
 	return true, nil
 }
 
@@ -113,14 +113,14 @@ func class(claim *corev1.PersistentVolumeClaim) string {
 }
 
 // tellExpanding says that a driver is at work, or for how long it has not been.
-func (p *Pass) tellExpanding(claim *corev1.PersistentVolumeClaim, size, capacity resource.Quantity) {
+func (p *Pass) tellExpanding(claim *corev1.PersistentVolumeClaim, pod string, size, capacity resource.Quantity) {
 	var says, remedy string
 	for _, c := range claim.Status.Conditions {
 		if c.Message != "" {
 			says += ": " + c.Message
 		}
 		if c.Type == corev1.PersistentVolumeClaimFileSystemResizePending {
-			remedy = ". It may need its pod to start anew: kubectl delete pod"
+			remedy = fmt.Sprintf(". It may need its pod to start anew: kubectl delete pod -n %s %s", claim.Namespace, pod)
 		}
 	}
 	if since := p.Conditions.Since(v1alpha1.ConditionVolumeExpansion); !since.IsZero() && time.Since(since.Time) > expansionLimit {

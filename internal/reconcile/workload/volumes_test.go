@@ -25,7 +25,7 @@ func TestExpansionStalls(t *testing.T) {
 		"it takes its time": {time.Minute, corev1.PersistentVolumeClaimResizing, v1alpha1.ReasonExpanding, []string{"grows from 8Gi to 9Gi: waiting for the driver"}},
 		"nothing happens":   {time.Hour, "", v1alpha1.ReasonExpansionStalled, []string{"still has 8Gi instead of 9Gi", `StorageClass "fast"`}},
 		"it needs a restart": {time.Hour, corev1.PersistentVolumeClaimFileSystemResizePending, v1alpha1.ReasonExpansionStalled,
-			[]string{"waiting for the driver", "kubectl delete pod"}},
+			[]string{"waiting for the driver", "kubectl delete pod -n mq b-0-0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var list []metav1.Condition
@@ -35,11 +35,11 @@ func TestExpansionStalls(t *testing.T) {
 			}
 			p := &Pass{Conditions: kube.NewConditions(1, &list)}
 			claim := &corev1.PersistentVolumeClaim{}
-			claim.Name, claim.Spec.StorageClassName = "data-b-0-0", new("fast")
+			claim.Namespace, claim.Name, claim.Spec.StorageClassName = "mq", "data-b-0-0", new("fast")
 			if test.state != "" {
 				claim.Status.Conditions = []corev1.PersistentVolumeClaimCondition{{Type: test.state, Message: "waiting for the driver"}}
 			}
-			p.tellExpanding(claim, resource.MustParse("9Gi"), resource.MustParse("8Gi"))
+			p.tellExpanding(claim, "b-0-0", resource.MustParse("9Gi"), resource.MustParse("8Gi"))
 			if got := p.Conditions.Reason(v1alpha1.ConditionVolumeExpansion); got != test.reason {
 				t.Errorf("reason %s, want %s", got, test.reason)
 			}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -59,12 +60,22 @@ type Pass struct {
 // Event tells the user what the operator did, or saw, to which object. Events that differ only in their text are
 // counted as one, so the object matters.
 func (p *Pass) Event(object client.Object, reason, action, format string, args ...any) {
-	p.Recorder.Eventf(p.Owner, object, corev1.EventTypeNormal, reason, action, format, args...)
+	p.Recorder.Eventf(p.Owner, object, corev1.EventTypeNormal, reason, action, "%s", note(format, args...))
 }
 
 // Warn tells the user of something that did not work.
 func (p *Pass) Warn(object client.Object, reason, action, format string, args ...any) {
-	p.Recorder.Eventf(p.Owner, object, corev1.EventTypeWarning, reason, action, format, args...)
+	p.Recorder.Eventf(p.Owner, object, corev1.EventTypeWarning, reason, action, "%s", note(format, args...))
+}
+
+// note is the text of an event. The API server refuses longer ones.
+func note(format string, args ...any) string {
+	const limit, more = 1024, "…" // bytes
+	text := fmt.Sprintf(format, args...)
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit-len(more)], "") + more
 }
 
 // Apply writes owned objects. A foreign object of a wanted name, or the API server's refusal, ends the pass with a
@@ -88,7 +99,7 @@ func (p *Pass) explain(err error) (*kube.Waiting, error) {
 		return nil, nil
 	case errors.As(err, &conflict) && conflict.Legacy:
 		return p.Trouble(v1alpha1.ConditionLegacyResources, "%s, which is never touched. Move its data to a resource of another "+
-			"name, or delete it: kubectl delete %s %s", conflict, conflict.Kind, conflict.Name), nil
+			"name, or delete it: kubectl delete -n %s %s %s", conflict, p.Owner.GetNamespace(), conflict.Kind, conflict.Name), nil
 	case errors.As(err, &conflict):
 		return p.Trouble(v1alpha1.ConditionNameConflict, "%s, and this resource needs that name. Remove the object or create "+
 			"this resource under another name", conflict), nil
@@ -134,11 +145,11 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	}
 	switch {
 	case !exists && wrote:
-		p.Event(set, "Created", "Create", "created StatefulSet %s with %d pods", set.Name, *set.Spec.Replicas)
+		p.Event(set, "Created", "Create", "created StatefulSet %s with %s", set.Name, podCount(*set.Spec.Replicas))
 	case exists && Hash(&live) != Hash(set):
 		p.Event(set, "Updated", "Update", "StatefulSet %s has the new spec; its pods follow one at a time", set.Name)
 	case exists && *live.Spec.Replicas != *set.Spec.Replicas:
-		p.Event(set, "Scaled", "Scale", "StatefulSet %s goes from %d to %d pods", set.Name, *live.Spec.Replicas, *set.Spec.Replicas)
+		p.Event(set, "Scaled", "Scale", "StatefulSet %s goes from %d to %s", set.Name, *live.Spec.Replicas, podCount(*set.Spec.Replicas))
 	}
 	if exists {
 		return nil, p.growVolumes(ctx, &live, set, claims, !hold && Hash(&live) == wanted)
