@@ -75,14 +75,14 @@ type PodSettings struct {
 	// +optional
 	// +kubebuilder:validation:Enum="";Always;IfNotPresent;Never
 	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
-	// ImagePullSecrets must be able to pull the operator's own image too: the agent comes from it.
+	// ImagePullSecrets must be able to pull the operator's own image too, from which RocketMQ's pods have the agent.
 	// +optional
 	// +listType=atomic
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
-	// Resources of the RocketMQ container. Heap and direct memory follow the memory limit.
+	// Resources of the container. Heap and direct memory of RocketMQ follow the memory limit.
 	// +optional
 	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
-	// Env of the RocketMQ container. HEAP_OPTS, JAVA_OPT_EXT and, for brokers, BROKER_MEM set JVM options.
+	// Env of the container. For RocketMQ itself HEAP_OPTS, JAVA_OPT_EXT and, for brokers, BROKER_MEM set JVM options.
 	// +optional
 	// +listType=atomic
 	Env []corev1.EnvVar `json:"env,omitempty"`
@@ -116,7 +116,7 @@ type PodSettings struct {
 	// +listType=atomic
 	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
 	// PodTemplate is a strategic merge patch over the pod template, for everything that has no field here.
-	// The RocketMQ container is named "rocketmq".
+	// The container of RocketMQ is named rocketmq; those of the other kinds console, exporter and schema-registry.
 	// +optional
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields

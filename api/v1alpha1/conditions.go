@@ -4,7 +4,7 @@ package v1alpha1
 // a trouble: they are True while it lasts and absent otherwise, and a trouble that stops the resource is also the
 // reason of Ready=False.
 const (
-	// ConditionReady is True when clients can use the component now.
+	// ConditionReady is True when every member serves. While one does not, clients use the others.
 	ConditionReady = "Ready"
 	// ConditionUpToDate is False while pods still run an older spec.
 	ConditionUpToDate = "UpToDate"

@@ -242,7 +242,7 @@ const (
 	PhaseCreating ClusterPhase = "Creating"
 	// PhaseRunning: every part is Ready and runs what the spec asks for.
 	PhaseRunning ClusterPhase = "Running"
-	// PhaseUpdating: parts still run an older version or spec. Clients are served meanwhile, unless Ready says otherwise.
+	// PhaseUpdating: parts still run an older version or spec. Clients use what is Ready meanwhile.
 	PhaseUpdating ClusterPhase = "Updating"
 	// PhaseDegraded: a part that was Ready is not, or cannot be made as the spec asks.
 	PhaseDegraded ClusterPhase = "Degraded"
