@@ -63,12 +63,12 @@ func TestTroubles(t *testing.T) {
 		},
 		{
 			"the predecessor's name servers", foreignStatefulSet("ns", "app: name_service, name_service_cr: ns") + nameService, "NameService ns",
-			v1alpha1.ConditionLegacyResources, []string{`StatefulSet "ns"`, "apache/rocketmq-operator", "kubectl delete StatefulSet ns"}, "StatefulSet ns",
+			v1alpha1.ConditionLegacyResources, []string{`StatefulSet "ns"`, "apache/rocketmq-operator", "kubectl delete -n reconcile-", " StatefulSet ns"}, "StatefulSet ns",
 		},
 		{
 			"the predecessor's brokers", foreignStatefulSet("b-0-master", "app: broker, broker_cr: b") + foreignStatefulSet("b-0-replica-1", "broker_cr: b") +
 				nameService + controllers + brokers, "Broker b",
-			v1alpha1.ConditionLegacyResources, []string{"b-0-master, b-0-replica-1", "kubectl delete statefulset b-0-master b-0-replica-1"}, "StatefulSet b-0-master",
+			v1alpha1.ConditionLegacyResources, []string{"b-0-master, b-0-replica-1", "kubectl delete statefulset -n reconcile-", " b-0-master b-0-replica-1"}, "StatefulSet b-0-master",
 		},
 		{
 			"the predecessor's broker image", nameService + strings.Replace(static, "size: 1", "size: 1, brokerImage: 'apacherocketmq/rocketmq-broker:4.5.0-alpine-operator-0.3.0'", 1),
