@@ -43,8 +43,7 @@ func TestStories(t *testing.T) {
 		{"Failover", failover},
 		{"Scaling", scaling},
 		{"Rolling", rolling},
-		{"HostNetwork", hostNetwork}, // these two beside Rolling's end
-		{"LegacyResources", legacyResources},
+		{"LegacyResources", legacyResources}, // beside Rolling's end
 	})
 	// The long ones early.
 	w.tell(t, 3, []story{
@@ -58,6 +57,8 @@ func TestStories(t *testing.T) {
 		{"Proxy", proxy},
 		{"Migration", migration},
 	})
+	// Its brokers need two nodes on which there is no other's.
+	w.tell(t, 1, []story{{"HostNetwork", hostNetwork}})
 }
 
 // tell tells stories, so many at a time: they wait more than they work, but two cores have no room for the servers of all.
