@@ -57,7 +57,7 @@ test: bin/suite ## Check everything: verify, lint, unit, API-server and end-to-e
 	@bin/suite $(CHECKS) $(UNIT_AND_APISERVER) $(OTHER_MODULES) $(STORIES)
 
 .PHONY: test-long
-test-long: bin/suite ## Hours of it: repetitions, further RocketMQ versions, long faults
+test-long: bin/suite ## The best part of an hour: repetitions, further RocketMQ versions, long faults
 	@bin/suite $(LONG)
 
 .PHONY: unit
