@@ -10,9 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
@@ -189,9 +187,9 @@ func refuseOwned(keys []string) error {
 
 // refuseLive refuses what the operator would put back within seconds.
 func (s *session) refuseLive(ctx context.Context, name string, keys []string) error {
-	broker := &v1alpha1.Broker{}
-	if err := s.Client.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, broker); err != nil {
-		return fmt.Errorf("read Broker %s: %w", name, err)
+	broker, err := s.chooseBroker(ctx, name)
+	if err != nil {
+		return err
 	}
 	if len(broker.Spec.Volumes) > 0 { // what a file on them says is not known, so nothing is put back
 		return nil

@@ -455,7 +455,7 @@ func TestNotAdmitted(t *testing.T) {
 	}
 	w.must(w.Create(t.Context(), refusal))
 	w.must(o.pass())
-	for _, part := range []string{"pods are not admitted", "hostNetwork=true", "kubectl label namespace " + w.namespace} {
+	for _, part := range []string{"2 pods are not admitted", "hostNetwork=true", "kubectl label namespace " + w.namespace} {
 		if text := w.condition("NameService ns", v1alpha1.ConditionRefused, metav1.ConditionTrue); !strings.Contains(text, part) {
 			t.Errorf("Refused %q lacks %q", text, part)
 		}

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
@@ -36,8 +35,8 @@ func (p *pass) followMasters(before []v1alpha1.BrokerGroupStatus) {
 			was = before[at]
 		}
 		reason, said := succeed(group, was, p.seen.at, p.seen.known)
-		if at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == group.Master }); at >= 0 && reason != "" {
-			p.Event(&p.pods[at], reason, "Observe", "%s", said)
+		if pod := p.anyPod(group.Master); pod != nil && reason != "" {
+			p.Event(pod, reason, "Observe", "%s", said)
 		}
 	}
 }
@@ -109,11 +108,10 @@ func (p *pass) podAt(g *group, addr string) string {
 
 // coming reports whether a pod may be about to serve: it has been stopping or starting for a short time only.
 func (p *pass) coming(name string) bool {
-	at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == name })
-	if at < 0 {
+	pod := p.anyPod(name)
+	if pod == nil {
 		return false
 	}
-	pod := &p.pods[at]
 	since := pod.CreationTimestamp
 	if running := workload.RunningSince(pod); !running.IsZero() {
 		since = running
@@ -323,14 +321,14 @@ func (p *pass) choices(g *group, state admin.SyncState, allowed bool, why string
 
 // doing says in brackets why a pod is not there.
 func (p *pass) doing(name string) string {
-	at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == name })
+	pod := p.anyPod(name)
 	switch {
-	case at < 0:
+	case pod == nil:
 		return " (its pod does not exist)"
-	case p.pods[at].DeletionTimestamp != nil:
+	case pod.DeletionTimestamp != nil:
 		return " (its pod does not end)"
-	case workload.Stuck(&p.pods[at]) != "":
-		return " (its pod cannot start: " + workload.Stuck(&p.pods[at]) + ")"
+	case workload.Stuck(pod) != "":
+		return " (its pod cannot start: " + workload.Stuck(pod) + ")"
 	}
 	return " (its pod does not become ready)"
 }

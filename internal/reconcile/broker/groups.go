@@ -209,8 +209,16 @@ func (p *pass) podsOf(group string) []corev1.Pod {
 
 // pod of that name, nil if there is none or it is on its way out.
 func (p *pass) pod(name string) *corev1.Pod {
+	if pod := p.anyPod(name); pod != nil && pod.DeletionTimestamp == nil {
+		return pod
+	}
+	return nil
+}
+
+// anyPod of that name, be it on its way out; nil if there is none.
+func (p *pass) anyPod(name string) *corev1.Pod {
 	i := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == name })
-	if i < 0 || p.pods[i].DeletionTimestamp != nil {
+	if i < 0 {
 		return nil
 	}
 	return &p.pods[i]

@@ -145,8 +145,8 @@ func (p *pass) controllerTargets(ctx context.Context) ([]string, error) {
 // address that a broker registers with. A pod that runs an older spec goes on with the network of that.
 func (p *pass) address(name string) string {
 	hostNetwork, ip := p.b.Spec.HostNetwork, ""
-	if at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == name }); at >= 0 {
-		hostNetwork, ip = p.pods[at].Spec.HostNetwork, p.pods[at].Status.PodIP
+	if pod := p.anyPod(name); pod != nil {
+		hostNetwork, ip = pod.Spec.HostNetwork, pod.Status.PodIP
 	}
 	if hostNetwork {
 		return net.JoinHostPort(ip, strconv.Itoa(settings.BrokerPort))
@@ -166,14 +166,14 @@ func (p *pass) groupStatus() []v1alpha1.BrokerGroupStatus {
 		group := v1alpha1.BrokerGroupStatus{Name: g.name, State: string(g.State)}
 		for i := range g.Members {
 			member := v1alpha1.BrokerMemberStatus{Pod: desired.Pod(g.name, i)}
-			at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == member.Pod })
-			if addr := p.address(member.Pod); p.seen.known && at >= 0 {
+			if pod := p.anyPod(member.Pod); p.seen.known && pod != nil {
+				addr := p.address(member.Pod)
 				if id, registered := p.registeredID(g.name, addr); registered {
 					member.BrokerID, member.Address, member.Role = &id, addr, v1alpha1.RoleSlave
 					if id == admin.MasterID {
 						member.Role, group.Master = v1alpha1.RoleMaster, member.Pod
 					}
-					member.InSync = p.inSync(g.name, addr, p.pods[at].Status.PodIP, member.Role)
+					member.InSync = p.inSync(g.name, addr, pod.Status.PodIP, member.Role)
 				}
 			}
 			group.Members = append(group.Members, member)

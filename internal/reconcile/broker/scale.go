@@ -346,8 +346,7 @@ func (p *pass) memberAt(g *group, addr string) int32 {
 	for i := range max(g.Members, desired.Members(p.b)) {
 		pod := desired.Pod(g.name, i)
 		wanted := g.State != scale.Removing && i < g.Members
-		running := slices.ContainsFunc(p.pods, func(found corev1.Pod) bool { return found.Name == pod })
-		if (wanted || running) && p.address(pod) == addr {
+		if (wanted || p.anyPod(pod) != nil) && p.address(pod) == addr {
 			return i
 		}
 	}

@@ -45,11 +45,11 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 	}
 	switch {
 	case !exists && wrote:
-		p.Event(d, "Created", "Create", "created Deployment %s with %s", d.Name, podCount(*d.Spec.Replicas))
+		p.Event(d, "Created", "Create", "created Deployment %s with %s", d.Name, count(*d.Spec.Replicas, "pod", "pods"))
 	case exists && DeploymentHash(&live) != DeploymentHash(d):
 		p.Event(d, "Updated", "Update", "Deployment %s has the new spec; its pods follow", d.Name)
 	case exists && *live.Spec.Replicas != *d.Spec.Replicas:
-		p.Event(d, "Scaled", "Scale", "Deployment %s goes from %d to %s", d.Name, *live.Spec.Replicas, podCount(*d.Spec.Replicas))
+		p.Event(d, "Scaled", "Scale", "Deployment %s goes from %d to %s", d.Name, *live.Spec.Replicas, count(*d.Spec.Replicas, "pod", "pods"))
 	}
 	return nil, nil
 }
@@ -139,7 +139,7 @@ func (p *Pass) Available(d *appsv1.Deployment, pods []corev1.Pod) *kube.Waiting 
 	}
 	said := Describe(pods)
 	if missing := wanted - len(pods); missing > 0 {
-		said = append(said, stillToCome(missing))
+		said = append(said, count(missing, "pod is", "pods are")+" still to be created")
 	}
 	return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s", strings.Join(said, "; "))
 }

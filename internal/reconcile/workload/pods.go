@@ -175,9 +175,9 @@ func (p *Pass) NotReady(ctx context.Context, pods []corev1.Pod, expected int) (*
 			return nil, err
 		}
 		if refusal != "" {
-			return p.Trouble(v1alpha1.ConditionRefused, "pods are not admitted: %s", refusal), nil
+			return p.Trouble(v1alpha1.ConditionRefused, "%s not admitted: %s", count(missing, "pod is", "pods are"), refusal), nil
 		}
-		said = append(said, stillToCome(missing))
+		said = append(said, count(missing, "pod is", "pods are")+" still to be created")
 	}
 	if len(said) == 0 {
 		return nil, nil
@@ -258,23 +258,12 @@ func (p *Pass) DeletePod(ctx context.Context, pod *corev1.Pod) error {
 }
 
 // Outdated says that so many pods run an older spec.
-func Outdated(n int) string {
-	if n == 1 {
-		return "1 pod runs an older spec"
-	}
-	return fmt.Sprintf("%d pods run an older spec", n)
-}
+func Outdated(n int) string { return count(n, "pod runs", "pods run") + " an older spec" }
 
-func stillToCome(n int) string {
+// count puts a number before its noun, and what else depends on it.
+func count[N int | int32](n N, one, many string) string {
 	if n == 1 {
-		return "1 pod is still to be created"
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d pods are still to be created", n)
-}
-
-func podCount(n int32) string {
-	if n == 1 {
-		return "1 pod"
-	}
-	return fmt.Sprintf("%d pods", n)
+	return fmt.Sprintf("%d %s", n, many)
 }

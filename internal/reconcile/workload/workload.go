@@ -145,11 +145,11 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	}
 	switch {
 	case !exists && wrote:
-		p.Event(set, "Created", "Create", "created StatefulSet %s with %s", set.Name, podCount(*set.Spec.Replicas))
+		p.Event(set, "Created", "Create", "created StatefulSet %s with %s", set.Name, count(*set.Spec.Replicas, "pod", "pods"))
 	case exists && Hash(&live) != Hash(set):
 		p.Event(set, "Updated", "Update", "StatefulSet %s has the new spec; its pods follow one at a time", set.Name)
 	case exists && *live.Spec.Replicas != *set.Spec.Replicas:
-		p.Event(set, "Scaled", "Scale", "StatefulSet %s goes from %d to %s", set.Name, *live.Spec.Replicas, podCount(*set.Spec.Replicas))
+		p.Event(set, "Scaled", "Scale", "StatefulSet %s goes from %d to %s", set.Name, *live.Spec.Replicas, count(*set.Spec.Replicas, "pod", "pods"))
 	}
 	if exists {
 		return nil, p.growVolumes(ctx, &live, set, claims, !hold && Hash(&live) == wanted)
