@@ -16,11 +16,12 @@ const slow = 10 * time.Second
 // Each failure is repeated at the end with its first causes, for readers who only see the end.
 const (
 	causes      = 3
-	causeLength = 400
+	causeLines  = 12
+	causeLength = 400 // of a line
 )
 
-// cause is how the testing package prints what a test reports.
-var cause = regexp.MustCompile(`(?m)^ *\w+_test\.go:\d+: .*\S`)
+// cause is how the testing package prints what a test reports: further lines are indented.
+var cause = regexp.MustCompile(`(?m)^ *\w+_test\.go:\d+: .*(\n {8}.*)*`)
 
 // event is one line of `go test -json` (go doc test2json).
 type event struct {
@@ -142,9 +143,11 @@ func (r *report) fail(k key, elapsed float64) {
 	if counts {
 		p.failed++
 		r.failures = append(r.failures, fmt.Sprintf("%s: %s", p.name, k))
-		for _, line := range cause.FindAllString(text, causes) {
-			line = strings.TrimSpace(line)
-			r.failures = append(r.failures, "    "+line[:min(len(line), causeLength)])
+		for _, reported := range cause.FindAllString(text, causes) {
+			lines := strings.Split("    "+strings.TrimSpace(reported), "\n")
+			for _, line := range lines[:min(len(lines), causeLines)] {
+				r.failures = append(r.failures, line[:min(len(line), causeLength)])
+			}
 		}
 	}
 }

@@ -48,10 +48,13 @@ func TestReport(t *testing.T) {
 {"Action":"run","Package":"p","Test":"A"}
 {"Action":"run","Package":"p","Test":"A/one"}
 {"Action":"output","Package":"p","Test":"A/one","Output":"    a_test.go:1: wrong\n"}
+{"Action":"output","Package":"p","Test":"A/one","Output":"          -1\n"}
+{"Action":"output","Package":"p","Test":"A/one","Output":"          +2\n"}
+{"Action":"output","Package":"p","Test":"A/one","Output":"    [  0.1s] later\n"}
 {"Action":"fail","Package":"p","Test":"A/one"}
 {"Action":"fail","Package":"p","Test":"A"}
 {"Action":"fail","Package":"p"}
-`, exit, "0 passed, 1 failed", "failed:\n00:00    part: p A/one\n00:00        a_test.go:1: wrong\n"},
+`, exit, "0 passed, 1 failed", "failed:\n00:00    part: p A/one\n00:00        a_test.go:1: wrong\n00:00              -1\n00:00              +2\n0 passed"},
 		{"a parent that fails by itself is counted", `
 {"Action":"run","Package":"p","Test":"A"}
 {"Action":"run","Package":"p","Test":"A/one"}
