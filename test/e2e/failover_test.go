@@ -64,7 +64,7 @@ func volumesGrow(t *testing.T, _ *world, c *kit.Installation) {
 	for _, name := range []string{c.Controller, c.Group(0)} {
 		sets[name] = statefulSet(t, c, name).UID
 	}
-	v := meanwhile(t, c, kit.LedgerOptions{Topic: "growing", Duration: 30 * time.Second}, func() {
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "growing"}, func() {
 		time.Sleep(5 * time.Second)
 		ok(t, c.Apply(ctx, manifest(t, "small.yaml"), "storage: {size: 1Gi}", "storage: {size: 2Gi}"))
 		began := time.Now()
@@ -186,7 +186,7 @@ func masterDeleted(t *testing.T, _ *world, c *kit.Installation) {
 	ok(t, err)
 	pod, err := c.Pod(ctx, before)
 	ok(t, err)
-	during(t, c, kit.LedgerOptions{Topic: "deleting", Duration: 45 * time.Second, Poll: time.Second}, func() {
+	during(t, c, kit.LedgerOptions{Topic: "deleting", Poll: time.Second}, func() {
 		time.Sleep(5 * time.Second)
 		c.Log.Printf("kubectl delete pod %s", before)
 		ok(t, c.DeletePod(ctx, before, false))

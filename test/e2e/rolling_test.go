@@ -21,11 +21,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
 
-const (
-	rollingGroups = 2
-	// rollingTime is how long the ledger sends while everything is replaced.
-	rollingTime = 210 * time.Second
-)
+const rollingGroups = 2
 
 // A user changes brokers that are in use: properties that need no restart, then memory and one that does, while producers
 // see no error; an image that does not exist, which costs one slave until it is taken back; and something that cannot be
@@ -85,7 +81,7 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 		order = append(order, slave, master)
 	}
 	const live, restart = `config.fileReservedTime: "24"`, `config.flushIntervalCommitLog: "400"`
-	undisturbed(t, c, meanwhile(t, c, kit.LedgerOptions{Topic: "rolling", Duration: rollingTime, Poll: scalePoll}, func() {
+	undisturbed(t, c, meanwhile(t, c, kit.LedgerOptions{Topic: "rolling", Poll: scalePoll}, func() {
 		ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(live)...))
 		ok(t, runWith(ctx, c, order, "fileReservedTime", "24", 30*time.Second))
 		if now, err := c.Lives(ctx); err != nil || !cmp.Equal(before, now) {

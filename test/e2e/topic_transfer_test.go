@@ -51,9 +51,9 @@ func topicTransfer(t *testing.T, w *world) {
 	}
 	want, wantGroup := s.settings(s.source, "moving")
 
-	strict, err := one.StartLedger(ctx, kit.LedgerOptions{NameServers: one.Address(), Topic: "strict", TopicExists: true, Ordered: true, Rate: 20, Duration: 2 * time.Minute, Poll: transferPoll})
+	strict, err := one.StartLedger(ctx, kit.LedgerOptions{NameServers: one.Address(), Topic: "strict", TopicExists: true, Ordered: true, Rate: 20, Duration: time.Hour, Poll: transferPoll})
 	ok(t, err)
-	load := kit.LedgerOptions{Topic: "moving", TopicExists: true, Duration: 2 * time.Minute, Poll: transferPoll}
+	load := kit.LedgerOptions{Topic: "moving", TopicExists: true, Poll: transferPoll}
 	v := meanwhile(t, one, load, func() {
 		time.Sleep(10 * time.Second)
 		_, wantGroup = s.settings(s.source, "moving") // its consumer has made it
@@ -84,7 +84,7 @@ func topicTransfer(t *testing.T, w *world) {
 	if v.Groups[one.Group(0)].Acked == 0 || v.Groups[two.Group(0)].Acked == 0 {
 		t.Errorf("the load was not on both clusters: %v", v.Groups)
 	}
-	ordered, err := strict.Verdict(ctx, 2*time.Minute+ledgerLimit)
+	ordered, err := strict.End(ctx, ledgerLimit)
 	ok(t, err)
 	one.Log.Printf("ledger strict: %s; %d not in order", ordered, ordered.Disordered)
 	if ordered.Lost != 0 || ordered.Disordered != 0 || ordered.Groups[two.Group(0)].Acked == 0 {
