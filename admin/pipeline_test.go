@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -44,4 +45,21 @@ func TestPipelineStopsAtAnError(t *testing.T) {
 	if !errors.Is(err, broken) || done >= 1000 || int64(done) != calls.Load()-1 {
 		t.Errorf("%d done of %d calls, %v", done, calls.Load(), err)
 	}
+}
+
+// TestPipelineTellsTheForemost: whichever call fails first, the error is that of the foremost item.
+func TestPipelineTellsTheForemost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		items := []int{5, 9, 1, 7}
+		done, err := pipeline(t.Context(), items, func(_ context.Context, i int) error {
+			time.Sleep(time.Duration(i) * time.Second)
+			if i == 5 {
+				return nil
+			}
+			return fmt.Errorf("item %d", i)
+		})
+		if done != 1 || err == nil || err.Error() != "item 9" {
+			t.Errorf("%d done, %v", done, err)
+		}
+	})
 }

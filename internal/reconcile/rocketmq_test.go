@@ -41,6 +41,8 @@ type rocketMQ struct {
 	// estranged servers, by pod: a name server knows no broker, a controller no leader, a slave is never in the
 	// SyncStateSet. Bare ones have no topics.
 	estranged, bare map[string]bool
+	// behind has the consumer offsets of a slave that does not know its master's, as they are told to it.
+	behind map[string]map[string]map[string]int64
 
 	routes   map[string]route  // by topic
 	clusters map[string]string // by brokerName
@@ -71,7 +73,7 @@ type member struct{ addr, ip string }
 func newRocketMQ() *rocketMQ {
 	return &rocketMQ{leaders: map[string]string{}, groups: map[string]*group{}, silent: map[string]bool{}, configs: map[string]map[string]string{},
 		tables: map[string]*tables{}, dead: map[string][]admin.Replica{}, unclean: map[string][]string{},
-		estranged: map[string]bool{}, bare: map[string]bool{}, routes: map[string]route{}, clusters: map[string]string{}}
+		estranged: map[string]bool{}, bare: map[string]bool{}, behind: map[string]map[string]map[string]int64{}, routes: map[string]route{}, clusters: map[string]string{}}
 }
 
 // follow brings the servers to what the pods are: ready controllers elect a leader, ready brokers register, and a group
@@ -240,6 +242,11 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 		without := *t
 		without.topics = map[string]admin.TopicConfig{}
 		t = &without
+	}
+	if offsets := r.behind[r.pods[ip].Name]; offsets != nil {
+		own := *t
+		own.offsets = offsets
+		t = &own
 	}
 	return t.answer(request), true
 }

@@ -178,8 +178,27 @@ func TestScaleIn(t *testing.T) {
 
 	shrinkTo(1)
 	o.settled("Broker b", draining, metav1.ConditionTrue, "b-2 takes no new messages")
+	slave := map[string]map[string]int64{"t@slow": {"0": 3}}
+	refuse := func(group string) {
+		w.mq.mu.Lock()
+		defer w.mq.mu.Unlock()
+		w.mq.refuse = group
+	}
+	w.mq.inGroup("b-2", func(t *tables) {
+		t.topics["t"] = admin.TopicConfig{Name: "t"}
+		t.offsets["t@slow"] = map[string]int64{"0": 9, "1": 2}
+		w.mq.behind["b-2-1"] = slave
+	})
+	refuse("b-2")
 	lag("b-2", 0)
+	o.settled("Broker b", draining, metav1.ConditionTrue, "its slaves are told how far it is consumed", "b-2-1 does not take that", "force-scale-in=b-2")
+	o.settle()
+	o.checkSilence()
+	refuse("")
 	o.settled("Broker b", draining, metav1.ConditionTrue, "b-1 takes no new messages", "consumer group slow lags 4300")
+	if diff := cmp.Diff(map[string]map[string]int64{"t@slow": {"0": 9, "1": 2}}, slave); diff != "" {
+		t.Errorf("offsets of the slave of b-2 (-want +got):\n%s", diff)
+	}
 	if n := len(w.pods()); n != 2+4 {
 		t.Errorf("%d pods, want those of two name servers and two groups", n)
 	}

@@ -66,6 +66,8 @@ type Group struct {
 	Copied bool
 	// Drained: every message is consumed. Fenced: that was seen while it refused new ones.
 	Drained, Fenced bool
+	// Shared: every slave knows how far everything is consumed.
+	Shared bool
 	// Forced: the user gives up what is not consumed, and said so after the group began to leave (see StaleForce).
 	Forced bool
 }
@@ -100,7 +102,7 @@ func Next(g Group, drain time.Duration) (State, string) {
 			return Open, "spec.size includes it again"
 		case g.Forced:
 			return Removing, "the annotation forces it, consumed or not"
-		case g.Drained && g.Fenced:
+		case g.Drained && g.Fenced && g.Shared:
 			return Removing, "every message is consumed, and no new one can come"
 		}
 	}

@@ -23,10 +23,11 @@ func TestNext(t *testing.T) {
 		{"clients get time to leave", Group{State: Draining, Last: true, Drained: true, Age: drain - 1}, Draining},
 		{"drained is closed before it goes", Group{State: Draining, Last: true, Drained: true, Fenced: true, Age: drain}, Closed},
 		{"growing again cancels", Group{State: Draining, Wanted: true, Drained: true, Age: drain}, Open},
-		{"growing again cancels to the last moment", Group{State: Closed, Wanted: true, Drained: true, Fenced: true}, Open},
+		{"growing again cancels to the last moment", Group{State: Closed, Wanted: true, Drained: true, Fenced: true, Shared: true}, Open},
 		{"what was seen before the fence does not count", Group{State: Closed, Drained: true, Age: time.Hour}, Closed},
 		{"a late message keeps it", Group{State: Closed, Fenced: true, Age: time.Hour}, Closed},
-		{"drained behind the fence", Group{State: Closed, Drained: true, Fenced: true}, Removing},
+		{"drained behind the fence", Group{State: Closed, Drained: true, Fenced: true, Shared: true}, Removing},
+		{"a slave that does not know how far it is consumed", Group{State: Closed, Drained: true, Fenced: true, Age: time.Hour}, Closed},
 		{"forced", Group{State: Draining, Forced: true}, Removing},
 		{"forced when closed", Group{State: Closed, Forced: true}, Removing},
 		{"force means nothing to a wanted group", Group{State: Open, Wanted: true, Forced: true}, Open},
@@ -40,16 +41,17 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// TestOnlyEmptyGroupsGo: whatever is seen, a group is removed only when it was seen empty behind its fence, or forced.
+// TestOnlyEmptyGroupsGo: whatever is seen, a group is removed only when it was seen empty behind its fence and its slaves knew
+// that, or forced.
 func TestOnlyEmptyGroupsGo(t *testing.T) {
 	states := []State{Hidden, Open, Draining, Closed, Removing}
 	for bits := range 1 << 7 {
 		bit := func(n int) bool { return bits&(1<<n) != 0 }
 		for _, from := range states {
 			for _, age := range []time.Duration{0, drain, time.Hour} {
-				g := Group{State: from, Age: age, Wanted: bit(0), Last: bit(1), Copied: bit(2), Drained: bit(3), Fenced: bit(4), Forced: bit(5)}
+				g := Group{State: from, Age: age, Wanted: bit(0), Last: bit(1), Copied: bit(2), Drained: bit(3), Fenced: bit(4), Forced: bit(5), Shared: bit(6)}
 				to, _ := Next(g, drain)
-				if to == Removing && from != Removing && (g.Wanted || !g.Forced && !(from == Closed && g.Drained && g.Fenced)) {
+				if to == Removing && from != Removing && (g.Wanted || !g.Forced && !(from == Closed && g.Drained && g.Fenced && g.Shared)) {
 					t.Errorf("%+v is removed", g)
 				}
 				if from == Hidden && to == Open && !g.Copied {

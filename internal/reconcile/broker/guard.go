@@ -65,12 +65,20 @@ func (p *pass) followed(g *group) (observe.Guarded, bool) {
 		}
 		out.Term = fmt.Sprintf("%s/%d", master.UID, state.MasterEpoch)
 	}
-	for _, pod := range p.podsOf(g.name) {
-		if pod.Name != master.Name && pod.DeletionTimestamp == nil && workload.Ready(&pod) {
-			out.Slaves = append(out.Slaves, workload.ServerAddr(&pod, settings.BrokerPort))
-		}
+	for _, slave := range p.slaves(g, master) {
+		out.Slaves = append(out.Slaves, workload.ServerAddr(slave, settings.BrokerPort))
 	}
 	return out, true
+}
+
+// slaves of a group that are ready.
+func (p *pass) slaves(g *group, master *corev1.Pod) (out []*corev1.Pod) {
+	for _, pod := range p.podsOf(g.name) {
+		if pod.Name != master.Name && pod.DeletionTimestamp == nil && workload.Ready(&pod) {
+			out = append(out, &pod)
+		}
+	}
+	return out
 }
 
 // mark of what is saved of a group, nil if nothing is.
@@ -188,7 +196,7 @@ func (p *pass) guardGroup(ctx context.Context, g *group, guarded observe.Guarded
 
 // readMaster reads a master's tables, as of the term of guarded: as a slave it would be losing them.
 func (p *pass) readMaster(ctx context.Context, g *group, guarded observe.Guarded) (*metadata.Tables, string, error) {
-	tables, version, err := metadata.ReadNames(ctx, p.RocketMQ, metadata.Broker{Addr: guarded.Master, Cluster: desired.ClusterName(p.b), Group: g.name})
+	tables, version, err := metadata.ReadNames(ctx, p.RocketMQ, p.broker(guarded.Master, g.name))
 	if err != nil {
 		return nil, "", err
 	}

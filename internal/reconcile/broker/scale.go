@@ -59,12 +59,11 @@ func (p *pass) copyTo(ctx context.Context, g *group) (reason, message string) {
 	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
 	defer cancel()
 	to := workload.ServerAddr(target, settings.BrokerPort)
-	has, err := metadata.Read(ctx, p.RocketMQ, metadata.Broker{Addr: to, Cluster: desired.ClusterName(p.b), Group: g.name})
+	has, err := metadata.Read(ctx, p.RocketMQ, p.broker(to, g.name))
 	if err != nil {
 		return v1alpha1.ReasonTargetUnreachable, fmt.Sprintf("%s stays hidden from clients: %s does not answer: %s", g.name, target.Name, err)
 	}
-	from := metadata.Broker{Addr: workload.ServerAddr(source, settings.BrokerPort), Cluster: desired.ClusterName(p.b), Group: source.Labels[desired.LabelGroup]}
-	wanted, err := metadata.Read(ctx, p.RocketMQ, from)
+	wanted, err := metadata.Read(ctx, p.RocketMQ, p.broker(workload.ServerAddr(source, settings.BrokerPort), source.Labels[desired.LabelGroup]))
 	if err != nil {
 		return v1alpha1.ReasonSourceUnreachable, fmt.Sprintf("%s stays hidden from clients: %s, which it copies, does not answer: %s", g.name, source.Name, err)
 	}
@@ -83,6 +82,11 @@ func (p *pass) copyTo(ctx context.Context, g *group) (reason, message string) {
 		return v1alpha1.ReasonTargetUnreachable, fmt.Sprintf("%s; %s refused or broke off: %s", progress, target.Name, err)
 	}
 	return v1alpha1.ReasonCopying, progress
+}
+
+// broker of a group, for its metadata.
+func (p *pass) broker(addr, group string) metadata.Broker {
+	return metadata.Broker{Addr: addr, Cluster: desired.ClusterName(p.b), Group: group}
 }
 
 // tellCopied says what came out of a copy, and what the target has otherwise.
@@ -151,12 +155,17 @@ func (p *pass) advance(ctx context.Context) (*kube.Waiting, error) {
 		backlog, counted := p.seen.Backlogs[g.name]
 		counted = counted && p.seen.known && p.seen.at.After(g.Since.Time)
 		last := i == len(p.groups)-1
+		drained, fenced := counted && backlog.Empty(), counted && backlog.Fenced && p.fenced(g.name)
 		asked := p.b.Annotations[desired.AnnotationForceScaleIn] == g.name
+		unshared := ""
+		if g.State == scale.Closed && drained && fenced {
+			unshared = p.shareOffsets(ctx, g)
+		}
 		next, why := scale.Next(scale.Group{
 			Name: g.name, State: g.State, Age: time.Since(g.Since.Time),
 			Wanted: g.number < desired.Groups(p.b), Last: last,
 			Copied:  slices.Contains(p.copied, g.name),
-			Drained: counted && backlog.Empty(), Fenced: counted && backlog.Fenced && p.fenced(g.name),
+			Drained: drained, Fenced: fenced, Shared: unshared == "",
 			Forced: asked && !g.StaleForce,
 		}, drain)
 		stale := scale.StaleForce(g.State, next, g.StaleForce, asked)
@@ -179,15 +188,42 @@ func (p *pass) advance(ctx context.Context) (*kube.Waiting, error) {
 			}
 			g.StaleForce = stale
 		}
-		if err := p.leave(ctx, g, counted); err != nil {
+		if err := p.leave(ctx, g, counted, unshared); err != nil {
 			return nil, err
 		}
 	}
 	return nil, nil
 }
 
-// leave says what a leaving group waits for, and removes it in the end.
-func (p *pass) leave(ctx context.Context, g *group, counted bool) error {
+// shareOffsets lets the slaves of a group that leaves know how far everything is consumed: one that is elected when the
+// group comes back would hand out again what it does not know. By themselves they ask every 10 s (SlaveSynchronize), on
+// 5.5.0 in vain. It returns what keeps that, "" if they know.
+func (p *pass) shareOffsets(ctx context.Context, g *group) string {
+	master := p.master(g.name)
+	if master == nil {
+		return "there is no master"
+	}
+	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
+	defer cancel()
+	known, err := metadata.Read(ctx, p.RocketMQ, p.broker(workload.ServerAddr(master, settings.BrokerPort), g.name))
+	if err != nil {
+		return fmt.Sprintf("%s does not answer: %s", master.Name, err)
+	}
+	for _, slave := range p.slaves(g, master) {
+		addr := workload.ServerAddr(slave, settings.BrokerPort)
+		has, err := metadata.Read(ctx, p.RocketMQ, p.broker(addr, g.name))
+		if err != nil {
+			return fmt.Sprintf("%s does not answer: %s", slave.Name, err)
+		}
+		if _, err := p.RocketMQ.PutOffsets(ctx, addr, metadata.ForNewMaster(known, has).Offsets); err != nil {
+			return fmt.Sprintf("%s does not take that: %s", slave.Name, err)
+		}
+	}
+	return ""
+}
+
+// leave says what a leaving group waits for, and removes it in the end. unshared is what shareOffsets returned.
+func (p *pass) leave(ctx context.Context, g *group, counted bool, unshared string) error {
 	backlog := p.seen.Backlogs[g.name]
 	switch {
 	case g.State == scale.Removing:
@@ -205,6 +241,9 @@ func (p *pass) leave(ctx context.Context, g *group, counted bool) error {
 			g.name, p.howToForce(g))
 	case !counted:
 		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages; what it still holds is not counted yet", g.name)
+	case unshared != "":
+		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages and holds none that is not consumed; its slaves are told how far it is consumed, lest "+
+			"messages come twice when it comes back: %s. It is tried again; to go without: %s", g.name, unshared, p.howToForce(g))
 	case backlog.Empty():
 		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages and holds none that is not consumed; it is watched for %d s more",
 			g.name, desired.DrainSeconds(p.b))
