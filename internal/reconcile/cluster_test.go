@@ -450,7 +450,7 @@ func TestClusterWatches(t *testing.T) {
 	w := newWorld(t)
 	wrote := manage(t, w.mq, w)
 	w.create(controlledCluster)
-	w.await(patience, w.allReady)
+	w.await(w.allReady)
 	time.Sleep(2 * time.Second)
 	before := len(wrote.all())
 	time.Sleep(5 * time.Second)
@@ -459,14 +459,14 @@ func TestClusterWatches(t *testing.T) {
 	}
 	edit(w, "c-broker", func(b *v1alpha1.Broker) { b.Spec.Config["fileReservedTime"] = "1" })
 	w.remove(get[v1alpha1.SchemaRegistry](w, "c-schema"))
-	w.await(20*time.Second, func() string {
+	w.await(func() string {
 		if b := get[v1alpha1.Broker](w, "c-broker"); b.Spec.Config["fileReservedTime"] != "24" || gone[v1alpha1.SchemaRegistry](w, "c-schema") {
 			return "not put back"
 		}
 		return w.allReady()
 	})
 	edit(w, "c", func(c *v1alpha1.RocketMQCluster) { c.Spec.Version = "5.5.0" })
-	w.await(patience, func() string {
+	w.await(func() string {
 		if version := w.cluster().Status.Version; version != "5.5.0" {
 			return "version " + version
 		}
@@ -489,7 +489,7 @@ func TestClusterExample(t *testing.T) {
 	w := newWorld(t)
 	manage(t, w.mq, w)
 	w.createFile("../../examples/cluster/cluster.yaml")
-	w.await(patience, w.allReady)
+	w.await(w.allReady)
 	kinds := map[string]bool{}
 	for _, component := range get[v1alpha1.RocketMQCluster](w, "shop").Status.Components {
 		kinds[component.Kind] = true

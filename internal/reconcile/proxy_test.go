@@ -266,23 +266,23 @@ func TestProxyWatches(t *testing.T) {
 	w := newWorld(t)
 	manage(t, w.mq, w)
 	w.create(proxyNamed("p", "{env: [{name: A, valueFrom: {configMapKeyRef: {name: values, key: a}}}]}"))
-	w.await(patience, func() string { return missing(w, "Proxy p", v1alpha1.ConditionMissingReference) })
+	w.await(func() string { return missing(w, "Proxy p", v1alpha1.ConditionMissingReference) })
 	time.Sleep(time.Second) // the last wake-up of what happened until now
 	w.create("{apiVersion: v1, kind: ConfigMap, metadata: {name: values}, data: {a: one}}\n---\n" + nameService + static)
-	w.await(patience, w.allReady)
+	w.await(w.allReady)
 	hash := func() string {
 		return get[appsv1.Deployment](w, "p").Spec.Template.Annotations[desired.AnnotationHash]
 	}
 	was := hash()
 	edit(w, "values", func(c *corev1.ConfigMap) { c.Data["a"] = "two" })
-	w.await(20*time.Second, func() string {
+	w.await(func() string {
 		if hash() == was {
 			return "the Deployment does not follow the ConfigMap"
 		}
 		return w.allReady()
 	})
 	w.must(w.Delete(t.Context(), get[corev1.Service](w, "p-proxy")))
-	w.await(20*time.Second, func() string {
+	w.await(func() string {
 		return exists(w, &corev1.Service{}, "p-proxy")
 	})
 }

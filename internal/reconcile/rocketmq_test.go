@@ -41,6 +41,8 @@ type rocketMQ struct {
 	// estranged servers, by pod: a name server knows no broker, a controller no leader, a slave is never in the
 	// SyncStateSet. Bare ones have no topics.
 	estranged, bare map[string]bool
+	// deaf brokers, by pod, refuse so many updates of their properties.
+	deaf map[string]int
 	// behind has the consumer offsets of a slave that does not know its master's, as they are told to it.
 	behind map[string]map[string]map[string]int64
 
@@ -73,7 +75,7 @@ type member struct{ addr, ip string }
 func newRocketMQ() *rocketMQ {
 	return &rocketMQ{leaders: map[string]string{}, groups: map[string]*group{}, silent: map[string]bool{}, configs: map[string]map[string]string{},
 		tables: map[string]*tables{}, dead: map[string][]admin.Replica{}, unclean: map[string][]string{},
-		estranged: map[string]bool{}, bare: map[string]bool{}, behind: map[string]map[string]map[string]int64{}, routes: map[string]route{}, clusters: map[string]string{}}
+		estranged: map[string]bool{}, bare: map[string]bool{}, deaf: map[string]int{}, behind: map[string]map[string]map[string]int64{}, routes: map[string]route{}, clusters: map[string]string{}}
 }
 
 // follow brings the servers to what the pods are: ready controllers elect a leader, ready brokers register, and a group
@@ -201,6 +203,9 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 		}
 		return fakemq.Answer{Body: out.String()}, true
 	case remoting.UpdateBrokerConfig:
+		if r.deaf[r.pods[ip].Name]--; r.deaf[r.pods[ip].Name] >= 0 {
+			return fakemq.Answer{Code: remoting.SystemBusy}, true
+		}
 		r.told = time.Now()
 		for line := range strings.Lines(string(request.Body)) {
 			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")

@@ -69,6 +69,9 @@ func TestLiveConfig(t *testing.T) {
 	o := w.start(-1)
 	o.until(w.allReady)
 	before := w.uids()
+	w.mq.mu.Lock()
+	w.mq.deaf["b-0-1"] = 1
+	w.mq.mu.Unlock()
 	told := func(want map[string]string) string {
 		for _, pod := range []string{"b-0-0", "b-0-1", "b-1-0", "b-1-1"} {
 			for key, value := range want {
@@ -92,6 +95,7 @@ func TestLiveConfig(t *testing.T) {
 		o.checkSilence()
 	}
 	w.checkReplaced(before)
+	o.checkEvent("PropertiesNotUpdated", "b-0-1 could not be given fileReservedTime=48 slaveReadEnable=true")
 	o.checkEvent("PropertiesUpdated", "b-1-1 now runs with fileReservedTime=48 slaveReadEnable=true")
 
 	edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Config = properties("fileReservedTime", "two days") })

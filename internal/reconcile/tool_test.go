@@ -235,13 +235,13 @@ func TestToolConfigMap(t *testing.T) {
 		"{apiVersion: rocketmq.apache.org/v1alpha1, kind: Console, metadata: {name: con}, spec: {consoleDeployment: " +
 		"{spec: {template: {spec: {containers: [{name: c, envFrom: [{configMapRef: {name: mine}}]}]}}}}}}")
 	manage(t, w.mq, w)
-	w.await(patience, w.allReady)
+	w.await(w.allReady)
 	was := map[string]types.UID{}
 	for _, pod := range w.pods() {
 		was[pod.Name] = pod.UID
 	}
 	edit(w, "mine", func(c *corev1.ConfigMap) { c.Data["k"] = "w" })
-	w.await(patience, func() string {
+	w.await(func() string {
 		for _, pod := range w.pods() {
 			if !strings.HasPrefix(pod.Name, "ns-") && was[pod.Name] == pod.UID {
 				return pod.Name + " does not follow the ConfigMap"
@@ -254,7 +254,7 @@ func TestToolConfigMap(t *testing.T) {
 	edit(w, "con", func(s *corev1.Service) { s.Spec.Ports[0].Port = 1 })
 	w.must(w.Delete(t.Context(), get[appsv1.Deployment](w, "exp")))
 	edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Size = new(int32(1)) })
-	w.await(patience, func() string {
+	w.await(func() string {
 		var d appsv1.Deployment
 		err := w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "exp"}, &d)
 		if err != nil || get[corev1.Service](w, "con").Spec.Ports[0].Port != 8082 || strings.Contains(given(w, "con")["rocketmq.config.namesrvAddr"].(string), "ns-1") {

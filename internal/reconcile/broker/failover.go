@@ -218,13 +218,13 @@ func (p *pass) electAny(ctx context.Context, g *group, state admin.SyncState) bo
 	err := p.RocketMQ.UpdateControllerConfig(asking, leader, map[string]string{admin.ElectUncleanMaster: "true"})
 	if err != nil {
 		p.forbidUnclean(ctx, g) // it may have taken it without an answer
-		p.Warn(g.set, "UncleanElectionFailed", "Elect", "no unclean election in %s: the controllers do not take the property: %s", g.name, err)
+		p.Retry(g.set, "UncleanElectionFailed", "Elect", "no unclean election in %s: the controllers do not take the property: %s", g.name, err)
 		return false
 	}
 	result, err := p.RocketMQ.ElectMaster(asking, leader, admin.ElectMasterRequest{ClusterName: desired.ClusterName(p.b), BrokerName: g.name})
 	p.forbidUnclean(ctx, g)
 	if err != nil {
-		p.Warn(g.set, "UncleanElectionFailed", "Elect", "no unclean election in %s: %s", g.name, err)
+		p.Retry(g.set, "UncleanElectionFailed", "Elect", "no unclean election in %s: %s", g.name, err)
 		return false
 	}
 	elected := result.MasterAddr
@@ -259,7 +259,7 @@ func (p *pass) forbidUnclean(ctx context.Context, g *group) bool {
 	wg.Wait()
 	for i, target := range targets {
 		if errs[i] != nil {
-			p.Warn(g.set, "UncleanElectionStillAllowed", "Elect", "controller %s may still elect members that lack messages, until it answers or is restarted: %s",
+			p.Retry(g.set, "UncleanElectionStillAllowed", "Elect", "controller %s may still elect members that lack messages, until it answers or is restarted: %s",
 				target, errs[i])
 		}
 	}

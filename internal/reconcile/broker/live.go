@@ -43,8 +43,7 @@ func (p *pass) configureLive(ctx context.Context) (*kube.Waiting, error) {
 			said = append(said, key+"="+s.wanted[key])
 		}
 		if errs[i] != nil {
-			// The next look shows it again.
-			p.Warn(s.pod, "PropertiesNotUpdated", "Configure", "%s could not be given %s: %s", s.pod.Name, strings.Join(said, " "), errs[i])
+			p.Retry(s.pod, "PropertiesNotUpdated", "Configure", "%s could not be given %s: %s", s.pod.Name, strings.Join(said, " "), errs[i])
 			continue
 		}
 		p.Event(s.pod, "PropertiesUpdated", "Configure", "%s now runs with %s", s.pod.Name, strings.Join(said, " "))

@@ -347,7 +347,7 @@ func (p *pass) cleanRecords(ctx context.Context) (*kube.Waiting, error) {
 		}
 		err := p.RocketMQ.CleanBrokerData(ctx, p.seen.Leader, desired.ClusterName(p.b), g.name, gone...)
 		if err != nil {
-			p.Warn(g.set, "RecordNotCleaned", "Clean", "the controllers still list brokers %v of %s, whose disks are gone; it is tried again: %s", gone, g.name, err)
+			p.Retry(g.set, "RecordNotCleaned", "Clean", "the controllers still list brokers %v of %s, whose disks are gone; it is tried again: %s", gone, g.name, err)
 			continue
 		}
 		p.Event(g.set, "RecordCleaned", "Clean", "the controllers no longer list brokers %v of %s, whose disks are gone", gone, g.name)

@@ -53,6 +53,8 @@ type Pass struct {
 	Owner      client.Object
 	Conditions *kube.Conditions
 
+	// retrying: something failed that no watch and no new answer of a server will show.
+	retrying bool
 	// remaking: a StatefulSet is being made anew; the next one waits.
 	remaking bool
 }
@@ -66,6 +68,12 @@ func (p *Pass) Event(object client.Object, reason, action, format string, args .
 // Warn tells the user of something that did not work.
 func (p *Pass) Warn(object client.Object, reason, action, format string, args ...any) {
 	p.Recorder.Eventf(p.Owner, object, corev1.EventTypeWarning, reason, action, "%s", note(format, args...))
+}
+
+// Retry tells the user of something that did not work and that a pass is to try again.
+func (p *Pass) Retry(object client.Object, reason, action, format string, args ...any) {
+	p.retrying = true
+	p.Warn(object, reason, action, format, args...)
 }
 
 // note is the text of an event. The API server refuses longer ones.
@@ -198,7 +206,7 @@ func (p *Pass) again(waiting *kube.Waiting) time.Duration {
 	case p.Conditions.Raised(v1alpha1.ConditionMetadataCopy), p.Conditions.Raised(v1alpha1.ConditionDraining),
 		p.Conditions.Raised(v1alpha1.ConditionMetadataAtRisk) && mends(p.Conditions.Reason(v1alpha1.ConditionMetadataAtRisk)):
 		return rolloutInterval
-	case waiting != nil && unseen(waiting.Reason), p.Conditions.Raised(v1alpha1.ConditionVolumeExpansion):
+	case p.retrying, waiting != nil && unseen(waiting.Reason), p.Conditions.Raised(v1alpha1.ConditionVolumeExpansion):
 		return unseenInterval
 	}
 	return 0
