@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
@@ -19,6 +20,7 @@ import (
 // Bounds of the steps, within Master.Limit.
 const (
 	callTimeout     = 3 * time.Second  // of one request
+	ownTimeout      = 10 * time.Second // until this broker answers
 	quorumTimeout   = 20 * time.Second // until a controller leads and answers
 	inSyncTimeout   = 20 * time.Second // until a living slave is in sync, if none is
 	targetPatience  = 10 * time.Second // with a target that does not answer during the drain
@@ -141,8 +143,20 @@ func (r *run) await(ctx context.Context, limit, pause time.Duration, ask func(co
 	}
 }
 
+// askSelf asks this broker. One that is slow is asked again, one whose port is closed is not.
+func askSelf[T any](ctx context.Context, r *run, ask func(context.Context) (T, error)) (answer T, err error) {
+	_ = r.await(ctx, ownTimeout, slowPoll, func(ctx context.Context) string { // err says more
+		answer, err = call(ctx, ask)
+		if err == nil || errors.Is(err, syscall.ECONNREFUSED) {
+			return ""
+		}
+		return err.Error()
+	})
+	return answer, err
+}
+
 func (r *run) isMaster(ctx context.Context) (bool, error) {
-	status, err := call(ctx, func(ctx context.Context) (*admin.HAStatus, error) { return r.Admin.HAStatus(ctx, r.Addr) })
+	status, err := askSelf(ctx, r, func(ctx context.Context) (*admin.HAStatus, error) { return r.Admin.HAStatus(ctx, r.Addr) })
 	if err != nil || !status.Master || r.Mode == settings.Static {
 		return err == nil && status.Master, err
 	}
@@ -266,7 +280,7 @@ func (r *run) read(ctx context.Context, addr string) (*metadata.Tables, error) {
 // fence refuses new messages from now on, which clients then send elsewhere or again.
 func (r *run) fence(ctx context.Context) error {
 	r.fenced = true // also if the answer is lost
-	_, err := call(ctx, func(ctx context.Context) (any, error) {
+	_, err := askSelf(ctx, r, func(ctx context.Context) (any, error) {
 		return nil, r.Admin.UpdateBrokerConfig(ctx, r.Addr, fence(true))
 	})
 	if err == nil {
@@ -316,7 +330,7 @@ func (r *run) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config, err := call(ctx, func(ctx context.Context) (map[string]string, error) { return r.Admin.BrokerConfig(ctx, r.Addr) })
+	config, err := askSelf(ctx, r, func(ctx context.Context) (map[string]string, error) { return r.Admin.BrokerConfig(ctx, r.Addr) })
 	if err != nil {
 		return err
 	}

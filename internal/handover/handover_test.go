@@ -47,6 +47,9 @@ type cluster struct {
 	// busy is until when the controllers refuse to answer; broken ones do from the election on, which they still do.
 	busy   time.Time
 	broken bool
+	// slow is until when the old master answers nothing of use; closed that its port is.
+	slow   time.Time
+	closed bool
 	// away is for how long the slave is gone once the drain has begun.
 	away    time.Duration
 	back    time.Time
@@ -66,7 +69,12 @@ func newCluster() *cluster {
 	}
 }
 
-func (c *cluster) State(string) fakemq.State { return fakemq.Serving }
+func (c *cluster) State(addr string) fakemq.State {
+	if c.closed && addr == oldMaster {
+		return fakemq.Refused
+	}
+	return fakemq.Serving
+}
 
 func (c *cluster) Answer(addr string, request remoting.Request) (fakemq.Answer, bool) {
 	c.mu.Lock()
@@ -87,6 +95,9 @@ func (c *cluster) answer(addr string, request remoting.Request) fakemq.Answer {
 	body := func(v any) fakemq.Answer {
 		text, _ := json.Marshal(v) // plain data
 		return fakemq.Answer{Body: string(text)}
+	}
+	if addr == oldMaster && time.Now().Before(c.slow) {
+		return fakemq.Answer{Code: remoting.SystemBusy}
 	}
 	switch request.Code {
 	case remoting.ControllerGetMetadataInfo:
@@ -238,17 +249,19 @@ func TestNobodyTakesOver(t *testing.T) {
 // TestTargetLate: a slave that is alive gets time to be in sync, but not one that is stopped as well.
 func TestTargetLate(t *testing.T) {
 	t.Parallel()
-	c := newCluster()
-	c.late = time.Now().Add(1500 * time.Millisecond)
-	if log, err := c.handOver(t, 0); err != nil || c.master != slave || c.behind != 0 {
-		t.Errorf("%v after %q", err, log)
-	}
-	c = newCluster()
-	c.stopping = true
-	began := time.Now()
-	if _, err := c.handOver(t, time.Second); !errors.Is(err, ErrNoTarget) || len(c.history) > 0 || time.Since(began) > time.Second {
-		t.Errorf("%v after %s, did %q", err, time.Since(began), c.history)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.late = time.Now().Add(1500 * time.Millisecond)
+		if log, err := c.handOver(t, 0); err != nil || c.master != slave || c.behind != 0 {
+			t.Errorf("%v after %q", err, log)
+		}
+		c = newCluster()
+		c.stopping = true
+		began := time.Now()
+		if _, err := c.handOver(t, time.Second); !errors.Is(err, ErrNoTarget) || len(c.history) > 0 || time.Since(began) > time.Second {
+			t.Errorf("%v after %s, did %q", err, time.Since(began), c.history)
+		}
+	})
 }
 
 // TestTargetAway: a slave that restarts while producers leave still takes over; one that stays away is given up.
@@ -264,19 +277,21 @@ func TestTargetAway(t *testing.T) {
 	} {
 		t.Run(test.away.String(), func(t *testing.T) {
 			t.Parallel()
-			c := newCluster()
-			c.away = test.away
-			began := time.Now()
-			log, err := c.handOver(t, targetPatience+5*time.Second)
-			if !errors.Is(err, test.err) {
-				t.Errorf("%v after %q", err, log)
-			}
-			if took := time.Since(began); err != nil && took > targetPatience+3*time.Second {
-				t.Errorf("given up after %s", took)
-			}
-			if got := strings.Join(c.history, " "); got != test.history {
-				t.Errorf("did %q, want %q", got, test.history)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster()
+				c.away = test.away
+				began := time.Now()
+				log, err := c.handOver(t, targetPatience+5*time.Second)
+				if !errors.Is(err, test.err) {
+					t.Errorf("%v after %q", err, log)
+				}
+				if took := time.Since(began); err != nil && took > targetPatience+3*time.Second {
+					t.Errorf("given up after %s", took)
+				}
+				if got := strings.Join(c.history, " "); got != test.history {
+					t.Errorf("did %q, want %q", got, test.history)
+				}
+			})
 		})
 	}
 }
@@ -301,6 +316,35 @@ func TestControllersBusy(t *testing.T) {
 				c := newCluster()
 				began := time.Now()
 				c.busy, c.stopping = began.Add(test.busy), test.stopping
+				log, err := c.handOver(t, time.Second)
+				if took := time.Since(began); c.master != test.master || (err == nil) != (c.master == slave) || took > test.limit {
+					t.Errorf("%v after %s, master is %s: %q", err, took, c.master, log)
+				}
+			})
+		})
+	}
+}
+
+// TestSlowItself: a broker that is slow to answer on a busy machine is asked again, one that does not serve is not.
+func TestSlowItself(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		slow   time.Duration
+		closed bool
+		master string
+		limit  time.Duration
+	}{
+		{"for a while", ownTimeout - 2*time.Second, false, slave, ownTimeout + 5*time.Second},
+		{"for good", time.Hour, false, oldMaster, ownTimeout + time.Second},
+		{"it does not serve", 0, true, oldMaster, time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster()
+				began := time.Now()
+				c.slow, c.closed = began.Add(test.slow), test.closed
 				log, err := c.handOver(t, time.Second)
 				if took := time.Since(began); c.master != test.master || (err == nil) != (c.master == slave) || took > test.limit {
 					t.Errorf("%v after %s, master is %s: %q", err, took, c.master, log)

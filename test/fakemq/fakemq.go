@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -48,7 +49,7 @@ func Dialer(servers Servers) func(ctx context.Context, network, addr string) (ne
 		state := servers.State(addr)
 		switch state {
 		case Refused:
-			return nil, fmt.Errorf("dial %s: connection refused", addr)
+			return nil, fmt.Errorf("dial %s: %w", addr, syscall.ECONNREFUSED)
 		case Unroutable:
 			<-ctx.Done()
 			return nil, ctx.Err()
