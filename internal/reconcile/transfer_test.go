@@ -286,7 +286,7 @@ func TestTopicTransferStalls(t *testing.T) {
 	w.create(strings.Replace(move, "targetCluster: b", "targetCluster: b, holdBeforeClean: true, stepTimeout: 15s", 1))
 	o.until(w.transferPhase("move", v1alpha1.TransferDrain, "False Holding", "cluster a is drained. Repoint"))
 	w.create(strings.Replace(move, "name: move", "name: late", 1))
-	o.until(w.transferPhase("late", v1alpha1.TransferPending, "AnotherTransfer", "/move, which is older, moves topic orders"))
+	o.until(w.transferPhase("late", v1alpha1.TransferPending, "AnotherTransfer", "/move moves topic orders, and goes first"))
 	w.must(w.Delete(w.Context(), get[v1alpha1.TopicTransfer](w, "late")))
 	edit(w, "move", func(t *v1alpha1.TopicTransfer) { t.Spec.HoldBeforeClean = false })
 	o.until(w.transferPhase("move", v1alpha1.TransferCleanSource))
@@ -418,7 +418,7 @@ func TestTopicTransfersWatched(t *testing.T) {
 	w := newWorld(t)
 	manage(t, w.mq, w)
 	w.create(nameService + twoClusters)
-	w.await(patience, w.allReady)
+	w.await(w.allReady)
 	w.orders()
 	for i := range many {
 		name := fmt.Sprintf("t-%d", i)
@@ -430,7 +430,7 @@ func TestTopicTransfersWatched(t *testing.T) {
 		w.create(strings.NewReplacer("name: move", "name: "+name, "topic: orders", "topic: "+name).Replace(move))
 	}
 	began := time.Now()
-	w.await(patience, func() string {
+	w.await(func() string {
 		for i := range many {
 			if missing := w.transferPhase(fmt.Sprintf("t-%d", i), v1alpha1.TransferCompleted)(); missing != "" {
 				return missing

@@ -90,7 +90,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	var conflict *kube.ConflictError
 	if errors.As(err, &conflict) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
 		// Messages flow without it: it is told, and tried again.
-		r.Recorder.Eventf(owner, nil, "Warning", "NoPodMonitor", "Apply", "Prometheus does not find the metrics by itself: %s", err)
+		pass := workload.Pass{Env: r.Env, Owner: owner}
+		pass.Warn(nil, "NoPodMonitor", "Apply", "Prometheus does not find the metrics by itself: %s", err)
 		err = nil
 	}
 	return ctrl.Result{RequeueAfter: interval}, err

@@ -182,7 +182,7 @@ func (p *pass) findUnsettled(ctx context.Context, found *cluster) error {
 	return nil
 }
 
-// findOthers: of two transfers of one topic the older one goes first.
+// findOthers: two transfers of one topic go one after the other.
 func (p *pass) findOthers(ctx context.Context) error {
 	var list v1alpha1.TopicTransferList
 	if err := p.Client.List(ctx, &list); err != nil {
@@ -190,10 +190,10 @@ func (p *pass) findOthers(ctx context.Context) error {
 	}
 	for i := range list.Items {
 		other := &list.Items[i]
-		if other.UID == p.t.UID || other.Spec.Topic != p.t.Spec.Topic || transfer.Finished(other.Status.Phase) || !older(other, p.t) || !p.meets(other) {
+		if other.UID == p.t.UID || other.Spec.Topic != p.t.Spec.Topic || transfer.Finished(other.Status.Phase) || !goesFirst(other, p.t) || !p.meets(other) {
 			continue
 		}
-		p.seen.Obstacle = &transfer.Obstacle{Reason: v1alpha1.ReasonAnotherTransfer, Message: fmt.Sprintf("TopicTransfer %s/%s, which is older, moves topic %s: it goes first",
+		p.seen.Obstacle = &transfer.Obstacle{Reason: v1alpha1.ReasonAnotherTransfer, Message: fmt.Sprintf("TopicTransfer %s/%s moves topic %s, and goes first",
 			other.Namespace, other.Name, other.Spec.Topic)}
 		return nil
 	}
@@ -213,8 +213,15 @@ func (p *pass) meets(other *v1alpha1.TopicTransfer) bool {
 	return other.Status.Source == nil && other.Status.Target == nil && other.Status.Phase == ""
 }
 
-func older(a, b *v1alpha1.TopicTransfer) bool {
-	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+// goesFirst: the one that has begun, or the older one. Times are whole seconds, so that the name may have to decide.
+func goesFirst(a, b *v1alpha1.TopicTransfer) bool {
+	begun := func(t *v1alpha1.TopicTransfer) bool {
+		return t.Status.Phase != "" && t.Status.Phase != v1alpha1.TransferPending
+	}
+	switch {
+	case begun(a) != begun(b):
+		return begun(a)
+	case a.CreationTimestamp.Equal(&b.CreationTimestamp):
 		return a.Namespace+"/"+a.Name < b.Namespace+"/"+b.Name
 	}
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)
