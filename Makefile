@@ -29,14 +29,14 @@ OTHER_MODULES := \
 	unit-localkube 'go test -C test/localkube -json ./cmd/... ./internal/...' \
 	unit-ledger 'go test -C test/ledger -json ./...' \
 	unit-tools 'go test -C tools -json ./...'
-GO_TEST_APISERVER := KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && go test -json -timeout 20m ./internal/reconcile/...
+GO_TEST_APISERVER := KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && go test -json -timeout 40m ./internal/reconcile/...
 APISERVER := \
 	api-server '$(GO_TEST_APISERVER)'
 # The tests of the reconcilers compute while others wait. They take longest, so they begin.
 UNIT_AND_APISERVER := \
 	unit-and-api-server '$(GO_TEST_APISERVER) ./...'
 STORIES := \
-	e2e 'hack/with-cluster go test -json -count=1 -tags e2e -timeout 60m ./test/e2e/...'
+	e2e 'hack/with-cluster go test -json -count=1 -tags e2e -timeout 80m ./test/e2e/...'
 LONG := \
 	long 'hack/with-cluster go test -json -count=1 -tags e2e,long -timeout 6h -run TestLong ./test/e2e/...'
 

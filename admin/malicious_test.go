@@ -87,11 +87,15 @@ func TestTablesOfMaliciousServers(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c, addr, asked := pages(t, tc.total, tc.body)
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			limit := time.Minute
+			if tc.most == 0 {
+				limit = 300 * time.Millisecond
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			start := time.Now()
 			_, _, err := c.Topics(ctx, addr)
-			if took := time.Since(start); took > 2*time.Second {
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("took %v", took)
 			}
 			if (err != nil) != tc.fails || tc.most > 0 && asked.Load() > tc.most {

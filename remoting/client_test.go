@@ -187,12 +187,16 @@ func TestInvokeTroubledServers(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newFakeServer(t, tc.serve)
-			c := newTestClient(t, Options{})
+			c := newTestClient(t, Options{Timeout: time.Hour}) // the context is to end it
+			limit := time.Minute
+			if errors.Is(tc.is, context.DeadlineExceeded) {
+				limit = 300 * time.Millisecond
+			}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			start := time.Now()
-			_, err := c.Invoke(within(t, 300*time.Millisecond), s.addr, Request{Code: GetBrokerClusterInfo})
-			if took := time.Since(start); took > 2*time.Second {
+			_, err := c.Invoke(within(t, limit), s.addr, Request{Code: GetBrokerClusterInfo})
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("took %v", took)
 			}
 			runtime.ReadMemStats(&after)
@@ -232,7 +236,7 @@ func TestInvokeDefaultTimeout(t *testing.T) {
 	c := newTestClient(t, Options{Timeout: 100 * time.Millisecond})
 	start := time.Now()
 	_, err := c.Invoke(context.Background(), s.addr, Request{Code: 28})
-	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 30*time.Second {
 		t.Errorf("after %v: %v", took, err)
 	}
 }
@@ -247,13 +251,12 @@ func TestInvokeUnreachable(t *testing.T) {
 		}
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	}})
-	ctx := within(t, 500*time.Millisecond)
 	unreachable := make(chan error, 1)
 	go func() {
-		_, err := c.Invoke(ctx, "unreachable:1", Request{Code: 28})
+		_, err := c.Invoke(within(t, 500*time.Millisecond), "unreachable:1", Request{Code: 28})
 		unreachable <- err
 	}()
-	if _, err := c.Invoke(ctx, s.addr, Request{Code: 28}); err != nil {
+	if _, err := c.Invoke(within(t, 30*time.Second), s.addr, Request{Code: 28}); err != nil {
 		t.Errorf("other server: %v", err)
 	}
 	if err := <-unreachable; !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "connection not ready") {

@@ -95,7 +95,7 @@ func TestInvokeTLSTroubledServers(t *testing.T) {
 			if _, err := c.Invoke(context.Background(), s.addr, Request{Code: 28}); err == nil {
 				t.Error("no error")
 			}
-			if took := time.Since(start); took > 2*time.Second {
+			if took := time.Since(start); took > 30*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,14 +77,16 @@ func TestLeader(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c := test.servers.client(t)
-			began := time.Now()
-			if got := c.Leader(t.Context(), test.controllers); got != test.want {
-				t.Errorf("leader %q, want %q", got, test.want)
-			}
-			if took := time.Since(began); took > test.atMost {
-				t.Errorf("took %s, want at most %s", took, test.atMost)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				c := test.servers.client(t)
+				began := time.Now()
+				if got := c.Leader(t.Context(), test.controllers); got != test.want {
+					t.Errorf("leader %q, want %q", got, test.want)
+				}
+				if took := time.Since(began); took > test.atMost {
+					t.Errorf("took %s, want at most %s", took, test.atMost)
+				}
+			})
 		})
 	}
 }
@@ -151,20 +154,22 @@ func TestProbeBrokers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			began := time.Now()
-			got := ProbeBrokers(all.client(t), test.targets)(ctx, nil)
-			if took := time.Since(began); took > 2*time.Second {
-				t.Errorf("took %s, and the context was over after 1s", took)
-			}
-			if unreachable := slices.Sorted(maps.Keys(got.Unreachable)); !slices.Equal(unreachable, test.unreachable) {
-				t.Errorf("unreachable %v, want %v", unreachable, test.unreachable)
-			}
-			got.Unreachable = nil
-			if diff := cmp.Diff(&test.want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Brokers{})); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				began := time.Now()
+				got := ProbeBrokers(all.client(t), test.targets)(ctx, nil)
+				if took := time.Since(began); took > 2*time.Second {
+					t.Errorf("took %s, and the context was over after 1s", took)
+				}
+				if unreachable := slices.Sorted(maps.Keys(got.Unreachable)); !slices.Equal(unreachable, test.unreachable) {
+					t.Errorf("unreachable %v, want %v", unreachable, test.unreachable)
+				}
+				got.Unreachable = nil
+				if diff := cmp.Diff(&test.want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Brokers{})); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
 		})
 	}
 }
@@ -253,42 +258,46 @@ func TestGlanceBrokers(t *testing.T) {
 
 // TestPatience: a server that is dead holds up the first look for as long as it may, and the next ones for a second each.
 func TestPatience(t *testing.T) {
-	c := servers{"ns0:1": nameServer(clusterInfo), "silent:1": nil}.client(t)
-	targets := BrokerTargets{NameServers: []string{"ns0:1", "silent:1"}, Brokers: []string{"silent:1"}, Groups: []string{"b-0"},
-		Guarded: map[string]Guarded{"b-0": {Master: "silent:1"}}}
-	var seen *Brokers
-	for look := range fullPatience + 1 {
-		ctx, cancel := context.WithTimeout(t.Context(), 3*shortPatience/2)
-		began := time.Now()
-		seen = ProbeBrokers(c, targets)(ctx, seen)
-		cancel()
-		full := look%fullPatience == 0
-		if took := time.Since(began); (took > shortPatience*5/4) != full {
-			t.Errorf("look %d took %s", look, took)
+	synctest.Test(t, func(t *testing.T) {
+		c := servers{"ns0:1": nameServer(clusterInfo), "silent:1": nil}.client(t)
+		targets := BrokerTargets{NameServers: []string{"ns0:1", "silent:1"}, Brokers: []string{"silent:1"}, Groups: []string{"b-0"},
+			Guarded: map[string]Guarded{"b-0": {Master: "silent:1"}}}
+		var seen *Brokers
+		for look := range fullPatience + 1 {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*shortPatience/2)
+			began := time.Now()
+			seen = ProbeBrokers(c, targets)(ctx, seen)
+			cancel()
+			full := look%fullPatience == 0
+			if took := time.Since(began); (took > shortPatience*5/4) != full {
+				t.Errorf("look %d took %s", look, took)
+			}
+			if len(seen.Registered) != 1 || len(seen.Unreachable) != 1 {
+				t.Errorf("look %d: %+v", look, seen)
+			}
 		}
-		if len(seen.Registered) != 1 || len(seen.Unreachable) != 1 {
-			t.Errorf("look %d: %+v", look, seen)
-		}
-	}
+	})
 }
 
 // TestNewsDoesNotWait: a broker that hangs while it changes its role does not hold up that another one is master.
 func TestNewsDoesNotWait(t *testing.T) {
-	c := servers{"ns0:1": nameServer(clusterInfo), "silent:1": nil}.client(t)
-	targets := BrokerTargets{NameServers: []string{"ns0:1"}, Brokers: []string{"silent:1"}, Groups: []string{"b-0"},
-		Masters: map[string]string{"b-0": "silent:1"}, Draining: map[string]string{"b-0": "silent:1"}, Guarded: map[string]Guarded{"b-0": {Master: "silent:1"}}}
-	for name, last := range map[string]*Brokers{"news": {}, "no news": {Registered: map[string]map[string]map[int64]string{"ns0:1": {"b-0": {0: "m:10911", 2: "s:10911"}}}}} {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*shortPatience)
-		began := time.Now()
-		seen := ProbeBrokers(c, targets)(ctx, last)
-		cancel()
-		if took := time.Since(began); (took < shortPatience*3/2) != (name == "news") {
-			t.Errorf("%s: took %s", name, took)
+	synctest.Test(t, func(t *testing.T) {
+		c := servers{"ns0:1": nameServer(clusterInfo), "silent:1": nil}.client(t)
+		targets := BrokerTargets{NameServers: []string{"ns0:1"}, Brokers: []string{"silent:1"}, Groups: []string{"b-0"},
+			Masters: map[string]string{"b-0": "silent:1"}, Draining: map[string]string{"b-0": "silent:1"}, Guarded: map[string]Guarded{"b-0": {Master: "silent:1"}}}
+		for name, last := range map[string]*Brokers{"news": {}, "no news": {Registered: map[string]map[string]map[int64]string{"ns0:1": {"b-0": {0: "m:10911", 2: "s:10911"}}}}} {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*shortPatience)
+			began := time.Now()
+			seen := ProbeBrokers(c, targets)(ctx, last)
+			cancel()
+			if took := time.Since(began); (took < shortPatience*3/2) != (name == "news") {
+				t.Errorf("%s: took %s", name, took)
+			}
+			if len(seen.Registered["ns0:1"]) != 1 {
+				t.Errorf("%s: %+v", name, seen)
+			}
 		}
-		if len(seen.Registered["ns0:1"]) != 1 {
-			t.Errorf("%s: %+v", name, seen)
-		}
-	}
+	})
 }
 
 func TestCaughtUp(t *testing.T) {

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -39,13 +40,15 @@ func TestQuorum(t *testing.T) {
 
 // TestProbeQuorum: dead controllers do not hide the leader for long.
 func TestProbeQuorum(t *testing.T) {
-	all := servers{"a:1": controller("false"), "b:1": controller("true"), "silent:1": nil}
-	began := time.Now()
-	got := ProbeQuorum(all.client(t), []string{"gone:1", unroutable, "silent:1", "a:1", "b:1"})(t.Context(), nil)
-	if diff := cmp.Diff(&Quorum{Leader: "b:1", Agreed: []string{"a:1", "b:1"}}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("took %s", took)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		all := servers{"a:1": controller("false"), "b:1": controller("true"), "silent:1": nil}
+		began := time.Now()
+		got := ProbeQuorum(all.client(t), []string{"gone:1", unroutable, "silent:1", "a:1", "b:1"})(t.Context(), nil)
+		if diff := cmp.Diff(&Quorum{Leader: "b:1", Agreed: []string{"a:1", "b:1"}}, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
 }

@@ -98,7 +98,7 @@ func conditions(t *testing.T, n *kit.Namespace) {
 	ctx := t.Context()
 	expect := func(broker, condition string, mentions ...string) {
 		t.Helper()
-		found, err := n.AwaitCondition(ctx, "Broker", broker, condition, metav1.ConditionTrue, 30*time.Second)
+		found, err := n.AwaitCondition(ctx, "Broker", broker, condition, metav1.ConditionTrue, time.Minute)
 		ok(t, err)
 		n.Log.Printf("%s: %s", condition, found.Message)
 		for _, word := range mentions {
@@ -110,7 +110,7 @@ func conditions(t *testing.T, n *kit.Namespace) {
 	ok(t, n.Apply(ctx, "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: broker}, spec: {brokerImage: 'apache/rocketmq:5.3.3'}}"))
 	expect("broker", v1alpha1.ConditionMissingReference, "NameService")
 	expect("broker", v1alpha1.ConditionKnownDefect, "5.3.3")
-	ready, err := n.AwaitCondition(ctx, "Broker", "broker", v1alpha1.ConditionReady, metav1.ConditionFalse, 30*time.Second)
+	ready, err := n.AwaitCondition(ctx, "Broker", "broker", v1alpha1.ConditionReady, metav1.ConditionFalse, time.Minute)
 	ok(t, err)
 	if ready.Reason != v1alpha1.ConditionMissingReference {
 		t.Errorf("the Broker is not Ready for the reason %s, want %s", ready.Reason, v1alpha1.ConditionMissingReference)

@@ -116,11 +116,12 @@ func statefulSet(t *testing.T, c *kit.Installation, name string) *appsv1.Statefu
 // election: the controllers make another member master, and no pod tells of it.
 func election(t *testing.T, _ *world, c *kit.Installation) {
 	ctx := t.Context()
+	awaitInSync(t, c)
+	time.Sleep(15 * time.Second) // for the operator to look at leisure
 	before, err := c.Master(ctx, 0)
 	ok(t, err)
 	state := awaitInSync(t, c)
 	i := slices.IndexFunc(state.InSync, func(r admin.Replica) bool { return r.ID != state.MasterID })
-	time.Sleep(15 * time.Second) // for the operator to look at leisure
 	_, err = c.Admin.ElectMaster(ctx, controllerOf(c), admin.ElectMasterRequest{ClusterName: c.Broker, BrokerName: c.Group(0), BrokerID: state.InSync[i].ID})
 	ok(t, err)
 	began := time.Now()
@@ -156,7 +157,9 @@ func diskLost(t *testing.T, _ *world, c *kit.Installation) {
 		return nil
 	}))
 	c.Log.Printf("before %+v, after %+v", before.InSync, after.InSync)
-	if slices.ContainsFunc(after.InSync, func(r admin.Replica) bool { return r.ID != after.MasterID && slices.Contains(ids(before), r.ID) }) {
+	if slices.ContainsFunc(after.InSync, func(r admin.Replica) bool {
+		return strings.HasPrefix(r.Addr, slave+".") && slices.Contains(ids(before), r.ID)
+	}) {
 		t.Errorf("%s came back with its old id: was its disk lost?", slave)
 	}
 	now := &corev1.PersistentVolumeClaim{}
@@ -164,7 +167,7 @@ func diskLost(t *testing.T, _ *world, c *kit.Installation) {
 	if size := now.Status.Capacity[corev1.ResourceStorage]; now.UID == claim.UID || size.String() != "2Gi" {
 		t.Errorf("its volume has %s, and is a new one: %t", &size, now.UID != claim.UID)
 	}
-	ok(t, eventSays(ctx, c, "RecordCleaned", c.Group(0)))
+	ok(t, c.Await(ctx, "that to be told", time.Minute, func(ctx context.Context) error { return eventSays(ctx, c, "RecordCleaned", c.Group(0)) }))
 	ok(t, c.AwaitReady(ctx, time.Minute))
 }
 

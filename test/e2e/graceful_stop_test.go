@@ -23,25 +23,22 @@ import (
 func gracefulStop(t *testing.T, _ *world, c *kit.Installation) {
 	ctx := t.Context()
 	const group = 1
-	master, err := c.Master(ctx, group)
-	ok(t, err)
-	slave := c.Member(group, 0)
-	if slave == master {
-		slave = c.Member(group, 1)
-	}
+	slave, _ := members(t, c, group)
 	stopInOrder(t, c, c.NameServers(quickstartNameServers)[2], c.Controllers(quickstartControllers)[2], slave)
+	var master string
 	// Its traffic goes to the other group while the master hands over, and no producer notices.
 	v := meanwhile(t, c, kit.LedgerOptions{Topic: "handing-over"}, func() {
 		time.Sleep(5 * time.Second)
+		var heir string
+		heir, master = members(t, c, group) // another controller leads now
 		log := followLog(ctx, t, c, master)
 		stopInOrder(t, c, master)
 		said := <-log
 		tellHandover(c, said)
-		if !strings.Contains(said, "handed over") {
-			t.Errorf("%s did not hand over", master)
-		}
-		if now, err := c.Master(ctx, group); err != nil || now != slave {
-			t.Errorf("master of group %d is %s (%v), want %s", group, now, err, slave)
+		for _, step := range []string{heir + "." + c.Broker, "the name servers show the new master", "handed over"} {
+			if !strings.Contains(said, step) {
+				t.Errorf("%s did not hand over to %s: %q is missing", master, heir, step)
+			}
 		}
 	})
 	undisturbed(t, c, v)

@@ -29,7 +29,7 @@ const ledgerRate = 50
 const afterwards = 10 * time.Second
 
 // smallLimit is how long the cluster of testdata/small.yaml may take to start.
-const smallLimit = 3 * time.Minute
+const smallLimit = 6 * time.Minute
 
 // manifest reads a file of testdata.
 func manifest(t *testing.T, name string) string {
@@ -140,7 +140,7 @@ func killOperator(ctx context.Context, c *kit.Installation) error {
 // that each group has a master.
 func rolesFollowStatus(t *testing.T, c *kit.Installation) {
 	t.Helper()
-	ok(t, c.Await(t.Context(), "the pods' role labels to follow the status", 30*time.Second, func(ctx context.Context) error {
+	ok(t, c.Await(t.Context(), "the pods' role labels to follow the status", time.Minute, func(ctx context.Context) error {
 		b, err := c.Status(ctx)
 		if err != nil {
 			return err

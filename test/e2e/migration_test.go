@@ -41,13 +41,13 @@ func migrationStorageClass(t *testing.T, w *world) {
 	c.Log.Printf("applying a manifest of the predecessor as it was")
 	ok(t, c.ApplyPath(ctx, path, "nameServiceImage: "+newImage, "nameServiceImage: "+oldNameServer, "brokerImage: "+newImage, "brokerImage: "+oldBroker))
 	for kind, name := range map[string]string{"NameService": c.NameService, "Broker": c.Broker} {
-		found, err := c.AwaitCondition(ctx, kind, name, v1alpha1.ConditionUnsupportedImage, metav1.ConditionTrue, 30*time.Second)
+		found, err := c.AwaitCondition(ctx, kind, name, v1alpha1.ConditionUnsupportedImage, metav1.ConditionTrue, time.Minute)
 		ok(t, err)
 		c.Log.Printf("%s: %s", kind, found.Message)
 		if !strings.Contains(found.Message, newImage) {
 			t.Errorf("the message of %s does not say what to set: %s", kind, found.Message)
 		}
-		ready, err := c.AwaitCondition(ctx, kind, name, v1alpha1.ConditionReady, metav1.ConditionFalse, 30*time.Second)
+		ready, err := c.AwaitCondition(ctx, kind, name, v1alpha1.ConditionReady, metav1.ConditionFalse, time.Minute)
 		ok(t, err)
 		if ready.Reason != v1alpha1.ConditionUnsupportedImage {
 			t.Errorf("%s is not Ready for the reason %s, want %s", kind, ready.Reason, v1alpha1.ConditionUnsupportedImage)

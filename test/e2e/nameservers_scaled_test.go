@@ -60,11 +60,11 @@ func nameServersScaled(t *testing.T, w *world, c *kit.Installation) {
 			}
 			scale(strconv.Itoa(size))
 			ok(t, c.AwaitResourceReady(ctx, "NameService", c.NameService, 2*time.Minute))
-			ok(t, c.AwaitNameServersUsed(ctx, pods, size, 15*time.Second))
+			ok(t, c.AwaitNameServersUsed(ctx, pods, size, time.Minute))
 			c.Log.Printf("masters and slaves use %d name servers", size)
 			if size == mostNameServers {
 				ok(t, c.AwaitPodReady(ctx, away, slave.UID, 2*time.Minute))
-				ok(t, c.AwaitNameServersUsed(ctx, []string{away}, size, 15*time.Second))
+				ok(t, c.AwaitNameServersUsed(ctx, []string{away}, size, time.Minute))
 				c.Log.Printf("%s is back, and uses them too", away)
 			}
 			ok(t, c.AwaitReady(ctx, 2*time.Minute))

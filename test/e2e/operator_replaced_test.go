@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +33,13 @@ func operatorReplaced(t *testing.T, w *world, n *kit.Installation) {
 	deployment := &appsv1.Deployment{}
 	ok(t, n.Client.Get(ctx, key, deployment))
 	ok(t, n.Client.Delete(ctx, deployment, client.PropagationPolicy(metav1.DeletePropagationForeground)))
+	ok(t, n.Await(ctx, "it to be gone", 2*time.Minute, func(ctx context.Context) error {
+		err := n.Client.Get(ctx, key, deployment)
+		if err == nil {
+			return errors.New("its pods have not ended")
+		}
+		return client.IgnoreNotFound(err)
+	}))
 	_, err = w.place.InstallOperator(ctx, n.Cluster)
 	ok(t, err)
 	ok(t, n.AwaitReady(ctx, time.Minute))

@@ -95,7 +95,7 @@ func proxy(t *testing.T, w *world) {
 	if !isNodePort {
 		t.Fatalf("external address %q", proxyStatus(t, c).ExternalAddress)
 	}
-	topic(t, c, broker, "outside", "NORMAL")
+	topic(t, c, masterOf(t, c, 0), "outside", "NORMAL")
 	viaGRPC(t, c, "grpc-outside", nodeAddress(t, c)+":"+port, map[string]string{"GRPC_TLS": "always"}, "outside=NORMAL")
 }
 

@@ -17,7 +17,7 @@ const (
 	quickstartGroups      = 2
 	groupMembers          = 2 // a master and a slave
 	// quickstartLimit is long enough for ten servers on a busy machine of two cores.
-	quickstartLimit = 4 * time.Minute
+	quickstartLimit = 8 * time.Minute
 )
 
 // A user applies examples/quickstart to a namespace with restricted pod security and gets two broker groups that

@@ -22,7 +22,7 @@ const (
 	manyTransfers = 20
 	// transferPoll is how often the clients of this story look for routes. The operator waits for those that take 30 s.
 	transferPoll  = 5 * time.Second
-	transferLimit = 3 * time.Minute
+	transferLimit = 6 * time.Minute
 )
 
 // Topics move between two clusters behind the same name servers, many at once, under load, while the operator dies. A user is

@@ -179,7 +179,7 @@ func transferDeleted(s *transfers) {
 	}
 	s.asBefore(topic, before)
 	s.one.Log.Printf("it is gone after %.1f s, and everything is as before", time.Since(began).Seconds())
-	ok(s.T, s.one.Await(s.Context(), "the roll back to be told", 10*time.Second, func(ctx context.Context) error {
+	ok(s.T, s.one.Await(s.Context(), "the roll back to be told", time.Minute, func(ctx context.Context) error {
 		return eventSays(ctx, s.one, string(v1alpha1.TransferRolledBack), "cluster one has topic deleted as before: the TopicTransfer was deleted")
 	}))
 	s.consumed(topic, held)
@@ -195,7 +195,7 @@ func sourceFailsOver(s *transfers) {
 	s.topic(topic)
 	s.consumer(topic)
 	producer, err := s.one.StartLedger(ctx, kit.LedgerOptions{NameServers: s.one.Address(), Topic: topic, TopicExists: true, Only: "produce",
-		Rate: 20, Duration: 30 * time.Second, Poll: transferPoll})
+		Rate: 20, Duration: time.Hour, Poll: transferPoll})
 	ok(s.T, err)
 	time.Sleep(5 * time.Second)
 	before := s.before(topic)
@@ -231,7 +231,7 @@ func sourceFailsOver(s *transfers) {
 	s.await(topic, v1alpha1.TransferDrain, "at one-0 and is offline: start it")
 	s.one.Log.Printf("the transfer waits for it after %.1f s", time.Since(killed).Seconds())
 
-	v, err := producer.Verdict(ctx, time.Minute)
+	v, err := producer.End(ctx, time.Minute)
 	ok(s.T, err)
 	s.one.Log.Printf("ledger %s: %s", topic, v)
 	if v.Groups[s.one.Group(0)].Acked == 0 || v.Groups[s.two.Group(0)].Acked == 0 {

@@ -67,7 +67,7 @@ func oneScaled(t *testing.T, w *world, one, two *kit.Installation) {
 	lives, err := two.Lives(ctx)
 	ok(t, err)
 	resize(t, w, one, 2)
-	groupsAre(t, one, 2, 2*time.Minute)
+	groupsAre(t, one, 2, 5*time.Minute)
 	ok(t, one.AwaitRegistered(ctx, one.NameServers(1), one.Topology(2, groupMembers), time.Minute))
 	ok(t, two.AwaitRegistered(ctx, two.NameServers(1), two.Topology(1, groupMembers), time.Minute))
 	copied, _ := users(t, one, masterOf(t, one, 1), one.Group(1))

@@ -186,7 +186,7 @@ func (n *Namespace) StartLedger(ctx context.Context, options LedgerOptions) (*Le
 		return nil, fmt.Errorf("create the ledger's pod %s: %w", name, err)
 	}
 	l := &Ledger{n: n, pod: name, only: options.Only}
-	return l, n.Await(ctx, "ledger "+name+" to run", time.Minute, func(ctx context.Context) error {
+	return l, n.Await(ctx, "ledger "+name+" to run", 3*time.Minute, func(ctx context.Context) error {
 		pod, err := n.Pod(ctx, name)
 		if err != nil {
 			return err

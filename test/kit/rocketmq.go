@@ -144,7 +144,7 @@ func (n *Namespace) ClusterList(ctx context.Context, brokerPod string) (string, 
 
 // MQAdmin runs a command of mqadmin in a pod.
 func (n *Namespace) MQAdmin(ctx context.Context, pod string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	command := append([]string{"sh", "-c", `exec sh "$ROCKETMQ_HOME/bin/mqadmin" "$@"`, "mqadmin"}, args...)
 	return n.Exec(ctx, pod, RocketMQContainer, command...)

@@ -31,13 +31,13 @@ func supervisor(script string) {
 		panic(errno)
 	}
 	child := &Child{Path: "/bin/sh", Args: []string{"-c", script}, Env: os.Environ()}
-	if os.Getenv("SUPERVISE_TEST_HOOK") != "" {
+	if takes, err := time.ParseDuration(os.Getenv("SUPERVISE_TEST_HOOK")); err == nil {
 		child.BeforeStop = func(ctx context.Context) {
 			fmt.Println("hook: begins, stopping", child.Stopping())
 			select {
 			case <-ctx.Done():
 				fmt.Println("hook: cut short")
-			case <-time.After(300 * time.Millisecond):
+			case <-time.After(takes):
 				fmt.Println("hook: done")
 			}
 		}
@@ -58,7 +58,7 @@ const ready = "ready"
 func TestRun(t *testing.T) {
 	tests := []struct {
 		name, script string
-		hook         bool
+		hook         string      // how long it takes
 		signals      []os.Signal // sent once the script is ready
 		want         []string
 		wantCode     int
@@ -89,14 +89,14 @@ func TestRun(t *testing.T) {
 		{
 			name:    "the hook runs before the child is told",
 			script:  "trap 'echo stopping; exit 0' TERM; echo ready; while :; do sleep 0.05; done",
-			hook:    true,
+			hook:    "300ms",
 			signals: []os.Signal{syscall.SIGTERM},
 			want:    []string{"ready", "hook: begins, stopping true", "hook: done", "stopping", "running false signal 0"},
 		},
 		{
 			name:    "a second signal cuts the hook short",
 			script:  "trap 'echo stopping; exit 0' TERM; echo ready; while :; do sleep 0.05; done",
-			hook:    true,
+			hook:    "10m",
 			signals: []os.Signal{syscall.SIGTERM, syscall.SIGINT},
 			want:    []string{"ready", "hook: begins, stopping true", "hook: cut short", "stopping", "running false signal 0"},
 		},
@@ -126,7 +126,7 @@ func TestRun(t *testing.T) {
 func TestOrphansAreReaped(t *testing.T) {
 	t.Parallel()
 	// The inner shell prints its background child's pid and leaves it behind; that child ends soon after.
-	p := start(t, "sh -c 'sleep 0.2 >/dev/null 2>&1 & echo $!'; echo ready; while :; do sleep 0.05; done", false)
+	p := start(t, "sh -c 'sleep 0.2 >/dev/null 2>&1 & echo $!'; echo ready; while :; do sleep 0.05; done", "")
 	orphan := p.line(t)
 	if got := p.line(t); got != ready {
 		t.Fatalf("got %q", got)
@@ -159,15 +159,12 @@ type process struct {
 	out *bufio.Reader
 }
 
-func start(t *testing.T, script string, hook bool) process {
+func start(t *testing.T, script, hook string) process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), "SUPERVISE_TEST_SCRIPT="+script)
-	if hook {
-		cmd.Env = append(cmd.Env, "SUPERVISE_TEST_HOOK=1")
-	}
+	cmd.Env = append(os.Environ(), "SUPERVISE_TEST_SCRIPT="+script, "SUPERVISE_TEST_HOOK="+hook)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
