@@ -12,6 +12,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
@@ -97,7 +98,7 @@ func (p *pass) refused(group string) bool {
 	})
 }
 
-// awaitReady is the answer of the pass: every member registered in its place, every group with a master.
+// awaitReady is the answer of the pass: every member registered in its place, every group with a master and open to clients.
 func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 	for _, condition := range []string{v1alpha1.ConditionControllerStateLost, v1alpha1.ConditionBrokerNameConflict, v1alpha1.ConditionNoMaster} {
 		if p.Conditions.Raised(condition) {
@@ -130,5 +131,18 @@ func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 	if p.Conditions.Raised(v1alpha1.ConditionMetadataCopy) {
 		return kube.Wait(v1alpha1.ConditionMetadataCopy, "%s", p.Conditions.Message(v1alpha1.ConditionMetadataCopy)), nil
 	}
-	return nil, nil
+	return p.awaitOpen(), nil
+}
+
+// awaitOpen waits until every broker of the groups that clients are to use was seen to let them.
+func (p *pass) awaitOpen() *kube.Waiting {
+	if len(p.copied) > 0 {
+		return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s has all that it needs, and is opened to clients next", p.copied[0])
+	}
+	for _, s := range p.strayed() {
+		if s.wanted["brokerPermission"] == scale.Open.Settings().Properties()["brokerPermission"] {
+			return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s is not open to clients yet: its permission is given to it", s.pod.Name)
+		}
+	}
+	return nil
 }
