@@ -35,6 +35,9 @@ type BrokerTargets struct {
 type Brokers struct {
 	// Registered: for each name server that answered, the members of each group: address by broker id.
 	Registered map[string]map[string]map[int64]string
+	// Shown: for each name server that answered, the permission that it tells clients of, by brokerName (see
+	// admin.RouteQueue). A group that it does not know is missing.
+	Shown map[string]map[string]int
 	// Unreachable are the name servers that did not answer, with the error.
 	Unreachable map[string]string
 	// Leader is the controller that leads, "" if none was found.
@@ -136,10 +139,13 @@ const diskPressure = 70
 // diskInterval is how often disks are asked for: they fill slowly, and the question is an expensive one.
 const diskInterval = 30 * time.Second
 
+// everywhere is a topic that every broker makes, for reading and writing (TopicConfigManager).
+const everywhere = "SELF_TEST_TOPIC"
+
 // SameBrokers reports whether two answers tell the same. The wording of an error is no news.
 func SameBrokers(a, b *Brokers) bool {
 	keys := func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
-	return a != nil && b != nil && reflect.DeepEqual(a.Registered, b.Registered) && slices.Equal(keys(a.Unreachable), keys(b.Unreachable)) &&
+	return a != nil && b != nil && reflect.DeepEqual(a.Registered, b.Registered) && reflect.DeepEqual(a.Shown, b.Shown) && slices.Equal(keys(a.Unreachable), keys(b.Unreachable)) &&
 		a.Leader == b.Leader && reflect.DeepEqual(a.SyncStates, b.SyncStates) && reflect.DeepEqual(a.InSyncHosts, b.InSyncHosts) && reflect.DeepEqual(a.CaughtUp, b.CaughtUp) &&
 		reflect.DeepEqual(a.Properties, b.Properties) && reflect.DeepEqual(a.Disks, b.Disks) && reflect.DeepEqual(a.Backlogs, b.Backlogs) &&
 		reflect.DeepEqual(a.Tables, b.Tables)
@@ -149,7 +155,7 @@ func SameBrokers(a, b *Brokers) bool {
 func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 	return func(ctx context.Context, last *Brokers) *Brokers {
 		out := &Brokers{
-			Registered: map[string]map[string]map[int64]string{}, Unreachable: map[string]string{},
+			Registered: map[string]map[string]map[int64]string{}, Shown: map[string]map[string]int{}, Unreachable: map[string]string{},
 			InSyncHosts: map[string][]string{}, CaughtUp: map[string]bool{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
 			Backlogs: map[string]Backlog{}, disks: map[string]diskUse{}, misses: map[string]int{},
 		}
@@ -177,6 +183,25 @@ func ProbeBrokers(c *admin.Client, targets BrokerTargets) Probe[*Brokers] {
 					}
 				}
 				out.Registered[server] = groups
+			})
+		}
+		for _, server := range targets.NameServers {
+			more.Go(func() {
+				ctx, cancel := last.patience(details, server)
+				defer cancel()
+				route, err := c.TopicRoute(ctx, server, everywhere)
+				if err != nil {
+					return // that it does not answer is told by the other question
+				}
+				shown := map[string]int{}
+				for _, queue := range route.Queues {
+					if slices.Contains(targets.Groups, queue.Broker) {
+						shown[queue.Broker] = queue.Perm
+					}
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				out.Shown[server] = shown
 			})
 		}
 		for group, master := range targets.Masters {

@@ -92,7 +92,7 @@ func TestLeader(t *testing.T) {
 }
 
 func nameServer(body string) answers {
-	return answers{remoting.GetBrokerClusterInfo: {Body: body}}
+	return answers{remoting.GetBrokerClusterInfo: {Body: body}, remoting.GetRouteInfoByTopic: {Code: remoting.TopicNotExist}}
 }
 
 const clusterInfo = `{"brokerAddrTable":{
@@ -102,6 +102,10 @@ const clusterInfo = `{"brokerAddrTable":{
 func TestProbeBrokers(t *testing.T) {
 	all := servers{
 		"ns0:1": nameServer(clusterInfo), "ns1:1": nameServer(`{"brokerAddrTable":{},"clusterAddrTable":{}}`), "silent:1": nil,
+		"ns2:1": {
+			remoting.GetBrokerClusterInfo: {Body: `{"brokerAddrTable":{},"clusterAddrTable":{}}`},
+			remoting.GetRouteInfoByTopic:  {Body: `{"brokerDatas":[],"queueDatas":[{"brokerName":"b-0","perm":4},{"brokerName":"other","perm":6}]}`},
+		},
 		"c0:1": controller("false"), "c1:1": controller("true"),
 		"slave:1": {
 			remoting.GetBrokerConfig:      {Body: "brokerName=b-0\nnamesrvAddr=ns0:1;ns1:1\ncontrollerAddr=c0:1\nbrokerPermission=6\nstartAcceptSendRequestTimeStamp=0\n"},
@@ -126,6 +130,10 @@ func TestProbeBrokers(t *testing.T) {
 		{
 			"controllers", BrokerTargets{NameServers: []string{"ns0:1", "ns1:1"}, Controllers: []string{"c0:1", "c1:1"}, Groups: []string{"b-0"}},
 			Brokers{Registered: registered, Leader: "c1:1", SyncStates: states}, nil,
+		},
+		{
+			"what clients are told", BrokerTargets{NameServers: []string{"ns2:1"}, Groups: []string{"b-0", "b-1"}},
+			Brokers{Registered: map[string]map[string]map[int64]string{"ns2:1": {}}, Shown: map[string]map[string]int{"ns2:1": {"b-0": 4}}}, nil,
 		},
 		{
 			"static", BrokerTargets{NameServers: []string{"ns0:1", "ns1:1"}, Groups: []string{"b-0"}, Masters: map[string]string{"b-0": "master:1", "b-1": "gone:1"}},

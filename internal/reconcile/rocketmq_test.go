@@ -41,6 +41,8 @@ type rocketMQ struct {
 	// estranged servers, by pod: a name server knows no broker, a controller no leader, a slave is never in the
 	// SyncStateSet. Bare ones have no topics.
 	estranged, bare map[string]bool
+	// overtaken groups, by brokerName: the name servers show them hidden until a broker is told its permission.
+	overtaken map[string]bool
 	// deaf brokers, by pod, refuse so many updates of their properties.
 	deaf map[string]int
 	// behind has the consumer offsets of a slave that does not know its master's, as they are told to it.
@@ -75,7 +77,7 @@ type member struct{ addr, ip string }
 func newRocketMQ() *rocketMQ {
 	return &rocketMQ{leaders: map[string]string{}, groups: map[string]*group{}, silent: map[string]bool{}, configs: map[string]map[string]string{},
 		tables: map[string]*tables{}, dead: map[string][]admin.Replica{}, unclean: map[string][]string{},
-		estranged: map[string]bool{}, bare: map[string]bool{}, deaf: map[string]int{}, behind: map[string]map[string]map[string]int64{}, routes: map[string]route{}, clusters: map[string]string{}}
+		estranged: map[string]bool{}, bare: map[string]bool{}, deaf: map[string]int{}, overtaken: map[string]bool{}, behind: map[string]map[string]map[string]int64{}, routes: map[string]route{}, clusters: map[string]string{}}
 }
 
 // follow brings the servers to what the pods are: ready controllers elect a leader, ready brokers register, and a group
@@ -210,6 +212,9 @@ func (r *rocketMQ) Answer(addr string, request remoting.Request) (fakemq.Answer,
 		for line := range strings.Lines(string(request.Body)) {
 			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 			r.configs[r.pods[ip].Name][key] = value
+			if key == "brokerPermission" {
+				delete(r.overtaken, r.pods[ip].Labels[desired.LabelGroup])
+			}
 			if key == "brokerPermission" && value == "6" {
 				t := r.of(r.pods[ip].Labels[desired.LabelGroup])
 				r.opened = append(r.opened, fmt.Sprintf("%s: %d topics, %d groups, %d pairs", r.pods[ip].Name, len(t.topics), len(t.groups), len(t.offsets)))
@@ -286,6 +291,19 @@ func (r *rocketMQ) route(topic string) fakemq.Answer {
 		return r.routeAnswer(topic)
 	}
 	var route admin.TopicRoute
+	if topic == "SELF_TEST_TOPIC" {
+		for name, g := range r.groups {
+			permission, known := r.configs[g.master]["brokerPermission"]
+			shown, _ := strconv.Atoi(permission)
+			if r.overtaken[name] {
+				shown = 0
+			}
+			if known {
+				route.Queues = append(route.Queues, admin.RouteQueue{Broker: name, Perm: shown})
+			}
+		}
+		return fakemq.Answer{Body: text(route)}
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.groups)) {
 		g := r.groups[name]
 		_, has := r.of(name).topics[topic]

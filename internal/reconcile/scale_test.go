@@ -71,6 +71,19 @@ func TestScaleOut(t *testing.T) {
 	w.mq.mu.Unlock()
 	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "b-1-1 is not open to clients yet")
 	o.until(w.allReady)
+	o.settle()
+	w.mq.mu.Lock()
+	w.mq.overtaken["b-1"] = true
+	w.mq.mu.Unlock()
+	o.until(func() string {
+		w.mq.mu.Lock()
+		defer w.mq.mu.Unlock()
+		if w.mq.overtaken["b-1"] {
+			return "the name servers show b-1 hidden"
+		}
+		return ""
+	})
+	o.until(w.allReady)
 	if a, b := w.permission("b-1-0"), w.permission("b-1-1"); a != "6" || b != "6" {
 		t.Errorf("Ready, with permissions %s and %s", a, b)
 	}

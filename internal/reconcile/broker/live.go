@@ -58,7 +58,8 @@ type stray struct {
 	wanted map[string]string
 }
 
-// strayed are the brokers that said, since they started, that they run with other properties than the wanted ones.
+// strayed are the brokers that said, since they started, that they run with other properties than the wanted ones, and masters
+// of which clients are told otherwise.
 func (p *pass) strayed() []stray {
 	var out []stray
 	for i := range p.pods {
@@ -73,11 +74,31 @@ func (p *pass) strayed() []stray {
 			// A release that does not know a property takes it without a word and drops it.
 			return now == value || (!known && settings.IsLive(key))
 		})
+		if p.shownOtherwise(pod) {
+			const key = "brokerPermission"
+			wanted[key] = p.deps.Groups[pod.Labels[desired.LabelGroup]].Properties()[key]
+		}
 		if len(wanted) > 0 {
 			out = append(out, stray{pod, wanted})
 		}
 	}
 	return out
+}
+
+// shownOtherwise reports whether a name server tells clients of another permission than a master has. Registrations of a
+// broker may overtake each other, and the next one is 30 s away: to be told its permission makes it register at once
+// (AdminBrokerProcessor.updateBrokerConfig).
+func (p *pass) shownOtherwise(pod *corev1.Pod) bool {
+	group := pod.Labels[desired.LabelGroup]
+	if master := p.master(group); master == nil || master.Name != pod.Name {
+		return false
+	}
+	for _, shown := range p.seen.Shown {
+		if permission, known := shown[group]; known && permission != p.deps.Groups[group].Permission {
+			return true
+		}
+	}
+	return false
 }
 
 // liveProperties that the brokers of a group are to run with.
