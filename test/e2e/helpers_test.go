@@ -81,6 +81,19 @@ func sendAndReceive(t *testing.T, c *kit.Installation, name string, messages int
 	return v
 }
 
+// mqadmin runs a command in a broker's pod, as a user would, until what it prints is right: where its own requests time out,
+// as on a busy machine, it leaves out what it did not learn.
+func mqadmin(t *testing.T, n *kit.Namespace, pod, command string, right func(output string) error) (output string) {
+	t.Helper()
+	ok(t, n.Await(t.Context(), "mqadmin "+command+" in "+pod, 3*time.Minute, func(ctx context.Context) (err error) {
+		if output, err = n.MQAdmin(ctx, pod, command); err != nil {
+			return err
+		}
+		return right(output)
+	}))
+	return output
+}
+
 // during lets the ledger send while do runs; no acknowledged message may be lost.
 func during(t *testing.T, c *kit.Installation, options kit.LedgerOptions, do func()) {
 	t.Helper()

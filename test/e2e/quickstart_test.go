@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -88,15 +89,16 @@ func quickstartReady(t *testing.T, w *world, c *kit.Installation) {
 	registered(t, c, quickstartNameServers)
 	show(t, w, c.Namespace)
 
-	list, err := c.ClusterList(ctx, c.Member(0, 0))
-	ok(t, err)
+	list := mqadmin(t, c.Namespace, c.Member(0, 0), "clusterList", func(list string) error {
+		for group := range c.Topology(quickstartGroups, groupMembers) {
+			if ids := brokerIDs(list, group); ids["0"] != 1 || len(ids) != groupMembers {
+				return fmt.Errorf("it shows the members %v of group %s, want one master (0) and one slave", ids, group)
+			}
+		}
+		return nil
+	})
 	c.Log.Printf("mqadmin clusterList in a broker pod:")
 	c.Log.Block(list)
-	for group := range c.Topology(quickstartGroups, groupMembers) {
-		if ids := brokerIDs(list, group); ids["0"] != 1 || len(ids) != groupMembers {
-			t.Errorf("clusterList shows the members %v of group %s, want one master (0) and one slave", ids, group)
-		}
-	}
 
 	v := sendAndReceive(t, c, "thousand", 1000)
 	for group := range c.Topology(quickstartGroups, groupMembers) {

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -46,15 +47,21 @@ func clustersApart(t *testing.T, one, two *kit.Installation) {
 		own, other *kit.Installation
 		hasTopic   bool
 	}{{one, two, true}, {two, one, false}} {
-		list, err := c.own.ClusterList(ctx, c.own.Member(0, 0))
-		ok(t, err)
-		c.own.Log.Block(list)
-		// Brokers register under names that end in their namespace.
-		if !strings.Contains(list, "."+c.own.Name+".svc") || strings.Contains(list, "."+c.other.Name+".svc") {
-			t.Errorf("clusterList in %s does not show just its own brokers", c.own.Name)
+		shows := func(text string) func(string) error {
+			return func(output string) error {
+				if !strings.Contains(output, text) {
+					return fmt.Errorf("it does not show %s: %s", text, output)
+				}
+				return nil
+			}
 		}
-		topics, err := c.own.MQAdmin(ctx, c.own.Member(0, 0), "topicList")
-		ok(t, err)
+		// Brokers register under names that end in their namespace.
+		list := mqadmin(t, c.own.Namespace, c.own.Member(0, 0), "clusterList", shows("."+c.own.Name+".svc"))
+		c.own.Log.Block(list)
+		if strings.Contains(list, "."+c.other.Name+".svc") {
+			t.Errorf("clusterList in %s shows brokers of %s", c.own.Name, c.other.Name)
+		}
+		topics := mqadmin(t, c.own.Namespace, c.own.Member(0, 0), "topicList", shows("SCHEDULE_TOPIC_XXXX")) // which each broker has
 		if got := strings.Contains(topics, topic); got != c.hasTopic {
 			t.Errorf("topic %s known in %s: %t, want %t", topic, c.own.Name, got, c.hasTopic)
 		}
