@@ -66,7 +66,8 @@ func (c *Client) Offset(ctx context.Context, broker, group, topic string, queue 
 }
 
 // PutOffset stores a consumer offset on a broker, also one smaller than before (UPDATE_CONSUMER_OFFSET). Group and topic
-// must exist there. A slave takes it too, until it asks its master for all (SlaveSynchronize). The broker keeps it in memory and writes its file every few seconds.
+// must exist there. A slave takes it too, until it asks its master for all (SlaveSynchronize). The broker keeps it in memory
+// and writes its file every few seconds.
 func (c *Client) PutOffset(ctx context.Context, broker string, o ConsumerOffset) error {
 	if o.Offset < 0 {
 		return errors.New("negative consumer offset")

@@ -201,6 +201,16 @@ func (c *cluster) handOver(t *testing.T, drain time.Duration) (log []string, err
 	return log, err
 }
 
+// checkEnd hands over, and expects that master in the end, within the limit, and an error if it is the old one.
+func (c *cluster) checkEnd(t *testing.T, master string, limit time.Duration) {
+	t.Helper()
+	began := time.Now()
+	log, err := c.handOver(t, time.Second)
+	if took := time.Since(began); c.master != master || (err == nil) != (c.master == slave) || took > limit {
+		t.Errorf("%v after %s, master is %s: %q", err, took, c.master, log)
+	}
+}
+
 func TestHandOver(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -314,12 +324,8 @@ func TestControllersBusy(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster()
-				began := time.Now()
-				c.busy, c.stopping = began.Add(test.busy), test.stopping
-				log, err := c.handOver(t, time.Second)
-				if took := time.Since(began); c.master != test.master || (err == nil) != (c.master == slave) || took > test.limit {
-					t.Errorf("%v after %s, master is %s: %q", err, took, c.master, log)
-				}
+				c.busy, c.stopping = time.Now().Add(test.busy), test.stopping
+				c.checkEnd(t, test.master, test.limit)
 			})
 		})
 	}
@@ -343,12 +349,8 @@ func TestSlowItself(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster()
-				began := time.Now()
-				c.slow, c.closed = began.Add(test.slow), test.closed
-				log, err := c.handOver(t, time.Second)
-				if took := time.Since(began); c.master != test.master || (err == nil) != (c.master == slave) || took > test.limit {
-					t.Errorf("%v after %s, master is %s: %q", err, took, c.master, log)
-				}
+				c.slow, c.closed = time.Now().Add(test.slow), test.closed
+				c.checkEnd(t, test.master, test.limit)
 			})
 		})
 	}

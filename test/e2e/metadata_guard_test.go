@@ -36,12 +36,7 @@ func metadataGuard(t *testing.T, w *world) {
 	ok(t, c.Apply(ctx, manifest(t, "small.yaml")))
 	ok(t, c.AwaitReady(ctx, smallLimit))
 	c.Log.Printf("Ready")
-	before, err := c.Master(ctx, 0)
-	ok(t, err)
-	slave := c.Member(0, 0)
-	if slave == before {
-		slave = c.Member(0, 1)
-	}
+	slave, before := members(t, c, 0)
 	master, successor := brokerOf(c, before), brokerOf(c, slave)
 	fill(t, c, master, guardTopics+1, guardGroups)
 	awaitSaved(t, c, guardTopics+1)

@@ -69,15 +69,15 @@ func (p *pass) strayed() []stray {
 			continue
 		}
 		wanted := p.liveProperties(pod.Labels[desired.LabelGroup])
+		otherwise := p.shownOtherwise(pod)
 		maps.DeleteFunc(wanted, func(key, value string) bool {
+			if key == "brokerPermission" && otherwise {
+				return false
+			}
 			now, known := live[key]
 			// A release that does not know a property takes it without a word and drops it.
 			return now == value || (!known && settings.IsLive(key))
 		})
-		if p.shownOtherwise(pod) {
-			const key = "brokerPermission"
-			wanted[key] = p.deps.Groups[pod.Labels[desired.LabelGroup]].Properties()[key]
-		}
 		if len(wanted) > 0 {
 			out = append(out, stray{pod, wanted})
 		}
