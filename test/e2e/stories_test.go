@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,58 +25,53 @@ import (
 
 // story is what a user does and is promised.
 type story struct {
-	name string
-	tell func(*testing.T, *world)
+	name  string
+	needs int64 // of room
+	tell  func(*testing.T, *world)
 }
 
-// TestStories tells them all. One that fails does not stop the next: each has its own namespaces, and each wait its limit.
+// room is what the machine has for stories: they wait more than they work, but two cores have no place for the servers of all.
+const (
+	room = 6
+	// half is for stories that measure how soon something happens, or count on producers that see no error.
+	half = room / 2
+	// third is for those that ask for nothing of the kind.
+	third = room / 3
+)
+
+// TestStories tells them all, each as soon as those before it leave room. One that fails does not stop the next: each has
+// its own namespaces, and each wait its limit.
 func TestStories(t *testing.T) {
 	w := newWorld(t)
-	// These cut off nodes, or watch that the operator stays.
-	w.tell(t, 1, []story{
-		{"Quickstart", quickstart},
-		{"BadInput", badInput},
-	})
-	// These measure how soon something happens, or count on producers that see no error. The two that need the operator at
-	// once come before those that replace it.
-	w.tell(t, 2, []story{
-		{"Outages", outages},
-		{"Failover", failover},
-		{"Scaling", scaling},
-		{"Rolling", rolling},
-		{"LegacyResources", legacyResources}, // beside Rolling's end
-	})
-	// The long ones early.
-	w.tell(t, 3, []story{
-		{"WholeCluster", wholeCluster},
-		{"TopicTransfer", topicTransfer},
-		{"LookingAtACluster", lookingAtACluster},
-		{"TwoClusters", twoClusters},
-		{"TransferTroubles", transferTroubles},
-		{"MetadataGuard", metadataGuard},
-		{"Static", static},
-		{"Proxy", proxy},
-		{"Migration", migration},
-	})
-	// Its brokers need two nodes on which there is no other's.
-	w.tell(t, 1, []story{{"HostNetwork", hostNetwork}})
-}
-
-// tell tells stories, so many at a time: they wait more than they work, but two cores have no room for the servers of all.
-func (w *world) tell(t *testing.T, atATime int, stories []story) {
-	queue := make(chan story)
+	free := semaphore.NewWeighted(room)
 	var running sync.WaitGroup
-	for range atATime {
+	for _, s := range []story{
+		{"Quickstart", room, quickstart}, // cuts nodes off
+		{"BadInput", room, badInput},     // watches that the operator stays
+		// The two that need the operator at once come before those that replace it.
+		{"Outages", half, outages},
+		{"Failover", half, failover},
+		{"Scaling", half, scaling},
+		{"Rolling", half, rolling},
+		{"LegacyResources", half, legacyResources}, // beside Rolling's end
+		// The long ones early.
+		{"WholeCluster", third, wholeCluster},
+		{"TopicTransfer", third, topicTransfer},
+		{"LookingAtACluster", third, lookingAtACluster},
+		{"TwoClusters", third, twoClusters},
+		{"TransferTroubles", half, transferTroubles}, // does two things at a time
+		{"MetadataGuard", third, metadataGuard},
+		{"Static", third, static},
+		{"Proxy", third, proxy},
+		{"Migration", third, migration},
+		{"HostNetwork", room, hostNetwork}, // its brokers need two nodes on which there is no other's
+	} {
+		ok(t, free.Acquire(t.Context(), s.needs))
 		running.Go(func() {
-			for s := range queue {
-				t.Run(s.name, func(t *testing.T) { s.tell(t, w) })
-			}
+			defer free.Release(s.needs)
+			t.Run(s.name, func(t *testing.T) { s.tell(t, w) })
 		})
 	}
-	for _, s := range stories {
-		queue <- s
-	}
-	close(queue)
 	running.Wait()
 }
 
