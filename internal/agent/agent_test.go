@@ -220,7 +220,7 @@ func TestRunStartsJavaAndStopsItCleanly(t *testing.T) {
 		"-Dtls.server.mode=disabled",
 		"-Xms64m", "-Xmx64m",
 		"-Xmn10m", "-Da=b c", "-XX:MaxDirectMemorySize=48m", "-Dlast=1",
-		"-cp", home + "/conf:" + home + "/lib/*",
+		"-cp", home + "/lib/rocketmq-controller-5.4.0.jar:" + home + "/conf",
 		"org.apache.rocketmq.broker.BrokerStartup", "-c", s.path("run/broker.conf"),
 	}
 	if diff := cmp.Diff(want, args); diff != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -118,9 +119,13 @@ func TestProxyWaitsWithoutBroker(t *testing.T) {
 
 // TestProxyTLS: what java is told of it.
 func TestProxyTLS(t *testing.T) {
+	home := t.TempDir()
+	if err := os.Mkdir(filepath.Join(home, "lib"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for secret, want := range map[string]string{"": "-Dtls.server.mode=permissive", "cert": "-Dtls.server.mode=enforcing"} {
 		c := &config{role: settings.Proxy}
-		args, err := c.javaArgs(17, "/home", render.Input{ConfigFile: "f", Settings: settings.Settings{Proxy: &settings.ProxySettings{TLSSecret: secret}}})
+		args, err := c.javaArgs(17, home, render.Input{ConfigFile: "f", Settings: settings.Settings{Proxy: &settings.ProxySettings{TLSSecret: secret}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -223,6 +223,10 @@ func (c *config) javaArgs(major int, home string, in render.Input) ([]string, er
 	if err != nil {
 		return nil, err
 	}
+	classPath, err := jvm.ClassPath(home)
+	if err != nil {
+		return nil, err
+	}
 	args := []string{
 		// RocketMQ writes small things below it (RocksDB's own log), and a uid that the image does not know has none.
 		"-Duser.home=" + c.runDir,
@@ -237,7 +241,7 @@ func (c *config) javaArgs(major int, home string, in render.Input) ([]string, er
 		args = append(args, "-Dtls.enable=false")
 	}
 	args = append(args, options...)
-	return append(args, "-cp", jvm.ClassPath(home), jvm.MainClass(c.role), jvm.ConfigOption(c.role), in.ConfigFile), nil
+	return append(args, "-cp", classPath, jvm.MainClass(c.role), jvm.ConfigOption(c.role), in.ConfigFile), nil
 }
 
 // tlsMode: gRPC clients speak TLS unless they are told not to, and do not check the certificate, so that a proxy takes

@@ -87,9 +87,22 @@ func MainClass(role settings.Role) string {
 	}
 }
 
-// ClassPath of every server. The conf directory comes first, as in RocketMQ's own scripts.
-func ClassPath(rocketmqHome string) string {
-	return filepath.Join(rocketmqHome, "conf") + ":" + filepath.Join(rocketmqHome, "lib") + "/*"
+// ClassPath of every server: the jars by their names, since the order of lib/* is that of the file system. The conf
+// directory, first in RocketMQ's own scripts, is last: java uses no archive of the jars' classes when a directory
+// precedes them.
+func ClassPath(rocketmqHome string) (string, error) {
+	lib := filepath.Join(rocketmqHome, "lib")
+	files, err := os.ReadDir(lib) // sorted
+	if err != nil {
+		return "", fmt.Errorf("the jars of ROCKETMQ_HOME: %w", err)
+	}
+	var paths []string
+	for _, file := range files {
+		if strings.HasSuffix(file.Name(), ".jar") {
+			paths = append(paths, filepath.Join(lib, file.Name()))
+		}
+	}
+	return strings.Join(append(paths, filepath.Join(rocketmqHome, "conf")), ":"), nil
 }
 
 // ConfigOption is the server's command-line option for its configuration file.

@@ -161,6 +161,23 @@ func TestFindInPath(t *testing.T) {
 	}
 }
 
+func TestClassPath(t *testing.T) {
+	home := t.TempDir()
+	for _, file := range []string{"lib/b-1.jar", "lib/B.jar", "lib/b.jar", "lib/notes.txt", "conf/tools.yml"} {
+		writeFile(t, filepath.Join(home, file), "", 0o644)
+	}
+	got, err := ClassPath(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.ReplaceAll("~/lib/B.jar:~/lib/b-1.jar:~/lib/b.jar:~/conf", "~", home); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if _, err := ClassPath(filepath.Join(home, "none")); err == nil || !strings.Contains(err.Error(), "the jars of ROCKETMQ_HOME") {
+		t.Errorf("without lib: %v", err)
+	}
+}
+
 func TestCheckHome(t *testing.T) {
 	good, old := t.TempDir(), t.TempDir()
 	writeFile(t, filepath.Join(good, "lib", "rocketmq-controller-5.4.0.jar"), "", 0o644)

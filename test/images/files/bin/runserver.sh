@@ -9,6 +9,8 @@ export ROCKETMQ_HOME
 name=$1
 main=$2
 shift 2
+# In this order java finds the classes of these jars in its archive.
+jars=$(printf %s: "$ROCKETMQ_HOME"/lib/*.jar)
 # The servers' default for every path is ${user.home}, which java takes from the user database and not from HOME.
 exec "${JAVA_HOME:+$JAVA_HOME/bin/}java" ${HOME:+"-Duser.home=$HOME"} \
   --add-opens java.base/java.lang=ALL-UNNAMED --add-opens java.base/java.nio=ALL-UNNAMED \
@@ -16,4 +18,4 @@ exec "${JAVA_HOME:+$JAVA_HOME/bin/}java" ${HOME:+"-Duser.home=$HOME"} \
   --add-exports java.base/sun.nio.ch=ALL-UNNAMED \
   $JAVA_OPT $HEAP_OPTS $JAVA_OPT_EXT \
   "-Drmq.logback.configurationFile=$ROCKETMQ_HOME/conf/rmq.$name.logback.xml" \
-  -cp "$ROCKETMQ_HOME/conf:$ROCKETMQ_HOME/lib/*" "$main" "$@"
+  -cp "$jars$ROCKETMQ_HOME/conf" "$main" "$@"
