@@ -255,6 +255,25 @@ func zipOf(t *testing.T, files map[string]string) []byte {
 	return buf.Bytes()
 }
 
+func TestUnion(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{"1.classes": "# a comment\na/B\na/C$D\n", "2.classes": "# a comment\na/C$D\na/E\n", "3.log": "a/F\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := union(filepath.Join(dir, "*.classes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("# a comment\na/B\na/C$D\na/E\n", got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if _, err := union(filepath.Join(dir, "*.none")); err == nil {
+		t.Error("no list of classes is no error")
+	}
+}
+
 func TestMissingArtifacts(t *testing.T) {
 	tests := []struct {
 		name, output string

@@ -35,7 +35,7 @@ import (
 // mainVersion is the RocketMQ release that the tests run on when they ask for no other.
 const mainVersion = "5.4.0"
 
-// buildLimit bounds a whole run; the slowest one (empty caches, busy machine) takes about three minutes.
+// buildLimit bounds a whole run; the slowest one (empty caches, busy machine) takes about four minutes.
 const buildLimit = 20 * time.Minute
 
 const usage = "usage: go run ./test/images rocketmq VERSION | rocketmq-home VERSION | operator [--tag TAG] | ledger [--tag TAG] | grpc-client [--tag TAG] | all [--tag TAG] | stand-ins [--tag TAG] | tool NAME JAR"

@@ -15,6 +15,7 @@ const (
 	rocketmqUser = 3000
 	rocketmqDir  = "home/rocketmq"
 	imageJava    = "opt/java/openjdk"
+	imageClasses = imageJava + "/lib/server/classes.jsa" // java's default archive of classes
 )
 
 // runtimeModules are what name server, controller, broker, proxy and mqadmin use, and jcmd to look at them.
@@ -51,6 +52,11 @@ func (b *builder) rocketmqImage(ctx context.Context, version string) (string, er
 		if err != nil {
 			return err
 		}
+		classes, err := b.classArchive(ctx, version, home, java, entries)
+		if err != nil {
+			return fmt.Errorf("archive the classes of RocketMQ %s: %w", version, err)
+		}
+		entries[slices.IndexFunc(entries, func(e entry) bool { return e.path == imageClasses })].source = classes
 		b.progress("image of RocketMQ %s", version)
 		return writeArchive(tmp, image{name: "docker.io/apache/rocketmq:" + version, config: rocketmqConfig(version), entries: entries})
 	})

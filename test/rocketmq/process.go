@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/jvm"
 )
 
 // moduleFlags is what RocketMQ needs on Java 9 and later.
@@ -93,7 +96,7 @@ func (s *Server) LogTail() string {
 func (s *Server) logFile() string { return filepath.Join(s.Dir, "server.log") }
 
 // start runs mainClass with the properties as its -c file.
-func (s *Server) start(home, mainClass string, memory []string, props map[string]string) error {
+func (s *Server) start(r Runtime, mainClass string, memory []string, props map[string]string) error {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return err
 	}
@@ -102,7 +105,11 @@ func (s *Server) start(home, mainClass string, memory []string, props map[string
 	for key, value := range props {
 		fmt.Fprintf(&text, "%s=%s\n", key, value)
 	}
-	err := errors.Join(os.WriteFile(conf, []byte(text.String()), 0o644), os.WriteFile(logback, []byte(logToStdout), 0o644))
+	classPath, err := jvm.ClassPath(r.Home)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(os.WriteFile(conf, []byte(text.String()), 0o644), os.WriteFile(logback, []byte(logToStdout), 0o644))
 	if err != nil {
 		return err
 	}
@@ -114,13 +121,13 @@ func (s *Server) start(home, mainClass string, memory []string, props map[string
 
 	// Without TLS a start is seconds shorter on a busy machine: no native OpenSSL, no test certificate.
 	args := append([]string{"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dtls.server.mode=disabled", "-Dtls.test.mode.enable=false"}, memory...)
-	args = append(args, moduleFlags...)
+	args = slices.Concat(args, moduleFlags, r.Flags)
 	args = append(args,
-		"-Drocketmq.home.dir="+home, "-Duser.home="+s.Dir, "-Drmq.logback.configurationFile="+logback,
-		"-cp", filepath.Join(home, "conf")+":"+filepath.Join(home, "lib", "*"), mainClass, "-c", conf)
-	s.cmd = exec.Command(java(), args...)
+		"-Drocketmq.home.dir="+r.Home, "-Duser.home="+s.Dir, "-Drmq.logback.configurationFile="+logback,
+		"-cp", classPath, mainClass, "-c", conf)
+	s.cmd = exec.Command(r.Java, args...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.Dir, log, log
-	s.cmd.Env = append(os.Environ(), "ROCKETMQ_HOME="+home, "NAMESRV_ADDR=")
+	s.cmd.Env = append(os.Environ(), "ROCKETMQ_HOME="+r.Home, "NAMESRV_ADDR=")
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test binary that is killed leaves nothing
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", s.Name, err)

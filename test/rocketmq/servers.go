@@ -30,14 +30,24 @@ type Servers struct {
 	// Admin asks the servers.
 	Admin *admin.Client
 
-	home, dir string
-	client    *remoting.Client
+	runtime Runtime
+	dir     string
+	client  *remoting.Client
 
 	mu      sync.Mutex
 	servers []*Server
 }
 
-// Open prepares servers that keep their files below dir. The caller must Close it.
+// Runtime is what servers are run with.
+type Runtime struct {
+	// Home is a ROCKETMQ_HOME, Java an executable.
+	Home, Java string
+	// Flags are for every JVM.
+	Flags []string
+}
+
+// Open prepares servers that keep their files below dir, of what ROCKETMQ_HOME and JAVA_HOME name or else of what
+// tests run on. The caller must Close it.
 func Open(dir string) (*Servers, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), openLimit)
 	defer cancel()
@@ -45,8 +55,13 @@ func Open(dir string) (*Servers, error) {
 	if err != nil {
 		return nil, err
 	}
+	return OpenRuntime(dir, Runtime{Home: home, Java: java()}), nil
+}
+
+// OpenRuntime is Open for a runtime that the caller has.
+func OpenRuntime(dir string, r Runtime) *Servers {
 	client := remoting.NewClient(remoting.Options{})
-	return &Servers{Admin: admin.New(client), home: home, dir: dir, client: client}, nil
+	return &Servers{Admin: admin.New(client), runtime: r, dir: dir, client: client}
 }
 
 // New is Open for one test, which closes it.
@@ -88,7 +103,7 @@ func (s *Servers) NameServer() (*Server, error) {
 		_, err := s.Admin.ClusterInfo(ctx, server.Addr)
 		return err
 	}
-	return server, server.start(s.home, "org.apache.rocketmq.namesrv.NamesrvStartup",
+	return server, server.start(s.runtime, "org.apache.rocketmq.namesrv.NamesrvStartup",
 		[]string{"-Xms96m", "-Xmx96m"}, map[string]string{"listenPort": strconv.Itoa(port)})
 }
 
@@ -127,7 +142,7 @@ func (s *Servers) quorum(size, n int) ([]*Server, error) {
 			}
 			return err
 		}
-		err := server.start(s.home, "org.apache.rocketmq.controller.ControllerStartup",
+		err := server.start(s.runtime, "org.apache.rocketmq.controller.ControllerStartup",
 			[]string{"-Xms128m", "-Xmx128m"}, map[string]string{
 				"controllerDLegerGroup":  "test",
 				"controllerDLegerPeers":  strings.Join(peers, ";"),
@@ -188,7 +203,7 @@ func (s *Servers) Broker(b Broker) (*Server, error) {
 	}
 	maps.Copy(props, b.Properties)
 	server.ready = func(ctx context.Context) error { return s.registered(ctx, b, server.Addr) }
-	return server, server.start(s.home, "org.apache.rocketmq.broker.BrokerStartup",
+	return server, server.start(s.runtime, "org.apache.rocketmq.broker.BrokerStartup",
 		append([]string{"-Xms128m", "-Xmx128m", "-XX:MaxDirectMemorySize=64m"}, b.Flags...), props)
 }
 
