@@ -42,11 +42,7 @@ func nodeDrained(t *testing.T, w *world, c *kit.Installation) {
 		return nil
 	}
 	ok(t, c.Await(ctx, "both masters on "+node, time.Minute, lead))
-	before := map[string]*corev1.Pod{}
-	for _, pod := range members {
-		before[pod], err = c.Pod(ctx, pod)
-		ok(t, err)
-	}
+	drained := slices.Sorted(maps.Values(members))
 	t.Cleanup(func() {
 		if _, err := w.place.Kubectl(context.WithoutCancel(ctx), "uncordon", node); err != nil {
 			t.Error(err)
@@ -55,21 +51,27 @@ func nodeDrained(t *testing.T, w *world, c *kit.Installation) {
 	v := meanwhile(t, c, kit.LedgerOptions{Topic: "draining", AvoidNode: node}, func() {
 		time.Sleep(5 * time.Second)
 		c.Log.Printf("kubectl drain %s", node)
-		began, said := time.Now(), map[string]<-chan string{}
-		for _, pod := range members {
+		inOrder, said := watchEndings(t, c, drained...), map[string]<-chan string{}
+		for _, pod := range drained {
 			said[pod] = followLog(ctx, t, c, pod)
 		}
+		began := time.Now()
 		_, err := w.place.Kubectl(ctx, "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=5m")
 		ok(t, err)
 		c.Log.Printf("drained after %.1f s", time.Since(began).Seconds())
-		for _, pod := range slices.Sorted(maps.Values(members)) {
+		for _, pod := range drained {
 			c.Log.Printf("%s:", pod)
-			tellHandover(c, <-said[pod])
+			text := <-said[pod]
+			tellHandover(c, text)
+			for _, step := range []string{"takes over from", "the name servers show the new master", "handed over"} {
+				if !strings.Contains(text, step) {
+					t.Errorf("%s did not hand over: %q is missing", pod, step)
+				}
+			}
 		}
-		for _, pod := range members {
-			ok(t, c.AwaitPodReady(ctx, pod, before[pod].UID, 2*time.Minute))
-		}
+		inOrder()
 	})
+	leftNoAbortFile(t, c, drained...)
 	undisturbed(t, c, v)
 	for group, pod := range members {
 		if master, err := c.Master(ctx, group); err != nil || master == pod {

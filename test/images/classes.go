@@ -157,11 +157,17 @@ func layOut(ctx context.Context, root string, entries []entry) error {
 
 // javaIn runs the java of an image that is laid out below root, and returns what it printed.
 func javaIn(ctx context.Context, root string, args ...string) (string, error) {
-	chroot := []string{"--root=" + root}
-	if os.Geteuid() != 0 {
-		chroot = append(chroot, "--map-root-user")
+	unshare := []string{"--root=" + root}
+	user := os.Geteuid()
+	if user != 0 {
+		unshare = append(unshare, "--map-root-user")
 	}
+	unshare = append(unshare, "/"+imageJava+"/bin/java")
 	// Java finds its libraries through /proc, which is not there.
 	env := []string{"LD_LIBRARY_PATH=/" + imageJava + "/lib"}
-	return command(ctx, "", env, "unshare", append(append(chroot, "/"+imageJava+"/bin/java"), args...)...)
+	out, err := command(ctx, "", env, "unshare", append(unshare, args...)...)
+	if err != nil && user != 0 {
+		err = fmt.Errorf("%w\nif this machine gives you no user namespaces, run this as root", err)
+	}
+	return out, err
 }
