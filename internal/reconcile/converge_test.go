@@ -207,21 +207,7 @@ func (c crash) run(t *testing.T, k int) (objects map[string]any, writes int) {
 	c.act(w)
 	o := w.start(k)
 	if k >= 0 {
-		for deadline := time.Now().Add(patience); len(o.writes.all()) < k; {
-			wrote := len(o.writes.all())
-			w.turn()
-			if err := o.pass(); err != nil && !strings.Contains(err.Error(), errDead.Error()) {
-				t.Fatal(err)
-			}
-			if w.allReady() == "" {
-				break // it needed fewer writes this time: two of the status in one
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%d writes in %s, want %d", len(o.writes.all()), patience, k)
-			}
-			o.rest(wrote)
-		}
-		o.shutdown()
+		o.dieAfter(k, w.allReady)
 		o = w.start(-1)
 	}
 	o.until(func() string {

@@ -132,6 +132,27 @@ func (o *operator) until(done func() string) {
 	o.world.Fatalf("after %s: %s", patience, missing)
 }
 
+// dieAfter runs an operator that was started to die after k writes to its end, or until done says "": it may need fewer
+// writes this time, two of the status in one.
+func (o *operator) dieAfter(k int, done func() string) {
+	o.world.Helper()
+	for deadline := time.Now().Add(patience); len(o.writes.all()) < k; {
+		wrote := len(o.writes.all())
+		o.world.turn()
+		if err := o.pass(); err != nil && !strings.Contains(err.Error(), errDead.Error()) {
+			o.world.Fatal(err)
+		}
+		if done() == "" {
+			break
+		}
+		if time.Now().After(deadline) {
+			o.world.Fatalf("%d writes in %s, want %d", len(o.writes.all()), patience, k)
+		}
+		o.rest(wrote)
+	}
+	o.shutdown()
+}
+
 // rest is longer after a pass that had nothing to write: what waits for a clock leaves the machine to the other tests.
 func (o *operator) rest(wrote int) {
 	if len(o.writes.all()) > wrote {

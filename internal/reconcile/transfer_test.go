@@ -391,21 +391,10 @@ func TestTopicTransferCrashPoints(t *testing.T) {
 			first.shutdown()
 			w.create(move)
 			o := w.start(k)
-			for deadline := time.Now().Add(patience); len(o.writes.all()) < k; time.Sleep(50 * time.Millisecond) {
-				w.turn()
-				if err := o.pass(); err != nil && !strings.Contains(err.Error(), errDead.Error()) {
-					t.Fatal(err)
-				}
-				if w.transferPhase("move", v1alpha1.TransferCompleted)() == "" {
-					break
-				}
-				if time.Now().After(deadline) {
-					t.Fatalf("%d writes in %s, want %d", len(o.writes.all()), patience, k)
-				}
-			}
-			o.shutdown()
+			completed := w.transferPhase("move", v1alpha1.TransferCompleted)
+			o.dieAfter(k, completed)
 			o = w.start(-1)
-			o.until(w.transferPhase("move", v1alpha1.TransferCompleted))
+			o.until(completed)
 			w.checkMoved(t)
 		})
 	}
