@@ -32,14 +32,15 @@ const (
 
 // podSpec is what a pod template is made of.
 type podSpec struct {
-	component   Component
-	role        settings.Role
-	labels      map[string]string
-	selector    map[string]string
-	image       string
-	agentImage  string
-	configMap   string
-	hash        string
+	component  Component
+	role       settings.Role
+	labels     map[string]string
+	selector   map[string]string
+	image      string
+	agentImage string
+	configMap  string
+	hash       string
+	// hostNetwork: the scheduler counts the ports as the node's, so two pods of a component never share one.
 	hostNetwork bool
 	dnsPolicy   corev1.DNSPolicy
 	graceSecond int64
@@ -67,7 +68,7 @@ func (p podSpec) template() (corev1.PodTemplateSpec, error) {
 			HostNetwork:                   p.hostNetwork,
 			DNSPolicy:                     p.dns(),
 			ImagePullSecrets:              p.settings.ImagePullSecrets,
-			Affinity:                      p.affinity(),
+			Affinity:                      p.settings.Affinity,
 			Tolerations:                   p.settings.Tolerations,
 			NodeSelector:                  p.settings.NodeSelector,
 			PriorityClassName:             p.settings.PriorityClassName,
@@ -146,28 +147,6 @@ func noPrivileges() *corev1.SecurityContext {
 		AllowPrivilegeEscalation: new(false),
 		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
-}
-
-// affinity keeps pods of one component apart under hostNetwork: they use the node's ports.
-func (p podSpec) affinity() *corev1.Affinity {
-	affinity := p.settings.Affinity.DeepCopy()
-	if !p.hostNetwork {
-		return affinity
-	}
-	if affinity == nil {
-		affinity = &corev1.Affinity{}
-	}
-	if affinity.PodAntiAffinity == nil {
-		affinity.PodAntiAffinity = &corev1.PodAntiAffinity{}
-	}
-	affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution = append(
-		affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution, corev1.PodAffinityTerm{
-			TopologyKey: corev1.LabelHostname,
-			LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{
-				LabelComponent: string(p.component), LabelManagedBy: ManagedBy}},
-			NamespaceSelector: &metav1.LabelSelector{}, // of every namespace
-		})
-	return affinity
 }
 
 func (p podSpec) spread() []corev1.TopologySpreadConstraint {
