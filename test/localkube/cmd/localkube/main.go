@@ -19,7 +19,7 @@ const usage = `usage: localkube COMMAND
   load-image TAR...         import docker-archive tars on every node
   cut NODE                  take a node's network link down (not node1)
   heal NODE                 take it up again
-  env                       print shell commands that set KUBECONFIG, PATH and LOCALKUBE_AUDIT_LOG
+  env                       print shell commands that set KUBECONFIG, KUBECACHEDIR, PATH and LOCALKUBE_AUDIT_LOG
   kubeconfig                print the path of the administrator's kubeconfig
   assets                    build if needed; print a directory that serves as KUBEBUILDER_ASSETS
   build                     only build

@@ -79,6 +79,7 @@ func TestSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantEnv := `export KUBECONFIG="` + c.run + `/admin.conf"
+export KUBECACHEDIR="` + c.run + `/kubectl-cache"
 export PATH="/bin-1":"$PATH"
 export LOCALKUBE_AUDIT_LOG="` + c.run + `/audit.log"
 `

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"text/tabwriter"
 )
 
@@ -53,12 +54,14 @@ func (c *Cluster) Status(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// Env prints shell commands that make kubectl and the like use the cluster.
+// Env prints shell commands that make kubectl and the like use the cluster. kubectl remembers for hours which kinds there are
+// at an address; the address is every cluster's, so each has its own memory.
 func (c *Cluster) Env(out io.Writer) error {
 	s, err := c.started()
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "export KUBECONFIG=%q\nexport PATH=%q:\"$PATH\"\nexport LOCALKUBE_AUDIT_LOG=%q\n", c.Kubeconfig(), s.Bin, c.AuditLog())
+	_, err = fmt.Fprintf(out, "export KUBECONFIG=%q\nexport KUBECACHEDIR=%q\nexport PATH=%q:\"$PATH\"\nexport LOCALKUBE_AUDIT_LOG=%q\n",
+		c.Kubeconfig(), filepath.Join(c.run, "kubectl-cache"), s.Bin, c.AuditLog())
 	return err
 }
