@@ -21,15 +21,9 @@ const (
 	quickstartLimit = 8 * time.Minute
 )
 
-// A user applies examples/quickstart to a namespace with restricted pod security and gets two broker groups that
-// survive what happens to them. What happens to nodes happens to everybody, so this is told alone; outages goes on with
-// the cluster.
-func quickstart(t *testing.T, w *world) {
-	n := w.shared(t, "quickstart", kit.Restricted)
-	if !t.Run("Ready", func(t *testing.T) { quickstartReady(t, w, quickstartIn(t, n)) }) {
-		return
-	}
-	quickstartParts(t, w, n, []quickstartPart{
+// nodes is what happens to the nodes that the quickstart is on, and so to everybody: this is told alone.
+func nodes(t *testing.T, w *world) {
+	quickstartParts(t, w, w.shared(t, "quickstart", kit.Restricted), []quickstartPart{
 		{"NodeCut", nodeCut},
 		{"NodeDrained", nodeDrained}, // leaves its node empty and the others with more than their share
 	})
@@ -39,7 +33,6 @@ func quickstart(t *testing.T, w *world) {
 func outages(t *testing.T, w *world) {
 	n := w.shared(t, "quickstart", kit.Restricted)
 	w.deleteAfter(t, n)
-	ok(t, quickstartIn(t, n).ApplyPath(t.Context(), quickstartPath))
 	quickstartParts(t, w, n, []quickstartPart{
 		{"NameServersScaled", nameServersScaled},
 		{"MasterKilled", masterKilled},
@@ -57,6 +50,7 @@ type quickstartPart struct {
 
 // quickstartParts share the cluster, in this order; each begins with everything Ready.
 func quickstartParts(t *testing.T, w *world, n *kit.Namespace, parts []quickstartPart) {
+	ok(t, quickstartIn(t, n).ApplyPath(t.Context(), quickstartPath))
 	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) {
 			c := quickstartIn(t, n)
@@ -79,9 +73,11 @@ func registered(t *testing.T, c *kit.Installation, nameServers int) {
 	ok(t, c.AwaitRegistered(t.Context(), c.NameServers(nameServers), c.Topology(quickstartGroups, groupMembers), 2*time.Minute))
 }
 
-// The user is promised: all Ready without a further step, mqadmin without flags, messages through both groups.
-func quickstartReady(t *testing.T, w *world, c *kit.Installation) {
+// A user applies examples/quickstart to a namespace with restricted pod security and is promised: all Ready without a
+// further step, mqadmin without flags, messages through both groups. Nodes and outages go on with the cluster.
+func quickstart(t *testing.T, w *world) {
 	ctx := t.Context()
+	c := quickstartIn(t, w.shared(t, "quickstart", kit.Restricted))
 	c.Log.Printf("kubectl apply -f %s", quickstartPath)
 	ok(t, c.ApplyPath(ctx, quickstartPath))
 	ok(t, c.AwaitReady(ctx, quickstartLimit))

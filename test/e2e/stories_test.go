@@ -46,25 +46,26 @@ func TestStories(t *testing.T) {
 	free := semaphore.NewWeighted(room)
 	var running sync.WaitGroup
 	for _, s := range []story{
-		{"Quickstart", room, quickstart}, // cuts nodes off
-		{"BadInput", room, badInput},     // watches that the operator stays
+		{"Quickstart", half, quickstart},
+		{"BadInput", half, badInput}, // watches that the operator stays
+		{"Nodes", room, nodes},       // cuts them off
 		// The two that need the operator at once come before those that replace it.
 		{"Outages", half, outages},
 		{"Failover", half, failover},
 		{"Scaling", half, scaling},
 		{"Rolling", half, rolling},
-		{"LegacyResources", half, legacyResources}, // beside Rolling's end
+		{"LegacyResources", half, legacyResources},   // beside Rolling's end
+		{"TransferTroubles", half, transferTroubles}, // does two things at a time
 		// The long ones early.
 		{"WholeCluster", third, wholeCluster},
 		{"TopicTransfer", third, topicTransfer},
 		{"LookingAtACluster", third, lookingAtACluster},
 		{"TwoClusters", third, twoClusters},
-		{"TransferTroubles", half, transferTroubles}, // does two things at a time
 		{"MetadataGuard", third, metadataGuard},
 		{"Static", third, static},
 		{"Proxy", third, proxy},
 		{"Migration", third, migration},
-		{"HostNetwork", room, hostNetwork}, // its brokers need two nodes on which there is no other's
+		{"HostNetwork", third, hostNetwork},
 	} {
 		ok(t, free.Acquire(t.Context(), s.needs))
 		running.Go(func() {
