@@ -82,7 +82,7 @@ func (o *operator) checkSilence() { o.world.Helper(); o.checkSilenceFor(1500 * t
 
 func (o *operator) checkSilenceFor(while time.Duration) {
 	o.world.Helper()
-	wrote, said := len(o.writes.all()), len(o.events.all())
+	wrote, said := o.writes.count(), len(o.events.all())
 	for end := time.Now().Add(while); time.Now().Before(end); time.Sleep(250 * time.Millisecond) {
 		o.world.must(o.pass())
 	}
@@ -216,7 +216,7 @@ func (c crash) run(t *testing.T, k int) (objects map[string]any, writes int) {
 		}
 		return w.topicsUnsaved()
 	})
-	writes = len(o.writes.all())
+	writes = o.writes.count()
 	o.checkSilenceFor(400 * time.Millisecond)
 	return w.snapshot(), writes
 }

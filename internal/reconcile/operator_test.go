@@ -39,6 +39,7 @@ import (
 type operator struct {
 	world    *world
 	writes   *writes
+	reads    *reads
 	events   *recorder
 	kinds    []kind
 	shutdown func()
@@ -58,26 +59,11 @@ func (w *world) start(writesToLive int, others ...*world) *operator {
 	config.Wrap(o.writes.wrap)
 	whole, err := client.NewWithWatch(config, client.Options{Scheme: w.Scheme(), Mapper: w.RESTMapper()})
 	w.must(err)
-	visible := append(others, w)
-	// The Brokers of all other tests cost more than anything else that there is to see.
-	c := interceptor.NewClient(whole, interceptor.Funcs{List: func(ctx context.Context, whole client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-		asked := client.ListOptions{}
-		if asked.ApplyOptions(options); asked.Namespace != "" {
-			return whole.List(ctx, list, options...)
-		}
-		var all []runtime.Object
-		for _, seen := range visible {
-			if err := whole.List(ctx, list, append(options, client.InNamespace(seen.namespace))...); err != nil {
-				return err
-			}
-			items, err := meta.ExtractList(list)
-			if err != nil {
-				return err
-			}
-			all = append(all, items...)
-		}
-		return meta.SetList(list, all)
-	}})
+	o.reads = &reads{writes: o.writes, namespaces: []string{w.namespace}}
+	for _, other := range others {
+		o.reads.namespaces = append(o.reads.namespaces, other.namespace)
+	}
+	c := interceptor.NewClient(whole, o.reads.funcs())
 	mq := remoting.NewClient(remoting.Options{Timeout: time.Second, Dialer: fakemq.Dialer(w.mq)})
 	env := &workload.Env{Client: c, Reader: c, Recorder: o.events,
 		Cluster: desired.Cluster{Domain: "cluster.local", AgentImage: "agent:1"}, RocketMQ: admin.New(mq)}
@@ -101,6 +87,7 @@ func (w *world) start(writesToLive int, others ...*world) *operator {
 // pass reconciles every resource of the namespace once. An error that a retry mends is none.
 func (o *operator) pass() error {
 	ctx := o.world.Context()
+	o.reads.forget()
 	var errs []error
 	for _, k := range o.kinds {
 		list := k.list.DeepCopyObject().(client.ObjectList)
@@ -121,7 +108,7 @@ func (o *operator) until(done func() string) {
 	o.world.Helper()
 	var missing string
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		wrote := len(o.writes.all())
+		wrote := o.writes.count()
 		o.world.turn()
 		o.world.must(o.pass())
 		if missing = done(); missing == "" {
@@ -136,8 +123,8 @@ func (o *operator) until(done func() string) {
 // writes this time, two of the status in one.
 func (o *operator) dieAfter(k int, done func() string) {
 	o.world.Helper()
-	for deadline := time.Now().Add(patience); len(o.writes.all()) < k; {
-		wrote := len(o.writes.all())
+	for deadline := time.Now().Add(patience); o.writes.count() < k; {
+		wrote := o.writes.count()
 		o.world.turn()
 		if err := o.pass(); err != nil && !strings.Contains(err.Error(), errDead.Error()) {
 			o.world.Fatal(err)
@@ -146,7 +133,7 @@ func (o *operator) dieAfter(k int, done func() string) {
 			break
 		}
 		if time.Now().After(deadline) {
-			o.world.Fatalf("%d writes in %s, want %d", len(o.writes.all()), patience, k)
+			o.world.Fatalf("%d writes in %s, want %d", o.writes.count(), patience, k)
 		}
 		o.rest(wrote)
 	}
@@ -155,7 +142,7 @@ func (o *operator) dieAfter(k int, done func() string) {
 
 // rest is longer after a pass that had nothing to write: what waits for a clock leaves the machine to the other tests.
 func (o *operator) rest(wrote int) {
-	if len(o.writes.all()) > wrote {
+	if o.writes.count() > wrote {
 		time.Sleep(200 * time.Millisecond)
 	} else {
 		time.Sleep(700 * time.Millisecond)
@@ -238,6 +225,12 @@ func (w *writes) RoundTrip(request *http.Request) (*http.Response, error) {
 		w.list = append(w.list, request.Method+" "+request.URL.Path)
 	}
 	return response, err
+}
+
+func (w *writes) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.list)
 }
 
 func (w *writes) all() []string {
