@@ -141,7 +141,7 @@ func (p *pass) awaitOpen() *kube.Waiting {
 	}
 	for _, s := range p.strayed() {
 		if s.wanted["brokerPermission"] == scale.Open.Settings().Properties()["brokerPermission"] {
-			return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s is not open to clients yet: its permission is given to it", s.pod.Name)
+			return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s is not open to clients yet: its permission is given to it; if that fails, an event PropertiesNotUpdated of the pod says why", s.pod.Name)
 		}
 	}
 	return nil
