@@ -23,13 +23,16 @@ PAIRS := 5
 CHECKS := \
 	verify 'hack/verify' \
 	lint 'make lint'
+# Many tests wait for servers, so more packages are tested at a time than there are CPUs. Others are bound by what is computed,
+# here and in the API server, which inherits the environment: less of that is garbage collection.
+GO_TEST := GOGC=400 go test -json -p $$((2 * $$(nproc)))
 UNIT := \
-	unit 'go test -json $$(go list ./... | grep -v /internal/reconcile)'
+	unit '$(GO_TEST) $$(go list ./... | grep -v /internal/reconcile)'
 OTHER_MODULES := \
 	unit-localkube 'go test -C test/localkube -json ./cmd/... ./internal/...' \
 	unit-ledger 'go test -C test/ledger -json ./...' \
 	unit-tools 'go test -C tools -json ./...'
-GO_TEST_APISERVER := KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && go test -json -timeout 40m ./internal/reconcile/...
+GO_TEST_APISERVER := KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && $(GO_TEST) -timeout 40m ./internal/reconcile/...
 APISERVER := \
 	api-server '$(GO_TEST_APISERVER)'
 # The tests of the reconcilers compute while others wait. They take longest, so they begin.

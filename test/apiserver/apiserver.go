@@ -11,8 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +22,6 @@ import (
 const (
 	buildTimeout = 25 * time.Minute // from empty caches
 	startTimeout = 2 * time.Minute
-	lessGarbage  = 400 // percent of the live heap may be garbage before it is collected
 )
 
 // Run starts the servers, gives their address to use, and stops them when it returns: for TestMain. The executables
@@ -59,12 +56,6 @@ func run(use func(*rest.Config) int) (code int, err error) {
 	server.Err = &log
 	// Many tests have Services at the same time, and the default is room for 254.
 	server.Configure().Set("service-cluster-ip-range", "10.0.0.0/16")
-	// Such tests are bound by what is computed, here and in the servers. Those inherit the environment, which this process
-	// read long ago.
-	debug.SetGCPercent(lessGarbage)
-	if err := os.Setenv("GOGC", strconv.Itoa(lessGarbage)); err != nil {
-		return 0, err
-	}
 	// A certificate is verified with every request, a token just looked up.
 	tokens, token, err := tokenFile()
 	if err != nil {
