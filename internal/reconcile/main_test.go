@@ -18,7 +18,7 @@ var restConfig *rest.Config // set once, before any test
 func TestMain(m *testing.M) {
 	// Tests mostly wait: for a probe, for a pod to have been ready for a second. So more of them run than there are CPUs.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "32"); err != nil {
+	if err := flag.Set("test.parallel", "24"); err != nil {
 		panic(err)
 	}
 	ctrl.SetLogger(logr.Discard())

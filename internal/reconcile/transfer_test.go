@@ -283,7 +283,7 @@ func TestTopicTransferNewMaster(t *testing.T) {
 func TestTopicTransferStalls(t *testing.T) {
 	t.Parallel()
 	w, o := newTransferWorld(t)
-	w.create(strings.Replace(move, "targetCluster: b", "targetCluster: b, holdBeforeClean: true, stepTimeout: 15s", 1))
+	w.create(strings.Replace(move, "targetCluster: b", "targetCluster: b, holdBeforeClean: true, stepTimeout: 30s", 1))
 	o.until(w.transferPhase("move", v1alpha1.TransferDrain, "False Holding", "cluster a is drained. Repoint"))
 	w.create(strings.Replace(move, "name: move", "name: late", 1))
 	o.until(w.transferPhase("late", v1alpha1.TransferPending, "AnotherTransfer", "/move moves topic orders, and goes first"))
@@ -329,7 +329,7 @@ func TestTopicTransferEnds(t *testing.T) {
 			w.must(w.Delete(w.Context(), get[v1alpha1.Broker](w, "a")))
 			w.must(w.Delete(w.Context(), get[v1alpha1.TopicTransfer](w, "move")))
 		}},
-		{name: "abandoned", spec: ", holdBeforeClean: true, stepTimeout: 15s", act: func(w *world, o *operator) {
+		{name: "abandoned", spec: ", holdBeforeClean: true, stepTimeout: 30s", act: func(w *world, o *operator) {
 			o.until(w.transferPhase("move", v1alpha1.TransferDrain))
 			w.mq.mu.Lock()
 			w.mq.refuse = "a-"
