@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,6 +127,9 @@ type part struct {
 	name string
 	node node     // whose network namespace it runs in
 	args []string // args[0] is the name of an executable of the build
+	// slack is how much later than asked for the kernel may wake it and its children, so that it wakes several at once; 0 for
+	// the kernel's default (50 µs).
+	slack time.Duration
 }
 
 // environment is what the parts and our own helpers run with. It is bare so that proxies and the like of the
@@ -157,7 +161,11 @@ func (c *Cluster) startPart(ctx context.Context, p part, bin string, died chan<-
 	cmd.Env = c.environment(bin, envRun+"="+c.run, envPart+"="+p.name)
 	cmd.Stdout, cmd.Stderr = f, f
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	start := cmd.Start
+	if p.slack > 0 {
+		start = func() error { return withTimerSlack(p.slack, cmd.Start) }
+	}
+	if err := start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
 	go func() {
@@ -165,6 +173,21 @@ func (c *Cluster) startPart(ctx context.Context, p part, bin string, died chan<-
 		died <- fmt.Errorf("%s ended (%w); the end of %s:\n%s", p.name, err, log, tail(log, 12))
 	}()
 	return nil
+}
+
+// withTimerSlack has start make its processes on a thread of this timer slack, which they inherit.
+func withTimerSlack(slack time.Duration, start func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		own := filepath.Join("/proc", strconv.Itoa(syscall.Gettid()), "timerslack_ns")
+		err := os.WriteFile(own, []byte(strconv.FormatInt(slack.Nanoseconds(), 10)), 0)
+		if err == nil {
+			err = start()
+		}
+		done <- err
+	}()
+	return <-done
 }
 
 // tail returns the last lines of a file, as far as it can be read.

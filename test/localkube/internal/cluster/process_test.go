@@ -120,7 +120,7 @@ func TestStartPartReportsADeath(t *testing.T) {
 	}
 	t.Setenv("HTTPS_PROXY", "http://proxy") // must not get in
 	died := make(chan error, 1)
-	if err := c.startPart(t.Context(), part{"etcd", 1, []string{"etcd", "--flag"}}, bin, died); err != nil {
+	if err := c.startPart(t.Context(), part{name: "etcd", node: 1, args: []string{"etcd", "--flag"}}, bin, died); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -130,5 +130,27 @@ func TestStartPartReportsADeath(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Fatal("its death was not reported")
+	}
+}
+
+// Its children wake as late as it may.
+func TestTimerSlackIsInherited(t *testing.T) {
+	slack := func() string {
+		t.Helper()
+		own, err := exec.CommandContext(t.Context(), "sh", "-c", "cat /proc/self/timerslack_ns").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(own))
+	}
+	before, within := slack(), ""
+	if err := withTimerSlack(3*time.Millisecond, func() error { within = slack(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if within != "3000000" {
+		t.Errorf("a child's slack is %s ns, want 3 ms", within)
+	}
+	if after := slack(); after != before {
+		t.Errorf("other children's slack is %s ns now, was %s", after, before)
 	}
 }
