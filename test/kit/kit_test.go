@@ -17,11 +17,12 @@ import (
 
 func TestVerdictIsFoundAmongProgress(t *testing.T) {
 	v, err := ParseVerdict("ledger: sending\n" +
-		`{"run":"x","acked":10,"received":9,"lost":1,"groups":{"b-0":{"acked":4},"b-1":{"acked":6}},"longestGapMillis":1500}` + "\nledger: bye\n")
+		`{"run":"x","acked":10,"received":9,"lost":1,"lostMessages":[{"number":7,"group":"b-1","queue":2,"offset":4,"ackedMillis":8300,"instead":8}],"groups":{"b-0":{"acked":4},"b-1":{"acked":6}},"longestGapMillis":1500}` + "\nledger: bye\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "10 acknowledged (b-0 4, b-1 6), 9 received, 1 lost, 0 twice or more; 0 sends failed, longest time without an acknowledgement 1.5 s"
+	want := "10 acknowledged (b-0 4, b-1 6), 9 received, 1 lost, 0 twice or more; 0 sends failed, longest time without an acknowledgement 1.5 s; " +
+		"lost: message 7, acknowledged after 8.3 s by b-1 at offset 4 of queue 2, where message 8 came from"
 	if got := v.String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -121,6 +121,8 @@ type Verdict struct {
 	// Disordered messages came for the first time after a later one of their sharding key.
 	Disordered int `json:"disordered"`
 	Lost       int `json:"lost"`
+	// LostMessages are the first of them.
+	LostMessages []LostMessage `json:"lostMessages"`
 	// SendErrors counts sends that failed after the client's own retries, Busy those of them that a broker refused because
 	// its machine is too slow for it.
 	SendErrors          int    `json:"sendErrors"`
@@ -135,6 +137,26 @@ type Verdict struct {
 	Groups map[string]struct {
 		Acked int `json:"acked"`
 	} `json:"groups"`
+}
+
+// LostMessage is where a broker put an acknowledged message that never came.
+type LostMessage struct {
+	Number      int    `json:"number"`
+	Group       string `json:"group"`
+	Queue       int    `json:"queue"`
+	Offset      int64  `json:"offset"`
+	AckedMillis int64  `json:"ackedMillis"`
+	// Instead is the message that came from there, -1 for none.
+	Instead int `json:"instead"`
+}
+
+func (l LostMessage) String() string {
+	instead := "none"
+	if l.Instead >= 0 {
+		instead = fmt.Sprintf("message %d", l.Instead)
+	}
+	return fmt.Sprintf("message %d, acknowledged after %.1f s by %s at offset %d of queue %d, where %s came from",
+		l.Number, float64(l.AckedMillis)/1000, l.Group, l.Offset, l.Queue, instead)
 }
 
 // Failed counts the sends that failed for another reason than a slow machine.
@@ -152,6 +174,9 @@ func (v *Verdict) String() string {
 	}
 	if v.LastSendError != "" {
 		text += "; last error: " + v.LastSendError
+	}
+	for _, lost := range v.LostMessages {
+		text += "; lost: " + lost.String()
 	}
 	return text
 }

@@ -22,6 +22,7 @@ type account struct {
 	received      int // messages that came at least once
 	duplicates    int
 	latest        map[string]int // number received, by sharding key
+	cameFrom      map[place]int  // number received
 	disordered    int
 	open          int // acknowledged and not received
 	firstReceived time.Time
@@ -30,7 +31,18 @@ type account struct {
 	took          []time.Duration // by acknowledged sends
 }
 
-type entry struct{ acked, received bool }
+type entry struct {
+	acked, received bool
+	at              place     // where it is, if acked
+	ackedAt         time.Time // if acked
+}
+
+// place is where a message is: no two that exist have the same.
+type place struct {
+	Group  string `json:"group"` // brokerName
+	Queue  int    `json:"queue"`
+	Offset int64  `json:"offset"` // in the queue
+}
 
 // gaps measures the longest time without an acknowledgement.
 type gaps struct {
@@ -58,7 +70,7 @@ func (g *gaps) until(end time.Time) time.Duration {
 }
 
 func newAccount(started time.Time) *account {
-	return &account{started: started, groups: map[string]*gaps{}, latest: map[string]int{}}
+	return &account{started: started, groups: map[string]*gaps{}, latest: map[string]int{}, cameFrom: map[place]int{}}
 }
 
 // entry returns the record of a number; the caller holds mu.
@@ -69,19 +81,19 @@ func (a *account) entry(number int) *entry {
 	return &a.entries[number]
 }
 
-// ack records that broker group has acknowledged message number.
-func (a *account) ack(number int, group string, at time.Time) {
+// ack records that a broker has acknowledged message number and stored it at a place.
+func (a *account) ack(number int, where place, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entry(number)
-	e.acked = true
+	e.acked, e.at, e.ackedAt = true, where, at
 	if !e.received {
 		a.open++
 	}
-	if a.groups[group] == nil {
-		a.groups[group] = &gaps{}
+	if a.groups[where.Group] == nil {
+		a.groups[where.Group] = &gaps{}
 	}
-	a.groups[group].ack(at)
+	a.groups[where.Group].ack(at)
 	a.all.ack(at)
 }
 
@@ -124,9 +136,10 @@ func (a *account) fail(err error) {
 }
 
 // receive records a delivery. Messages of one sharding key are sent in the order of their numbers.
-func (a *account) receive(key string, number int, at time.Time) {
+func (a *account) receive(key string, number int, from place, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.cameFrom[from] = number
 	e := a.entry(number)
 	if e.received {
 		a.duplicates++
@@ -175,9 +188,9 @@ type verdict struct {
 	Duplicates int `json:"duplicates"`
 	// Disordered counts the messages that came for the first time after a later one of their sharding key.
 	Disordered int `json:"disordered"`
-	// Lost counts the acknowledged messages that never came; LostIDs names the first of them.
-	Lost    int   `json:"lost"`
-	LostIDs []int `json:"lostIDs"`
+	// Lost counts the acknowledged messages that never came; LostMessages are the first of them.
+	Lost         int           `json:"lost"`
+	LostMessages []lostMessage `json:"lostMessages"`
 	// SendErrors counts sends that failed after the client's own retries, Busy those of them that a broker refused because
 	// its machine is too slow. LastSendError is the text of the last one, of the other ones if there are any.
 	SendErrors    int    `json:"sendErrors"`
@@ -200,8 +213,17 @@ type groupVerdict struct {
 	LongestGapMillis int64 `json:"longestGapMillis"`
 }
 
-// maxLostIDs is how many lost messages a verdict names.
-const maxLostIDs = 20
+// lostMessage is a message that never came.
+type lostMessage struct {
+	Number int `json:"number"`
+	place
+	AckedMillis int64 `json:"ackedMillis"`
+	// Instead is the message that came from its place: then two have been given the same one. -1: none came from there.
+	Instead int `json:"instead"`
+}
+
+// maxLostMessages is how many lost messages a verdict names.
+const maxLostMessages = 20
 
 // verdict sums up at the end of the run.
 func (a *account) verdict(now time.Time) verdict {
@@ -209,7 +231,7 @@ func (a *account) verdict(now time.Time) verdict {
 	defer a.mu.Unlock()
 	v := verdict{
 		StartedAt: a.started, Acked: a.all.acked, Received: a.received, Duplicates: a.duplicates, Disordered: a.disordered, Lost: a.open,
-		LostIDs: []int{}, SendErrors: a.sendErrors, Busy: a.busy, LastSendError: a.lastSendError,
+		LostMessages: []lostMessage{}, SendErrors: a.sendErrors, Busy: a.busy, LastSendError: a.lastSendError,
 		LongestGapMillis:    a.all.until(a.stopped).Milliseconds(),
 		SendP50Micros:       percentile(a.took, 50).Microseconds(),
 		SendP99Micros:       percentile(a.took, 99).Microseconds(),
@@ -219,8 +241,12 @@ func (a *account) verdict(now time.Time) verdict {
 		Groups:              map[string]groupVerdict{},
 	}
 	for number, e := range a.entries {
-		if e.acked && !e.received && len(v.LostIDs) < maxLostIDs {
-			v.LostIDs = append(v.LostIDs, number)
+		if e.acked && !e.received && len(v.LostMessages) < maxLostMessages {
+			instead, came := a.cameFrom[e.at]
+			if !came {
+				instead = -1
+			}
+			v.LostMessages = append(v.LostMessages, lostMessage{number, e.at, a.since(e.ackedAt), instead})
 		}
 	}
 	for name, g := range a.groups {
@@ -246,13 +272,13 @@ func (a *account) since(at time.Time) int64 {
 
 // producedOnly is the verdict of a run that leaves consuming to another one: nothing can be said about losses.
 func (v verdict) producedOnly() verdict {
-	v.Lost, v.LostIDs = 0, []int{}
+	v.Lost, v.LostMessages = 0, []lostMessage{}
 	return v
 }
 
 // consumedOnly is the verdict of a run that was told how many messages another one got acknowledged.
 func (v verdict) consumedOnly(acked int) verdict {
-	v.Acked, v.Lost, v.LostIDs = acked, max(0, acked-v.Received), []int{}
+	v.Acked, v.Lost, v.LostMessages = acked, max(0, acked-v.Received), []lostMessage{}
 	return v
 }
 

@@ -13,6 +13,9 @@ var base = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func at(millis int) time.Time { return base.Add(time.Duration(millis) * time.Millisecond) }
 
+// in is a place in a broker group.
+func in(group string, offset int) place { return place{Group: group, Queue: 3, Offset: int64(offset)} }
+
 func TestVerdict(t *testing.T) {
 	tests := []struct {
 		name string
@@ -28,10 +31,10 @@ func TestVerdict(t *testing.T) {
 		{
 			name: "all came back, one before its acknowledgement",
 			do: func(a *account) {
-				a.ack(0, "b-0", at(10))
-				a.receive("", 1, at(15))
-				a.ack(1, "b-1", at(30))
-				a.receive("", 0, at(40))
+				a.ack(0, in("b-0", 0), at(10))
+				a.receive("", 1, in("b-1", 1), at(15))
+				a.ack(1, in("b-1", 1), at(30))
+				a.receive("", 0, in("b-0", 0), at(40))
 				a.stop(at(50))
 			},
 			want: verdict{
@@ -53,28 +56,41 @@ func TestVerdict(t *testing.T) {
 			name: "an acknowledged message is lost",
 			do: func(a *account) {
 				for number := range 3 {
-					a.ack(number, "b-0", at(number))
+					a.ack(number, in("b-0", number), at(number))
 				}
-				a.receive("", 0, at(5))
-				a.receive("", 2, at(5))
+				a.receive("", 0, in("b-0", 0), at(5))
+				a.receive("", 2, in("b-0", 2), at(5))
 				a.stop(at(2))
 			},
 			want: verdict{
-				Acked: 3, Received: 2, Lost: 1, LostIDs: []int{1}, LongestGapMillis: 1, FirstReceivedMillis: 5,
+				Acked: 3, Received: 2, Lost: 1, LostMessages: []lostMessage{{1, in("b-0", 1), 1, -1}}, LongestGapMillis: 1, FirstReceivedMillis: 5,
 				Groups: map[string]groupVerdict{"b-0": {Acked: 3, LongestGapMillis: 1}},
+			},
+		},
+		{
+			name: "two were given the same place",
+			do: func(a *account) {
+				a.ack(0, in("b-0", 7), at(0))
+				a.ack(1, in("b-0", 7), at(1))
+				a.receive("", 1, in("b-0", 7), at(5))
+				a.stop(at(2))
+			},
+			want: verdict{
+				Acked: 2, Received: 1, Lost: 1, LostMessages: []lostMessage{{0, in("b-0", 7), 0, 1}}, LongestGapMillis: 1, FirstReceivedMillis: 5,
+				Groups: map[string]groupVerdict{"b-0": {Acked: 2, LongestGapMillis: 1}},
 			},
 		},
 		{
 			name: "one is overtaken by another of its key, which then comes once more",
 			do: func(a *account) {
 				for number := range 4 {
-					a.ack(number, "b-0", at(0))
+					a.ack(number, in("b-0", number), at(0))
 				}
-				a.receive("odd", 3, at(1))
-				a.receive("even", 0, at(1))
-				a.receive("odd", 1, at(1))
-				a.receive("even", 2, at(1))
-				a.receive("even", 0, at(1))
+				a.receive("odd", 3, in("b-0", 3), at(1))
+				a.receive("even", 0, in("b-0", 0), at(1))
+				a.receive("odd", 1, in("b-0", 1), at(1))
+				a.receive("even", 2, in("b-0", 2), at(1))
+				a.receive("even", 0, in("b-0", 0), at(1))
 				a.stop(at(0))
 			},
 			want: verdict{
@@ -86,12 +102,12 @@ func TestVerdict(t *testing.T) {
 		{
 			name: "duplicates, and a failed send that was stored all the same",
 			do: func(a *account) {
-				a.ack(0, "b-0", at(0))
+				a.ack(0, in("b-0", 0), at(0))
 				a.fail(errors.New("timeout"))
-				a.receive("", 1, at(3))
-				a.receive("", 0, at(4))
-				a.receive("", 0, at(5))
-				a.receive("", 1, at(6))
+				a.receive("", 1, in("b-0", 1), at(3))
+				a.receive("", 0, in("b-0", 0), at(4))
+				a.receive("", 0, in("b-0", 0), at(5))
+				a.receive("", 1, in("b-0", 1), at(6))
 				a.stop(at(0))
 			},
 			want: verdict{
@@ -103,10 +119,10 @@ func TestVerdict(t *testing.T) {
 		{
 			name: "an outage that lasts to the end of sending is a gap",
 			do: func(a *account) {
-				a.ack(0, "b-0", at(100))
-				a.ack(1, "b-0", at(300))
-				a.receive("", 0, at(300))
-				a.receive("", 1, at(300))
+				a.ack(0, in("b-0", 0), at(100))
+				a.ack(1, in("b-0", 1), at(300))
+				a.receive("", 0, in("b-0", 0), at(300))
+				a.receive("", 1, in("b-0", 1), at(300))
 				a.stop(at(1300))
 			},
 			want: verdict{
@@ -122,13 +138,13 @@ func TestVerdict(t *testing.T) {
 			tt.do(a)
 			got := a.verdict(at(2000))
 			tt.want.StartedAt, tt.want.ElapsedMillis = base, 2000
-			if tt.want.LostIDs == nil {
-				tt.want.LostIDs = []int{}
+			if tt.want.LostMessages == nil {
+				tt.want.LostMessages = []lostMessage{}
 			}
 			if tt.want.Groups == nil {
 				tt.want.Groups = map[string]groupVerdict{}
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(lostMessage{})); diff != "" {
 				t.Errorf("verdict (-want +got):\n%s", diff)
 			}
 			if got.good() != tt.good {
@@ -141,23 +157,23 @@ func TestVerdict(t *testing.T) {
 func TestVerdictNamesTheFirstLostOnly(t *testing.T) {
 	a := newAccount(base)
 	for number := range 100 {
-		a.ack(number, "b-0", at(number))
+		a.ack(number, in("b-0", number), at(number))
 	}
-	a.receive("", 0, at(0))
+	a.receive("", 0, in("b-0", 0), at(0))
 	v := a.verdict(at(200))
-	if v.Lost != 99 || len(v.LostIDs) != maxLostIDs || v.LostIDs[0] != 1 || v.LostIDs[maxLostIDs-1] != maxLostIDs {
-		t.Errorf("lost %d, named %v; want 99, and the numbers 1 to %d", v.Lost, v.LostIDs, maxLostIDs)
+	if v.Lost != 99 || len(v.LostMessages) != maxLostMessages || v.LostMessages[0].Number != 1 || v.LostMessages[maxLostMessages-1].Number != maxLostMessages {
+		t.Errorf("lost %d, named %v; want 99, and the numbers 1 to %d", v.Lost, v.LostMessages, maxLostMessages)
 	}
 }
 
 func TestVerdictOfHalfARun(t *testing.T) {
 	a := newAccount(base)
-	a.ack(7, "b-0", at(1))
+	a.ack(7, in("b-0", 7), at(1))
 	if v := a.verdict(at(2)).producedOnly(); v.Acked != 1 || v.Lost != 0 || !v.good() {
 		t.Errorf("produced only: %+v, want 1 acknowledged and nothing said about losses", v)
 	}
 	b := newAccount(base)
-	b.receive("", 3, at(1))
+	b.receive("", 3, in("b-0", 3), at(1))
 	if v := b.verdict(at(2)).consumedOnly(3); v.Acked != 3 || v.Lost != 2 || v.good() {
 		t.Errorf("consumed only: %+v, want 2 of 3 lost", v)
 	}

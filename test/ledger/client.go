@@ -126,8 +126,8 @@ const (
 	addressRetries  = 20
 )
 
-// send returns the name of the broker group that acknowledged the message. key is its sharding key, "" for none.
-func (s *sender) send(ctx context.Context, key string, body []byte) (group string, err error) {
+// send returns where the broker that acknowledged the message has it. key is its sharding key, "" for none.
+func (s *sender) send(ctx context.Context, key string, body []byte) (where place, err error) {
 	m := primitive.NewMessage(s.topic, body)
 	if s.delayLevel > 0 { // a proxy takes a message of level 0 for a delayed one too, which its topic is not for
 		m = m.WithDelayTimeLevel(s.delayLevel)
@@ -143,18 +143,18 @@ func (s *sender) send(ctx context.Context, key string, body []byte) (group strin
 		result, err = s.producer.SendSync(ctx, m)
 	}
 	if err != nil {
-		return "", err
+		return place{}, err
 	}
 	if result.Status != primitive.SendOK {
-		return "", fmt.Errorf("broker answered with status %d instead of SEND_OK", result.Status)
+		return place{}, fmt.Errorf("broker answered with status %d instead of SEND_OK", result.Status)
 	}
-	return result.MessageQueue.BrokerName, nil
+	return place{result.MessageQueue.BrokerName, result.MessageQueue.QueueId, result.QueueOffset}, nil
 }
 
-// consume starts a push consumer that hands every message of the topic to receive, with its sharding key. Where its group
-// has no offset, it begins at the first message, or the last.
+// consume starts a push consumer that hands every message of the topic to receive, with its sharding key and its place.
+// Where its group has no offset, it begins at the first message, or the last.
 // The topic must exist: the client refuses to start otherwise. stop ends it and saves its offsets.
-func consume(ctx context.Context, names *resolver, o options, receive func(key string, body []byte)) (stop func() error, err error) {
+func consume(ctx context.Context, names *resolver, o options, receive func(key string, from place, body []byte)) (stop func() error, err error) {
 	settings := []consumer.Option{consumer.WithNsResolver(names), consumer.WithGroupName(o.group), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset)}
 	if o.fromLast {
 		settings = append(settings, consumer.WithConsumeFromWhere(consumer.ConsumeFromLastOffset))
@@ -168,7 +168,7 @@ func consume(ctx context.Context, names *resolver, o options, receive func(key s
 	}
 	err = c.Subscribe(o.topic, consumer.MessageSelector{}, func(_ context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
 		for _, m := range messages {
-			receive(m.GetShardingKey(), m.Body)
+			receive(m.GetShardingKey(), place{m.Queue.BrokerName, m.Queue.QueueId, m.QueueOffset}, m.Body)
 		}
 		return consumer.ConsumeSuccess, nil
 	})

@@ -338,10 +338,10 @@ const errorPause = 50 * time.Millisecond
 // send sends one message and books what became of it.
 func (l *ledger) send(ctx context.Context, s *sender, key string, number int) (acked bool) {
 	began := time.Now()
-	group, err := s.send(ctx, key, message(l.run, number, l.size))
+	where, err := s.send(ctx, key, message(l.run, number, l.size))
 	if err == nil {
 		now := time.Now()
-		l.account.ack(number, group, now)
+		l.account.ack(number, where, now)
 		l.account.sent(now.Sub(began))
 		return true
 	}
@@ -354,12 +354,12 @@ func (l *ledger) send(ctx context.Context, s *sender, key string, number int) (a
 }
 
 // receive books a delivery of this run; other runs may have used the topic before.
-func (l *ledger) receive(key string, body []byte) {
+func (l *ledger) receive(key string, from place, body []byte) {
 	now := time.Now()
 	l.account.came(now)
 	run, number, ok := parseMessage(body)
 	if ok && run == l.run {
-		l.account.receive(key, number, now)
+		l.account.receive(key, number, from, now)
 	}
 }
 
