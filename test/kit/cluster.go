@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -59,7 +61,9 @@ func Connect() (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{Config: config}
-	if c.Client, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+	// A client without a cache logs nothing. But the default logger prints a stack trace when the process is 30 s old.
+	nothing := logr.New(log.NullLogSink{})
+	if c.Client, err = client.New(config, client.Options{Scheme: scheme, Log: nothing}); err != nil {
 		return nil, fmt.Errorf("reach %s: %w", config.Host, err)
 	}
 	if c.Set, err = kubernetes.NewForConfig(config); err != nil {
