@@ -264,6 +264,10 @@ func TestKnownDefect(t *testing.T) {
 	if text := w.condition("Broker b", v1alpha1.ConditionKnownDefect, metav1.ConditionTrue); text != "" {
 		t.Errorf("still KnownDefect %q", text)
 	}
+
+	// Who wants every in-sync member to have a message before it is acknowledged, is told when it may not be so.
+	w.create(strings.Replace(brokers, "{name: b}, spec: {", "{name: all}, spec: {config: {allAckInSyncStateSet: 'true'}, ", 1))
+	o.settled("Broker all", v1alpha1.ConditionKnownDefect, metav1.ConditionTrue, "RocketMQ 5.4.0", "allAckInSyncStateSet", "resources.requests.cpu")
 }
 
 // TestNodeLost: pods on a node that does not answer.

@@ -8,6 +8,8 @@ type Topology struct {
 	Slaves bool
 	// ControllerMode: masters are elected, so a slave can become master.
 	ControllerMode bool
+	// AllAck: a message is acknowledged when every in-sync member has it (allAckInSyncStateSet).
+	AllAck bool
 	// Proxy: it is a Proxy's release.
 	Proxy bool
 }
@@ -34,6 +36,14 @@ func Defects() []Defect {
 			Text: "slaves cannot read the master's consumer offsets, so after an unplanned failover groups that are " +
 				"offline consume their topics again from the start; 5.4.0 does not have this defect",
 			Source: "SlaveSynchronize.syncConsumerOffset with fastjson2 2.0.59: JSONException, not support unquoted name",
+		},
+		{
+			First: Version{5, 4, 0}, Last: Version{5, 5, 0}, Exposed: func(t Topology) bool { return promotable(t) && t.AllAck },
+			Text: "in spite of allAckInSyncStateSet a master that lives on while the controllers elect another one (because they " +
+				"got no CPU, or its node is cut off) acknowledges messages alone until it learns of it, and drops them; a " +
+				"master that dies takes none with it, and what the operator does waits until the slave has everything. Give " +
+				"controllers and brokers CPU (resources.requests.cpu). 5.3.1 does not have this defect",
+			Source: "apache/rocketmq#9897: AutoSwitchHAService.removeConnection takes the slave out of the local SyncStateSet unasked",
 		},
 		{
 			First: Version{5, 4, 0}, Last: Version{5, 4, 0}, Exposed: proxy,

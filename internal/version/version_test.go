@@ -1,6 +1,8 @@
 package version
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -71,12 +73,16 @@ func TestUnsupported(t *testing.T) {
 
 func TestKnown(t *testing.T) {
 	alone, static, failover := Topology{}, Topology{Slaves: true}, Topology{Slaves: true, ControllerMode: true}
+	allAck := Topology{Slaves: true, ControllerMode: true, AllAck: true}
 	for _, test := range []struct {
 		image    string
 		topology Topology
 		want     string // part of the one text, "" for none
 	}{
 		{"apache/rocketmq:5.4.0", failover, ""},
+		{"apache/rocketmq:5.4.0", allAck, "acknowledges messages alone"},
+		{"apache/rocketmq:5.4.0", Topology{ControllerMode: true, AllAck: true}, ""},
+		{"apache/rocketmq:5.3.1", allAck, ""},
 		{"apache/rocketmq:5.5.0", failover, "consume their topics again"},
 		{"apache/rocketmq:5.5.0", static, ""},
 		{"apache/rocketmq:5.5.1", failover, ""},
@@ -105,11 +111,16 @@ func TestKnown(t *testing.T) {
 
 // TestDefects: each entry can be understood, and leads to a release that has no defect itself.
 func TestDefects(t *testing.T) {
+	releases := regexp.MustCompile(`5\.\d+\.\d+`)
 	for _, d := range Defects() {
 		if d.Last.Less(d.First) || d.Exposed == nil || d.Text == "" || d.Source == "" {
 			t.Errorf("incomplete defect %+v", d)
 		}
-		if !strings.Contains(d.Text, "5.4.0") {
+		better := slices.ContainsFunc(releases.FindAllString(d.Text, -1), func(name string) bool {
+			v, ok := Of("rocketmq:" + name)
+			return ok && (v.Less(d.First) || d.Last.Less(v))
+		})
+		if !better {
 			t.Errorf("%q names no better release", d.Text)
 		}
 	}

@@ -21,7 +21,10 @@ func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {
 	if why := version.Unsupported(image); why != "" {
 		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.brokerImage: %s", why), nil
 	}
-	topology := version.Topology{Slaves: desired.Members(p.b) > 1, ControllerMode: desired.Mode(p.b) == settings.ControllerMode}
+	topology := version.Topology{
+		Slaves: desired.Members(p.b) > 1, ControllerMode: desired.Mode(p.b) == settings.ControllerMode,
+		AllAck: string(p.b.Spec.Config["allAckInSyncStateSet"]) == "true",
+	}
 	for _, defect := range version.Known(image, topology) {
 		p.Conditions.Raise(v1alpha1.ConditionKnownDefect, "%s", defect)
 	}
