@@ -54,7 +54,8 @@ type Life struct {
 	Restarts int32
 }
 
-// Lives returns the present life of each of the operator's pods, by the pod's name.
+// Lives returns the present life of each of the operator's pods, by the pod's name. One that is about to go lives no more:
+// a Deployment is Ready before the pods that it replaced are gone.
 func (n *Namespace) Lives(ctx context.Context) (map[string]Life, error) {
 	pods, err := n.OwnPods(ctx)
 	if err != nil {
@@ -62,7 +63,9 @@ func (n *Namespace) Lives(ctx context.Context) (map[string]Life, error) {
 	}
 	lives := map[string]Life{}
 	for name, pod := range pods {
-		lives[name] = Life{UID: pod.UID, Restarts: restarts(pod)}
+		if pod.DeletionTimestamp == nil {
+			lives[name] = Life{UID: pod.UID, Restarts: restarts(pod)}
+		}
 	}
 	return lives, nil
 }
