@@ -161,11 +161,7 @@ func (c *Cluster) startPart(ctx context.Context, p part, bin string, died chan<-
 	cmd.Env = c.environment(bin, envRun+"="+c.run, envPart+"="+p.name)
 	cmd.Stdout, cmd.Stderr = f, f
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	start := cmd.Start
-	if p.slack > 0 {
-		start = func() error { return withTimerSlack(p.slack, cmd.Start) }
-	}
-	if err := start(); err != nil {
+	if err := withTimerSlack(p.slack, cmd.Start); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
 	go func() {
@@ -175,7 +171,7 @@ func (c *Cluster) startPart(ctx context.Context, p part, bin string, died chan<-
 	return nil
 }
 
-// withTimerSlack has start make its processes on a thread of this timer slack, which they inherit.
+// withTimerSlack has start make its processes on a thread of this timer slack, which they inherit; 0 is the default.
 func withTimerSlack(slack time.Duration, start func() error) error {
 	done := make(chan error)
 	go func() {

@@ -143,12 +143,15 @@ func TestTimerSlackIsInherited(t *testing.T) {
 		}
 		return strings.TrimSpace(string(own))
 	}
-	before, within := slack(), ""
-	if err := withTimerSlack(3*time.Millisecond, func() error { within = slack(); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if within != "3000000" {
-		t.Errorf("a child's slack is %s ns, want 3 ms", within)
+	before := slack()
+	for asked, want := range map[time.Duration]string{0: before, 3 * time.Millisecond: "3000000"} {
+		within := ""
+		if err := withTimerSlack(asked, func() error { within = slack(); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if within != want {
+			t.Errorf("with %s a child's slack is %s ns, want %s", asked, within, want)
+		}
 	}
 	if after := slack(); after != before {
 		t.Errorf("other children's slack is %s ns now, was %s", after, before)
