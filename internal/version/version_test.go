@@ -111,7 +111,7 @@ func TestKnown(t *testing.T) {
 
 // TestDefects: each entry can be understood, and leads to a release that has no defect itself.
 func TestDefects(t *testing.T) {
-	releases := regexp.MustCompile(`5\.\d+\.\d+`)
+	releases, usual := regexp.MustCompile(`5\.\d+\.\d+`), Version{5, 4, 0}
 	for _, d := range Defects() {
 		if d.Last.Less(d.First) || d.Exposed == nil || d.Text == "" || d.Source == "" {
 			t.Errorf("incomplete defect %+v", d)
@@ -120,7 +120,7 @@ func TestDefects(t *testing.T) {
 			v, ok := Of("rocketmq:" + name)
 			return ok && (v.Less(d.First) || d.Last.Less(v))
 		})
-		if !better {
+		if hasIt := !usual.Less(d.First) && !d.Last.Less(usual); !better || !hasIt && !strings.Contains(d.Text, usual.String()) {
 			t.Errorf("%q names no better release", d.Text)
 		}
 	}
