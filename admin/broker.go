@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -163,4 +164,25 @@ func (c *Client) HAStatus(ctx context.Context, broker string) (*HAStatus, error)
 		return nil, err
 	}
 	return status, nil
+}
+
+// TakesMessages asks a broker whether its store takes messages, with one that no broker stores: its delay is no number
+// (SEND_MESSAGE; HookUtils.checkBeforePutMessage looks at the store, and handleScheduleMessage at the delay after that).
+// group is its brokerName, of which every broker has a topic (TopicConfigManager). A slave's store takes none. A refusal
+// for other reasons is not the store's: of the client, or because of startAcceptSendRequestTimeStamp.
+func (c *Client) TakesMessages(ctx context.Context, broker, group string) (bool, error) {
+	_, err := c.remoting.Invoke(ctx, broker, remoting.Request{Code: remoting.SendMessage, Body: []byte("?"), Fields: map[string]string{
+		"producerGroup": "rocketmq-operator", "topic": group, "defaultTopic": "", "defaultTopicQueueNums": "0", "queueId": "0", "sysFlag": "0",
+		"bornTimestamp": strconv.FormatInt(time.Now().UnixMilli(), 10), "flag": "0", "properties": "TIMER_DELAY_SEC\x01never",
+		"reconsumeTimes": "0", "unitMode": "false", "batch": "false",
+	}})
+	var answer *remoting.ResponseError
+	switch {
+	case err == nil:
+		return false, errors.New("the broker stored a message whose delay is no number")
+	case !errors.As(err, &answer):
+		return false, err
+	}
+	// A slave, or a master that has too much to do, is busy (SendMessageProcessor.rejectRequest).
+	return !remoting.IsCode(err, remoting.ServiceNotAvailable, remoting.SystemBusy), nil
 }

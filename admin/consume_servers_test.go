@@ -15,9 +15,8 @@ import (
 
 // Requests that only clients send (RocketMQ's RequestCode).
 const (
-	sendMessage remoting.RequestCode = 10
-	heartbeat   remoting.RequestCode = 34
-	popMessage  remoting.RequestCode = 200050
+	heartbeat  remoting.RequestCode = 34
+	popMessage remoting.RequestCode = 200050
 )
 
 // client is a RocketMQ client of its own connection, which ends with the test.
@@ -32,7 +31,7 @@ func client(t *testing.T) *remoting.Client {
 func (f *fixture) send(ctx context.Context, t *testing.T, topic, properties string, sysFlag int) {
 	t.Helper()
 	_, err := client(t).Invoke(ctx, f.static.Addr, remoting.Request{
-		Code: sendMessage,
+		Code: remoting.SendMessage,
 		Fields: map[string]string{
 			"producerGroup": "producers", "topic": topic, "defaultTopic": "TBW102", "defaultTopicQueueNums": "4", "queueId": "0",
 			"sysFlag": strconv.Itoa(sysFlag), "bornTimestamp": strconv.FormatInt(time.Now().UnixMilli(), 10), "flag": "0",
@@ -190,7 +189,7 @@ func TestFence(t *testing.T) {
 	fence.ReadQueues, fence.WriteQueues, fence.Perm = 0, 0, 0
 	must(t, f.admin.PutTopic(ctx, addr, &closed, fence))
 	_, err = client(t).Invoke(ctx, addr, remoting.Request{
-		Code: sendMessage,
+		Code: remoting.SendMessage,
 		Fields: map[string]string{
 			"producerGroup": "producers", "topic": "fenced", "defaultTopic": "TBW102", "defaultTopicQueueNums": "4", "queueId": "0",
 			"sysFlag": "0", "bornTimestamp": "0", "flag": "0", "properties": "", "reconsumeTimes": "0", "unitMode": "false", "batch": "false",

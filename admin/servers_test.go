@@ -338,6 +338,27 @@ func TestElectMaster(t *testing.T) {
 	step("the old master replicates")
 }
 
+// TestTakesMessages: a master's store does and a slave's does not, and nothing is stored by asking.
+func TestTakesMessages(t *testing.T) {
+	f, ctx := running(t)
+	master := f.bothInSync(ctx, t).MasterAddr
+	for _, broker := range []struct {
+		addr, name string
+		want       bool
+	}{
+		{f.firstMember.Addr, group, master == f.firstMember.Addr}, {f.secondMember.Addr, group, master == f.secondMember.Addr}, {f.static.Addr, "static", true},
+	} {
+		before, err := f.admin.HAStatus(ctx, broker.addr)
+		must(t, err)
+		if got, err := f.admin.TakesMessages(ctx, broker.addr, broker.name); err != nil || got != broker.want {
+			t.Errorf("%s takes messages: %t, %v, want %t", broker.addr, got, err, broker.want)
+		}
+		if after, err := f.admin.HAStatus(ctx, broker.addr); err != nil || after.End() != before.End() {
+			t.Errorf("the log of %s ended at %d, and now at %d (%v)", broker.addr, before.End(), after.End(), err)
+		}
+	}
+}
+
 // checkReplication waits until both members of the group say that the one replicates from the other.
 func (f *fixture) checkReplication(ctx context.Context, t *testing.T, master, slave string) {
 	t.Helper()

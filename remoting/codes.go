@@ -12,6 +12,7 @@ type RequestCode int
 
 // The requests that this project sends.
 const (
+	SendMessage                          RequestCode = 10
 	PullMessage                          RequestCode = 11
 	QueryConsumerOffset                  RequestCode = 14
 	UpdateConsumerOffset                 RequestCode = 15
@@ -55,6 +56,8 @@ const (
 // String is the name that RocketMQ's source and documentation use.
 func (c RequestCode) String() string {
 	switch c {
+	case SendMessage:
+		return "SEND_MESSAGE"
 	case PullMessage:
 		return "PULL_MESSAGE"
 	case QueryConsumerOffset:
@@ -147,6 +150,9 @@ const (
 	SystemBusy ResponseCode = 2
 	// RequestCodeNotSupported comes from a server of another kind or of an older version.
 	RequestCodeNotSupported ResponseCode = 3
+	// ServiceNotAvailable is the answer to a message that a broker's store does not take: it is a slave's, is fenced while a
+	// group starts, or its disk is full.
+	ServiceNotAvailable ResponseCode = 14
 	// NoPermission is also the answer to every failed authentication.
 	NoPermission ResponseCode = 16
 	// PullNotFound, PullRetryImmediately and PullOffsetMoved: a queue has no message there.
@@ -204,6 +210,8 @@ func (c ResponseCode) name() string {
 		return "SYSTEM_BUSY"
 	case RequestCodeNotSupported:
 		return "REQUEST_CODE_NOT_SUPPORTED"
+	case ServiceNotAvailable:
+		return "SERVICE_NOT_AVAILABLE"
 	case NoPermission:
 		return "NO_PERMISSION"
 	case TopicNotExist:

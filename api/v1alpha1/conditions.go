@@ -78,7 +78,7 @@ const (
 	ReasonSourceUnknown = "SourceUnknown"
 	// ReasonSourceUnreachable: the broker to copy from has no master, or it does not answer.
 	ReasonSourceUnreachable = "SourceUnreachable"
-	// ReasonTargetUnreachable: the new group has no master, or it does not answer.
+	// ReasonTargetUnreachable: the new group has no master, or it does not answer or is not ready.
 	ReasonTargetUnreachable = "TargetUnreachable"
 	// ReasonRestoring: a new master is given back what it lacks.
 	ReasonRestoring = "Restoring"

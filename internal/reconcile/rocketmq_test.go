@@ -41,6 +41,8 @@ type rocketMQ struct {
 	// estranged servers, by pod: a name server knows no broker, a controller no leader, a slave is never in the
 	// SyncStateSet. Bare ones have no topics.
 	estranged, bare map[string]bool
+	// fenced brokers, by pod, serve although they are not ready.
+	fenced map[string]bool
 	// overtaken groups, by brokerName: the name servers show them hidden until a broker is told its permission.
 	overtaken map[string]bool
 	// deaf brokers, by pod, refuse so many updates of their properties.
@@ -78,7 +80,7 @@ type member struct{ addr, ip string }
 func newRocketMQ() *rocketMQ {
 	return &rocketMQ{leaders: map[string]string{}, groups: map[string]*group{}, silent: map[string]bool{}, configs: map[string]map[string]string{},
 		tables: map[string]*tables{}, dead: map[string][]admin.Replica{}, unclean: map[string][]string{},
-		estranged: map[string]bool{}, bare: map[string]bool{}, deaf: map[string]int{}, overtaken: map[string]bool{}, behind: map[string]map[string]map[string]int64{}, routes: map[string]route{}, clusters: map[string]string{}}
+		estranged: map[string]bool{}, bare: map[string]bool{}, deaf: map[string]int{}, fenced: map[string]bool{}, overtaken: map[string]bool{}, behind: map[string]map[string]map[string]int64{}, routes: map[string]route{}, clusters: map[string]string{}}
 }
 
 // follow brings the servers to what the pods are: ready controllers elect a leader, ready brokers register, and a group
@@ -96,7 +98,7 @@ func (r *rocketMQ) follow(pods []corev1.Pod) {
 		}
 	}
 	for _, pod := range pods {
-		if _, runs := r.pods[pod.Status.PodIP]; !runs || !workload.Ready(&pod) {
+		if _, runs := r.pods[pod.Status.PodIP]; !runs || !r.serves(&pod) {
 			continue
 		}
 		switch desired.Component(pod.Labels[desired.LabelComponent]) {
@@ -134,6 +136,8 @@ func (r *rocketMQ) follow(pods []corev1.Pod) {
 	}
 }
 
+func (r *rocketMQ) serves(pod *corev1.Pod) bool { return workload.Ready(pod) || r.fenced[pod.Name] }
+
 func (r *rocketMQ) State(addr string) fakemq.State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -141,7 +145,7 @@ func (r *rocketMQ) State(addr string) fakemq.State {
 	if r.silent[ip] {
 		return fakemq.Silent
 	}
-	if pod, runs := r.pods[ip]; !runs || !workload.Ready(&pod) {
+	if pod, runs := r.pods[ip]; !runs || !r.serves(&pod) {
 		return fakemq.Refused
 	}
 	return fakemq.Serving

@@ -67,9 +67,19 @@ func TestScaleOut(t *testing.T) {
 	}
 	w.mq.mu.Lock()
 	delete(w.mq.silent, master)
-	w.mq.deaf["b-1-1"] = 3
+	w.mq.deaf["b-1-1"] = 1000
+	w.mq.fenced["b-1-0"] = true
 	w.mq.mu.Unlock()
+	w.starting["b-1-0"] = true
+	o.settled("Broker b", v1alpha1.ConditionMetadataCopy, metav1.ConditionFalse, v1alpha1.ReasonTargetUnreachable, "knows all that b-0-0 knows", "b-1-0 is not ready")
+	if got := w.permission("b-1-0"); got != "0" {
+		t.Errorf("a group whose master takes no messages has permission %s", got)
+	}
+	w.starting["b-1-0"] = false
 	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "b-1-1 is not open to clients yet")
+	w.mq.mu.Lock()
+	delete(w.mq.deaf, "b-1-1")
+	w.mq.mu.Unlock()
 	o.until(w.allReady)
 	o.settle()
 	w.mq.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
@@ -59,12 +60,42 @@ func (p *Prober) broker(ctx context.Context) Report {
 		if reason == "" && role != "" && shown != role {
 			reason = fmt.Sprintf("shows the broker as %s, it is a %s by now", shown, role)
 		}
+		if reason == "" && shown == master && p.Broker.Mode == settings.ControllerMode {
+			if reason = p.refuses(ctx); reason != "" {
+				return Report{Reason: reason, Role: shown}
+			}
+		}
 		if reason == "" {
 			return Report{Ready: true, Reason: "registered at name server " + nameServers[a.from], Role: shown}
 		}
 		reasons[a.from] = fmt.Sprintf("name server %s %s", nameServers[a.from], reason)
 	}
 	return Report{Reason: "not registered at any name server: " + strings.Join(reasons, "; "), Role: role}
+}
+
+// fenceLimit bounds how long a master is waited for that refuses messages: it tries to start again every 5 s
+// (ReplicasManager.RETRY_INTERVAL_SECOND). One that refuses them for longer has another trouble, such as a full disk.
+const fenceLimit = 15 * time.Second
+
+// refuses says why a master does not take messages yet, "" if it does. RocketMQ fences a broker's store until it has found
+// a master at the controllers. One that they did not elect when it asked, because they had not heard of it yet, and then
+// all the same because its slave asked, is master and goes on being fenced until it tries to start again
+// (ReplicasManager.startBasicService). This happens when a whole group starts that existed before.
+func (p *Prober) refuses(ctx context.Context) string {
+	if p.settled {
+		return ""
+	}
+	takes, err := p.Admin.TakesMessages(ctx, p.Server, p.Broker.Name)
+	if err != nil {
+		return "the broker does not answer: " + err.Error()
+	}
+	if p.refusesSince.IsZero() {
+		p.refusesSince = time.Now()
+	}
+	if p.settled = takes || time.Since(p.refusesSince) >= fenceLimit; p.settled {
+		return ""
+	}
+	return "the master takes no messages yet: one that was elected while it was starting does some seconds later; one whose disk is full does not"
 }
 
 // registered returns the role in which the group's members, by broker id, show this broker, or why they do not.

@@ -45,6 +45,7 @@ type Admin interface {
 	ClusterInfo(ctx context.Context, nameServer string) (*admin.ClusterInfo, error)
 	ControllerMetadata(ctx context.Context, controller string) (*admin.ControllerMetadata, error)
 	HAStatus(ctx context.Context, broker string) (*admin.HAStatus, error)
+	TakesMessages(ctx context.Context, broker, group string) (bool, error)
 }
 
 // Process is the server's process.
@@ -78,7 +79,11 @@ type Prober struct {
 	// Broker is set for brokers.
 	Broker Broker
 
-	// What Ready knows of a name server; the handler makes its calls one at a time.
+	// What Ready knows of a broker: that, as a master, it takes messages or is no longer waited for, and since when it has
+	// refused them. The handler makes its calls one at a time.
+	settled      bool
+	refusesSince time.Time
+	// What it knows of a name server.
 	behindSince      time.Time // when it began without brokers
 	filled, complete bool      // it had brokers at the last look; it had all of them since behindSince
 }
@@ -162,8 +167,8 @@ func answered(err error) bool {
 }
 
 // Ready says whether the server does its work: a name server knows the brokers that the others know; a controller sees a
-// leader; a broker is registered at one or more name servers under its own address and in the role that it really has; a
-// proxy accepts gRPC clients, which it does once it knows the cluster's brokers.
+// leader; a broker is registered at one or more name servers under its own address and in the role that it really has, and
+// an elected master takes messages; a proxy accepts gRPC clients, which it does once it knows the cluster's brokers.
 func (p *Prober) Ready(ctx context.Context) Report {
 	if why := p.waiting(); why != "" {
 		return Report{Reason: why}

@@ -29,6 +29,8 @@ type servers struct {
 	controller  *admin.ControllerMetadata
 	broker      *admin.HAStatus
 	refusal     *remoting.ResponseError
+	fenced      bool // the broker takes no messages
+	deaf        bool // it does not answer a message
 }
 
 var errRefused = errors.New("connection refused")
@@ -63,6 +65,14 @@ func (s *servers) HAStatus(context.Context, string) (*admin.HAStatus, error) {
 		return nil, errRefused
 	}
 	return s.broker, nil
+}
+
+func (s *servers) TakesMessages(_ context.Context, _, group string) (bool, error) {
+	s.calls.Add(1)
+	if s.deaf || group != "b" {
+		return false, errRefused
+	}
+	return !s.fenced, nil
 }
 
 // listening is an address that takes connections, and dead one that does not.
@@ -157,13 +167,15 @@ func TestReady(t *testing.T) {
 		{"no leader", controller, &servers{controller: &admin.ControllerMetadata{}}, Report{Reason: "no leader"}},
 		{"controller silent", controller, &servers{}, Report{Reason: "connection refused"}},
 
-		{"static master", broker(settings.Static, 0, "ns"), &servers{broker: isMaster, nameServers: members(map[int64]string{0: own})}, Report{Ready: true, Reason: "registered at name server ns", Role: "master"}},
+		{"static master", broker(settings.Static, 0, "ns"), &servers{broker: isMaster, fenced: true, nameServers: members(map[int64]string{0: own})}, Report{Ready: true, Reason: "registered at name server ns", Role: "master"}},
 		{"static slave", broker(settings.Static, 2, "ns"), &servers{broker: isSlave, nameServers: members(map[int64]string{0: other, 2: own})}, Report{Ready: true, Reason: "registered", Role: "slave"}},
 		{"static, other id", broker(settings.Static, 2, "ns"), &servers{broker: isSlave, nameServers: members(map[int64]string{0: other, 1: own})}, Report{Reason: "name server ns does not know broker b with id 2", Role: "slave"}},
 		{"static, someone else's address", broker(settings.Static, 0, "ns"), &servers{broker: isMaster, nameServers: members(map[int64]string{0: other})}, Report{Reason: "shows broker b with id 0 at b-0.h:10911 instead of b-1.h:10911", Role: "master"}},
 
 		{"elected master", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isMaster, nameServers: members(map[int64]string{0: own, 1: other})}, Report{Ready: true, Reason: "registered", Role: "master"}},
-		{"elected slave", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, nameServers: members(map[int64]string{0: other, 7: own})}, Report{Ready: true, Reason: "registered", Role: "slave"}},
+		{"elected while it starts", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isMaster, fenced: true, nameServers: members(map[int64]string{0: own, 1: other})}, Report{Reason: "takes no messages yet", Role: "master"}},
+		{"elected, and says nothing", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isMaster, deaf: true, nameServers: members(map[int64]string{0: own, 1: other})}, Report{Reason: "connection refused", Role: "master"}},
+		{"elected slave", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, fenced: true, nameServers: members(map[int64]string{0: other, 7: own})}, Report{Ready: true, Reason: "registered", Role: "slave"}},
 		{"not registered yet", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, nameServers: members(map[int64]string{0: other})}, Report{Reason: "does not know broker b at b-1.h:10911", Role: "slave"}},
 		{"group unknown", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, nameServers: members(nil)}, Report{Reason: "name server ns does not know broker b", Role: "slave"}},
 		{"stale mastership", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, nameServers: members(map[int64]string{0: own})}, Report{Reason: "shows the broker as master, it is a slave by now", Role: "slave"}},
@@ -184,6 +196,45 @@ func TestReady(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
+		})
+	}
+}
+
+// TestFencedMaster: a master is ready once it takes messages, which it is asked no more then, and one that refuses them
+// for longer than a start takes is not what is waited for.
+func TestFencedMaster(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		after time.Duration // until it takes messages
+		want  time.Duration // until it is ready
+	}{
+		{"at once", 0, 0},
+		{"when it has tried again", 5 * time.Second, 5 * time.Second},
+		{"its disk is full", time.Hour, fenceLimit},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := &servers{broker: &admin.HAStatus{Master: true}, nameServers: map[string]map[int64]string{"ns": {0: own}}}
+				h := (&Prober{Role: settings.Broker, Process: process{running: true}, Admin: fake, Broker: Broker{
+					Name: "b", Address: own, Mode: settings.ControllerMode, NameServers: func() []string { return []string{"ns"} },
+				}}).Handler()
+				began := time.Now()
+				for {
+					fake.fenced = time.Since(began) < test.after
+					if _, r := get(t, h, "/readyz"); r.Ready {
+						break
+					}
+					time.Sleep(holdFor)
+				}
+				if took := time.Since(began); took != test.want {
+					t.Errorf("ready after %s, want %s", took, test.want)
+				}
+				time.Sleep(holdFor)
+				fake.deaf = true // nobody asks
+				if _, r := get(t, h, "/readyz"); !r.Ready {
+					t.Errorf("%+v", r)
+				}
+			})
 		})
 	}
 }
