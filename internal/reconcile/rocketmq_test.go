@@ -62,7 +62,7 @@ type tables struct {
 	offsets map[string]map[string]int64 // "topic@group", queue
 	lags    map[string]int64            // by consumer group
 	ends    map[string]map[int]int64    // of queues, by topic
-	melts   bool                        // each look finds one of RocketMQ's own topics fewer
+	melting []string                    // topics of which each look finds one fewer
 }
 
 type group struct {
@@ -363,16 +363,6 @@ func (r *rocketMQ) inGroup(group string, do func(*tables)) {
 	do(r.of(group))
 }
 
-// own topics of RocketMQ.
-func (t *tables) own() (names []string) {
-	for name := range t.topics {
-		if strings.HasPrefix(name, "rmq_sys_") {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 func (t *tables) answer(request remoting.Request) fakemq.Answer {
 	var body struct {
 		Topics []admin.TopicConfig       `json:"topicConfigList"`
@@ -380,8 +370,9 @@ func (t *tables) answer(request remoting.Request) fakemq.Answer {
 	}
 	switch request.Code {
 	case remoting.GetAllTopicConfig:
-		if own := t.own(); t.melts && len(own) > 0 {
-			delete(t.topics, own[0])
+		if last := len(t.melting) - 1; last >= 0 {
+			delete(t.topics, t.melting[last])
+			t.melting = t.melting[:last]
 		}
 		return fakemq.Answer{Body: text(map[string]any{"topicConfigTable": t.topics, "dataVersion": version(t.topics)})}
 	case remoting.GetAllSubscriptionGroupConfig:

@@ -60,12 +60,10 @@ func (p *Prober) broker(ctx context.Context) Report {
 		if reason == "" && role != "" && shown != role {
 			reason = fmt.Sprintf("shows the broker as %s, it is a %s by now", shown, role)
 		}
-		if reason == "" && shown == master && p.Broker.Mode == settings.ControllerMode {
-			if reason = p.refuses(ctx); reason != "" {
-				return Report{Reason: reason, Role: shown}
-			}
-		}
 		if reason == "" {
+			if why := p.refuses(ctx, shown); why != "" {
+				return Report{Reason: why, Role: shown}
+			}
 			return Report{Ready: true, Reason: "registered at name server " + nameServers[a.from], Role: shown}
 		}
 		reasons[a.from] = fmt.Sprintf("name server %s %s", nameServers[a.from], reason)
@@ -77,17 +75,17 @@ func (p *Prober) broker(ctx context.Context) Report {
 // (ReplicasManager.RETRY_INTERVAL_SECOND). One that refuses them for longer has another trouble, such as a full disk.
 const fenceLimit = 15 * time.Second
 
-// refuses says why a master does not take messages yet, "" if it does. RocketMQ fences a broker's store until it has found
+// refuses says why an elected master does not take messages yet, "" if it does, and for all others. RocketMQ fences a broker's store until it has found
 // a master at the controllers. One that they did not elect when it asked, because they had not heard of it yet, and then
 // all the same because its slave asked, is master and goes on being fenced until it tries to start again
 // (ReplicasManager.startBasicService). This happens when a whole group starts that existed before.
-func (p *Prober) refuses(ctx context.Context) string {
-	if p.settled {
+func (p *Prober) refuses(ctx context.Context, role string) string {
+	if role != master || p.Broker.Mode != settings.ControllerMode || p.settled {
 		return ""
 	}
 	takes, err := p.Admin.TakesMessages(ctx, p.Server, p.Broker.Name)
 	if err != nil {
-		return "the broker does not answer: " + err.Error()
+		return "the master cannot be asked whether it takes messages: " + err.Error()
 	}
 	if p.refusesSince.IsZero() {
 		p.refusesSince = time.Now()

@@ -72,10 +72,10 @@ func (p *pass) copyTo(ctx context.Context, g *group) (reason, message string) {
 		return v1alpha1.ReasonTargetUnreachable, fmt.Sprintf("%s stays hidden from clients: %s", g.name, err)
 	}
 	plan := metadata.ForNewGroup(wanted, has, ends)
-	if plan.Empty() && !workload.Ready(target) { // it may refuse messages (probe.Prober.Ready)
-		return v1alpha1.ReasonTargetUnreachable, fmt.Sprintf("%s stays hidden from clients: it knows all that %s knows, but its master %s is not ready", g.name, source.Name, target.Name)
-	}
 	if plan.Empty() {
+		if !workload.Ready(target) { // it may refuse messages (probe.Prober.Ready)
+			return v1alpha1.ReasonTargetUnreachable, fmt.Sprintf("%s stays hidden from clients: it knows all that %s knows, but its master %s is not ready", g.name, source.Name, target.Name)
+		}
 		p.tellCopied(g, source, target, wanted, plan)
 		return "", ""
 	}
