@@ -62,8 +62,10 @@ func TestKilledBroker(t *testing.T) {
 	c.broker.kill(t)
 	down := time.Now()
 	time.Sleep(2 * time.Second)
+	// A send that was under way is sent again after 3 s without an answer, and finds a broker that is back so soon.
+	p.await(t, "a send error", func(_, sendErrors int) bool { return sendErrors > 0 })
 	c.startBroker(t)
-	before := p.acked()
+	before, _ := p.progress()
 	p.awaitAcked(t, before+400)
 	outage := time.Since(down)
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -277,26 +279,30 @@ func (p *program) wait(t *testing.T) verdict {
 	return v
 }
 
-// acked is the number in the last line of progress.
-func (p *program) acked() int {
-	var acked int
+// progress is what the last line of progress says.
+func (p *program) progress() (acked, sendErrors int) {
 	for line := range strings.Lines(p.stderr.String()) {
 		var seconds float64
-		var n int
-		if _, err := fmt.Sscanf(line, "ledger %fs acked %d", &seconds, &n); err == nil {
-			acked = n
+		var a, received, missing, e int
+		if _, err := fmt.Sscanf(line, "ledger %fs acked %d received %d missing %d send errors %d", &seconds, &a, &received, &missing, &e); err == nil {
+			acked, sendErrors = a, e
 		}
 	}
-	return acked
+	return acked, sendErrors
+}
+
+func (p *program) await(t *testing.T, what string, there func(acked, sendErrors int) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(testLimit); !there(p.progress()); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no sign of %s after %v", what, testLimit)
+		}
+	}
 }
 
 func (p *program) awaitAcked(t *testing.T, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(testLimit); p.acked() < n; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d messages acknowledged after %v, want %d", p.acked(), testLimit, n)
-		}
-	}
+	p.await(t, fmt.Sprintf("%d acknowledged messages", n), func(acked, _ int) bool { return acked >= n })
 }
 
 // progressLog is a buffer that can be read while the program writes.
