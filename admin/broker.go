@@ -166,6 +166,24 @@ func (c *Client) HAStatus(ctx context.Context, broker string) (*HAStatus, error)
 	return status, nil
 }
 
+// HAAddress asks a broker for the host:port that its slaves replicate from, "" if it is no master (EXCHANGE_BROKER_HA_INFO).
+func (c *Client) HAAddress(ctx context.Context, broker string) (string, error) {
+	resp, err := c.remoting.Invoke(ctx, broker, remoting.Request{Code: remoting.ExchangeBrokerHAInfo})
+	if err != nil {
+		return "", err
+	}
+	return resp.Fields["masterHaAddress"], nil
+}
+
+// Follow tells a slave the host:port to replicate from, its master's HAAddress (EXCHANGE_BROKER_HA_INFO). It connects within
+// five seconds (AutoSwitchHAClient).
+func (c *Client) Follow(ctx context.Context, slave, haAddress string) error {
+	_, err := c.remoting.Invoke(ctx, slave, remoting.Request{Code: remoting.ExchangeBrokerHAInfo, Fields: map[string]string{
+		"masterHaAddress": haAddress, "masterFlushOffset": "0", // what the slave has by itself
+	}})
+	return err
+}
+
 // TakesMessages asks a broker whether its store takes messages, with one that no broker stores: its delay is no number
 // (SEND_MESSAGE; HookUtils.checkBeforePutMessage looks at the store, and handleScheduleMessage at the delay after that).
 // group is its brokerName, of which every broker has a topic (TopicConfigManager). A slave's store takes none. A refusal

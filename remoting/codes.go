@@ -44,6 +44,7 @@ const (
 	QueryTopicsByConsumer                RequestCode = 343
 	GetTopicConfig                       RequestCode = 351
 	GetSubscriptionGroupConfig           RequestCode = 352
+	ExchangeBrokerHAInfo                 RequestCode = 906
 	GetBrokerHAStatus                    RequestCode = 907
 	ControllerElectMaster                RequestCode = 1002
 	ControllerGetMetadataInfo            RequestCode = 1005
@@ -120,6 +121,8 @@ func (c RequestCode) String() string {
 		return "GET_TOPIC_CONFIG"
 	case GetSubscriptionGroupConfig:
 		return "GET_SUBSCRIPTIONGROUP_CONFIG"
+	case ExchangeBrokerHAInfo:
+		return "EXCHANGE_BROKER_HA_INFO"
 	case GetBrokerHAStatus:
 		return "GET_BROKER_HA_STATUS"
 	case ControllerElectMaster:

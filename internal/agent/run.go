@@ -98,6 +98,11 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	switch c.role {
 	case settings.Broker:
 		child.BeforeStop = func(ctx context.Context) { c.handOver(ctx, input, client) }
+		if input.Settings.Broker.Mode == settings.ControllerMode {
+			following, stop := context.WithCancel(ctx)
+			defer stop()
+			go follower{client, prober.Server, prober.Broker.Name, func() []string { return c.brokerNow(input).Controllers }}.run(following)
+		}
 	case settings.Proxy:
 		if err := c.checkCertificate(input); err != nil {
 			return supervise.Result{}, err
@@ -257,18 +262,24 @@ func tlsMode(s settings.Settings) string {
 	}
 }
 
+// brokerNow is what the settings say of the broker. The file follows name servers and controllers while the broker runs; the
+// broker is told by the operator.
+func (c *config) brokerNow(in render.Input) *settings.BrokerSettings {
+	if now, err := c.settings(); err == nil && now.Broker != nil {
+		return now.Broker
+	}
+	return in.Settings.Broker
+}
+
 // handOver gives a master's place to a slave before java is told to stop.
 func (c *config) handOver(ctx context.Context, in render.Input, client *admin.Client) {
-	now, err := c.settings() // the addresses, as they are now
-	if err != nil || now.Broker == nil {
-		now = in.Settings
-	}
+	now := c.brokerNow(in)
 	group, _, _ := render.SplitPodName(in.PodName) // checked by render.Properties
-	drain, limit := handoverTimes(in.Settings.Broker, now.Broker)
-	err = handover.Master{
+	drain, limit := handoverTimes(in.Settings.Broker, now)
+	err := handover.Master{
 		Admin: client, Addr: c.server(in), Address: render.Address(in),
-		Cluster: now.Broker.ClusterName, Group: group, Mode: now.Broker.Mode,
-		NameServers: now.Broker.NameServers, Controllers: now.Broker.Controllers, Stopping: probe.Stopping,
+		Cluster: now.ClusterName, Group: group, Mode: now.Mode,
+		NameServers: now.NameServers, Controllers: now.Controllers, Stopping: probe.Stopping,
 		Drain: drain, Limit: limit,
 		Log: func(format string, args ...any) { logf("INFO", format, args...) },
 	}.Run(ctx)
@@ -308,13 +319,7 @@ func (c *config) prober(in render.Input, child *supervise.Child, client *admin.C
 		group, ordinal, _ := render.SplitPodName(in.PodName) // checked by render.Properties
 		p.Broker = probe.Broker{
 			Name: group, Ordinal: int64(ordinal), Address: render.Address(in), Mode: in.Settings.Broker.Mode,
-			// The file follows the name servers while the broker runs; the broker is told by the operator.
-			NameServers: func() []string {
-				if now, err := c.settings(); err == nil && now.Broker != nil {
-					return now.Broker.NameServers
-				}
-				return in.Settings.Broker.NameServers
-			},
+			NameServers: func() []string { return c.brokerNow(in).NameServers },
 		}
 	}
 	return p
