@@ -348,13 +348,20 @@ func TestTakesMessages(t *testing.T) {
 	}{
 		{f.firstMember.Addr, group, master == f.firstMember.Addr}, {f.secondMember.Addr, group, master == f.secondMember.Addr}, {f.static.Addr, "static", true},
 	} {
-		before, err := f.admin.HAStatus(ctx, broker.addr)
-		must(t, err)
-		if got, err := f.admin.TakesMessages(ctx, broker.addr, broker.name); err != nil || got != broker.want {
-			t.Errorf("%s takes messages: %t, %v, want %t", broker.addr, got, err, broker.want)
+		// Now and then a broker stores something of its own: a half message that it looked at, the record of a POP.
+		grew := int64(1)
+		for tries := 0; grew != 0 && tries < 3; tries++ {
+			before, err := f.admin.HAStatus(ctx, broker.addr)
+			must(t, err)
+			if got, err := f.admin.TakesMessages(ctx, broker.addr, broker.name); err != nil || got != broker.want {
+				t.Errorf("%s takes messages: %t, %v, want %t", broker.addr, got, err, broker.want)
+			}
+			after, err := f.admin.HAStatus(ctx, broker.addr)
+			must(t, err)
+			grew = after.End() - before.End()
 		}
-		if after, err := f.admin.HAStatus(ctx, broker.addr); err != nil || after.End() != before.End() {
-			t.Errorf("the log of %s ended at %d, and now at %d (%v)", broker.addr, before.End(), after.End(), err)
+		if grew != 0 {
+			t.Errorf("the log of %s grows by %d bytes each time", broker.addr, grew)
 		}
 	}
 }

@@ -34,7 +34,8 @@ func TestElectUncleanMaster(t *testing.T) {
 	if err := master.Ready(ctx); err != nil {
 		t.Fatal(err)
 	}
-	member.Properties = map[string]string{"asyncLearner": "true"} // it is never in sync
+	// It is never in sync, and does not ask to be elected by itself (ReplicasManager.schedulingSyncBrokerMetadata).
+	member.Properties = map[string]string{"asyncLearner": "true", "syncBrokerMetadataPeriod": "600000"}
 	learner, err := s.Broker(member)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -158,14 +159,19 @@ func (a *agentProcess) await(t *testing.T, path string, status int) string {
 	}
 }
 
+// freeAddress is one that nobody listens on, below the ports that the kernel gives away: it takes a moment until the agent
+// listens there.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 32000+rand.IntN(700))
+		if l, err := net.Listen("tcp", address); err == nil {
+			l.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port between 32000 and 32700")
+	return ""
 }
 
 // lockedBuffer may be read while a process writes to it.
@@ -202,6 +208,12 @@ func TestRunStartsJavaAndStopsItCleanly(t *testing.T) {
 	if body := a.await(t, "/readyz", http.StatusServiceUnavailable); !strings.Contains(body, `"ready":false`) {
 		t.Errorf("/readyz: %s", body)
 	}
+	last := s.path("run/broker.conf")
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(a.output.String(), "arg "+last+"\n"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("java has not told its last argument, %s:\n%s", last, a.output)
+		}
+	}
 	if code := a.stop(t); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
@@ -221,7 +233,7 @@ func TestRunStartsJavaAndStopsItCleanly(t *testing.T) {
 		"-Xms64m", "-Xmx64m",
 		"-Xmn10m", "-Da=b c", "-XX:MaxDirectMemorySize=48m", "-Dlast=1",
 		"-cp", home + "/lib/rocketmq-controller-5.4.0.jar:" + home + "/conf",
-		"org.apache.rocketmq.broker.BrokerStartup", "-c", s.path("run/broker.conf"),
+		"org.apache.rocketmq.broker.BrokerStartup", "-c", last,
 	}
 	if diff := cmp.Diff(want, args); diff != "" {
 		t.Errorf("java's arguments (-want +got)\n%s", diff)

@@ -328,6 +328,9 @@ func TestClusterRefused(t *testing.T) {
 				return resource + " is not Ready"
 			}
 		}
+		if w.saved("c-broker-0") == nil {
+			return "the metadata of c-broker-0 is not saved"
+		}
 		return ""
 	})
 	o.settled("RocketMQCluster c", ready, metav1.ConditionFalse, "Refused: Broker c-broker-hot: Refused: the API server refused it", "Exporter c-exporter: InvalidSpec")
@@ -475,6 +478,7 @@ func TestClusterWatches(t *testing.T) {
 
 	// Deleted: everything belongs to it (nobody collects garbage here), and nothing is made anew.
 	w.must(w.Delete(t.Context(), w.cluster()))
+	time.Sleep(time.Second) // for the operator to know
 	w.must(w.Delete(t.Context(), get[v1alpha1.SchemaRegistry](w, "c-schema")))
 	time.Sleep(2 * time.Second)
 	err := w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "c-schema"}, &v1alpha1.SchemaRegistry{})

@@ -239,15 +239,12 @@ func TestRolloutWaits(t *testing.T) {
 	set(w.mq.estranged, "ns-2", true)
 	set(w.mq.estranged, "ctl-2", true)
 	set(w.mq.bare, "b-0-1", true)
+	o.settle() // for all that to be seen
 	change()
 	all := w.uids()
-	o.settled("Broker b", upToDate, metav1.ConditionFalse, "is not registered at every name server") // one may have been replaced before
+	o.settled("Broker b", upToDate, metav1.ConditionFalse, "is not registered at every name server")
 	o.settled("Controller ctl", upToDate, metav1.ConditionFalse, "3 pods", "ctl-2 does not follow ctl-0 yet")
-	for pod, uid := range w.uids() {
-		if !strings.HasPrefix(pod, "b-") && all[pod] != uid {
-			t.Errorf("%s is replaced", pod)
-		}
-	}
+	w.checkReplaced(all)
 	set(w.mq.estranged, "ns-2", false)
 	set(w.mq.estranged, "ctl-2", false)
 	o.settled("Broker b", upToDate, metav1.ConditionFalse, "3 pods", "b-0-1 lacks topics or consumer groups of its master, and b-0-0 may stop only when that is over")

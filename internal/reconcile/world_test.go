@@ -32,7 +32,7 @@ import (
 )
 
 // patience bounds every wait of a test, a roll of nine pods among them, on a machine that has much else to do.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // world is a namespace on the API server in which the test plays everybody but the operator.
 type world struct {

@@ -159,7 +159,7 @@ func badOverride(t *testing.T, c oneObject) {
 	before, err := c.Lives(ctx)
 	ok(t, err)
 	c.apply(t, "overrides: {drainSeconds: 0}", "overrides: {clusterMode: STATIC}")
-	found, err := c.AwaitCondition(ctx, "RocketMQCluster", "whole", v1alpha1.ConditionRefused, metav1.ConditionTrue, 30*time.Second)
+	found, err := c.AwaitCondition(ctx, "RocketMQCluster", "whole", v1alpha1.ConditionRefused, metav1.ConditionTrue, 2*time.Minute)
 	ok(t, err)
 	c.Log.Printf("%s", found.Message)
 	if !strings.Contains(found.Message, "Broker whole-broker") || !strings.Contains(found.Message, "clusterMode cannot change") {
@@ -168,7 +168,7 @@ func badOverride(t *testing.T, c oneObject) {
 	_, err = c.AwaitCondition(ctx, "RocketMQCluster", "whole", v1alpha1.ConditionReady, metav1.ConditionTrue, time.Minute)
 	ok(t, err)
 	c.apply(t)
-	ok(t, c.AwaitNoCondition(ctx, "RocketMQCluster", "whole", v1alpha1.ConditionRefused, 30*time.Second))
+	ok(t, c.AwaitNoCondition(ctx, "RocketMQCluster", "whole", v1alpha1.ConditionRefused, 2*time.Minute))
 	ok(t, c.AwaitReady(ctx, time.Minute))
 	if after, err := c.Lives(ctx); err != nil || !cmp.Equal(before, after) {
 		t.Errorf("pods were replaced: %s (%v)", cmp.Diff(before, after), err)

@@ -130,6 +130,7 @@ func election(t *testing.T, _ *world, c *kit.Installation) {
 	c.Log.Printf("a name server shows the new master %.1f s after the request", time.Since(began).Seconds())
 	awaitSeen(t, c, before, other(c, before))
 	awaitInSync(t, c)
+	c.Log.Printf("both are in sync %.1f s after the request", time.Since(began).Seconds())
 	ok(t, c.AwaitReady(ctx, time.Minute))
 }
 

@@ -29,7 +29,7 @@ func legacyResources(t *testing.T, w *world) {
 	before := foreign(ctx, t, namespaces)
 
 	ok(t, legacy.Apply(ctx, manifest(t, "small.yaml")))
-	ok(t, conflict.Apply(ctx, "{apiVersion: rocketmq.apache.org/v1alpha1, kind: NameService, metadata: {name: names}}"))
+	ok(t, conflict.Apply(ctx, "{apiVersion: rocketmq.apache.org/v1alpha1, kind: NameService, metadata: {name: names}, spec: {resources: {requests: {cpu: 100m}}}}"))
 	for _, want := range []struct {
 		n                             *kit.Namespace
 		kind, name, condition, object string

@@ -40,7 +40,7 @@ func nodeCut(t *testing.T, w *world, c *kit.Installation) {
 	})
 	// A client on a node that stays; with one virtual address it could be stuck to the name server on the other.
 	options := kit.LedgerOptions{
-		NameServers: c.NameServerAddresses(quickstartNameServers), Topic: "cutting", AvoidNode: node,
+		NameServers: c.NameServerAddresses(quickstartNameServers), Topic: "cutting", AvoidNode: node, Poll: scalePoll,
 	}
 	verdict := meanwhile(t, c, options, func() {
 		time.Sleep(10 * time.Second)

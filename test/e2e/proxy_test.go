@@ -139,16 +139,17 @@ func scraped(t *testing.T, c *kit.Installation, master string) {
 	ctx := t.Context()
 	m, err := c.Scrape(ctx, master)
 	ok(t, err)
-	for _, name := range []string{"rocketmq_messages_in_total", "rocketmq_messages_out_total"} {
-		for _, topic := range []string{"normal", "fifo"} {
-			if sum, series := m.Sum(name, `topic="`+topic+`"`); sum != grpcMessages || series == 0 {
-				t.Errorf("%s of topic %s is %v in %d series, want %d", name, topic, sum, series, grpcMessages)
-			}
-		}
-	}
-	for topic, want := range map[string]float64{"delay": grpcMessages, "transaction": grpcMessages * 3 / 4} {
-		if sum, series := m.Sum("rocketmq_messages_out_total", `topic="`+topic+`"`); sum != want || series == 0 {
-			t.Errorf("rocketmq_messages_out_total of topic %s is %v in %d series, want %v", topic, sum, series, want)
+	const in, out = "rocketmq_messages_in_total", "rocketmq_messages_out_total"
+	for _, counted := range []struct {
+		name, topic string
+		want        float64
+	}{
+		{in, "normal", grpcMessages}, {in, "fifo", grpcMessages},
+		{out, "normal", grpcMessages}, {out, "fifo", grpcMessages}, {out, "delay", grpcMessages}, {out, "transaction", grpcMessages * 3 / 4},
+	} {
+		// The client may send or take a message once more where an answer comes late.
+		if sum, _ := m.Sum(counted.name, `topic="`+counted.topic+`"`); sum < counted.want || sum > counted.want*5/4 {
+			t.Errorf("%s of topic %s is %v, want %v and few more", counted.name, counted.topic, sum, counted.want)
 		}
 	}
 	if sum, series := m.Sum("rocketmq_broker_permission"); sum != 6 || series != 1 {

@@ -83,7 +83,7 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 	const live, restart = `config.fileReservedTime: "24"`, `config.flushIntervalCommitLog: "400"`
 	undisturbed(t, c, meanwhile(t, c, kit.LedgerOptions{Topic: "rolling", Poll: scalePoll}, func() {
 		ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(live)...))
-		ok(t, runWith(ctx, c, order, "fileReservedTime", "24", 30*time.Second))
+		ok(t, runWith(ctx, c, order, "fileReservedTime", "24", 2*time.Minute))
 		if now, err := c.Lives(ctx); err != nil || !cmp.Equal(before, now) {
 			t.Errorf("a property that RocketMQ takes over live restarted pods: %v (%v)", cmp.Diff(before, now), err)
 		}

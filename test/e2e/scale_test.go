@@ -174,7 +174,7 @@ func scaleOut(t *testing.T, w *world, c *kit.Installation) {
 	}
 	ok(t, c.DeletePod(ctx, "away", true))
 	got := ledger(t, c, kit.LedgerOptions{Topic: "away", Only: "consume", Run: sent.Run, Messages: sent.Acked, Duration: time.Minute, FromLast: true})
-	if got.Received != sent.Acked {
+	if got.Received < sent.Acked {
 		t.Errorf("a consumer that was away got %d of %d messages", got.Received, sent.Acked)
 	}
 	if v := sendAndReceive(t, c, "made-later", 100); v.Groups[c.Group(2)].Acked == 0 {
@@ -253,7 +253,20 @@ func scaleInDelayed(t *testing.T, w *world, c *kit.Installation) {
 	const messages, aMinute = 60, 5
 	l, err := c.StartLedger(ctx, kit.LedgerOptions{NameServers: c.Address(), Topic: "later", Messages: messages, DelayLevel: aMinute})
 	ok(t, err)
-	time.Sleep(10 * time.Second)
+	ok(t, c.Await(ctx, "the messages to wait at the brokers", time.Minute, func(ctx context.Context) error {
+		waiting := int64(0)
+		for group := range mostGroups {
+			levels, err := c.Admin.DelayBacklog(ctx, masterOf(t, c, group))
+			if err != nil {
+				return err
+			}
+			waiting += levels[aMinute]
+		}
+		if waiting < messages {
+			return fmt.Errorf("%d wait", waiting)
+		}
+		return nil
+	}))
 	resize(t, w, c, 2)
 	awaitDraining(t, c, "delayed messages")
 	v, err := l.Verdict(ctx, ledgerLimit)
@@ -343,7 +356,7 @@ func fewerSlaves(t *testing.T, w *world, c *kit.Installation) {
 		c.Log.Printf("spec.replicaPerGroup: 0")
 		_, err := w.place.Kubectl(ctx, "-n", c.Name, "patch", "broker", c.Broker, "--type=merge", "-p", `{"spec":{"replicaPerGroup":0}}`)
 		ok(t, err)
-		ok(t, c.Await(ctx, "groups of one member", 2*time.Minute, func(ctx context.Context) error {
+		ok(t, c.Await(ctx, "groups of one member", 4*time.Minute, func(ctx context.Context) error {
 			b, err := c.Status(ctx)
 			if err != nil {
 				return err

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -118,15 +118,16 @@ func (a *account) quiet(now time.Time) time.Duration {
 	return now.Sub(a.lastCame)
 }
 
-// overload is in the answer of a broker that had a message in its queue for too long (BrokerFastFailure).
-const overload = "TIMEOUT_CLEAN_QUEUE"
+// overload is in the answer of a broker that had a message in its queue for too long, or is held up by its disk
+// (BrokerFastFailure).
+var overload = regexp.MustCompile(`\[(TIMEOUT|PCBUSY)_CLEAN_QUEUE\]`)
 
 // fail records a send that was not acknowledged. The message may be stored all the same, and may come back.
 func (a *account) fail(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sendErrors++
-	busy := strings.Contains(err.Error(), overload)
+	busy := overload.MatchString(err.Error())
 	if busy {
 		a.busy++
 	}

@@ -48,7 +48,7 @@ func TestVerdict(t *testing.T) {
 			do: func(a *account) {
 				a.fail(errors.New("CODE: 2, DESC: [TIMEOUT_CLEAN_QUEUE]broker busy"))
 				a.fail(errors.New("no route"))
-				a.fail(errors.New("CODE: 2, DESC: [TIMEOUT_CLEAN_QUEUE]broker busy"))
+				a.fail(errors.New("CODE: 2, DESC: [PCBUSY_CLEAN_QUEUE]broker busy"))
 			},
 			want: verdict{SendErrors: 3, Busy: 2, LastSendError: "no route", FirstAckedMillis: -1, FirstReceivedMillis: -1},
 		},

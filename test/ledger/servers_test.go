@@ -63,14 +63,12 @@ func TestKilledBroker(t *testing.T) {
 	down := time.Now()
 	time.Sleep(2 * time.Second)
 	// A send that was under way is sent again after 3 s without an answer, and finds a broker that is back so soon.
-	p.await(t, "a send error", func(_, sendErrors int) bool { return sendErrors > 0 })
+	p.await(t, "a send error", func() bool { _, sendErrors := p.progress(); return sendErrors > 0 })
 	c.startBroker(t)
 	before, _ := p.progress()
 	p.awaitAcked(t, before+400)
 	outage := time.Since(down)
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	p.end(t)
 	v := p.wait(t)
 	if v.Acked < 800 || v.Lost != 0 || v.SendErrors == 0 || v.LastSendError == "" || p.code != 0 {
 		t.Errorf("%+v, exit status %d; want 800 or more acknowledged, none lost, some send errors, 0", v, p.code)
@@ -85,7 +83,9 @@ func TestLostMessages(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 2)
 	sent := startLedger(t, c, "--topic=lost", "--only=produce", "--run=lost", "--messages=10").wait(t)
-	p := startLedger(t, c, "--topic=lost", "--only=consume", "--run=lost", "--messages=11", "--duration=15s")
+	p := startLedger(t, c, "--topic=lost", "--only=consume", "--run=lost", "--messages=11", "--duration=3m")
+	p.await(t, "10 messages", func() bool { return strings.Contains(p.stderr.String(), "received 10\n") })
+	p.end(t)
 	if v := p.wait(t); sent.Acked != 10 || v.Received != 10 || v.Lost != 1 || p.code != 1 {
 		t.Errorf("%+v, exit status %d; want 1 of 11 lost, 1", v, p.code)
 	}
@@ -264,6 +264,14 @@ func startLedger(t *testing.T, c *cluster, args ...string) *program {
 	return p
 }
 
+// end lets a program come to its verdict.
+func (p *program) end(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // wait returns the verdict of a program that ends by itself.
 func (p *program) wait(t *testing.T) verdict {
 	t.Helper()
@@ -291,9 +299,9 @@ func (p *program) progress() (acked, sendErrors int) {
 	return acked, sendErrors
 }
 
-func (p *program) await(t *testing.T, what string, there func(acked, sendErrors int) bool) {
+func (p *program) await(t *testing.T, what string, there func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(testLimit); !there(p.progress()); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(testLimit); !there(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no sign of %s after %v", what, testLimit)
 		}
@@ -302,7 +310,7 @@ func (p *program) await(t *testing.T, what string, there func(acked, sendErrors 
 
 func (p *program) awaitAcked(t *testing.T, n int) {
 	t.Helper()
-	p.await(t, fmt.Sprintf("%d acknowledged messages", n), func(acked, _ int) bool { return acked >= n })
+	p.await(t, fmt.Sprintf("%d acknowledged messages", n), func() bool { acked, _ := p.progress(); return acked >= n })
 }
 
 // progressLog is a buffer that can be read while the program writes.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"path/filepath"
 	"strconv"
@@ -36,6 +37,7 @@ type Servers struct {
 
 	mu      sync.Mutex
 	servers []*Server
+	ports   []io.Closer
 }
 
 // Runtime is what servers are run with.
@@ -86,6 +88,9 @@ func (s *Servers) Close() {
 		stopping.Go(func() { server.Stop(ctx) })
 	}
 	stopping.Wait()
+	for _, taken := range s.ports {
+		_ = taken.Close()
+	}
 	_ = s.client.Close()
 }
 
@@ -94,7 +99,7 @@ func (s *Servers) Dir() string { return s.dir }
 
 // NameServer starts a name server.
 func (s *Servers) NameServer() (*Server, error) {
-	port, err := freePorts()
+	port, err := s.freePorts()
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +130,7 @@ func (s *Servers) LonelyController() (*Server, error) {
 func (s *Servers) quorum(size, n int) ([]*Server, error) {
 	var addrs, peers []string
 	for i := range size {
-		port, err := freePorts()
+		port, err := s.freePorts()
 		if err != nil {
 			return nil, err
 		}
@@ -174,7 +179,7 @@ type Broker struct {
 
 // Broker starts a broker. In controller mode it becomes ready as master or slave, whichever the controller chooses.
 func (s *Servers) Broker(b Broker) (*Server, error) {
-	first, err := freePorts()
+	first, err := s.freePorts()
 	if err != nil {
 		return nil, err
 	}
@@ -188,6 +193,7 @@ func (s *Servers) Broker(b Broker) (*Server, error) {
 		"storePathRootDir": store, "storePathCommitLog": filepath.Join(store, "commitlog"),
 		"mappedFileSizeCommitLog": strconv.Itoa(16 << 20), "mappedFileSizeConsumeQueue": "60000",
 		"maxHashSlotNum": "10000", "maxIndexNum": "40000",
+		"waitTimeMillsInSendQueue":       "10000", // a machine that tests may be slower than that
 		"transactionMetricFlushInterval": "1000",  // until the first time a thread spins
 		"timerWheelEnable":               "false", // its 37 MB in memory do not fit the heap
 		"diskMaxUsedSpaceRatio":          "99",    // of the machine that tests
@@ -222,6 +228,18 @@ func (s *Servers) registered(ctx context.Context, b Broker, addr string) error {
 		}
 	}
 	return nil
+}
+
+// freePorts returns the first port of a block that is the servers' until Close.
+func (s *Servers) freePorts() (int, error) {
+	first, taken, err := freePorts()
+	if err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ports = append(s.ports, taken)
+	return first, nil
 }
 
 // add gives a server its name and makes Close end it. The name is the kind with a number.
