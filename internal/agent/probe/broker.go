@@ -75,10 +75,10 @@ func (p *Prober) broker(ctx context.Context) Report {
 // (ReplicasManager.RETRY_INTERVAL_SECOND). One that refuses them for longer has another trouble, such as a full disk.
 const fenceLimit = 15 * time.Second
 
-// refuses says why an elected master does not take messages yet, "" if it does, and for all others. RocketMQ fences a broker's store until it has found
-// a master at the controllers. One that they did not elect when it asked, because they had not heard of it yet, and then
-// all the same because its slave asked, is master and goes on being fenced until it tries to start again
-// (ReplicasManager.startBasicService). This happens when a whole group starts that existed before.
+// refuses says why an elected master does not take messages yet, "" if it does, and for all others. RocketMQ fences a
+// broker's store until it has found a master at the controllers. One that they did not elect when it asked, because they had
+// not heard of it yet, and then all the same because its slave asked, is master and goes on being fenced until it tries to
+// start again (ReplicasManager.startBasicService). This happens when a whole group starts that existed before.
 func (p *Prober) refuses(ctx context.Context, role string) string {
 	if role != master || p.Broker.Mode != settings.ControllerMode || p.settled {
 		return ""
