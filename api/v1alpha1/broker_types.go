@@ -138,14 +138,8 @@ const (
 
 // BrokerStatus is what was seen.
 type BrokerStatus struct {
-	// Conditions: Ready, UpToDate, and the troubles by name.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// ObservedGeneration is the generation of the spec that this status is about.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	CommonStatus `json:",inline"`
+
 	// Size is the number of broker groups that exist.
 	// +optional
 	Size int32 `json:"size"`

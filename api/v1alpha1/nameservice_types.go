@@ -43,14 +43,8 @@ type NameServiceSpec struct {
 
 // NameServiceStatus is what was seen.
 type NameServiceStatus struct {
-	// Conditions: Ready, UpToDate, and the troubles by name.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// ObservedGeneration is the generation of the spec that this status is about.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	CommonStatus `json:",inline"`
+
 	// Size is the number of pods that exist.
 	// +optional
 	Size int32 `json:"size"`

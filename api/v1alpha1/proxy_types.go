@@ -105,14 +105,8 @@ type ProxyTLS struct {
 
 // ProxyStatus is what was seen.
 type ProxyStatus struct {
-	// Conditions: Ready, UpToDate, and the troubles by name.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// ObservedGeneration is the generation of the spec that this status is about.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	CommonStatus `json:",inline"`
+
 	// Replicas is the number of pods that exist.
 	// +optional
 	Replicas int32 `json:"replicas"`

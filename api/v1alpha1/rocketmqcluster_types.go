@@ -250,14 +250,8 @@ const (
 
 // RocketMQClusterStatus sums up the status of the parts.
 type RocketMQClusterStatus struct {
-	// Conditions: Ready, UpToDate, and the troubles of all parts by name.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// ObservedGeneration is the generation of the spec that this status is about.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	CommonStatus `json:",inline"`
+
 	// Phase is Creating, Running, Updating or Degraded.
 	// +optional
 	Phase ClusterPhase `json:"phase,omitempty"`

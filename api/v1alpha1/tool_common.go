@@ -2,7 +2,6 @@ package v1alpha1
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // NameServerSettings say which name servers a tool asks.
@@ -57,14 +56,8 @@ type IngressSettings struct {
 
 // ToolStatus is what was seen of a tool's Deployment.
 type ToolStatus struct {
-	// Conditions: Ready, UpToDate, and the troubles by name.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// ObservedGeneration is the generation of the spec that this status is about.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	CommonStatus `json:",inline"`
+
 	// Size is the number of pods that exist.
 	// +optional
 	Size int32 `json:"size"`

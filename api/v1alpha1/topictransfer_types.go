@@ -104,14 +104,8 @@ const (
 
 // TopicTransferStatus is what was found and done. A later operator goes on from it.
 type TopicTransferStatus struct {
-	// Conditions: Ready, which is True once the transfer is completed, and Stalled.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// ObservedGeneration is the generation of the spec that this status is about.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	CommonStatus `json:",inline"`
+
 	// Phase is how far it is: Pending, CreateTarget, ForbidWrites, Drain, CleanSource and Completed, or RollBack and
 	// RolledBack.
 	// +optional

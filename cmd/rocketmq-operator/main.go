@@ -13,21 +13,11 @@ import (
 	"github.com/go-logr/zapr"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
-	networkingv1 "k8s.io/api/networking/v1"
-	policyv1 "k8s.io/api/policy/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile"
 )
@@ -49,7 +39,7 @@ func main() {
 type options struct {
 	agentImage      string
 	clusterDomain   string
-	namespaces      string
+	namespaces      []string
 	leaderElect     bool
 	leaderNamespace string
 	metricsAddr     string
@@ -63,7 +53,10 @@ func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("rocketmq-operator", flag.ContinueOnError)
 	f.StringVar(&o.agentImage, "agent-image", "", "image that RocketMQ pods copy the agent from: the operator's own (required)")
 	f.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "DNS domain of the Kubernetes cluster")
-	f.StringVar(&o.namespaces, "watch-namespaces", "", "namespaces to watch, comma separated; all if empty")
+	f.Func("watch-namespaces", "`namespaces` to watch, comma separated; all if empty", func(text string) error {
+		o.namespaces = list(text)
+		return nil
+	})
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "let only one of several operators work")
 	f.StringVar(&o.leaderNamespace, "leader-election-namespace", "", "namespace of the Lease; the pod's own if empty")
 	f.StringVar(&o.metricsAddr, "metrics-bind-address", ":8080", "address of /metrics; 0 switches it off")
@@ -100,13 +93,13 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("no access to a Kubernetes cluster: %w", err)
 	}
 	restConfig.DisableCompression = true // a decompressor for each watch costs memory, and API servers compress large answers only
-	scheme, err := newScheme()
+	scheme, err := reconcile.Scheme()
 	if err != nil {
 		return err
 	}
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         ownObjects(o.namespaces),
+		Cache:                         reconcile.Cache(o.namespaces),
 		Controller:                    ctrlconfig.Controller{MaxConcurrentReconciles: 4}, // one slow pass holds up no other cluster
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddr},
 		HealthProbeBindAddress:        o.probeAddr,
@@ -124,50 +117,23 @@ func run(ctx context.Context, o options) error {
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
-	cluster := desired.Cluster{Domain: o.clusterDomain, AgentImage: o.agentImage}
-	if err := reconcile.Setup(ctx, mgr, cluster, namespaceSet(o.namespaces), o.observeInterval); err != nil {
+	err = reconcile.Setup(ctx, mgr, reconcile.Options{
+		Installation: desired.Installation{Domain: o.clusterDomain, AgentImage: o.agentImage},
+		Namespaces:   o.namespaces, ObserveInterval: o.observeInterval,
+	})
+	if err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
 }
 
-// newScheme holds what the operator works with; all of Kubernetes' kinds would cost it memory.
-func newScheme() (*runtime.Scheme, error) {
-	scheme := runtime.NewScheme()
-	builder := runtime.SchemeBuilder{corev1.AddToScheme, appsv1.AddToScheme, policyv1.AddToScheme, eventsv1.AddToScheme, networkingv1.AddToScheme, v1alpha1.AddToScheme}
-	return scheme, builder.AddToScheme(scheme)
-}
-
-// ownObjects keeps foreign pods, ConfigMaps and the rest out of memory.
-func ownObjects(namespaces string) cache.Options {
-	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})}
-	return cache.Options{
-		DefaultNamespaces: namespaceSet(namespaces),
-		DefaultTransform:  cache.TransformStripManagedFields(),
-		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:                   ours,
-			&corev1.PersistentVolumeClaim{}: ours,
-			&corev1.Service{}:               ours,
-			&corev1.ConfigMap{}:             ours,
-			&appsv1.StatefulSet{}:           ours,
-			&appsv1.Deployment{}:            ours,
-			&networkingv1.Ingress{}:         ours,
-			&policyv1.PodDisruptionBudget{}: ours,
-		},
-	}
-}
-
-// namespaceSet is nil for all namespaces.
-func namespaceSet(namespaces string) map[string]cache.Config {
-	var out map[string]cache.Config
-	for namespace := range strings.SplitSeq(namespaces, ",") {
-		if namespace = strings.TrimSpace(namespace); namespace == "" {
-			continue
+// list of comma separated names.
+func list(text string) []string {
+	var out []string
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			out = append(out, name)
 		}
-		if out == nil {
-			out = map[string]cache.Config{}
-		}
-		out[namespace] = cache.Config{}
 	}
 	return out
 }

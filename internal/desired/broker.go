@@ -51,9 +51,9 @@ const (
 )
 
 // Broker objects that all groups share: headless Service and settings.
-func (c Cluster) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.Object, error) {
+func (in Installation) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.Object, error) {
 	config, err := configMap(b, Broker, settings.Settings{
-		ServiceDomain: c.serviceDomain(b, Broker), HostNetwork: b.Spec.HostNetwork, Config: properties(b.Spec.Config),
+		ServiceDomain: in.serviceDomain(b, Broker), HostNetwork: b.Spec.HostNetwork, Config: properties(b.Spec.Config),
 		Broker: &settings.BrokerSettings{
 			ClusterName: ClusterName(b), Mode: Mode(b), NameServers: deps.NameServers, Controllers: deps.Controllers,
 			DrainSeconds: DrainSeconds(b), Groups: deps.Groups,
@@ -73,8 +73,8 @@ func (c Cluster) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.Object,
 }
 
 // BrokerGroup objects: PodDisruptionBudget and StatefulSet of group g in its state.
-func (c Cluster) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState, deps Dependencies) (*policyv1.PodDisruptionBudget, *appsv1.StatefulSet, error) {
-	group := Group(b.Name, g)
+func (in Installation) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState, deps Dependencies) (*policyv1.PodDisruptionBudget, *appsv1.StatefulSet, error) {
+	group := GroupName(b.Name, g)
 	labels := Labels(b, Broker)
 	labels[LabelGroup] = group
 	selector := Selector(b.Name, Broker, group)
@@ -85,7 +85,7 @@ func (c Cluster) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState, deps
 	}
 	set, err := statefulSet(b, group, HeadlessService(b.Name, Broker), state.Members, podSpec{
 		component: Broker, role: settings.Broker, labels: maps.Clone(labels), selector: selector,
-		image: Image(b.Spec.BrokerImage), agentImage: c.AgentImage, configMap: ConfigMap(b.Name, Broker), hash: sum,
+		image: Image(b.Spec.BrokerImage), agentImage: in.AgentImage, configMap: ConfigMap(b.Name, Broker), hash: sum,
 		hostNetwork: b.Spec.HostNetwork, graceSecond: settings.BrokerSettings{DrainSeconds: DrainSeconds(b)}.GraceSeconds(), nameServers: deps.NameServerService,
 		ports: []corev1.ContainerPort{
 			{Name: "broker", ContainerPort: settings.BrokerPort, Protocol: corev1.ProtocolTCP},

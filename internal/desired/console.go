@@ -26,7 +26,7 @@ const (
 )
 
 // Console objects: Service, volume, Ingress and Deployment of a dashboard that asks these name servers.
-func (c Cluster) Console(console *v1alpha1.Console, nameServers []string, refs References) (*Tool, error) {
+func (in Installation) Console(console *v1alpha1.Console, nameServers []string, refs References) (*Tool, error) {
 	spec := &console.Spec
 	t := toolSpec{
 		obj: console, component: Console, container: consoleContainer, image: spec.Image,
@@ -51,7 +51,7 @@ func (c Cluster) Console(console *v1alpha1.Console, nameServers []string, refs R
 	if deployment.Spec.Template.Spec.Containers[0].Ports != nil {
 		t.port = deployment.Spec.Template.Spec.Containers[0].Ports[0].ContainerPort
 	}
-	tool := c.tool(t, deployment, objects...)
+	tool := in.tool(t, deployment, objects...)
 	if spec.Ingress != nil {
 		tool.Ingress = consoleIngress(console)
 	}

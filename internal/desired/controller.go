@@ -11,11 +11,11 @@ import (
 
 // Controller objects: headless Service, settings, PodDisruptionBudget; then the StatefulSet. The client Service is
 // ControllerService, which comes when the quorum is complete.
-func (c Cluster) Controller(ctl *v1alpha1.Controller, refs References) ([]client.Object, *appsv1.StatefulSet, error) {
+func (in Installation) Controller(ctl *v1alpha1.Controller, refs References) ([]client.Object, *appsv1.StatefulSet, error) {
 	labels, selector := Labels(ctl, Controller), Selector(ctl.Name, Controller, "")
 	config, err := configMap(ctl, Controller, settings.Settings{
-		ServiceDomain: c.serviceDomain(ctl, Controller), Config: properties(ctl.Spec.Config),
-		Controller: &settings.ControllerSettings{Group: ctl.Name, Size: Controllers(ctl)},
+		ServiceDomain: in.serviceDomain(ctl, Controller), Config: properties(ctl.Spec.Config),
+		Controller: &settings.ControllerSettings{Group: ctl.Name, Size: ControllerCount(ctl)},
 	})
 	if err != nil {
 		return nil, nil, err
@@ -24,9 +24,9 @@ func (c Cluster) Controller(ctl *v1alpha1.Controller, refs References) ([]client
 	if err != nil {
 		return nil, nil, err
 	}
-	set, err := statefulSet(ctl, ctl.Name, HeadlessService(ctl.Name, Controller), Controllers(ctl), podSpec{
+	set, err := statefulSet(ctl, ctl.Name, HeadlessService(ctl.Name, Controller), ControllerCount(ctl), podSpec{
 		component: Controller, role: settings.Controller, labels: labels, selector: selector,
-		image: Image(ctl.Spec.ControllerImage), agentImage: c.AgentImage, configMap: config.Name, hash: sum, graceSecond: 60,
+		image: Image(ctl.Spec.ControllerImage), agentImage: in.AgentImage, configMap: config.Name, hash: sum, graceSecond: 60,
 		ports: []corev1.ContainerPort{
 			{Name: "controller", ContainerPort: settings.ControllerPort, Protocol: corev1.ProtocolTCP},
 			{Name: "metrics", ContainerPort: settings.MetricsPort, Protocol: corev1.ProtocolTCP},
@@ -46,7 +46,7 @@ func (c Cluster) Controller(ctl *v1alpha1.Controller, refs References) ([]client
 }
 
 // ControllerService is the one address of a complete quorum, for tools. Brokers need every controller's own.
-func (c Cluster) ControllerService(ctl *v1alpha1.Controller) *corev1.Service {
+func (in Installation) ControllerService(ctl *v1alpha1.Controller) *corev1.Service {
 	return clientService(ctl, Controller, controllerPorts())
 }
 

@@ -43,9 +43,9 @@ func TestLongestNames(t *testing.T) {
 	b := parse[v1alpha1.Broker](t, header+"{size: 999, replicaPerGroup: 9}")
 	shared, err = c.Broker(b, Dependencies{})
 	add(err, shared...)
-	budget, set, err := c.BrokerGroup(b, 998, GroupState{Members: Members(b), State: scale.Open}, Dependencies{})
+	budget, set, err := c.BrokerGroup(b, 998, GroupState{Members: MemberCount(b), State: scale.Open}, Dependencies{})
 	add(err, budget, set)
-	addresses = append(addresses, c.BrokerAddress(b, Pod(set.Name, 9)))
+	addresses = append(addresses, c.BrokerAddress(b, PodName(set.Name, 9)))
 
 	p := parse[v1alpha1.Proxy](t, header+"{replicas: 999}")
 	shared, deployment, err := c.Proxy(p, Backend{})
@@ -69,7 +69,7 @@ func TestLongestNames(t *testing.T) {
 			continue
 		}
 		// Kubernetes labels pods with their revision, the StatefulSet's name and a hash of 10, and with their name.
-		for _, label := range []string{set.Name + "-" + strings.Repeat("f", 10), Pod(set.Name, *set.Spec.Replicas-1)} {
+		for _, label := range []string{set.Name + "-" + strings.Repeat("f", 10), PodName(set.Name, *set.Spec.Replicas-1)} {
 			for _, problem := range validation.IsDNS1123Label(label) {
 				t.Errorf("pods of %s: %s: %s", set.Name, label, problem)
 			}

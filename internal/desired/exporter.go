@@ -11,7 +11,7 @@ import (
 const telemetryPath = "rocketmq.config.webTelemetryPath"
 
 // Exporter objects: Service and Deployment of an exporter that asks these name servers.
-func (c Cluster) Exporter(e *v1alpha1.Exporter, nameServers []string, refs References) (*Tool, error) {
+func (in Installation) Exporter(e *v1alpha1.Exporter, nameServers []string, refs References) (*Tool, error) {
 	spec := &e.Spec
 	t := toolSpec{
 		obj: e, component: Exporter, container: "exporter", image: spec.Image,
@@ -35,5 +35,5 @@ func (c Cluster) Exporter(e *v1alpha1.Exporter, nameServers []string, refs Refer
 	if err != nil {
 		return nil, err
 	}
-	return c.tool(t, deployment), nil
+	return in.tool(t, deployment), nil
 }

@@ -25,8 +25,8 @@ import (
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
 // installation is the one that all tests are about.
-func installation() Cluster {
-	return Cluster{Domain: "cluster.local", AgentImage: "registry.example/rocketmq-operator:1"}
+func installation() Installation {
+	return Installation{Domain: "cluster.local", AgentImage: "registry.example/rocketmq-operator:1"}
 }
 
 // dependencies are those of a Broker whose NameService is mq/ns and whose Controller is mq/ctl.
@@ -113,13 +113,13 @@ func objectsOf(t *testing.T, file string) []byte {
 			deps.Controllers = nil
 		}
 		deps.Groups = map[string]settings.GroupSettings{}
-		for g := range Groups(b) {
-			deps.Groups[Group(b.Name, g)] = scale.Open.Settings()
+		for g := range GroupCount(b) {
+			deps.Groups[GroupName(b.Name, g)] = scale.Open.Settings()
 		}
 		shared, err := c.Broker(b, deps)
 		add(err, shared...)
-		for g := range Groups(b) {
-			budget, set, err := c.BrokerGroup(b, g, GroupState{Members: Members(b), State: scale.Open, Since: metav1.Unix(0, 0)}, deps)
+		for g := range GroupCount(b) {
+			budget, set, err := c.BrokerGroup(b, g, GroupState{Members: MemberCount(b), State: scale.Open, Since: metav1.Unix(0, 0)}, deps)
 			add(err, budget, set)
 		}
 	case "Console":

@@ -50,7 +50,7 @@ func TestHash(t *testing.T) {
 	for _, kind := range []struct {
 		name    string
 		spec    reflect.Type
-		hash    func(t *testing.T, c Cluster, spec string) string
+		hash    func(t *testing.T, c Installation, spec string) string
 		changes map[string]change
 	}{
 		{"NameService", reflect.TypeFor[v1alpha1.NameServiceSpec](), nameServiceHash, map[string]change{
@@ -123,7 +123,7 @@ func TestHash(t *testing.T) {
 					t.Errorf("spec.%s: a change restarts pods: %t, want %t", field, restarts, c.restarts)
 				}
 			}
-			other := Cluster{Domain: "other.domain", AgentImage: "registry.example/rocketmq-operator:2"}
+			other := Installation{Domain: "other.domain", AgentImage: "registry.example/rocketmq-operator:2"}
 			if kind.hash(t, other, "{}") != before {
 				t.Error("an upgrade of the operator would restart pods")
 			}
@@ -194,21 +194,21 @@ func toolChanges(more map[string]change) map[string]change {
 	return out
 }
 
-func consoleHash(t *testing.T, c Cluster, spec string) string {
+func consoleHash(t *testing.T, c Installation, spec string) string {
 	t.Helper()
 	console := parse[v1alpha1.Console](t, "metadata: {name: x, namespace: mq}\nspec: "+spec)
 	tool, err := c.Console(console, nameServersOf(&console.Spec.NameServerSettings), nil)
 	return toolHash(t, tool, err)
 }
 
-func exporterHash(t *testing.T, c Cluster, spec string) string {
+func exporterHash(t *testing.T, c Installation, spec string) string {
 	t.Helper()
 	e := parse[v1alpha1.Exporter](t, "metadata: {name: x, namespace: mq}\nspec: "+spec)
 	tool, err := c.Exporter(e, nameServersOf(&e.Spec.NameServerSettings), nil)
 	return toolHash(t, tool, err)
 }
 
-func registryHash(t *testing.T, c Cluster, spec string) string {
+func registryHash(t *testing.T, c Installation, spec string) string {
 	t.Helper()
 	sr := parse[v1alpha1.SchemaRegistry](t, "metadata: {name: x, namespace: mq}\nspec: "+spec)
 	if sr.Spec.Image == "" {
@@ -257,7 +257,7 @@ func TestProxyHash(t *testing.T) {
 	}
 }
 
-func proxyHash(t *testing.T, c Cluster, spec string) string {
+func proxyHash(t *testing.T, c Installation, spec string) string {
 	t.Helper()
 	b := backend()
 	b.NameServers = []string{c.NameServerService("ns", "mq")}
@@ -268,7 +268,7 @@ func proxyHash(t *testing.T, c Cluster, spec string) string {
 	return deployment.Spec.Template.Annotations[AnnotationHash]
 }
 
-func nameServiceHash(t *testing.T, c Cluster, spec string) string {
+func nameServiceHash(t *testing.T, c Installation, spec string) string {
 	t.Helper()
 	_, set, err := c.NameService(parse[v1alpha1.NameService](t, "metadata: {name: x, namespace: mq}\nspec: "+spec), nil)
 	if err != nil {
@@ -277,7 +277,7 @@ func nameServiceHash(t *testing.T, c Cluster, spec string) string {
 	return hashOf(set)
 }
 
-func controllerHash(t *testing.T, c Cluster, spec string) string {
+func controllerHash(t *testing.T, c Installation, spec string) string {
 	t.Helper()
 	_, set, err := c.Controller(parse[v1alpha1.Controller](t, "metadata: {name: x, namespace: mq}\nspec: "+spec), nil)
 	if err != nil {
@@ -286,14 +286,14 @@ func controllerHash(t *testing.T, c Cluster, spec string) string {
 	return hashOf(set)
 }
 
-func brokerHash(t *testing.T, c Cluster, spec string) string {
+func brokerHash(t *testing.T, c Installation, spec string) string {
 	t.Helper()
 	b := parse[v1alpha1.Broker](t, "metadata: {name: x, namespace: mq}\nspec: "+spec)
 	deps := dependencies()
 	if external := ExternalNameServers(b); len(external) > 0 {
 		deps.NameServers, deps.NameServerService = external, strings.Join(external, ";")
 	}
-	_, set, err := c.BrokerGroup(b, 0, GroupState{Members: Members(b)}, deps)
+	_, set, err := c.BrokerGroup(b, 0, GroupState{Members: MemberCount(b)}, deps)
 	if err != nil {
 		t.Fatal(err)
 	}

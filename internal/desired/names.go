@@ -68,8 +68,8 @@ const (
 	SchemaRegistry Component = "schemaregistry"
 )
 
-// Cluster is what all objects of one installation depend on.
-type Cluster struct {
+// Installation is what all objects of one installation depend on.
+type Installation struct {
 	// Domain of the Kubernetes cluster, "cluster.local".
 	Domain string
 	// AgentImage is the image that the agent is copied from.
@@ -88,11 +88,11 @@ func ConfigMap(cr string, c Component) string { return fmt.Sprintf("%s-%s-config
 // MetadataConfigMap holds what a broker group's master knows.
 func MetadataConfigMap(group string) string { return group + "-metadata" }
 
-// Group is the name of broker group g: brokerName and StatefulSet.
-func Group(cr string, g int32) string { return fmt.Sprintf("%s-%d", cr, g) }
+// GroupName is the name of broker group g: brokerName and StatefulSet.
+func GroupName(cr string, g int32) string { return fmt.Sprintf("%s-%d", cr, g) }
 
-// Pod is the name of pod i of a StatefulSet.
-func Pod(statefulSet string, i int32) string { return fmt.Sprintf("%s-%d", statefulSet, i) }
+// PodName is the name of pod i of a StatefulSet.
+func PodName(statefulSet string, i int32) string { return fmt.Sprintf("%s-%d", statefulSet, i) }
 
 // Ordinal is the number at the end of a pod's name, -1 if there is none.
 func Ordinal(pod string) int32 {
@@ -112,47 +112,47 @@ func GroupOfPod(cr, pod string) string {
 		return ""
 	}
 	g, err := strconv.ParseInt(number, 10, 32)
-	if err != nil || Group(cr, int32(g))+"-"+member != pod {
+	if err != nil || GroupName(cr, int32(g))+"-"+member != pod {
 		return ""
 	}
-	return Group(cr, int32(g))
+	return GroupName(cr, int32(g))
 }
 
 // podMember is what follows the group in a broker pod's name, here and at apache/rocketmq-operator.
 var podMember = regexp.MustCompile(`^([0-9]+|master-0|replica-[0-9]+-0)$`)
 
 // serviceDomain is the full name of a component's headless Service.
-func (c Cluster) serviceDomain(obj client.Object, component Component) string {
-	return fmt.Sprintf("%s.%s.svc.%s", HeadlessService(obj.GetName(), component), obj.GetNamespace(), c.Domain)
+func (in Installation) serviceDomain(obj client.Object, component Component) string {
+	return fmt.Sprintf("%s.%s.svc.%s", HeadlessService(obj.GetName(), component), obj.GetNamespace(), in.Domain)
 }
 
 // addresses are those of the pods of a StatefulSet named like its resource.
-func (c Cluster) addresses(obj client.Object, component Component, size int32, port int) []string {
+func (in Installation) addresses(obj client.Object, component Component, size int32, port int) []string {
 	out := make([]string, 0, size)
 	for i := range size {
-		out = append(out, fmt.Sprintf("%s.%s:%d", Pod(obj.GetName(), i), c.serviceDomain(obj, component), port))
+		out = append(out, fmt.Sprintf("%s.%s:%d", PodName(obj.GetName(), i), in.serviceDomain(obj, component), port))
 	}
 	return out
 }
 
 // NameServerAddresses are what brokers and clients use, one for each name server.
-func (c Cluster) NameServerAddresses(ns *v1alpha1.NameService) []string {
-	return c.addresses(ns, NameServer, size(ns.Spec.Size, 1), settings.NameServerPort)
+func (in Installation) NameServerAddresses(ns *v1alpha1.NameService) []string {
+	return in.addresses(ns, NameServer, size(ns.Spec.Size, 1), settings.NameServerPort)
 }
 
 // ControllerAddresses are what brokers use, one for each controller.
-func (c Cluster) ControllerAddresses(ctl *v1alpha1.Controller) []string {
-	return c.addresses(ctl, Controller, size(ctl.Spec.Size, 3), settings.ControllerPort)
+func (in Installation) ControllerAddresses(ctl *v1alpha1.Controller) []string {
+	return in.addresses(ctl, Controller, size(ctl.Spec.Size, 3), settings.ControllerPort)
 }
 
 // BrokerAddress is what the broker in a pod registers with, unless it uses the host's network.
-func (c Cluster) BrokerAddress(b *v1alpha1.Broker, pod string) string {
-	return fmt.Sprintf("%s.%s:%d", pod, c.serviceDomain(b, Broker), settings.BrokerPort)
+func (in Installation) BrokerAddress(b *v1alpha1.Broker, pod string) string {
+	return fmt.Sprintf("%s.%s:%d", pod, in.serviceDomain(b, Broker), settings.BrokerPort)
 }
 
 // NameServerService is the address that never changes while name servers come and go: for mqadmin in any pod.
-func (c Cluster) NameServerService(name, namespace string) string {
-	return fmt.Sprintf("%s.%s.svc.%s:%d", ClientService(name, NameServer), namespace, c.Domain, settings.NameServerPort)
+func (in Installation) NameServerService(name, namespace string) string {
+	return fmt.Sprintf("%s.%s.svc.%s:%d", ClientService(name, NameServer), namespace, in.Domain, settings.NameServerPort)
 }
 
 // Labels of a component's objects.
@@ -182,8 +182,8 @@ func Selector(cr string, component Component, group string) map[string]string {
 }
 
 // ProxyHost is the name of a Proxy's Service.
-func (c Cluster) ProxyHost(p *v1alpha1.Proxy) string {
-	return fmt.Sprintf("%s.%s.svc.%s", ClientService(p.Name, Proxy), p.Namespace, c.Domain)
+func (in Installation) ProxyHost(p *v1alpha1.Proxy) string {
+	return fmt.Sprintf("%s.%s.svc.%s", ClientService(p.Name, Proxy), p.Namespace, in.Domain)
 }
 
 // size is a number that the API server has defaulted, unless the object never passed it.
@@ -194,20 +194,20 @@ func size(n *int32, fallback int32) int32 {
 	return *n
 }
 
-// NameServers wanted.
-func NameServers(ns *v1alpha1.NameService) int32 { return size(ns.Spec.Size, 1) }
+// NameServerCount wanted.
+func NameServerCount(ns *v1alpha1.NameService) int32 { return size(ns.Spec.Size, 1) }
 
-// Controllers wanted.
-func Controllers(ctl *v1alpha1.Controller) int32 { return size(ctl.Spec.Size, 3) }
+// ControllerCount wanted.
+func ControllerCount(ctl *v1alpha1.Controller) int32 { return size(ctl.Spec.Size, 3) }
 
-// Groups wanted of a Broker.
-func Groups(b *v1alpha1.Broker) int32 { return size(b.Spec.Size, 1) }
+// GroupCount wanted of a Broker.
+func GroupCount(b *v1alpha1.Broker) int32 { return size(b.Spec.Size, 1) }
 
-// Members wanted in each group of a Broker: the master and its slaves.
-func Members(b *v1alpha1.Broker) int32 { return 1 + size(b.Spec.ReplicaPerGroup, 1) }
+// MemberCount wanted in each group of a Broker: the master and its slaves.
+func MemberCount(b *v1alpha1.Broker) int32 { return 1 + size(b.Spec.ReplicaPerGroup, 1) }
 
-// Proxies wanted.
-func Proxies(p *v1alpha1.Proxy) int32 { return size(p.Spec.Replicas, 1) }
+// ProxyCount wanted.
+func ProxyCount(p *v1alpha1.Proxy) int32 { return size(p.Spec.Replicas, 1) }
 
 // DrainSeconds is how long clients get to leave a broker that takes no new messages.
 func DrainSeconds(b *v1alpha1.Broker) int32 { return size(b.Spec.DrainSeconds, 35) }

@@ -10,11 +10,11 @@ import (
 )
 
 // NameService objects: Services, settings, PodDisruptionBudget; then the StatefulSet.
-func (c Cluster) NameService(ns *v1alpha1.NameService, refs References) ([]client.Object, *appsv1.StatefulSet, error) {
+func (in Installation) NameService(ns *v1alpha1.NameService, refs References) ([]client.Object, *appsv1.StatefulSet, error) {
 	labels, selector := Labels(ns, NameServer), Selector(ns.Name, NameServer, "")
 	p := ports(corev1.ServicePort{Name: "nameserver", Port: settings.NameServerPort})
 	config, err := configMap(ns, NameServer, settings.Settings{
-		ServiceDomain: c.serviceDomain(ns, NameServer), HostNetwork: ns.Spec.HostNetwork, Config: properties(ns.Spec.Config),
+		ServiceDomain: in.serviceDomain(ns, NameServer), HostNetwork: ns.Spec.HostNetwork, Config: properties(ns.Spec.Config),
 	})
 	if err != nil {
 		return nil, nil, err
@@ -24,11 +24,11 @@ func (c Cluster) NameService(ns *v1alpha1.NameService, refs References) ([]clien
 	if err != nil {
 		return nil, nil, err
 	}
-	set, err := statefulSet(ns, ns.Name, HeadlessService(ns.Name, NameServer), NameServers(ns), podSpec{
+	set, err := statefulSet(ns, ns.Name, HeadlessService(ns.Name, NameServer), NameServerCount(ns), podSpec{
 		component: NameServer, role: settings.NameServer, labels: labels, selector: selector,
-		image: Image(ns.Spec.NameServiceImage), agentImage: c.AgentImage, configMap: config.Name, hash: sum,
+		image: Image(ns.Spec.NameServiceImage), agentImage: in.AgentImage, configMap: config.Name, hash: sum,
 		hostNetwork: ns.Spec.HostNetwork, dnsPolicy: ns.Spec.DNSPolicy, graceSecond: 30,
-		nameServers: c.NameServerService(ns.Name, ns.Namespace),
+		nameServers: in.NameServerService(ns.Name, ns.Namespace),
 		ports:       []corev1.ContainerPort{{Name: "nameserver", ContainerPort: settings.NameServerPort, Protocol: corev1.ProtocolTCP}},
 		agentPort:   settings.NameServerAgentPort,
 		data:        data(ns.Namespace, &ns.Spec.StorageSettings, v1alpha1.EmptyDir, "1Gi"),

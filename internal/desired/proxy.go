@@ -26,7 +26,7 @@ type Backend struct {
 }
 
 // Proxy objects: Service, settings, PodDisruptionBudget; then the Deployment.
-func (c Cluster) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Object, *appsv1.Deployment, error) {
+func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Object, *appsv1.Deployment, error) {
 	labels, selector := Labels(p, Proxy), Selector(p.Name, Proxy, "")
 	secret := ""
 	if p.Spec.TLS != nil {
@@ -35,7 +35,7 @@ func (c Cluster) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Object, *ap
 	// Remoting clients are told this name with the port that the proxy listens on, so the Service must have that one.
 	host := ""
 	if _, remoting := ProxyPorts(p); remoting == settings.ProxyRemotingPort {
-		host = c.ProxyHost(p)
+		host = in.ProxyHost(p)
 	}
 	config, err := configMap(p, Proxy, settings.Settings{
 		Config: properties(p.Spec.Config),
@@ -58,7 +58,7 @@ func (c Cluster) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Object, *ap
 	}
 	template, err := podSpec{
 		component: Proxy, role: settings.Proxy, labels: labels, selector: selector,
-		image: Image(p.Spec.Image), agentImage: c.AgentImage, configMap: config.Name, hash: sum,
+		image: Image(p.Spec.Image), agentImage: in.AgentImage, configMap: config.Name, hash: sum,
 		graceSecond: settings.ProxyGraceSeconds, nameServers: strings.Join(backend.NameServers, ";"),
 		ports: []corev1.ContainerPort{
 			{Name: "grpc", ContainerPort: settings.ProxyGRPCPort, Protocol: corev1.ProtocolTCP},
@@ -76,7 +76,7 @@ func (c Cluster) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Object, *ap
 	deployment := &appsv1.Deployment{
 		ObjectMeta: meta(p, p.Name, labels),
 		Spec: appsv1.DeploymentSpec{
-			Replicas: new(Proxies(p)),
+			Replicas: new(ProxyCount(p)),
 			Selector: &metav1.LabelSelector{MatchLabels: selector},
 			// A new proxy serves before an old one stops.
 			Strategy: appsv1.DeploymentStrategy{

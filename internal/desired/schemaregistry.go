@@ -32,7 +32,7 @@ const (
 
 // SchemaRegistry objects: settings, Service, volume and Deployment of a registry that stores in the cluster of these
 // name servers.
-func (c Cluster) SchemaRegistry(sr *v1alpha1.SchemaRegistry, nameServers []string, refs References) (*Tool, error) {
+func (in Installation) SchemaRegistry(sr *v1alpha1.SchemaRegistry, nameServers []string, refs References) (*Tool, error) {
 	spec := &sr.Spec
 	if spec.Image == "" {
 		return nil, errors.New("spec.image is not set, and there is no official image of the schema registry")
@@ -67,7 +67,7 @@ func (c Cluster) SchemaRegistry(sr *v1alpha1.SchemaRegistry, nameServers []strin
 	if err != nil {
 		return nil, err
 	}
-	return c.tool(t, deployment, append(toolClaim(sr, SchemaRegistry, spec.Storage), config)...), nil
+	return in.tool(t, deployment, append(toolClaim(sr, SchemaRegistry, spec.Storage), config)...), nil
 }
 
 // storageProperties is the file that tells the registry's storage where RocketMQ is.

@@ -272,10 +272,10 @@ func (t toolSpec) servicePort() int32 {
 }
 
 // tool puts the objects together.
-func (c Cluster) tool(t toolSpec, deployment *appsv1.Deployment, before ...client.Object) *Tool {
+func (in Installation) tool(t toolSpec, deployment *appsv1.Deployment, before ...client.Object) *Tool {
 	return &Tool{
 		Objects: append(before, t.clientService()), Deployment: deployment,
-		Address: fmt.Sprintf("%s.%s.svc.%s:%d", t.obj.GetName(), t.obj.GetNamespace(), c.Domain, t.servicePort()),
+		Address: fmt.Sprintf("%s.%s.svc.%s:%d", t.obj.GetName(), t.obj.GetNamespace(), in.Domain, t.servicePort()),
 	}
 }
 

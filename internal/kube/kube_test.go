@@ -95,7 +95,7 @@ func TestConditions(t *testing.T) {
 	first.Raise(v1alpha1.ConditionKnownDefect, "slow")
 	first.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused, "")
 	first.Set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, " text with space around \n")
-	first.Settle()
+	first.Complete()
 	if got, want := conditionTypes(list), []string{"Ready", "UpToDate", "KnownDefect", "NodeLost"}; !slices.Equal(got, want) {
 		t.Errorf("order %v, want %v", got, want)
 	}
@@ -119,7 +119,7 @@ func TestConditions(t *testing.T) {
 		t.Errorf("NodeLost of the second pass: %q", got)
 	}
 	second.Set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "")
-	second.Settle()
+	second.Complete()
 	if got, want := conditionTypes(list), []string{"Ready", "UpToDate", "NodeLost"}; !slices.Equal(got, want) {
 		t.Errorf("after the second pass %v, want %v", got, want)
 	}
@@ -134,12 +134,6 @@ func TestConditions(t *testing.T) {
 	wavering.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused, "")
 	if !list[1].LastTransitionTime.Equal(&longAgo) {
 		t.Error("UpToDate was False and is False, its time changed")
-	}
-
-	third := NewConditions(3, &list)
-	third.Settle(v1alpha1.ConditionNodeLost)
-	if got, want := conditionTypes(list), []string{"Ready", "UpToDate", "NodeLost"}; !slices.Equal(got, want) {
-		t.Errorf("with NodeLost kept %v, want %v", got, want)
 	}
 }
 

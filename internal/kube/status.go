@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -19,11 +20,19 @@ import (
 type Waiting struct {
 	Reason  string
 	Message string
+	// Again is how soon to look again where no watch shows that the wait is over, 0 where one does.
+	Again time.Duration
 }
 
 // Wait makes a Waiting.
 func Wait(reason, format string, args ...any) *Waiting {
 	return &Waiting{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// LookAgain says that no watch shows when the wait is over.
+func (w *Waiting) LookAgain(after time.Duration) *Waiting {
+	w.Again = after
+	return w
 }
 
 // Conditions collects what one pass of a reconcile found out. Troubles that a complete pass did not raise are over.
@@ -90,11 +99,11 @@ func (c *Conditions) Since(condition string) metav1.Time {
 	return metav1.Time{}
 }
 
-// Settle removes the troubles that this pass did not raise, except those in keep, and puts the rest in order.
-func (c *Conditions) Settle(keep ...string) {
+// Complete ends a pass that looked at everything: troubles that it did not raise are over. The rest is put in order.
+func (c *Conditions) Complete() {
 	*c.list = slices.DeleteFunc(*c.list, func(condition metav1.Condition) bool {
 		return condition.Type != v1alpha1.ConditionReady && condition.Type != v1alpha1.ConditionUpToDate &&
-			!c.raised[condition.Type] && !slices.Contains(keep, condition.Type)
+			!c.raised[condition.Type]
 	})
 	rank := map[string]int{v1alpha1.ConditionReady: -2, v1alpha1.ConditionUpToDate: -1}
 	sort.SliceStable(*c.list, func(i, j int) bool {

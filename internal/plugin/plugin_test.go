@@ -48,13 +48,13 @@ func TestStatusOfTroubledBrokers(t *testing.T) {
 
 	w.add(&v1alpha1.Broker{ObjectMeta: named("new")})           // the operator has not seen it
 	lost := &v1alpha1.NameService{ObjectMeta: named("unlucky")} // one trouble is told once
-	lost.Status = v1alpha1.NameServiceStatus{ObservedGeneration: 1, Conditions: append(conditions("Ready", "NameConflict", "Service x is not ours"), metav1.Condition{
+	lost.Status = v1alpha1.NameServiceStatus{CommonStatus: common(append(conditions("Ready", "NameConflict", "Service x is not ours"), metav1.Condition{
 		Type: "NameConflict", Status: "True", Reason: "NameConflict", Message: "Service x is not ours",
-	})}
+	}))}
 	w.add(lost)
 	external := &v1alpha1.Broker{ObjectMeta: named("static")}
-	external.Status = v1alpha1.BrokerStatus{ObservedGeneration: 1, Members: "0/2", NameServers: []string{"10.1.1.1:9876", "10.1.1.2:9876"},
-		Conditions: conditions("UpToDate", "ReplacingPods", "static-0-1 is next"), Groups: []v1alpha1.BrokerGroupStatus{{Name: "static-0"}}}
+	external.Status = v1alpha1.BrokerStatus{Members: "0/2", NameServers: []string{"10.1.1.1:9876", "10.1.1.2:9876"},
+		CommonStatus: common(conditions("UpToDate", "ReplacingPods", "static-0-1 is next")), Groups: []v1alpha1.BrokerGroupStatus{{Name: "static-0"}}}
 	w.add(external)
 	w.shows("status-troubled", "status")
 }

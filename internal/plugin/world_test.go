@@ -67,18 +67,18 @@ func newWorld(t *testing.T) *world {
 	domain := ".svc.cluster.local"
 	broker := &v1alpha1.Broker{ObjectMeta: named("quickstart"), Spec: v1alpha1.BrokerSpec{ClusterMode: v1alpha1.ControllerMode}}
 	broker.Status = v1alpha1.BrokerStatus{
-		ObservedGeneration: 1, Members: "4/4", Conditions: conditions("", "", ""),
+		Members: "4/4", CommonStatus: common(conditions("", "", "")),
 		NameServiceRef: &v1alpha1.ObjectReference{Name: "quickstart-ns"}, ControllerRef: &v1alpha1.ObjectReference{Name: "quickstart-ctl"},
 		NameServers: []string{"quickstart-ns-0.quickstart-ns-nameserver-headless.mq" + domain + ":9876"},
 	}
 	for g := range int32(2) {
-		group := v1alpha1.BrokerGroupStatus{Name: desired.Group("quickstart", g), State: "open", Master: fmt.Sprintf("quickstart-%d-%d", g, g)}
+		group := v1alpha1.BrokerGroupStatus{Name: desired.GroupName("quickstart", g), State: "open", Master: fmt.Sprintf("quickstart-%d-%d", g, g)}
 		for i := range int32(2) {
 			id, role := int64(2), v1alpha1.RoleSlave
 			if i == g {
 				id, role = 0, v1alpha1.RoleMaster
 			}
-			pod := desired.Pod(group.Name, i)
+			pod := desired.PodName(group.Name, i)
 			group.Members = append(group.Members, v1alpha1.BrokerMemberStatus{
 				Pod: pod, Role: role, BrokerID: &id, InSync: true, Address: pod + ".quickstart-broker-headless.mq" + domain + ":10911",
 			})
@@ -87,9 +87,9 @@ func newWorld(t *testing.T) *world {
 		broker.Status.Groups = append(broker.Status.Groups, group)
 	}
 	ns := &v1alpha1.NameService{ObjectMeta: named("quickstart-ns"), Status: v1alpha1.NameServiceStatus{
-		ObservedGeneration: 1, Members: "1/1", Conditions: conditions("", "", "")}}
+		Members: "1/1", CommonStatus: common(conditions("", "", ""))}}
 	ctl := &v1alpha1.Controller{ObjectMeta: named("quickstart-ctl"), Status: v1alpha1.ControllerStatus{
-		ObservedGeneration: 1, Members: "3/3", Leader: "quickstart-ctl-1", Conditions: conditions("", "", "")}}
+		Members: "3/3", Leader: "quickstart-ctl-1", CommonStatus: common(conditions("", "", ""))}}
 	w.add(broker, ns, ctl, runningPod("quickstart-ns-0", "quickstart-ns", desired.NameServer, "10.0.1.9"))
 
 	w.registered(broker)
@@ -111,6 +111,11 @@ func conditions(not, reason, message string) []metav1.Condition {
 		out = append(out, c)
 	}
 	return out
+}
+
+// common is the status of a resource whose first generation was observed.
+func common(conditions []metav1.Condition) v1alpha1.CommonStatus {
+	return v1alpha1.CommonStatus{ObservedGeneration: 1, Conditions: conditions}
 }
 
 func runningPod(name, instance string, component desired.Component, ip string) *corev1.Pod {

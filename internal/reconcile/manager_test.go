@@ -9,14 +9,11 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -36,24 +33,24 @@ func manage(t *testing.T, servers fakemq.Servers, worlds ...*world) *writes {
 	wrote := &writes{left: -1}
 	restConfig := rest.CopyConfig(restConfig)
 	restConfig.Wrap(wrote.wrap)
-	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})}
-	namespaces := map[string]cache.Config{}
+	var namespaces []string
 	for _, w := range worlds {
-		namespaces[w.namespace] = cache.Config{}
+		namespaces = append(namespaces, w.namespace)
 	}
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme: scheme(t), Metrics: metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: new(true)}, // one for each test
-		Cache: cache.Options{DefaultNamespaces: namespaces, ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}: ours, &corev1.Service{}: ours, &corev1.ConfigMap{}: ours, &appsv1.StatefulSet{}: ours, &policyv1.PodDisruptionBudget{}: ours,
-			&appsv1.Deployment{}: ours, &corev1.PersistentVolumeClaim{}: ours, &networkingv1.Ingress{}: ours,
-		}},
+		Cache:      Cache(namespaces),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cluster := desired.Cluster{Domain: "cluster.local", AgentImage: "agent:1"}
-	if err := setup(ctx, mgr, cluster, namespaces, 10*time.Second, remoting.Options{Timeout: time.Second, Dialer: fakemq.Dialer(servers)}); err != nil {
+	err = Setup(ctx, mgr, Options{
+		Installation: desired.Installation{Domain: "cluster.local", AgentImage: "agent:1"},
+		Namespaces:   namespaces, ObserveInterval: 10 * time.Second,
+		RocketMQ: remoting.Options{Timeout: time.Second, Dialer: fakemq.Dialer(servers)},
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)

@@ -19,35 +19,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/proxy"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/rocketmqcluster"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/tool"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/topictransfer"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
 )
 
 // operator is one process of the operator, without a manager: the test says when it reconciles.
 type operator struct {
-	world    *world
-	writes   *writes
-	reads    *reads
-	events   *recorder
-	kinds    []kind
-	shutdown func()
-}
-
-type kind struct {
-	list      client.ObjectList
-	reconcile func(context.Context, ctrl.Request) (ctrl.Result, error)
+	world       *world
+	writes      *writes
+	reads       *reads
+	events      *recorder
+	reconcilers map[string]Reconciler
+	shutdown    func()
 }
 
 // start an operator that dies after some writes, never if that is negative. It works on this world and sees the others too.
@@ -64,22 +51,16 @@ func (w *world) start(writesToLive int, others ...*world) *operator {
 		o.reads.namespaces = append(o.reads.namespaces, other.namespace)
 	}
 	c := interceptor.NewClient(whole, o.reads.funcs())
-	mq := remoting.NewClient(remoting.Options{Timeout: time.Second, Dialer: fakemq.Dialer(w.mq)})
-	env := &workload.Env{Client: c, Reader: c, Recorder: o.events,
-		Cluster: desired.Cluster{Domain: "cluster.local", AgentImage: "agent:1"}, RocketMQ: admin.New(mq)}
-	const interval = 300 * time.Millisecond
-	o.kinds = []kind{
-		{&v1alpha1.NameServiceList{}, (&nameservice.Reconciler{Env: env}).Reconcile},
-		{&v1alpha1.ControllerList{}, (&controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, interval, observe.SameQuorum)}).Reconcile},
-		{&v1alpha1.BrokerList{}, (&broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameBrokers)}).Reconcile},
-		{&v1alpha1.TopicTransferList{}, topictransfer.New(env).Reconcile},
+	options := Options{
+		Installation:    desired.Installation{Domain: "cluster.local", AgentImage: "agent:1"},
+		ObserveInterval: 300 * time.Millisecond,
 	}
-	o.kinds = append(o.kinds, kind{&v1alpha1.ProxyList{}, (&proxy.Reconciler{Env: env, Observed: observe.NewPoller(ctx, interval, observe.SameRoutes)}).Reconcile})
-	o.kinds = append(o.kinds, kind{&v1alpha1.RocketMQClusterList{}, (&rocketmqcluster.Reconciler{Env: env}).Reconcile})
-	for _, k := range []tool.Kind{tool.Console(), tool.Exporter(), tool.SchemaRegistry()} {
-		o.kinds = append(o.kinds, kind{k.List(), (&tool.Reconciler{Env: env, Kind: k}).Reconcile})
+	env := &pass.Env{
+		Client: c, Reader: c, Recorder: o.events, Installation: options.Installation, Failures: &pass.Failures{},
+		Reach: reach.New(c, remoting.Options{Timeout: time.Second, Dialer: fakemq.Dialer(w.mq)}),
 	}
-	o.shutdown = sync.OnceFunc(func() { cancel(); _ = mq.Close() })
+	o.reconcilers = All(ctx, env, options)
+	o.shutdown = sync.OnceFunc(func() { cancel(); _ = env.Reach.Close() })
 	w.Cleanup(o.shutdown)
 	return o
 }
@@ -89,12 +70,13 @@ func (o *operator) pass() error {
 	ctx := o.world.Context()
 	o.reads.forget()
 	var errs []error
-	for _, k := range o.kinds {
-		list := k.list.DeepCopyObject().(client.ObjectList)
+	for _, kind := range v1alpha1.Kinds() {
+		list := kind.NewList()
 		o.world.listOurs(list)
 		o.world.must(meta.EachListItem(list, func(item runtime.Object) error {
 			object := item.(client.Object)
-			if _, err := k.reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)}); err != nil && !apierrors.IsConflict(err) {
+			request := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(object)}
+			if _, err := o.reconcilers[kind.Name].Reconcile(ctx, request); err != nil && !apierrors.IsConflict(err) {
 				errs = append(errs, fmt.Errorf("%T %s: %w", object, object.GetName(), err))
 			}
 			return nil

@@ -20,7 +20,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/monitor"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 )
 
 // broker of a cluster, of one member, at the namespace's name servers.
@@ -323,7 +323,7 @@ func TestPodMonitors(t *testing.T) {
 	c, err := client.New(restConfig, client.Options{Scheme: w.Scheme()}) // with a mapper of its own, as the operator's
 	w.must(err)
 	said := &recorder{}
-	env := &workload.Env{Client: c, Reader: c, Recorder: said, Cluster: desired.Cluster{Domain: "cluster.local"}}
+	env := &pass.Env{Client: c, Reader: c, Recorder: said, Installation: desired.Installation{Domain: "cluster.local"}}
 	w.create(controllers + static + proxies)
 	names := map[desired.Component]string{desired.Controller: "ctl", desired.Broker: "b", desired.Proxy: "p"}
 	pass := func() {

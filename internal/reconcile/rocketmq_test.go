@@ -12,11 +12,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
 )
@@ -136,7 +137,7 @@ func (r *rocketMQ) follow(pods []corev1.Pod) {
 	}
 }
 
-func (r *rocketMQ) serves(pod *corev1.Pod) bool { return workload.Ready(pod) || r.fenced[pod.Name] }
+func (r *rocketMQ) serves(pod *corev1.Pod) bool { return pods.Ready(pod) || r.fenced[pod.Name] }
 
 func (r *rocketMQ) State(addr string) fakemq.State {
 	r.mu.Lock()

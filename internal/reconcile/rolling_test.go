@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 )
 
 // uids of the servers' pods, by name.
@@ -261,7 +262,7 @@ func TestRolloutWaits(t *testing.T) {
 	o.until(w.allReady)
 	w.checkReplaced(all, "b-0-0", "b-0-1", "b-1-0", "b-1-1", "ctl-0", "ctl-1", "ctl-2")
 	// Drained for 12 s of the 30 that clients need to see that b-0 is back.
-	back := workload.ReadySince(get[corev1.Pod](w, "b-0-0"))
+	back := pods.ReadySince(get[corev1.Pod](w, "b-0-0"))
 	if seen := get[corev1.Pod](w, "b-1-0").CreationTimestamp.Sub(back.Time); seen < 18*time.Second {
 		t.Errorf("b-1-0, which leads, is replaced %s after b-0 is back", seen)
 	}

@@ -6,81 +6,98 @@ import (
 	"fmt"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/monitor"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/proxy"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/rocketmqcluster"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/tool"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/topictransfer"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
 // requestTimeout bounds one question to one RocketMQ server.
 const requestTimeout = 3 * time.Second
 
-// Setup adds every reconciler to the manager. Namespaces are those to watch, nil for all; ctx ends all polling.
-func Setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, namespaces map[string]cache.Config, observeInterval time.Duration) error {
-	return setup(ctx, mgr, cluster, namespaces, observeInterval, remoting.Options{Timeout: requestTimeout})
+// Options of the operator.
+type Options struct {
+	Installation desired.Installation
+	// Namespaces to watch, all if empty.
+	Namespaces []string
+	// ObserveInterval is how often a converged cluster's servers are asked for their state.
+	ObserveInterval time.Duration
+	// RocketMQ says how to talk to servers; the zero value is right for real ones.
+	RocketMQ remoting.Options
 }
 
-func setup(ctx context.Context, mgr ctrl.Manager, cluster desired.Cluster, namespaces map[string]cache.Config,
-	observeInterval time.Duration, rocketMQ remoting.Options) error {
-	external, err := cache.New(mgr.GetConfig(), cache.Options{
-		Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultNamespaces: namespaces,
+// Reconciler of one kind.
+type Reconciler interface {
+	reconcile.Reconciler
+	SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
+}
+
+// All reconcilers, by what they reconcile; ctx ends all polling.
+func All(ctx context.Context, env *pass.Env, o Options) map[string]Reconciler {
+	all := map[string]Reconciler{
+		"NameService":     &nameservice.Reconciler{Env: env},
+		"Controller":      &controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, o.ObserveInterval, observe.SameQuorum)},
+		"Broker":          &broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, o.ObserveInterval, observe.SameBrokers)},
+		"Proxy":           &proxy.Reconciler{Env: env, Observed: observe.NewPoller(ctx, o.ObserveInterval, observe.SameRoutes)},
+		"Console":         &tool.Reconciler{Env: env, Kind: tool.Console()},
+		"Exporter":        &tool.Reconciler{Env: env, Kind: tool.Exporter()},
+		"SchemaRegistry":  &tool.Reconciler{Env: env, Kind: tool.SchemaRegistry()},
+		"RocketMQCluster": &rocketmqcluster.Reconciler{Env: env},
+		"TopicTransfer":   topictransfer.New(env),
+	}
+	for _, kind := range monitor.Kinds() {
+		all[string(kind.Component)+"'s metrics"] = &monitor.Reconciler{Env: env, Kind: kind}
+	}
+	return all
+}
+
+// Setup adds every reconciler to the manager; ctx ends all polling.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	names, err := cache.New(mgr.GetConfig(), cache.Options{
+		Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultNamespaces: namespaceSet(o.Namespaces),
 		DefaultTransform: onlyNames,
 	})
 	if err != nil {
 		return fmt.Errorf("cache of referenced ConfigMaps: %w", err)
 	}
-	if err := mgr.Add(external); err != nil {
+	if err := mgr.Add(names); err != nil {
 		return err
 	}
-	refs := workload.References{Cache: external}
-	owned := workload.NewOwned(mgr.GetCache())
-	env := &workload.Env{
+	if o.RocketMQ.Timeout == 0 {
+		o.RocketMQ.Timeout = requestTimeout
+	}
+	env := &pass.Env{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("rocketmq-operator"),
-		Cluster: cluster, RocketMQ: admin.New(remoting.NewClient(rocketMQ)),
+		Installation: o.Installation, Reach: reach.New(mgr.GetClient(), o.RocketMQ), Failures: &pass.Failures{},
 	}
-	if err := (&nameservice.Reconciler{Env: env}).SetupWithManager(mgr, owned, refs); err != nil {
-		return fmt.Errorf("NameService reconciler: %w", err)
-	}
-	quorums := observe.NewPoller(ctx, observeInterval, observe.SameQuorum)
-	if err := (&controller.Reconciler{Env: env, Quorums: quorums}).SetupWithManager(mgr, owned, refs); err != nil {
-		return fmt.Errorf("Controller reconciler: %w", err)
-	}
-	brokers := observe.NewPoller(ctx, observeInterval, observe.SameBrokers)
-	if err := (&broker.Reconciler{Env: env, Observed: brokers}).SetupWithManager(mgr, owned, refs); err != nil {
-		return fmt.Errorf("Broker reconciler: %w", err)
-	}
-	routes := observe.NewPoller(ctx, observeInterval, observe.SameRoutes)
-	if err := (&proxy.Reconciler{Env: env, Observed: routes}).SetupWithManager(mgr, owned, refs); err != nil {
-		return fmt.Errorf("Proxy reconciler: %w", err)
-	}
-	for _, kind := range monitor.Kinds() {
-		if err := (&monitor.Reconciler{Env: env, Kind: kind}).SetupWithManager(mgr); err != nil {
-			return fmt.Errorf("reconciler of the %s's metrics: %w", kind.Component, err)
+	watch := pass.NewWatch(mgr.GetCache(), names)
+	for name, reconciler := range All(ctx, env, o) {
+		if err := reconciler.SetupWithManager(mgr, watch); err != nil {
+			return fmt.Errorf("reconciler of %s: %w", name, err)
 		}
-	}
-	for _, kind := range []tool.Kind{tool.Console(), tool.Exporter(), tool.SchemaRegistry()} {
-		if err := (&tool.Reconciler{Env: env, Kind: kind}).SetupWithManager(mgr, owned, refs); err != nil {
-			return fmt.Errorf("%T reconciler: %w", kind.New(), err)
-		}
-	}
-	if err := (&rocketmqcluster.Reconciler{Env: env}).SetupWithManager(mgr); err != nil {
-		return fmt.Errorf("RocketMQCluster reconciler: %w", err)
-	}
-	if err := topictransfer.New(env).SetupWithManager(mgr); err != nil {
-		return fmt.Errorf("TopicTransfer reconciler: %w", err)
 	}
 	return nil
 }
@@ -91,4 +108,42 @@ func onlyNames(object any) (any, error) {
 		m.ObjectMeta = metav1.ObjectMeta{Name: m.Name, Namespace: m.Namespace, UID: m.UID, ResourceVersion: m.ResourceVersion}
 	}
 	return object, nil
+}
+
+// Scheme holds what the operator works with; all of Kubernetes' kinds would cost it memory.
+func Scheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	builder := runtime.SchemeBuilder{corev1.AddToScheme, appsv1.AddToScheme, policyv1.AddToScheme, eventsv1.AddToScheme, networkingv1.AddToScheme, v1alpha1.AddToScheme}
+	return scheme, builder.AddToScheme(scheme)
+}
+
+// Cache keeps foreign pods, ConfigMaps and the rest out of memory. Namespaces are those to watch, all if empty.
+func Cache(namespaces []string) cache.Options {
+	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})}
+	return cache.Options{
+		DefaultNamespaces: namespaceSet(namespaces),
+		DefaultTransform:  cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}:                   ours,
+			&corev1.PersistentVolumeClaim{}: ours,
+			&corev1.Service{}:               ours,
+			&corev1.ConfigMap{}:             ours,
+			&appsv1.StatefulSet{}:           ours,
+			&appsv1.Deployment{}:            ours,
+			&networkingv1.Ingress{}:         ours,
+			&policyv1.PodDisruptionBudget{}: ours,
+		},
+	}
+}
+
+// namespaceSet is nil for all namespaces.
+func namespaceSet(namespaces []string) map[string]cache.Config {
+	var out map[string]cache.Config
+	for _, namespace := range namespaces {
+		if out == nil {
+			out = map[string]cache.Config{}
+		}
+		out[namespace] = cache.Config{}
+	}
+	return out
 }

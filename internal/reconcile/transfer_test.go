@@ -16,7 +16,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/guard"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 )
 
 const (
@@ -258,10 +258,10 @@ func TestTopicTransferNewMaster(t *testing.T) {
 	w.mq.refuse = "a-1"
 	w.mq.mu.Unlock()
 	edit(w, desired.MetadataConfigMap("a-1"), func(saved *corev1.ConfigMap) {
-		tables, err := guard.Decode(saved.BinaryData)
+		tables, err := metadata.Decode(saved.BinaryData)
 		w.must(err)
 		tables.Topics["lost"] = admin.TopicConfig{Name: "lost", ReadQueues: 1, WriteQueues: 1, Perm: 6}
-		saved.Data, saved.BinaryData, err = guard.Encode(guard.Mark{Term: "former"}, tables)
+		saved.Data, saved.BinaryData, err = metadata.Encode(metadata.Mark{Term: "former"}, tables)
 		w.must(err)
 	})
 	o.until(w.transferPhase("move", v1alpha1.TransferDrain, "False Unreachable: a-1 of cluster a: its new master gets back what it may lack"))

@@ -144,9 +144,9 @@ func (w *world) tooSmall(b *v1alpha1.Broker) string {
 	if w.claims == "" {
 		return ""
 	}
-	for g := range desired.Groups(b) {
+	for g := range desired.GroupCount(b) {
 		var set appsv1.StatefulSet
-		if err := w.Get(w.Context(), types.NamespacedName{Namespace: w.namespace, Name: desired.Group(b.Name, g)}, &set); err != nil {
+		if err := w.Get(w.Context(), types.NamespacedName{Namespace: w.namespace, Name: desired.GroupName(b.Name, g)}, &set); err != nil {
 			return err.Error()
 		}
 		if size := set.Spec.VolumeClaimTemplates[0].Spec.Resources.Requests[corev1.ResourceStorage]; size.Cmp(*b.Spec.Storage.Size) != 0 || set.DeletionTimestamp != nil {
@@ -155,7 +155,7 @@ func (w *world) tooSmall(b *v1alpha1.Broker) string {
 		for i := range *set.Spec.Replicas {
 			var claim corev1.PersistentVolumeClaim
 			var pod corev1.Pod
-			name := desired.Pod(set.Name, i)
+			name := desired.PodName(set.Name, i)
 			err := errors.Join(w.Get(w.Context(), types.NamespacedName{Namespace: w.namespace, Name: "data-" + name}, &claim),
 				w.Get(w.Context(), types.NamespacedName{Namespace: w.namespace, Name: name}, &pod))
 			has := claim.Status.Capacity[corev1.ResourceStorage]

@@ -27,6 +27,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
@@ -170,23 +171,23 @@ func (w *world) turn() {
 	w.Helper()
 	var sets appsv1.StatefulSetList
 	w.must(w.List(w.Context(), &sets, client.InNamespace(w.namespace)))
-	pods := map[string]*corev1.Pod{}
+	running := map[string]*corev1.Pod{}
 	for _, pod := range w.pods() {
-		pods[pod.Name] = &pod
+		running[pod.Name] = &pod
 	}
-	sets.Items = slices.DeleteFunc(sets.Items, func(set appsv1.StatefulSet) bool { return w.orphan(&set, pods) })
+	sets.Items = slices.DeleteFunc(sets.Items, func(set appsv1.StatefulSet) bool { return w.orphan(&set, running) })
 	for _, set := range sets.Items {
 		for i := range *set.Spec.Replicas {
-			name := desired.Pod(set.Name, i)
+			name := desired.PodName(set.Name, i)
 			w.provide(&set, name)
-			w.adopt(&set, pods[name])
-			pod := pods[name]
+			w.adopt(&set, running[name])
+			pod := running[name]
 			if pod == nil {
 				pod = w.newPod(*metav1.NewControllerRef(&set, appsv1.SchemeGroupVersion.WithKind("StatefulSet")), set.Spec.Template, set.Spec.VolumeClaimTemplates, name)
-				pods[name] = pod
+				running[name] = pod
 				w.configure(pod)
 			}
-			if ready := !w.starting[name] && pod.DeletionTimestamp == nil && !w.lacksImage(pod); ready != workload.Ready(pod) && pod.DeletionTimestamp == nil {
+			if ready := !w.starting[name] && pod.DeletionTimestamp == nil && !w.lacksImage(pod); ready != pods.Ready(pod) && pod.DeletionTimestamp == nil {
 				w.setReady(pod, ready)
 			}
 		}
@@ -200,30 +201,30 @@ func (w *world) turn() {
 			w.mq.mu.Unlock()
 		}
 	}
-	wanted := w.turnDeployments(pods)
+	wanted := w.turnDeployments(running)
 	for _, set := range sets.Items {
 		for i := range *set.Spec.Replicas {
-			wanted[desired.Pod(set.Name, i)] = true
+			wanted[desired.PodName(set.Name, i)] = true
 		}
 	}
-	list := make([]corev1.Pod, 0, len(pods))
-	for _, name := range slices.Sorted(maps.Keys(pods)) {
-		if !wanted[name] && metav1.GetControllerOf(pods[name]) != nil {
-			w.must(client.IgnoreNotFound(w.Delete(w.Context(), pods[name])))
+	list := make([]corev1.Pod, 0, len(running))
+	for _, name := range slices.Sorted(maps.Keys(running)) {
+		if !wanted[name] && metav1.GetControllerOf(running[name]) != nil {
+			w.must(client.IgnoreNotFound(w.Delete(w.Context(), running[name])))
 			continue
 		}
-		list = append(list, *pods[name])
+		list = append(list, *running[name])
 	}
 	w.mq.follow(list)
 }
 
 // orphan plays the garbage collector for a StatefulSet that is deleted without its pods, and reports whether it is.
-func (w *world) orphan(set *appsv1.StatefulSet, pods map[string]*corev1.Pod) bool {
+func (w *world) orphan(set *appsv1.StatefulSet, running map[string]*corev1.Pod) bool {
 	w.Helper()
 	if set.DeletionTimestamp == nil || !slices.Contains(set.Finalizers, metav1.FinalizerOrphanDependents) {
 		return false
 	}
-	for _, pod := range pods {
+	for _, pod := range running {
 		if metav1.IsControlledBy(pod, set) {
 			before := pod.DeepCopy()
 			pod.OwnerReferences = nil
@@ -276,7 +277,7 @@ func (w *world) provide(set *appsv1.StatefulSet, pod string) {
 
 // turnDeployments brings one new pod at a time, and takes an old one when the new one is ready. It returns the names of
 // the pods that are to stay.
-func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
+func (w *world) turnDeployments(running map[string]*corev1.Pod) map[string]bool {
 	w.Helper()
 	var list appsv1.DeploymentList
 	w.must(w.List(w.Context(), &list, client.InNamespace(w.namespace)))
@@ -288,8 +289,8 @@ func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
 		}
 		var old, fresh []string
 		ready, serves := 0, false
-		for _, name := range slices.Sorted(maps.Keys(pods)) {
-			pod := pods[name]
+		for _, name := range slices.Sorted(maps.Keys(running)) {
+			pod := running[name]
 			switch {
 			case pod.Status.Phase == corev1.PodFailed:
 			case pod.Labels[desired.LabelComponent] != d.Labels[desired.LabelComponent] || pod.Labels[desired.LabelInstance] != d.Labels[desired.LabelInstance]:
@@ -301,16 +302,16 @@ func (w *world) turnDeployments(pods map[string]*corev1.Pod) map[string]bool {
 		}
 		for i := 0; len(fresh) < int(*d.Spec.Replicas) && len(fresh)+len(old) <= int(*d.Spec.Replicas); i++ {
 			name := fmt.Sprintf("%s-%s-%c", d.Name, hash, 'a'+i)
-			if pods[name] == nil {
-				pods[name] = w.newPod(*metav1.NewControllerRef(&d, appsv1.SchemeGroupVersion.WithKind("Deployment")), d.Spec.Template, nil, name)
+			if running[name] == nil {
+				running[name] = w.newPod(*metav1.NewControllerRef(&d, appsv1.SchemeGroupVersion.WithKind("Deployment")), d.Spec.Template, nil, name)
 				fresh = append(fresh, name)
 			}
 		}
 		for _, name := range fresh {
-			if workload.Ready(pods[name]) {
+			if pods.Ready(running[name]) {
 				ready++
 			} else if !w.starting[d.Name] { // one that serves already goes on
-				w.setReady(pods[name], true)
+				w.setReady(running[name], true)
 				serves = true
 			}
 		}
@@ -413,11 +414,11 @@ func (w *world) allReady() string {
 		if small := w.tooSmall(&b); small != "" {
 			missing = append(missing, small)
 		}
-		if b.Status.Size != desired.Groups(&b) {
+		if b.Status.Size != desired.GroupCount(&b) {
 			missing = append(missing, fmt.Sprintf("%d groups exist", b.Status.Size))
 		}
 		for _, group := range b.Status.Groups {
-			if group.State != "open" || len(group.Members) != int(desired.Members(&b)) {
+			if group.State != "open" || len(group.Members) != int(desired.MemberCount(&b)) {
 				missing = append(missing, fmt.Sprintf("%s is %s with %d members", group.Name, group.State, len(group.Members)))
 			}
 			if unsaved := w.notSaved(&b, group); unsaved != "" {
@@ -472,40 +473,17 @@ func (w *world) notSaved(b *v1alpha1.Broker, group v1alpha1.BrokerGroupStatus) s
 
 func (w *world) eachResource(visit func(name string, generation, observed int64, conditions []metav1.Condition)) {
 	w.Helper()
-	var nameServices v1alpha1.NameServiceList
-	var controllers v1alpha1.ControllerList
-	var brokers v1alpha1.BrokerList
-	var consoles v1alpha1.ConsoleList
-	var exporters v1alpha1.ExporterList
-	var registries v1alpha1.SchemaRegistryList
-	var clusters v1alpha1.RocketMQClusterList
-	var proxies v1alpha1.ProxyList
-	for _, list := range []client.ObjectList{&nameServices, &controllers, &brokers, &proxies, &consoles, &exporters, &registries, &clusters} {
+	for _, kind := range v1alpha1.Kinds() {
+		if kind.Name == "TopicTransfer" {
+			continue // its conditions mean something else
+		}
+		list := kind.NewList()
 		w.listOurs(list)
-	}
-	for _, r := range clusters.Items {
-		visit("RocketMQCluster "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
-	}
-	for _, r := range nameServices.Items {
-		visit("NameService "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
-	}
-	for _, r := range controllers.Items {
-		visit("Controller "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
-	}
-	for _, r := range brokers.Items {
-		visit("Broker "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
-	}
-	for _, r := range proxies.Items {
-		visit("Proxy "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
-	}
-	for _, r := range consoles.Items {
-		visit("Console "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
-	}
-	for _, r := range exporters.Items {
-		visit("Exporter "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
-	}
-	for _, r := range registries.Items {
-		visit("SchemaRegistry "+r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions)
+		w.must(meta.EachListItem(list, func(item runtime.Object) error {
+			r := item.(v1alpha1.Resource)
+			visit(kind.Name+" "+r.GetName(), r.GetGeneration(), r.Common().ObservedGeneration, r.Common().Conditions)
+			return nil
+		}))
 	}
 }
 

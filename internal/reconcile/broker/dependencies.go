@@ -11,19 +11,19 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
 )
 
-func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {
-	image := desired.Image(p.b.Spec.BrokerImage)
+func (p *brokerPass) checkImage(context.Context) (*kube.Waiting, error) {
+	image := desired.Image(p.broker.Spec.BrokerImage)
 	if why := version.Unsupported(image); why != "" {
 		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.brokerImage: %s", why), nil
 	}
 	topology := version.Topology{
-		Slaves: desired.Members(p.b) > 1, ControllerMode: desired.Mode(p.b) == settings.ControllerMode,
-		AllAck: string(p.b.Spec.Config["allAckInSyncStateSet"]) == "true",
+		Slaves: desired.MemberCount(p.broker) > 1, ControllerMode: desired.Mode(p.broker) == settings.ControllerMode,
+		AllAck: string(p.broker.Spec.Config["allAckInSyncStateSet"]) == "true",
 	}
 	for _, defect := range version.Known(image, topology) {
 		p.Conditions.Raise(v1alpha1.ConditionKnownDefect, "%s", defect)
@@ -32,13 +32,13 @@ func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {
 }
 
 // checkDowngrade keeps an image away from disks that it could not read. The brokers go on as they are.
-func (p *pass) checkDowngrade(context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) checkDowngrade(context.Context) (*kube.Waiting, error) {
 	disk := version.Disk{
-		ControllerMode: desired.Mode(p.b) == settings.ControllerMode,
-		StoreType:      string(p.b.Spec.Config["storeType"]), ConfigManagerVersion: string(p.b.Spec.Config["configManagerVersion"]),
+		ControllerMode: desired.Mode(p.broker) == settings.ControllerMode,
+		StoreType:      string(p.broker.Spec.Config["storeType"]), ConfigManagerVersion: string(p.broker.Spec.Config["configManagerVersion"]),
 	}
 	for _, running := range p.images {
-		if why := version.Downgrade(running, desired.Image(p.b.Spec.BrokerImage), disk); why != "" {
+		if why := version.Downgrade(running, desired.Image(p.broker.Spec.BrokerImage), disk); why != "" {
 			p.older = fmt.Sprintf("spec.brokerImage is not taken: %s. Put the image back, or create another Broker and move the topics to it", why)
 			p.Conditions.Raise(v1alpha1.ConditionUnsafeDowngrade, "%s", p.older)
 			return nil, nil
@@ -48,51 +48,51 @@ func (p *pass) checkDowngrade(context.Context) (*kube.Waiting, error) {
 }
 
 // resolveNameService finds the NameService: by hand, by reference, as resolved before, or the only candidate.
-func (p *pass) resolveNameService(ctx context.Context) (*kube.Waiting, error) {
-	if external := desired.ExternalNameServers(p.b); len(external) > 0 {
-		p.b.Status.NameServiceRef = nil
+func (p *brokerPass) resolveNameService(ctx context.Context) (*kube.Waiting, error) {
+	if external := desired.ExternalNameServers(p.broker); len(external) > 0 {
+		p.broker.Status.NameServiceRef = nil
 		p.deps.NameServers, p.deps.NameServerService = external, strings.Join(external, ";")
 		return nil, nil
 	}
 	ns := &v1alpha1.NameService{}
-	waiting, err := p.Resolve(ctx, workload.Reference{
-		Kind: "NameService", Field: "nameServiceRef", Given: p.b.Spec.NameServiceRef, Resolved: &p.b.Status.NameServiceRef,
+	waiting, err := p.Resolve(ctx, pass.Reference{
+		Kind: "NameService", Field: "nameServiceRef", Given: p.broker.Spec.NameServiceRef, Resolved: &p.broker.Status.NameServiceRef,
 		Object: ns, List: &v1alpha1.NameServiceList{},
 	}, len(p.existing) > 0)
 	if waiting != nil || err != nil {
 		return waiting, err
 	}
 	p.nameService = ns
-	p.deps.NameServers = p.Cluster.NameServerAddresses(ns)
-	p.deps.NameServerService = p.Cluster.NameServerService(ns.Name, ns.Namespace)
+	p.deps.NameServers = p.Installation.NameServerAddresses(ns)
+	p.deps.NameServerService = p.Installation.NameServerService(ns.Name, ns.Namespace)
 	return nil, nil
 }
 
-func (p *pass) resolveController(ctx context.Context) (*kube.Waiting, error) {
-	if desired.Mode(p.b) != settings.ControllerMode {
-		p.b.Status.ControllerRef = nil
+func (p *brokerPass) resolveController(ctx context.Context) (*kube.Waiting, error) {
+	if desired.Mode(p.broker) != settings.ControllerMode {
+		p.broker.Status.ControllerRef = nil
 		return nil, nil
 	}
 	ctl := &v1alpha1.Controller{}
-	waiting, err := p.Resolve(ctx, workload.Reference{
-		Kind: "Controller", Field: "controllerRef", Given: p.b.Spec.ControllerRef, Resolved: &p.b.Status.ControllerRef,
+	waiting, err := p.Resolve(ctx, pass.Reference{
+		Kind: "Controller", Field: "controllerRef", Given: p.broker.Spec.ControllerRef, Resolved: &p.broker.Status.ControllerRef,
 		Object: ctl, List: &v1alpha1.ControllerList{},
 	}, len(p.existing) > 0)
 	if waiting != nil || err != nil {
 		return waiting, err
 	}
 	p.controller = ctl
-	p.deps.Controllers = p.Cluster.ControllerAddresses(ctl)
+	p.deps.Controllers = p.Installation.ControllerAddresses(ctl)
 	return nil, nil
 }
 
 // checkLegacy looks for the predecessor's StatefulSets before ours exist: their brokers have the same names.
-func (p *pass) checkLegacy(ctx context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) checkLegacy(ctx context.Context) (*kube.Waiting, error) {
 	if len(p.existing) > 0 {
 		return nil, nil
 	}
 	var list appsv1.StatefulSetList
-	if err := p.Reader.List(ctx, &list, client.InNamespace(p.b.Namespace), client.MatchingLabels{"broker_cr": p.b.Name}); err != nil {
+	if err := p.Reader.List(ctx, &list, client.InNamespace(p.broker.Namespace), client.MatchingLabels{"broker_cr": p.broker.Name}); err != nil {
 		return nil, fmt.Errorf("list the predecessor's StatefulSets: %w", err)
 	}
 	if len(list.Items) == 0 {
@@ -104,27 +104,27 @@ func (p *pass) checkLegacy(ctx context.Context) (*kube.Waiting, error) {
 	}
 	return p.Trouble(v1alpha1.ConditionLegacyResources, "apache/rocketmq-operator's StatefulSets %s still run brokers of this name. They are "+
 		"never touched: migrate to a Broker of another name, or stop and delete them: kubectl delete statefulset -n %s %s",
-		strings.Join(names, ", "), p.b.Namespace, strings.Join(names, " ")), nil
+		strings.Join(names, ", "), p.broker.Namespace, strings.Join(names, " ")).LookAgain(pass.Later), nil
 }
 
 // checkNames refuses brokerNames that another Broker registers at the same name servers; the older one keeps them.
-func (p *pass) checkNames(ctx context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) checkNames(ctx context.Context) (*kube.Waiting, error) {
 	var list v1alpha1.BrokerList
 	if err := p.Client.List(ctx, &list); err != nil {
 		return nil, fmt.Errorf("list Brokers: %w", err)
 	}
 	for i := range list.Items {
 		other := &list.Items[i]
-		if other.UID == p.b.UID || other.Name != p.b.Name || !p.sharesNameServers(other) || !older(other, p.b) {
+		if other.UID == p.broker.UID || other.Name != p.broker.Name || !p.sharesNameServers(other) || !older(other, p.broker) {
 			continue
 		}
 		return p.Trouble(v1alpha1.ConditionBrokerNameConflict, "Broker %s/%s registers the same broker names (%s, …) at the same name servers: "+
-			"use another metadata.name or other name servers", other.Namespace, other.Name, desired.Group(other.Name, 0)), nil
+			"use another metadata.name or other name servers", other.Namespace, other.Name, desired.GroupName(other.Name, 0)).LookAgain(pass.Later), nil
 	}
 	return nil, nil
 }
 
-func (p *pass) sharesNameServers(other *v1alpha1.Broker) bool {
+func (p *brokerPass) sharesNameServers(other *v1alpha1.Broker) bool {
 	if p.nameService == nil {
 		return strings.Join(desired.ExternalNameServers(other), ";") == strings.Join(p.deps.NameServers, ";")
 	}
@@ -148,21 +148,21 @@ func older(a, b *v1alpha1.Broker) bool {
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
-func (p *pass) readReferences(ctx context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) readReferences(ctx context.Context) (*kube.Waiting, error) {
 	var err error
-	p.deps.References, err = kube.ReadConfigMaps(ctx, p.Reader, p.b.Namespace, kube.ReferencedConfigMaps(&p.b.Spec.PodSettings, p.b.Spec.Volumes))
+	p.deps.References, err = kube.ReadConfigMaps(ctx, p.Reader, p.broker.Namespace, kube.ReferencedConfigMaps(&p.broker.Spec.PodSettings, p.broker.Spec.Volumes))
 	return nil, err
 }
 
 // awaitNameServers and awaitControllers hold back the creation of brokers, not the care for those that exist.
-func (p *pass) awaitNameServers(context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) awaitNameServers(context.Context) (*kube.Waiting, error) {
 	if p.nameService == nil || len(p.existing) > 0 || p.nameService.Status.ReadySize > 0 {
 		return nil, nil
 	}
 	return kube.Wait(v1alpha1.ReasonWaitingForNameServers, "NameService %s has no name server that answers yet", p.nameService.Name), nil
 }
 
-func (p *pass) awaitControllers(context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) awaitControllers(context.Context) (*kube.Waiting, error) {
 	if p.controller == nil || len(p.existing) > 0 || p.controller.Status.Leader != "" {
 		return nil, nil
 	}

@@ -9,13 +9,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 )
 
@@ -27,9 +28,9 @@ const (
 )
 
 // followMasters keeps since when each group has the master that it has, and sends an event for each new one.
-func (p *pass) followMasters(before []v1alpha1.BrokerGroupStatus) {
-	for i := range p.b.Status.Groups {
-		group := &p.b.Status.Groups[i]
+func (p *brokerPass) followMasters(before []v1alpha1.BrokerGroupStatus) {
+	for i := range p.broker.Status.Groups {
+		group := &p.broker.Status.Groups[i]
 		var was v1alpha1.BrokerGroupStatus
 		if at := slices.IndexFunc(before, func(g v1alpha1.BrokerGroupStatus) bool { return g.Name == group.Name }); at >= 0 {
 			was = before[at]
@@ -79,7 +80,7 @@ func succeed(group *v1alpha1.BrokerGroupStatus, was v1alpha1.BrokerGroupStatus, 
 
 // orphaned reports whether a group has no master and will get none by itself: nobody in its SyncStateSet is alive or on
 // the way. One that has never had a master waits only for its first member.
-func (p *pass) orphaned(g *group, status v1alpha1.BrokerGroupStatus) (state admin.SyncState, orphaned bool) {
+func (p *brokerPass) orphaned(g *group, status v1alpha1.BrokerGroupStatus) (state admin.SyncState, orphaned bool) {
 	state, listed := p.seen.SyncStates[g.name]
 	if p.controller == nil || !p.seen.known || p.seen.Leader == "" || !listed || state.MasterEpoch == 0 || status.Master != "" || status.MasterSince == nil ||
 		g.State == scale.Removing || p.seen.at.Sub(status.MasterSince.Time) < electionTime {
@@ -97,9 +98,9 @@ func lost(state admin.SyncState, old admin.Replica) bool {
 }
 
 // podAt is the name of the member with that address, "" if it is none of the wanted ones.
-func (p *pass) podAt(g *group, addr string) string {
+func (p *brokerPass) podAt(g *group, addr string) string {
 	for i := range g.Members {
-		if name := desired.Pod(g.name, i); p.address(name) == addr {
+		if name := desired.PodName(g.name, i); p.address(name) == addr {
 			return name
 		}
 	}
@@ -107,30 +108,30 @@ func (p *pass) podAt(g *group, addr string) string {
 }
 
 // coming reports whether a pod may be about to serve: it has been stopping or starting for a short time only.
-func (p *pass) coming(name string) bool {
+func (p *brokerPass) coming(name string) bool {
 	pod := p.anyPod(name)
 	if pod == nil {
 		return false
 	}
 	since := pod.CreationTimestamp
-	if running := workload.RunningSince(pod); !running.IsZero() {
+	if running := pods.RunningSince(pod); !running.IsZero() {
 		since = running
 	}
 	if pod.DeletionTimestamp != nil {
 		since = *pod.DeletionTimestamp // the end of its time to stop
 	}
-	return workload.Stuck(pod) == "" && p.seen.at.Sub(since.Time) < registration
+	return pods.Stuck(pod) == "" && p.seen.at.Sub(since.Time) < registration
 }
 
 // electUnclean names groups without a master and without a member that may become one, and lets a member that lacks
 // messages become one where the user allows it. The controllers are told to accept that only for the one request.
-func (p *pass) electUnclean(ctx context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) electUnclean(ctx context.Context) (*kube.Waiting, error) {
 	if p.controller == nil {
 		return nil, nil
 	}
-	allowed := strings.FieldsFunc(p.b.Annotations[desired.AnnotationUncleanElection], func(r rune) bool { return r == ',' || r == ' ' })
+	allowed := strings.FieldsFunc(p.broker.Annotations[desired.AnnotationUncleanElection], func(r rune) bool { return r == ',' || r == ' ' })
 	for i, g := range p.groups {
-		status, mine := p.b.Status.Groups[i], slices.Contains(allowed, g.name)
+		status, mine := p.broker.Status.Groups[i], slices.Contains(allowed, g.name)
 		state, orphaned := p.orphaned(g, status)
 		stage := g.Unclean
 		var why string
@@ -173,7 +174,7 @@ func (p *pass) electUnclean(ctx context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-func (p *pass) recordUnclean(ctx context.Context, g *group, stage desired.Unclean) (*kube.Waiting, error) {
+func (p *brokerPass) recordUnclean(ctx context.Context, g *group, stage desired.Unclean) (*kube.Waiting, error) {
 	g.set.Annotations[desired.AnnotationUncleanElection] = string(stage)
 	if stage == "" {
 		delete(g.set.Annotations, desired.AnnotationUncleanElection)
@@ -182,7 +183,7 @@ func (p *pass) recordUnclean(ctx context.Context, g *group, stage desired.Unclea
 }
 
 // hesitate says what keeps an unclean election that is allowed: nobody to elect, or another group that would get one too.
-func (p *pass) hesitate(ctx context.Context, g *group, state admin.SyncState, allowed []string) (string, error) {
+func (p *brokerPass) hesitate(ctx context.Context, g *group, state admin.SyncState, allowed []string) (string, error) {
 	if !slices.ContainsFunc(state.NotInSync, func(r admin.Replica) bool { return r.Alive }) {
 		return "an unclean election is allowed, but no other member runs", nil
 	}
@@ -197,7 +198,7 @@ func (p *pass) hesitate(ctx context.Context, g *group, state admin.SyncState, al
 			continue
 		}
 		theirs := strings.FieldsFunc(other.Annotations[desired.AnnotationUncleanElection], func(r rune) bool { return r == ',' || r == ' ' })
-		if other.UID == p.b.UID {
+		if other.UID == p.broker.UID {
 			theirs = allowed
 		}
 		for _, group := range other.Status.Groups {
@@ -211,17 +212,17 @@ func (p *pass) hesitate(ctx context.Context, g *group, state admin.SyncState, al
 }
 
 // electAny lets the controllers elect the member with the most messages, whoever it is, and forbids that again at once.
-func (p *pass) electAny(ctx context.Context, g *group, state admin.SyncState) bool {
+func (p *brokerPass) electAny(ctx context.Context, g *group, state admin.SyncState) bool {
 	asking, cancel := context.WithTimeout(ctx, electTimeout)
 	defer cancel()
 	leader := p.seen.Leader
-	err := p.RocketMQ.UpdateControllerConfig(asking, leader, map[string]string{admin.ElectUncleanMaster: "true"})
+	err := p.Reach.Client.UpdateControllerConfig(asking, leader, map[string]string{admin.ElectUncleanMaster: "true"})
 	if err != nil {
 		p.forbidUnclean(ctx, g) // it may have taken it without an answer
 		p.Retry(g.set, "UncleanElectionFailed", "Elect", "no unclean election in %s: the controllers do not take the property: %s", g.name, err)
 		return false
 	}
-	result, err := p.RocketMQ.ElectMaster(asking, leader, admin.ElectMasterRequest{ClusterName: desired.ClusterName(p.b), BrokerName: g.name})
+	result, err := p.Reach.Client.ElectMaster(asking, leader, admin.ElectMasterRequest{ClusterName: desired.ClusterName(p.broker), BrokerName: g.name})
 	p.forbidUnclean(ctx, g)
 	if err != nil {
 		p.Retry(g.set, "UncleanElectionFailed", "Elect", "no unclean election in %s: %s", g.name, err)
@@ -238,12 +239,12 @@ func (p *pass) electAny(ctx context.Context, g *group, state admin.SyncState) bo
 
 // forbidUnclean gives every controller its usual property back, and reports whether all took it. One that is restarted
 // has it from its settings.
-func (p *pass) forbidUnclean(ctx context.Context, g *group) bool {
+func (p *brokerPass) forbidUnclean(ctx context.Context, g *group) bool {
 	usual := string(p.controller.Spec.Config[admin.ElectUncleanMaster])
 	if usual == "" {
 		usual = "false"
 	}
-	targets, err := p.controllerTargets(ctx)
+	targets, err := p.Reach.Controllers(ctx, p.broker.Status.ControllerRef)
 	if err != nil || len(targets) == 0 {
 		return false // the next pass lists them again
 	}
@@ -253,7 +254,7 @@ func (p *pass) forbidUnclean(ctx context.Context, g *group) bool {
 	var wg sync.WaitGroup
 	for i, target := range targets {
 		wg.Go(func() {
-			errs[i] = p.RocketMQ.UpdateControllerConfig(ctx, target, map[string]string{admin.ElectUncleanMaster: usual})
+			errs[i] = p.Reach.Client.UpdateControllerConfig(ctx, target, map[string]string{admin.ElectUncleanMaster: usual})
 		})
 	}
 	wg.Wait()
@@ -267,7 +268,7 @@ func (p *pass) forbidUnclean(ctx context.Context, g *group) bool {
 }
 
 // names of the members' pods, or their addresses if there is no such pod.
-func (p *pass) names(g *group, replicas []admin.Replica) []string {
+func (p *brokerPass) names(g *group, replicas []admin.Replica) []string {
 	var out []string
 	for _, r := range replicas {
 		name := p.podAt(g, r.Addr)
@@ -280,7 +281,7 @@ func (p *pass) names(g *group, replicas []admin.Replica) []string {
 }
 
 // choices are the words of NoMaster: what happened, what can be done, and what it costs.
-func (p *pass) choices(g *group, state admin.SyncState, allowed bool, why string) string {
+func (p *brokerPass) choices(g *group, state admin.SyncState, allowed bool, why string) string {
 	var returning, gone, alive []string
 	for _, r := range state.InSync {
 		name := p.names(g, []admin.Replica{r})[0]
@@ -320,19 +321,19 @@ func (p *pass) choices(g *group, state admin.SyncState, allowed bool, why string
 }
 
 // doing says in brackets why a pod is not there.
-func (p *pass) doing(name string) string {
+func (p *brokerPass) doing(name string) string {
 	pod := p.anyPod(name)
 	switch {
 	case pod == nil:
 		return " (its pod does not exist)"
 	case pod.DeletionTimestamp != nil:
 		return " (its pod does not end)"
-	case workload.Stuck(pod) != "":
-		return " (its pod cannot start: " + workload.Stuck(pod) + ")"
+	case pods.Stuck(pod) != "":
+		return " (its pod cannot start: " + pods.Stuck(pod) + ")"
 	}
 	return " (its pod does not become ready)"
 }
 
-func (p *pass) uncleanCommand(g *group) string {
-	return fmt.Sprintf("kubectl annotate --overwrite -n %s broker %s %s=%s", p.b.Namespace, p.b.Name, desired.AnnotationUncleanElection, g.name)
+func (p *brokerPass) uncleanCommand(g *group) string {
+	return fmt.Sprintf("kubectl annotate --overwrite -n %s broker %s %s=%s", p.broker.Namespace, p.broker.Name, desired.AnnotationUncleanElection, g.name)
 }

@@ -9,6 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
+
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,23 +24,21 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // guardTimeout bounds what one pass asks the master of one group.
 const guardTimeout = 5 * time.Second
 
 // readSaved finds what is saved of each group.
-func (p *pass) readSaved(ctx context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) readSaved(ctx context.Context) (*kube.Waiting, error) {
 	for _, g := range p.groups {
 		var saved corev1.ConfigMap
-		err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.b.Namespace, Name: desired.MetadataConfigMap(g.name)}, &saved)
+		err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.broker.Namespace, Name: desired.MetadataConfigMap(g.name)}, &saved)
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("read saved metadata: %w", err)
 		}
-		if err == nil && metav1.IsControlledBy(&saved, p.b) {
+		if err == nil && metav1.IsControlledBy(&saved, p.broker) {
 			g.saved = &saved
 		}
 	}
@@ -44,20 +46,20 @@ func (p *pass) readSaved(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // guarded is what the guard knows a group by: nothing while it is not to be guarded.
-func (p *pass) guarded(g *group) (observe.Guarded, bool) {
-	if !desired.MetadataGuarded(p.b) {
+func (p *brokerPass) guarded(g *group) (observe.Guarded, bool) {
+	if !desired.MetadataGuarded(p.broker) {
 		return observe.Guarded{}, false
 	}
 	return p.followed(g)
 }
 
 // followed is what is followed of a group: nothing while it has no master, or has no metadata of its own yet or any more.
-func (p *pass) followed(g *group) (observe.Guarded, bool) {
+func (p *brokerPass) followed(g *group) (observe.Guarded, bool) {
 	master := p.master(g.name)
 	if master == nil || master.Status.PodIP == "" || g.State == scale.Hidden || g.State == scale.Removing {
 		return observe.Guarded{}, false
 	}
-	out := observe.Guarded{Term: string(master.UID), Master: workload.ServerAddr(master, settings.BrokerPort)}
+	out := observe.Guarded{Term: string(master.UID), Master: reach.Broker(master)}
 	if p.controller != nil {
 		state := p.seen.SyncStates[g.name]
 		if state.MasterAddr != p.address(master.Name) {
@@ -66,15 +68,15 @@ func (p *pass) followed(g *group) (observe.Guarded, bool) {
 		out.Term = fmt.Sprintf("%s/%d", master.UID, state.MasterEpoch)
 	}
 	for _, slave := range p.slaves(g, master) {
-		out.Slaves = append(out.Slaves, workload.ServerAddr(slave, settings.BrokerPort))
+		out.Slaves = append(out.Slaves, reach.Broker(slave))
 	}
 	return out, true
 }
 
 // slaves of a group that are ready.
-func (p *pass) slaves(g *group, master *corev1.Pod) (out []*corev1.Pod) {
+func (p *brokerPass) slaves(g *group, master *corev1.Pod) (out []*corev1.Pod) {
 	for _, pod := range p.podsOf(g.name) {
-		if pod.Name != master.Name && pod.DeletionTimestamp == nil && workload.Ready(&pod) {
+		if pod.Name != master.Name && pod.DeletionTimestamp == nil && pods.Ready(&pod) {
 			out = append(out, &pod)
 		}
 	}
@@ -82,18 +84,18 @@ func (p *pass) slaves(g *group, master *corev1.Pod) (out []*corev1.Pod) {
 }
 
 // mark of what is saved of a group, nil if nothing is.
-func (g *group) mark() *guard.Mark {
+func (g *group) mark() *metadata.Mark {
 	if g.saved == nil {
 		return nil
 	}
-	return guard.MarkOf(g.saved.Data)
+	return metadata.MarkOf(g.saved.Data)
 }
 
 // guardSettled: what is saved is of the master that there is now.
-func (p *pass) guardSettled(g *group) bool {
+func (p *brokerPass) guardSettled(g *group) bool {
 	guarded, ok := p.guarded(g)
 	if !ok {
-		return !desired.MetadataGuarded(p.b)
+		return !desired.MetadataGuarded(p.broker)
 	}
 	mark := g.mark()
 	return mark != nil && mark.Term == guarded.Term
@@ -103,10 +105,10 @@ func (p *pass) guardSettled(g *group) bool {
 type risk struct{ reason, message string }
 
 // guardMetadata keeps what each group's master knows, and gives a new master back what it lacks of it (see package guard).
-func (p *pass) guardMetadata(ctx context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) guardMetadata(ctx context.Context) (*kube.Waiting, error) {
 	var risks []risk
 	for _, g := range p.groups {
-		if !desired.MetadataGuarded(p.b) {
+		if !desired.MetadataGuarded(p.broker) {
 			if err := p.forgetSaved(ctx, g); err != nil {
 				return nil, err
 			}
@@ -128,7 +130,7 @@ func (p *pass) guardMetadata(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // forgetSaved deletes what would be wrong when the guard is switched on again.
-func (p *pass) forgetSaved(ctx context.Context, g *group) error {
+func (p *brokerPass) forgetSaved(ctx context.Context, g *group) error {
 	if g.saved == nil {
 		return nil
 	}
@@ -139,7 +141,7 @@ func (p *pass) forgetSaved(ctx context.Context, g *group) error {
 }
 
 // tellRisks in one condition, whose reason is the first one that the operator works on.
-func (p *pass) tellRisks(risks []risk) {
+func (p *brokerPass) tellRisks(risks []risk) {
 	if len(risks) == 0 {
 		return
 	}
@@ -152,20 +154,23 @@ func (p *pass) tellRisks(risks []risk) {
 		messages = append(messages, r.message)
 	}
 	p.Conditions.Set(v1alpha1.ConditionMetadataAtRisk, metav1.ConditionTrue, risks[0].reason, strings.Join(messages, "; "))
+	if reason := risks[0].reason; reason == v1alpha1.ReasonRestoring || reason == v1alpha1.ReasonNotSaved {
+		p.LookAgain(pass.Soon) // the operator itself can end these
+	}
 }
 
-func (p *pass) guardGroup(ctx context.Context, g *group, guarded observe.Guarded, followed observe.Followed) ([]risk, *kube.Waiting, error) {
+func (p *brokerPass) guardGroup(ctx context.Context, g *group, guarded observe.Guarded, followed observe.Followed) ([]risk, *kube.Waiting, error) {
 	ctx, cancel := context.WithTimeout(ctx, guardTimeout)
 	defer cancel()
 	var risks []risk
 	master := p.master(g.name)
-	switch guard.Next(g.mark(), guard.Seen{Mark: guard.Mark{Term: followed.Term, Version: followed.Version}, Quiet: followed.Quiet}) {
+	switch guard.Next(g.mark(), guard.Seen{Mark: metadata.Mark{Term: followed.Term, Version: followed.Version}, Quiet: followed.Quiet}) {
 	case guard.Save:
 		tables, version, err := p.readMaster(ctx, g, guarded)
 		if err != nil {
 			return []risk{{v1alpha1.ReasonNotSaved, fmt.Sprintf("what %s knows could not be saved: %s", master.Name, err)}}, nil, nil
 		}
-		waiting, err := p.save(ctx, g, guard.Mark{Term: guarded.Term, Version: version}, tables)
+		waiting, err := p.save(ctx, g, metadata.Mark{Term: guarded.Term, Version: version}, tables)
 		return nil, waiting, err
 	case guard.Wait:
 		if followed.Shrunk {
@@ -185,7 +190,7 @@ func (p *pass) guardGroup(ctx context.Context, g *group, guarded observe.Guarded
 		}
 	}
 	for _, slave := range followed.Behind {
-		at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return workload.ServerAddr(&pod, settings.BrokerPort) == slave })
+		at := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return reach.Broker(&pod) == slave })
 		if at >= 0 {
 			risks = append(risks, risk{v1alpha1.ReasonSlaveBehind, fmt.Sprintf("%s lacks topics or consumer groups of its master at every look: were it to become master, clients would "+
 				"miss them until they are written back", p.pods[at].Name)})
@@ -195,12 +200,12 @@ func (p *pass) guardGroup(ctx context.Context, g *group, guarded observe.Guarded
 }
 
 // readMaster reads a master's tables, as of the term of guarded: as a slave it would be losing them.
-func (p *pass) readMaster(ctx context.Context, g *group, guarded observe.Guarded) (*metadata.Tables, string, error) {
-	tables, version, err := metadata.ReadNames(ctx, p.RocketMQ, p.broker(guarded.Master, g.name))
+func (p *brokerPass) readMaster(ctx context.Context, g *group, guarded observe.Guarded) (*metadata.Tables, string, error) {
+	tables, version, err := metadata.ReadNames(ctx, p.Reach.Client, p.metadataOf(guarded.Master, g.name))
 	if err != nil {
 		return nil, "", err
 	}
-	status, err := p.RocketMQ.HAStatus(ctx, guarded.Master)
+	status, err := p.Reach.Client.HAStatus(ctx, guarded.Master)
 	if err != nil {
 		return nil, "", err
 	}
@@ -208,7 +213,7 @@ func (p *pass) readMaster(ctx context.Context, g *group, guarded observe.Guarded
 		return nil, "", errors.New("it is no longer master")
 	}
 	if p.controller != nil {
-		states, err := p.RocketMQ.SyncStateData(ctx, p.seen.Leader, g.name)
+		states, err := p.Reach.Client.SyncStateData(ctx, p.seen.Leader, g.name)
 		if err != nil {
 			return nil, "", err
 		}
@@ -219,16 +224,16 @@ func (p *pass) readMaster(ctx context.Context, g *group, guarded observe.Guarded
 	return tables, version.String(), nil
 }
 
-func (p *pass) save(ctx context.Context, g *group, mark guard.Mark, tables *metadata.Tables) (*kube.Waiting, error) {
-	data, binary, err := guard.Encode(mark, tables)
+func (p *brokerPass) save(ctx context.Context, g *group, mark metadata.Mark, tables *metadata.Tables) (*kube.Waiting, error) {
+	data, binary, err := metadata.Encode(mark, tables)
 	if err != nil {
 		return nil, err
 	}
-	return p.Apply(ctx, desired.Metadata(p.b, g.name, data, binary))
+	return p.Apply(ctx, desired.Metadata(p.broker, g.name, data, binary))
 }
 
 // restore writes back what a new master lacks, and saves its tables once it lacks nothing.
-func (p *pass) restore(ctx context.Context, g *group, guarded observe.Guarded, master *corev1.Pod) ([]risk, *kube.Waiting, error) {
+func (p *brokerPass) restore(ctx context.Context, g *group, guarded observe.Guarded, master *corev1.Pod) ([]risk, *kube.Waiting, error) {
 	failed := func(err error) ([]risk, *kube.Waiting, error) {
 		return []risk{{v1alpha1.ReasonRestoring, fmt.Sprintf("%s is the new master of %s, and what it may lack could not be written back: %s", master.Name, g.name, err)}}, nil, nil
 	}
@@ -238,7 +243,7 @@ func (p *pass) restore(ctx context.Context, g *group, guarded observe.Guarded, m
 	}
 	saved := &metadata.Tables{}
 	if g.saved.BinaryData != nil {
-		if saved, err = guard.Decode(g.saved.BinaryData); err != nil {
+		if saved, err = metadata.Decode(g.saved.BinaryData); err != nil {
 			p.Warn(g.saved, "MetadataUnreadable", "Guard", "nothing is written back to %s, the new master of %s: %s", master.Name, g.name, err)
 			saved = &metadata.Tables{}
 		}
@@ -248,12 +253,12 @@ func (p *pass) restore(ctx context.Context, g *group, guarded observe.Guarded, m
 		if len(lost.Differ) > 0 {
 			p.Warn(master, "MetadataDiffers", "Guard", "%s, the new master of %s, keeps what it has otherwise than the one before: %s", master.Name, g.name, some(lost.Differ))
 		}
-		waiting, err := p.save(ctx, g, guard.Mark{Term: guarded.Term, Version: version}, now)
+		waiting, err := p.save(ctx, g, metadata.Mark{Term: guarded.Term, Version: version}, now)
 		return nil, waiting, err
 	}
 	text := fmt.Sprintf("%s, the new master of %s, lacked %d of %d topics and %d of %d consumer groups", master.Name, g.name,
 		len(lost.Topics), len(saved.Topics), len(lost.Groups), len(saved.Groups))
-	if err := lost.Apply(ctx, p.RocketMQ, guarded.Master, now, metadata.Limits{}); err != nil {
+	if err := lost.Apply(ctx, p.Reach.Client, guarded.Master, now, metadata.Limits{}); err != nil {
 		return failed(fmt.Errorf("%s: %w", text, err))
 	}
 	p.Event(master, "MetadataRestored", "Guard", "%s: they are written back", text)

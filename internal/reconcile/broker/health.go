@@ -7,17 +7,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // raiseTroubles names what is wrong while the brokers that work go on.
-func (p *pass) raiseTroubles(ctx context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) raiseTroubles(ctx context.Context) (*kube.Waiting, error) {
 	if err := p.LostNodes(ctx, p.pods); err != nil {
 		return nil, err
 	}
@@ -28,12 +31,12 @@ func (p *pass) raiseTroubles(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // checkStrangers looks for brokers of our names that are not ours.
-func (p *pass) checkStrangers() {
+func (p *brokerPass) checkStrangers() {
 	// Under hostNetwork an address that a pod left lingers at the name servers for a while, and looks like any other.
 	if p.onNodes() {
 		return
 	}
-	ours := p.Cluster.BrokerAddress(p.b, "") // what follows the name of a pod, one that left included
+	ours := p.Installation.BrokerAddress(p.broker, "") // what follows the name of a pod, one that left included
 	strangers := map[string]string{}
 	for _, groups := range p.seen.Registered {
 		for group, members := range groups {
@@ -51,10 +54,10 @@ func (p *pass) checkStrangers() {
 }
 
 // checkDisks tells of disks that near the limit at which RocketMQ refuses messages.
-func (p *pass) checkDisks() {
+func (p *brokerPass) checkDisks() {
 	for i := range p.pods {
 		pod := &p.pods[i]
-		if used := p.seen.Disks[workload.ServerAddr(pod, settings.BrokerPort)]; used > 0 {
+		if used := p.seen.Disks[reach.Broker(pod)]; used > 0 {
 			p.Conditions.Raise(v1alpha1.ConditionDiskPressure, "the disk of %s is %d %% full. RocketMQ deletes its oldest messages from 75 %% on and refuses new ones from "+
 				"90 %% on: enlarge the volume, shorten config.fileReservedTime (hours), or add broker groups (size)", pod.Name, used)
 		}
@@ -66,12 +69,12 @@ func (p *pass) checkDisks() {
 const registration = 2 * time.Minute
 
 // checkControllerState finds groups that have been registered, and that the controllers know nothing of.
-func (p *pass) checkControllerState() {
+func (p *brokerPass) checkControllerState() {
 	if p.controller == nil || !p.seen.known || p.seen.Leader == "" {
 		return
 	}
 	var lost []string
-	for _, group := range p.b.Status.Groups {
+	for _, group := range p.broker.Status.Groups {
 		if _, known := p.seen.SyncStates[group.Name]; known {
 			continue
 		}
@@ -91,18 +94,18 @@ func (p *pass) checkControllerState() {
 }
 
 // refused: a broker of the group has been running for so long that it would be known, had it not an id already.
-func (p *pass) refused(group string) bool {
+func (p *brokerPass) refused(group string) bool {
 	return slices.ContainsFunc(p.podsOf(group), func(pod corev1.Pod) bool {
-		since := workload.RunningSince(&pod)
+		since := pods.RunningSince(&pod)
 		return !since.IsZero() && p.seen.at.Sub(since.Time) > registration
 	})
 }
 
 // awaitReady is the answer of the pass: every member registered in its place, every group with a master and open to clients.
-func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 	for _, condition := range []string{v1alpha1.ConditionControllerStateLost, v1alpha1.ConditionBrokerNameConflict, v1alpha1.ConditionNoMaster} {
 		if p.Conditions.Raised(condition) {
-			return kube.Wait(condition, "%s", p.Conditions.Message(condition)), nil
+			return kube.Wait(condition, "%s", p.Conditions.Message(condition)).LookAgain(pass.Later), nil
 		}
 	}
 	if waiting, err := p.NotReady(ctx, p.pods, p.wanted()); waiting != nil || err != nil {
@@ -118,14 +121,14 @@ func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 		}
 		return kube.Wait(v1alpha1.ReasonUnreachable, "no name server answers the operator: %s", strings.Join(said, "; ")), nil
 	}
-	for _, group := range p.b.Status.Groups {
+	for _, group := range p.broker.Status.Groups {
 		for _, m := range group.Members {
 			if m.Role == "" {
-				return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s is not registered at the name servers", m.Pod), nil
+				return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s is not registered at the name servers", m.Pod).LookAgain(pass.Later), nil
 			}
 		}
 		if group.Master == "" && len(group.Members) > 0 {
-			return kube.Wait(v1alpha1.ConditionNoMaster, "%s has no master", group.Name), nil
+			return kube.Wait(v1alpha1.ConditionNoMaster, "%s has no master", group.Name).LookAgain(pass.Later), nil
 		}
 	}
 	if p.Conditions.Raised(v1alpha1.ConditionMetadataCopy) {
@@ -135,13 +138,13 @@ func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // awaitOpen waits until every broker of the groups that clients are to use was seen to let them.
-func (p *pass) awaitOpen() *kube.Waiting {
+func (p *brokerPass) awaitOpen() *kube.Waiting {
 	if len(p.copied) > 0 {
-		return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s has all that it needs, and is opened to clients next", p.copied[0])
+		return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s has all that it needs, and is opened to clients next", p.copied[0]).LookAgain(pass.Later)
 	}
 	for _, s := range p.strayed() {
 		if s.wanted["brokerPermission"] == scale.Open.Settings().Properties()["brokerPermission"] {
-			return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s is not open to clients yet: its permission is given to it; if that fails, an event PropertiesNotUpdated of the pod says why", s.pod.Name)
+			return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s is not open to clients yet: its permission is given to it; if that fails, an event PropertiesNotUpdated of the pod says why", s.pod.Name).LookAgain(pass.Later)
 		}
 	}
 	return nil

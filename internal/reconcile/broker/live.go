@@ -12,7 +12,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
@@ -22,7 +22,7 @@ const tellTimeout = 3 * time.Second
 // configureLive tells every broker, master or slave, whose addresses, permission, fence or live properties
 // (settings.LiveKeys) are not the wanted ones. They take effect within seconds and without a restart; a broker that does not
 // answer is told when it does. One that is stopping is its agent's.
-func (p *pass) configureLive(ctx context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) configureLive(ctx context.Context) (*kube.Waiting, error) {
 	strayed := p.strayed()
 	if len(strayed) == 0 {
 		return nil, nil
@@ -33,7 +33,7 @@ func (p *pass) configureLive(ctx context.Context) (*kube.Waiting, error) {
 	var wg sync.WaitGroup
 	for i, s := range strayed {
 		wg.Go(func() {
-			errs[i] = p.RocketMQ.UpdateBrokerConfig(ctx, workload.ServerAddr(s.pod, settings.BrokerPort), s.wanted)
+			errs[i] = p.Reach.Client.UpdateBrokerConfig(ctx, reach.Broker(s.pod), s.wanted)
 		})
 	}
 	wg.Wait()
@@ -60,11 +60,11 @@ type stray struct {
 
 // strayed are the brokers that said, since they started, that they run with other properties than the wanted ones, and masters
 // of which clients are told otherwise.
-func (p *pass) strayed() []stray {
+func (p *brokerPass) strayed() []stray {
 	var out []stray
 	for i := range p.pods {
 		pod := &p.pods[i]
-		live, known := p.seen.Properties[workload.ServerAddr(pod, settings.BrokerPort)]
+		live, known := p.seen.Properties[reach.Broker(pod)]
 		if !known || pod.DeletionTimestamp != nil {
 			continue
 		}
@@ -88,7 +88,7 @@ func (p *pass) strayed() []stray {
 // shownOtherwise reports whether a name server tells clients of another permission than a master has. Registrations of a
 // broker may overtake each other, and the next one is 30 s away: to be told its permission makes it register at once
 // (AdminBrokerProcessor.updateBrokerConfig).
-func (p *pass) shownOtherwise(pod *corev1.Pod) bool {
+func (p *brokerPass) shownOtherwise(pod *corev1.Pod) bool {
 	group := pod.Labels[desired.LabelGroup]
 	if master := p.master(group); master == nil || master.Name != pod.Name {
 		return false
@@ -102,13 +102,13 @@ func (p *pass) shownOtherwise(pod *corev1.Pod) bool {
 }
 
 // liveProperties that the brokers of a group are to run with.
-func (p *pass) liveProperties(group string) map[string]string {
+func (p *brokerPass) liveProperties(group string) map[string]string {
 	properties := p.deps.Groups[group].Properties()
 	properties["namesrvAddr"] = strings.Join(p.deps.NameServers, ";")
 	if p.controller != nil {
 		properties["controllerAddr"] = strings.Join(p.deps.Controllers, ";")
 	}
-	if live, err := desired.LiveConfig(p.b); err == nil { // checkConfig has told of an error
+	if live, err := desired.LiveConfig(p.broker); err == nil { // checkConfig has told of an error
 		maps.Copy(properties, live)
 	}
 	return properties

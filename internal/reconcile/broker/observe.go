@@ -3,12 +3,14 @@ package broker
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,7 +21,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
@@ -37,37 +38,37 @@ type view struct {
 }
 
 // observe takes in the last answer and says what to ask next.
-func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
-	nameServers, err := p.nameServerTargets(ctx)
+func (p *brokerPass) observe(ctx context.Context) (*kube.Waiting, error) {
+	nameServers, err := p.Reach.NameServers(ctx, p.broker.Status.NameServiceRef, p.deps.NameServers)
 	if err != nil {
 		return nil, err
 	}
-	controllers, err := p.controllerTargets(ctx)
+	controllers, err := p.Reach.Controllers(ctx, p.broker.Status.ControllerRef)
 	if err != nil {
 		return nil, err
 	}
-	key := client.ObjectKeyFromObject(p.b)
+	key := client.ObjectKeyFromObject(p.broker)
 	answer, age, ok := p.observed.Latest(key)
 	p.seen = view{Brokers: answer, at: time.Now().Add(-age), known: ok && age < maxAge && len(answer.Registered) > 0}
 	if !ok {
 		p.seen.Brokers = &observe.Brokers{}
 	}
-	before := p.b.Status.Groups
+	before := p.broker.Status.Groups
 	p.unseen = !ok && len(before) > 0
 	if !p.unseen {
-		p.b.Status.Groups = p.groupStatus()
+		p.broker.Status.Groups = p.groupStatus()
 		p.summarize()
 		p.followMasters(before)
 	}
 
 	targets := observe.BrokerTargets{
-		NameServers: nameServers, Controllers: controllers, Cluster: desired.ClusterName(p.b),
+		NameServers: nameServers, Controllers: controllers, Cluster: desired.ClusterName(p.broker),
 		Masters: map[string]string{}, Draining: map[string]string{}, Guarded: map[string]observe.Guarded{},
 	}
 	for _, g := range p.groups {
 		targets.Groups = append(targets.Groups, g.name)
 		if master := p.master(g.name); master != nil && g.State.Leaving() {
-			targets.Draining[g.name] = workload.ServerAddr(master, settings.BrokerPort)
+			targets.Draining[g.name] = reach.Broker(master)
 		}
 		if followed, ok := p.followed(g); ok {
 			targets.Guarded[g.name] = followed
@@ -78,16 +79,16 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 		if pod.Status.PodIP == "" || pod.DeletionTimestamp != nil {
 			continue
 		}
-		targets.Brokers = append(targets.Brokers, workload.ServerAddr(pod, settings.BrokerPort))
-		if p.controller == nil && desired.Ordinal(pod.Name) == 0 && workload.Ready(pod) {
-			targets.Masters[pod.Labels[desired.LabelGroup]] = workload.ServerAddr(pod, settings.BrokerPort)
+		targets.Brokers = append(targets.Brokers, reach.Broker(pod))
+		if p.controller == nil && desired.Ordinal(pod.Name) == 0 && pods.Ready(pod) {
+			targets.Masters[pod.Labels[desired.LabelGroup]] = reach.Broker(pod)
 		}
 	}
 	var glance observe.Glance[*observe.Brokers]
 	if p.controller != nil {
-		glance = observe.GlanceBrokers(p.RocketMQ, targets.Groups)
+		glance = observe.GlanceBrokers(p.Reach.Client, targets.Groups)
 	}
-	p.observed.WatchClosely(key, observe.ProbeBrokers(p.RocketMQ, targets), glance, !p.converged())
+	p.observed.WatchClosely(key, observe.ProbeBrokers(p.Reach.Client, targets), glance, !p.converged())
 	if p.unseen {
 		return kube.Wait(v1alpha1.ReasonUnreachable, "the servers have not been asked yet"), nil
 	}
@@ -95,13 +96,13 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // converged: every wanted member is ready, registered and up to date, so there is no hurry to look again.
-func (p *pass) converged() bool {
+func (p *brokerPass) converged() bool {
 	for i := range p.pods {
-		if !workload.Ready(&p.pods[i]) || outdated(&p.pods[i], p.hash) {
+		if !pods.Ready(&p.pods[i]) || outdated(&p.pods[i], p.hash) {
 			return false
 		}
 	}
-	for _, group := range p.b.Status.Groups {
+	for _, group := range p.broker.Status.Groups {
 		for _, member := range group.Members {
 			if member.Role == "" || !member.InSync {
 				return false
@@ -109,7 +110,7 @@ func (p *pass) converged() bool {
 		}
 	}
 	for _, g := range p.groups {
-		if g.State != scale.Open || g.Members != desired.Members(p.b) || !p.guardSettled(g) {
+		if g.State != scale.Open || g.Members != desired.MemberCount(p.broker) || !p.guardSettled(g) {
 			return false
 		}
 	}
@@ -117,7 +118,7 @@ func (p *pass) converged() bool {
 }
 
 // wanted is the number of brokers that the StatefulSets ask for.
-func (p *pass) wanted() int {
+func (p *brokerPass) wanted() int {
 	n := 0
 	for _, g := range p.groups {
 		n += int(g.Members)
@@ -125,47 +126,30 @@ func (p *pass) wanted() int {
 	return n
 }
 
-// nameServerTargets are pod IPs, which work before DNS does, or the user's addresses.
-func (p *pass) nameServerTargets(ctx context.Context) ([]string, error) {
-	if p.nameService == nil {
-		return p.deps.NameServers, nil
-	}
-	addrs, err := workload.ServerAddrs(ctx, p.Client, p.nameService, desired.NameServer, settings.NameServerPort)
-	return slices.Sorted(maps.Values(addrs)), err
-}
-
-func (p *pass) controllerTargets(ctx context.Context) ([]string, error) {
-	if p.controller == nil {
-		return nil, nil
-	}
-	addrs, err := workload.ServerAddrs(ctx, p.Client, p.controller, desired.Controller, settings.ControllerPort)
-	return slices.Sorted(maps.Values(addrs)), err
-}
-
 // address that a broker registers with. A pod that runs an older spec goes on with the network of that.
-func (p *pass) address(name string) string {
-	hostNetwork, ip := p.b.Spec.HostNetwork, ""
+func (p *brokerPass) address(name string) string {
+	hostNetwork, ip := p.broker.Spec.HostNetwork, ""
 	if pod := p.anyPod(name); pod != nil {
 		hostNetwork, ip = pod.Spec.HostNetwork, pod.Status.PodIP
 	}
 	if hostNetwork {
 		return net.JoinHostPort(ip, strconv.Itoa(settings.BrokerPort))
 	}
-	return p.Cluster.BrokerAddress(p.b, name)
+	return p.Installation.BrokerAddress(p.broker, name)
 }
 
 // onNodes reports whether brokers use the addresses of their nodes, be it because of an older spec.
-func (p *pass) onNodes() bool {
-	return p.b.Spec.HostNetwork || slices.ContainsFunc(p.pods, func(pod corev1.Pod) bool { return pod.Spec.HostNetwork })
+func (p *brokerPass) onNodes() bool {
+	return p.broker.Spec.HostNetwork || slices.ContainsFunc(p.pods, func(pod corev1.Pod) bool { return pod.Spec.HostNetwork })
 }
 
 // groupStatus says of every wanted member what the name servers and the controllers say.
-func (p *pass) groupStatus() []v1alpha1.BrokerGroupStatus {
+func (p *brokerPass) groupStatus() []v1alpha1.BrokerGroupStatus {
 	var out []v1alpha1.BrokerGroupStatus
 	for _, g := range p.groups {
 		group := v1alpha1.BrokerGroupStatus{Name: g.name, State: string(g.State)}
 		for i := range g.Members {
-			member := v1alpha1.BrokerMemberStatus{Pod: desired.Pod(g.name, i)}
+			member := v1alpha1.BrokerMemberStatus{Pod: desired.PodName(g.name, i)}
 			if pod := p.anyPod(member.Pod); p.seen.known && pod != nil {
 				addr := p.address(member.Pod)
 				if id, registered := p.registeredID(g.name, addr); registered {
@@ -184,7 +168,7 @@ func (p *pass) groupStatus() []v1alpha1.BrokerGroupStatus {
 }
 
 // registeredID is the id that most name servers know an address by.
-func (p *pass) registeredID(group, addr string) (int64, bool) {
+func (p *brokerPass) registeredID(group, addr string) (int64, bool) {
 	votes := map[int64]int{}
 	best, found := int64(0), false
 	for _, groups := range p.seen.Registered {
@@ -202,7 +186,7 @@ func (p *pass) registeredID(group, addr string) (int64, bool) {
 }
 
 // registeredEverywhere: every name server that answers knows the broker, and every one answers.
-func (p *pass) registeredEverywhere(group, addr string) bool {
+func (p *brokerPass) registeredEverywhere(group, addr string) bool {
 	for _, groups := range p.seen.Registered {
 		known := false
 		for _, registered := range groups[group] {
@@ -215,7 +199,7 @@ func (p *pass) registeredEverywhere(group, addr string) bool {
 	return len(p.seen.Unreachable) == 0
 }
 
-func (p *pass) inSync(group, addr, ip string, role v1alpha1.Role) bool {
+func (p *brokerPass) inSync(group, addr, ip string, role v1alpha1.Role) bool {
 	if p.controller != nil {
 		return slices.ContainsFunc(p.seen.SyncStates[group].InSync, func(r admin.Replica) bool { return r.Addr == addr && r.Alive })
 	}
@@ -223,9 +207,9 @@ func (p *pass) inSync(group, addr, ip string, role v1alpha1.Role) bool {
 }
 
 // summarize fills the columns that kubectl shows.
-func (p *pass) summarize() {
+func (p *brokerPass) summarize() {
 	registered, masters := 0, []string{}
-	for _, group := range p.b.Status.Groups {
+	for _, group := range p.broker.Status.Groups {
 		for _, member := range group.Members {
 			if member.Role != "" {
 				registered++
@@ -240,17 +224,17 @@ func (p *pass) summarize() {
 		}
 		masters = append(masters, group.Master)
 	}
-	p.b.Status.Members = fmt.Sprintf("%d/%d", registered, p.wanted())
-	p.b.Status.Masters = strings.Join(masters, " ")
+	p.broker.Status.Members = fmt.Sprintf("%d/%d", registered, p.wanted())
+	p.broker.Status.Masters = strings.Join(masters, " ")
 }
 
 // labelRoles makes the pods' role label follow their real role.
-func (p *pass) labelRoles(ctx context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) labelRoles(ctx context.Context) (*kube.Waiting, error) {
 	if !p.seen.known {
 		return nil, nil
 	}
 	roles := map[string]v1alpha1.Role{}
-	for _, group := range p.b.Status.Groups {
+	for _, group := range p.broker.Status.Groups {
 		for _, member := range group.Members {
 			roles[member.Pod] = member.Role
 		}

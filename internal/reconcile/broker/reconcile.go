@@ -15,30 +15,30 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 )
 
 // Reconciler of Brokers.
 type Reconciler struct {
-	*workload.Env
+	*pass.Env
 	// Observed keeps what name servers, controllers and masters last said of each Broker.
 	Observed *observe.Poller[*observe.Brokers]
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, owned *workload.Owned, refs workload.References) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Broker{}).
-		WatchesRawSource(owned.Source(desired.Broker, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
+		WatchesRawSource(watch.Owns(desired.Broker, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
 			&policyv1.PodDisruptionBudget{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
 		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		Watches(&v1alpha1.Controller{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).
-		WatchesRawSource(refs.Source(r.Client, &v1alpha1.BrokerList{}, func(resource client.Object, configMap string) bool {
+		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.BrokerList{}, func(resource client.Object, configMap string) bool {
 			spec := &resource.(*v1alpha1.Broker).Spec
-			return workload.Refers(&spec.PodSettings, spec.Volumes, configMap)
+			return pass.Refers(&spec.PodSettings, spec.Volumes, configMap)
 		})).
 		Complete(r)
 }
@@ -69,11 +69,11 @@ func refersTo(b *v1alpha1.Broker, changed client.Object) bool {
 	return false
 }
 
-// pass is one reconcile of one Broker.
-type pass struct {
+// brokerPass is one reconcile of one Broker.
+type brokerPass struct {
 	workload.Pass
 	observed *observe.Poller[*observe.Brokers]
-	b        *v1alpha1.Broker
+	broker   *v1alpha1.Broker
 
 	nameService *v1alpha1.NameService // nil for name servers given by hand
 	controller  *v1alpha1.Controller  // nil in STATIC mode
@@ -98,10 +98,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.Observed.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	before := b.DeepCopy()
-	p := &pass{observed: r.Observed, b: b,
-		Pass: workload.Pass{Env: r.Env, Owner: b, Conditions: kube.NewConditions(b.Generation, &b.Status.Conditions)}}
-	waiting, err := workload.Run(ctx,
+	p := &brokerPass{observed: r.Observed, broker: b, Pass: workload.Begin(r.Env, b)}
+	waiting, err := pass.Run(ctx,
 		p.checkImage,
 		p.checkConfig,
 		p.readExisting,
@@ -133,5 +131,5 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if p.unseen {
 		return ctrl.Result{}, err // the first answer wakes the next pass
 	}
-	return p.Finish(ctx, before, &b.Status.ObservedGeneration, waiting, err)
+	return p.Finish(ctx, waiting, err)
 }

@@ -7,6 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -15,14 +19,14 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 const (
 	// copyTimeout bounds the part of a copy that one pass does.
 	copyTimeout = 15 * time.Second
+	// copyInterval is how soon a copy of metadata goes on that a pass does only a part of.
+	copyInterval = 100 * time.Millisecond
 	// copyEntries and copyOffsets are how much that is; the status tells the progress from pass to pass.
 	copyEntries = 2500
 	copyOffsets = 20000
@@ -31,14 +35,19 @@ const (
 )
 
 // copyMetadata gives hidden groups the topics, consumer groups and offsets that clients will look for.
-func (p *pass) copyMetadata(ctx context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) copyMetadata(ctx context.Context) (*kube.Waiting, error) {
 	for _, g := range p.groups {
-		if g.State != scale.Hidden || g.number >= desired.Groups(p.b) {
+		if g.State != scale.Hidden || g.number >= desired.GroupCount(p.broker) {
 			continue
 		}
 		reason, message := p.copyTo(ctx, g)
 		if reason != "" {
 			p.Conditions.Set(v1alpha1.ConditionMetadataCopy, metav1.ConditionFalse, reason, message)
+			if reason == v1alpha1.ReasonCopying {
+				p.LookAgain(copyInterval)
+			} else {
+				p.LookAgain(pass.Soon)
+			}
 			return nil, nil // one after the other: they have the same source
 		}
 		p.copied = append(p.copied, g.name)
@@ -47,7 +56,7 @@ func (p *pass) copyMetadata(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // copyTo does a part of the copy. It returns why the copy is not complete, "" if it is.
-func (p *pass) copyTo(ctx context.Context, g *group) (reason, message string) {
+func (p *brokerPass) copyTo(ctx context.Context, g *group) (reason, message string) {
 	source, reason, why := p.source(g)
 	if reason != "" {
 		return reason, fmt.Sprintf("%s stays hidden from clients: %s", g.name, why)
@@ -58,22 +67,22 @@ func (p *pass) copyTo(ctx context.Context, g *group) (reason, message string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
 	defer cancel()
-	to := workload.ServerAddr(target, settings.BrokerPort)
-	has, err := metadata.Read(ctx, p.RocketMQ, p.broker(to, g.name))
+	to := reach.Broker(target)
+	has, err := metadata.Read(ctx, p.Reach.Client, p.metadataOf(to, g.name))
 	if err != nil {
 		return v1alpha1.ReasonTargetUnreachable, fmt.Sprintf("%s stays hidden from clients: %s does not answer: %s", g.name, target.Name, err)
 	}
-	wanted, err := metadata.Read(ctx, p.RocketMQ, p.broker(workload.ServerAddr(source, settings.BrokerPort), source.Labels[desired.LabelGroup]))
+	wanted, err := metadata.Read(ctx, p.Reach.Client, p.metadataOf(reach.Broker(source), source.Labels[desired.LabelGroup]))
 	if err != nil {
 		return v1alpha1.ReasonSourceUnreachable, fmt.Sprintf("%s stays hidden from clients: %s, which it copies, does not answer: %s", g.name, source.Name, err)
 	}
-	ends, err := metadata.Ends(ctx, p.RocketMQ, to, wanted, has)
+	ends, err := metadata.Ends(ctx, p.Reach.Client, to, wanted, has)
 	if err != nil {
 		return v1alpha1.ReasonTargetUnreachable, fmt.Sprintf("%s stays hidden from clients: %s", g.name, err)
 	}
 	plan := metadata.ForNewGroup(wanted, has, ends)
 	if plan.Empty() {
-		if !workload.Ready(target) { // it may refuse messages (probe.Prober.Ready)
+		if !pods.Ready(target) { // it may refuse messages (probe.Prober.Ready)
 			return v1alpha1.ReasonTargetUnreachable, fmt.Sprintf("%s stays hidden from clients: it knows all that %s knows, but its master %s is not ready", g.name, source.Name, target.Name)
 		}
 		p.tellCopied(g, source, target, wanted, plan)
@@ -81,19 +90,19 @@ func (p *pass) copyTo(ctx context.Context, g *group) (reason, message string) {
 	}
 	progress := fmt.Sprintf("%s is hidden from clients and gets what %s knows: copied %d/%d topics, %d/%d consumer groups, %d offsets to go", g.name, source.Name,
 		len(wanted.Topics)-len(plan.Topics), len(wanted.Topics), len(wanted.Groups)-len(plan.Groups), len(wanted.Groups), len(plan.Offsets))
-	if err := plan.Apply(ctx, p.RocketMQ, to, has, metadata.Limits{Entries: copyEntries, Offsets: copyOffsets}); err != nil {
+	if err := plan.Apply(ctx, p.Reach.Client, to, has, metadata.Limits{Entries: copyEntries, Offsets: copyOffsets}); err != nil {
 		return v1alpha1.ReasonTargetUnreachable, fmt.Sprintf("%s; %s refused or broke off: %s", progress, target.Name, err)
 	}
 	return v1alpha1.ReasonCopying, progress
 }
 
-// broker of a group, for its metadata.
-func (p *pass) broker(addr, group string) metadata.Broker {
-	return metadata.Broker{Addr: addr, Cluster: desired.ClusterName(p.b), Group: group}
+// metadataOf a group is read at this address.
+func (p *brokerPass) metadataOf(addr, group string) metadata.Broker {
+	return metadata.Broker{Addr: addr, Cluster: desired.ClusterName(p.broker), Group: group}
 }
 
 // tellCopied says what came out of a copy, and what the target has otherwise.
-func (p *pass) tellCopied(g *group, source, target *corev1.Pod, wanted *metadata.Tables, plan metadata.Plan) {
+func (p *brokerPass) tellCopied(g *group, source, target *corev1.Pod, wanted *metadata.Tables, plan metadata.Plan) {
 	p.Event(target, "MetadataCopied", "Scale", "%s has the %d topics and %d consumer groups of %s", g.name, len(wanted.Topics), len(wanted.Groups), source.Name)
 	if len(plan.Differ) > 0 {
 		p.Warn(target, "MetadataDiffers", "Scale", "%s keeps what it has otherwise than %s: %s", g.name, source.Name, some(plan.Differ))
@@ -114,7 +123,7 @@ func some(names []string) string {
 }
 
 // source is the master to copy from: of the group that spec.scalePodName names, or of the first one that is not hidden.
-func (p *pass) source(target *group) (pod *corev1.Pod, reason, why string) {
+func (p *brokerPass) source(target *group) (pod *corev1.Pod, reason, why string) {
 	name := ""
 	for _, g := range p.groups {
 		if g.name != target.name && g.State != scale.Hidden && g.State != scale.Removing {
@@ -122,11 +131,11 @@ func (p *pass) source(target *group) (pod *corev1.Pod, reason, why string) {
 			break
 		}
 	}
-	if given := p.b.Spec.ScalePodName; given != "" {
-		name = desired.GroupOfPod(p.b.Name, given)
+	if given := p.broker.Spec.ScalePodName; given != "" {
+		name = desired.GroupOfPod(p.broker.Name, given)
 		if !slices.ContainsFunc(p.groups, func(g *group) bool { return g.name == name }) {
 			return nil, v1alpha1.ReasonSourceUnknown, fmt.Sprintf("spec.scalePodName %q is no pod of this Broker: name one such as %s, or leave it empty",
-				given, desired.Pod(desired.Group(p.b.Name, 0), 0))
+				given, desired.PodName(desired.GroupName(p.broker.Name, 0), 0))
 		}
 		if name == target.name {
 			return nil, v1alpha1.ReasonSourceUnknown, fmt.Sprintf("spec.scalePodName %q is of the new group itself: name a pod of another group", given)
@@ -142,8 +151,8 @@ func (p *pass) source(target *group) (pod *corev1.Pod, reason, why string) {
 }
 
 // master of a group, nil if none is known now.
-func (p *pass) master(group string) *corev1.Pod {
-	for _, status := range p.b.Status.Groups {
+func (p *brokerPass) master(group string) *corev1.Pod {
+	for _, status := range p.broker.Status.Groups {
 		if status.Name == group && status.Master != "" {
 			return p.pod(status.Master)
 		}
@@ -152,21 +161,21 @@ func (p *pass) master(group string) *corev1.Pod {
 }
 
 // advance moves each group on in its life. The new state is only recorded here: the next pass acts on it.
-func (p *pass) advance(ctx context.Context) (*kube.Waiting, error) {
-	drain := time.Duration(desired.DrainSeconds(p.b)) * time.Second
+func (p *brokerPass) advance(ctx context.Context) (*kube.Waiting, error) {
+	drain := time.Duration(desired.DrainSeconds(p.broker)) * time.Second
 	for i, g := range p.groups {
 		backlog, counted := p.seen.Backlogs[g.name]
 		counted = counted && p.seen.known && p.seen.at.After(g.Since.Time)
 		last := i == len(p.groups)-1
 		drained, fenced := counted && backlog.Empty(), counted && backlog.Fenced && p.fenced(g.name)
-		asked := p.b.Annotations[desired.AnnotationForceScaleIn] == g.name
+		asked := p.broker.Annotations[desired.AnnotationForceScaleIn] == g.name
 		unshared := ""
 		if g.State == scale.Closed && drained && fenced {
 			unshared = p.shareOffsets(ctx, g)
 		}
 		next, why := scale.Next(scale.Group{
 			Name: g.name, State: g.State, Age: time.Since(g.Since.Time),
-			Wanted: g.number < desired.Groups(p.b), Last: last,
+			Wanted: g.number < desired.GroupCount(p.broker), Last: last,
 			Copied:  slices.Contains(p.copied, g.name),
 			Drained: drained, Fenced: fenced, Shared: unshared == "",
 			Forced: asked && !g.StaleForce,
@@ -201,24 +210,24 @@ func (p *pass) advance(ctx context.Context) (*kube.Waiting, error) {
 // shareOffsets lets the slaves of a group that leaves know how far everything is consumed: one that is elected when the
 // group comes back would hand out again what it does not know. By themselves they ask every 10 s (SlaveSynchronize), on
 // 5.5.0 in vain. It returns what keeps that, "" if they know.
-func (p *pass) shareOffsets(ctx context.Context, g *group) string {
+func (p *brokerPass) shareOffsets(ctx context.Context, g *group) string {
 	master := p.master(g.name)
 	if master == nil {
 		return "there is no master"
 	}
 	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
 	defer cancel()
-	known, err := metadata.Read(ctx, p.RocketMQ, p.broker(workload.ServerAddr(master, settings.BrokerPort), g.name))
+	known, err := metadata.Read(ctx, p.Reach.Client, p.metadataOf(reach.Broker(master), g.name))
 	if err != nil {
 		return fmt.Sprintf("%s does not answer: %s", master.Name, err)
 	}
 	for _, slave := range p.slaves(g, master) {
-		addr := workload.ServerAddr(slave, settings.BrokerPort)
-		has, err := metadata.Read(ctx, p.RocketMQ, p.broker(addr, g.name))
+		addr := reach.Broker(slave)
+		has, err := metadata.Read(ctx, p.Reach.Client, p.metadataOf(addr, g.name))
 		if err != nil {
 			return fmt.Sprintf("%s does not answer: %s", slave.Name, err)
 		}
-		if _, err := p.RocketMQ.PutOffsets(ctx, addr, metadata.ForNewMaster(known, has).Offsets); err != nil {
+		if _, err := p.Reach.Client.PutOffsets(ctx, addr, metadata.ForNewMaster(known, has).Offsets); err != nil {
 			return fmt.Sprintf("%s does not take that: %s", slave.Name, err)
 		}
 	}
@@ -226,55 +235,61 @@ func (p *pass) shareOffsets(ctx context.Context, g *group) string {
 }
 
 // leave says what a leaving group waits for, and removes it in the end. unshared is what shareOffsets returned.
-func (p *pass) leave(ctx context.Context, g *group, counted bool, unshared string) error {
+func (p *brokerPass) leave(ctx context.Context, g *group, counted bool, unshared string) error {
 	backlog := p.seen.Backlogs[g.name]
 	switch {
 	case g.State == scale.Removing:
 		if len(p.podsOf(g.name)) > 0 || !p.recordsClean(g) {
-			p.Conditions.Raise(v1alpha1.ConditionDraining, "%s leaves; its pods stop", g.name)
+			p.draining("%s leaves; its pods stop", g.name)
 			return nil
 		}
 		return p.removeGroup(ctx, g)
 	case !g.State.Leaving():
 	case p.master(g.name) == nil:
-		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages, and has no master to hand out the rest: start it, or give up what it holds: %s",
+		p.draining("%s takes no new messages, and has no master to hand out the rest: start it, or give up what it holds: %s",
 			g.name, p.howToForce(g))
 	case !counted && g.StaleForce:
-		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages; what it still holds is not counted yet; to give that up: %s",
+		p.draining("%s takes no new messages; what it still holds is not counted yet; to give that up: %s",
 			g.name, p.howToForce(g))
 	case !counted:
-		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages; what it still holds is not counted yet", g.name)
+		p.draining("%s takes no new messages; what it still holds is not counted yet", g.name)
 	case unshared != "":
-		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages and holds none that is not consumed; its slaves are told how far it is consumed, lest "+
+		p.draining("%s takes no new messages and holds none that is not consumed; its slaves are told how far it is consumed, lest "+
 			"messages come twice when it comes back: %s. It is tried again; to go without: %s", g.name, unshared, p.howToForce(g))
 	case backlog.Empty():
-		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages and holds none that is not consumed; it is watched for %d s more",
-			g.name, desired.DrainSeconds(p.b))
+		p.draining("%s takes no new messages and holds none that is not consumed; it is watched for %d s more",
+			g.name, desired.DrainSeconds(p.broker))
 	default:
-		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s takes no new messages and waits for: %s. Growing spec.size keeps it; to give up what is not consumed: %s",
+		p.draining("%s takes no new messages and waits for: %s. Growing spec.size keeps it; to give up what is not consumed: %s",
 			g.name, backlog, p.howToForce(g))
 	}
 	return nil
 }
 
+// draining says what a group or a slave that leaves waits for. Much of that is on no watch.
+func (p *brokerPass) draining(format string, args ...any) {
+	p.Conditions.Raise(v1alpha1.ConditionDraining, format, args...)
+	p.LookAgain(pass.Soon)
+}
+
 // howToForce says how to give up what a leaving group holds.
-func (p *pass) howToForce(g *group) string {
+func (p *brokerPass) howToForce(g *group) string {
 	if !g.StaleForce {
 		return p.forceCommand(g)
 	}
 	return fmt.Sprintf("the annotation %[1]s is from before %[2]s began to leave, so it does not count; remove it with kubectl annotate -n %[3]s broker %[4]s %[1]s- "+
-		"and, when this message has changed, set it again with %[5]s", desired.AnnotationForceScaleIn, g.name, p.b.Namespace, p.b.Name, p.forceCommand(g))
+		"and, when this message has changed, set it again with %[5]s", desired.AnnotationForceScaleIn, g.name, p.broker.Namespace, p.broker.Name, p.forceCommand(g))
 }
 
-func (p *pass) forceCommand(g *group) string {
-	return fmt.Sprintf("kubectl annotate --overwrite -n %s broker %s %s=%s", p.b.Namespace, p.b.Name, desired.AnnotationForceScaleIn, g.name)
+func (p *brokerPass) forceCommand(g *group) string {
+	return fmt.Sprintf("kubectl annotate --overwrite -n %s broker %s %s=%s", p.broker.Namespace, p.broker.Name, desired.AnnotationForceScaleIn, g.name)
 }
 
 // fenced: every member that answers refuses new messages.
-func (p *pass) fenced(group string) bool {
+func (p *brokerPass) fenced(group string) bool {
 	answered := false
 	for _, pod := range p.podsOf(group) {
-		properties, ok := p.seen.Properties[workload.ServerAddr(&pod, settings.BrokerPort)]
+		properties, ok := p.seen.Properties[reach.Broker(&pod)]
 		if !ok {
 			continue
 		}
@@ -287,13 +302,13 @@ func (p *pass) fenced(group string) bool {
 }
 
 // shrink lets surplus members go, one group and one member at a time.
-func (p *pass) shrink(ctx context.Context) (*kube.Waiting, error) {
-	wanted := desired.Members(p.b)
+func (p *brokerPass) shrink(ctx context.Context) (*kube.Waiting, error) {
+	wanted := desired.MemberCount(p.broker)
 	for i, g := range p.groups {
 		if g.State.Leaving() || g.Members <= wanted {
 			continue
 		}
-		if waiting, err := p.shrinkGroup(ctx, g, p.b.Status.Groups[i], int(wanted)); waiting != nil || err != nil {
+		if waiting, err := p.shrinkGroup(ctx, g, p.broker.Status.Groups[i], int(wanted)); waiting != nil || err != nil {
 			return waiting, err
 		}
 		return nil, nil
@@ -301,22 +316,22 @@ func (p *pass) shrink(ctx context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-func (p *pass) shrinkGroup(ctx context.Context, g *group, status v1alpha1.BrokerGroupStatus, wanted int) (*kube.Waiting, error) {
+func (p *brokerPass) shrinkGroup(ctx context.Context, g *group, status v1alpha1.BrokerGroupStatus, wanted int) (*kube.Waiting, error) {
 	var members []scale.Member
 	for _, m := range status.Members {
 		pod := p.pod(m.Pod)
 		members = append(members, scale.Member{
 			Pod: m.Pod, Registered: m.Role != "", Master: m.Role == v1alpha1.RoleMaster,
-			InSync: m.InSync && pod != nil && workload.Ready(pod) && p.seen.freshFor(workload.ReadySince(pod)),
+			InSync: m.InSync && pod != nil && pods.Ready(pod) && p.seen.freshFor(pods.ReadySince(pod)),
 		})
 	}
 	step := scale.Shrink(members, wanted)
 	switch {
 	case step.Waiting != "":
-		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s", step.Waiting)
+		p.draining("%s", step.Waiting)
 		return nil, nil
 	case step.HandOver != "":
-		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s is master and gives that away before it leaves", step.HandOver)
+		p.draining("%s is master and gives that away before it leaves", step.HandOver)
 		pod := p.pod(step.HandOver)
 		if pod == nil {
 			return nil, nil
@@ -324,7 +339,7 @@ func (p *pass) shrinkGroup(ctx context.Context, g *group, status v1alpha1.Broker
 		p.Event(pod, "HandingOver", "Scale", "%s is to leave %s and hands over to another member first", step.HandOver, g.name)
 		return nil, p.DeletePod(ctx, pod)
 	}
-	p.Conditions.Raise(v1alpha1.ConditionDraining, "%s leaves %s", members[len(members)-1].Pod, g.name)
+	p.draining("%s leaves %s", members[len(members)-1].Pod, g.name)
 	smaller := g.set.DeepCopy()
 	smaller.Spec.Replicas = new(int32(step.Members))
 	if waiting, err := p.Apply(ctx, smaller); waiting != nil || err != nil {
@@ -337,7 +352,7 @@ func (p *pass) shrinkGroup(ctx context.Context, g *group, status v1alpha1.Broker
 // cleanRecords removes from the controllers what is on no disk any more: members that left with their disk, and the old
 // identity of one that came back on an empty disk. A retained disk keeps its record: without it, its broker could
 // never register again.
-func (p *pass) cleanRecords(ctx context.Context) (*kube.Waiting, error) {
+func (p *brokerPass) cleanRecords(ctx context.Context) (*kube.Waiting, error) {
 	if p.controller == nil || !p.seen.known || p.seen.Leader == "" {
 		return nil, nil
 	}
@@ -348,7 +363,7 @@ func (p *pass) cleanRecords(ctx context.Context) (*kube.Waiting, error) {
 		if len(gone) == 0 {
 			continue
 		}
-		err := p.RocketMQ.CleanBrokerData(ctx, p.seen.Leader, desired.ClusterName(p.b), g.name, gone...)
+		err := p.Reach.Client.CleanBrokerData(ctx, p.seen.Leader, desired.ClusterName(p.broker), g.name, gone...)
 		if err != nil {
 			p.Retry(g.set, "RecordNotCleaned", "Clean", "the controllers still list brokers %v of %s, whose disks are gone; it is tried again: %s", gone, g.name, err)
 			continue
@@ -359,7 +374,7 @@ func (p *pass) cleanRecords(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // goneReplicas are the ids of dead replicas whose disk is gone.
-func (p *pass) goneReplicas(g *group) []int64 {
+func (p *brokerPass) goneReplicas(g *group) []int64 {
 	if p.onNodes() {
 		return nil // a node's address does not tell which pod's disk it was
 	}
@@ -375,7 +390,7 @@ func (p *pass) goneReplicas(g *group) []int64 {
 		}
 		pod := p.memberAt(g, replica.Addr)
 		reborn := slices.ContainsFunc(replicas, func(r admin.Replica) bool { return r.Alive && r.Addr == replica.Addr && r.ID > replica.ID })
-		if reborn || (desired.DisksGo(p.b) && pod < 0) {
+		if reborn || (desired.DisksGo(p.broker) && pod < 0) {
 			gone = append(gone, replica.ID)
 		}
 	}
@@ -384,9 +399,9 @@ func (p *pass) goneReplicas(g *group) []int64 {
 }
 
 // memberAt is the ordinal of the wanted or still running member with that address, -1 if there is none.
-func (p *pass) memberAt(g *group, addr string) int32 {
-	for i := range max(g.Members, desired.Members(p.b)) {
-		pod := desired.Pod(g.name, i)
+func (p *brokerPass) memberAt(g *group, addr string) int32 {
+	for i := range max(g.Members, desired.MemberCount(p.broker)) {
+		pod := desired.PodName(g.name, i)
 		wanted := g.State != scale.Removing && i < g.Members
 		if (wanted || p.anyPod(pod) != nil) && p.address(pod) == addr {
 			return i
@@ -396,8 +411,8 @@ func (p *pass) memberAt(g *group, addr string) int32 {
 }
 
 // recordsClean: the controllers list nothing of a group whose disks are gone.
-func (p *pass) recordsClean(g *group) bool {
-	if p.controller == nil || !desired.DisksGo(p.b) || p.b.Spec.HostNetwork {
+func (p *brokerPass) recordsClean(g *group) bool {
+	if p.controller == nil || !desired.DisksGo(p.broker) || p.broker.Spec.HostNetwork {
 		return true
 	}
 	state, listed := p.seen.SyncStates[g.name]

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -20,40 +23,40 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
 )
 
 // Reconciler of Controllers.
 type Reconciler struct {
-	*workload.Env
+	*pass.Env
 	// Quorums keeps what the controllers of each quorum last said of each other.
 	Quorums *observe.Poller[*observe.Quorum]
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, owned *workload.Owned, refs workload.References) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Controller{}).
-		WatchesRawSource(owned.Source(desired.Controller, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
+		WatchesRawSource(watch.Owns(desired.Controller, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
 			&policyv1.PodDisruptionBudget{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
 		WatchesRawSource(source.Channel(r.Quorums.Events(), &handler.EnqueueRequestForObject{})).
-		WatchesRawSource(refs.Source(r.Client, &v1alpha1.ControllerList{}, func(resource client.Object, configMap string) bool {
-			return workload.Refers(&resource.(*v1alpha1.Controller).Spec.PodSettings, nil, configMap)
+		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.ControllerList{}, func(resource client.Object, configMap string) bool {
+			return pass.Refers(&resource.(*v1alpha1.Controller).Spec.PodSettings, nil, configMap)
 		})).
 		Complete(r)
 }
 
-// pass is one reconcile of one Controller.
-type pass struct {
+// controllerPass is one reconcile of one Controller.
+type controllerPass struct {
 	workload.Pass
-	quorums *observe.Poller[*observe.Quorum]
-	ctl     *v1alpha1.Controller
-	set     *appsv1.StatefulSet
-	refs    desired.References
-	pods    []corev1.Pod
+	quorums    *observe.Poller[*observe.Quorum]
+	controller *v1alpha1.Controller
+	set        *appsv1.StatefulSet
+	refs       desired.References
+	pods       []corev1.Pod
 	// seen is what the controllers last said, fresh whether that was after the last pod became ready.
 	seen  *observe.Quorum
 	fresh bool
@@ -66,10 +69,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.Quorums.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	before := ctl.DeepCopy()
-	p := &pass{quorums: r.Quorums, ctl: ctl,
-		Pass: workload.Pass{Env: r.Env, Owner: ctl, Conditions: kube.NewConditions(ctl.Generation, &ctl.Status.Conditions)}}
-	waiting, err := workload.Run(ctx,
+	p := &controllerPass{quorums: r.Quorums, controller: ctl, Pass: workload.Begin(r.Env, ctl)}
+	waiting, err := pass.Run(ctx,
 		p.checkImage,
 		p.readReferences,
 		p.applyObjects,
@@ -79,24 +80,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.awaitReady,
 		p.applyService,
 	)
-	return p.Finish(ctx, before, &ctl.Status.ObservedGeneration, waiting, err)
+	return p.Finish(ctx, waiting, err)
 }
 
-func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {
-	if why := version.Unsupported(p.ctl.Spec.ControllerImage); why != "" {
+func (p *controllerPass) checkImage(context.Context) (*kube.Waiting, error) {
+	if why := version.Unsupported(p.controller.Spec.ControllerImage); why != "" {
 		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.controllerImage: %s", why), nil
 	}
 	return nil, nil
 }
 
-func (p *pass) readReferences(ctx context.Context) (*kube.Waiting, error) {
+func (p *controllerPass) readReferences(ctx context.Context) (*kube.Waiting, error) {
 	var err error
-	p.refs, err = kube.ReadConfigMaps(ctx, p.Reader, p.ctl.Namespace, kube.ReferencedConfigMaps(&p.ctl.Spec.PodSettings, nil))
+	p.refs, err = kube.ReadConfigMaps(ctx, p.Reader, p.controller.Namespace, kube.ReferencedConfigMaps(&p.controller.Spec.PodSettings, nil))
 	return nil, err
 }
 
-func (p *pass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
-	objects, set, err := p.Cluster.Controller(p.ctl, p.refs)
+func (p *controllerPass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
+	objects, set, err := p.Installation.Controller(p.controller, p.refs)
 	if err != nil {
 		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 	}
@@ -107,31 +108,31 @@ func (p *pass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
 	return p.ApplyStatefulSet(ctx, set, false)
 }
 
-func (p *pass) observePods(ctx context.Context) (*kube.Waiting, error) {
+func (p *controllerPass) observePods(ctx context.Context) (*kube.Waiting, error) {
 	var err error
 	if p.pods, err = p.Pods(ctx, p.set.Spec.Selector.MatchLabels); err != nil {
 		return nil, err
 	}
-	status := &p.ctl.Status
+	status := &p.controller.Status
 	status.Size, status.Nodes = int32(len(p.pods)), nil
 	ready := 0
 	for i := range p.pods {
 		status.Nodes = append(status.Nodes, p.pods[i].Name)
-		if workload.Ready(&p.pods[i]) {
+		if pods.Ready(&p.pods[i]) {
 			ready++
 		}
 	}
-	status.Members = fmt.Sprintf("%d/%d", ready, desired.Controllers(p.ctl))
-	status.Addresses = p.Cluster.ControllerAddresses(p.ctl)
+	status.Members = fmt.Sprintf("%d/%d", ready, desired.ControllerCount(p.controller))
+	status.Addresses = p.Installation.ControllerAddresses(p.controller)
 	return nil, p.LostNodes(ctx, p.pods)
 }
 
 // observeLeader follows the quorum: closely until it is complete and up to date, then at leisure.
-func (p *pass) observeLeader(context.Context) (*kube.Waiting, error) {
-	key := client.ObjectKeyFromObject(p.ctl)
-	pods := map[string]string{}
+func (p *controllerPass) observeLeader(context.Context) (*kube.Waiting, error) {
+	key := client.ObjectKeyFromObject(p.controller)
+	byAddress := map[string]string{}
 	var targets []string
-	eager := len(p.pods) < int(desired.Controllers(p.ctl))
+	eager := len(p.pods) < int(desired.ControllerCount(p.controller))
 	var readySince metav1.Time
 	for i := range p.pods {
 		pod := &p.pods[i]
@@ -139,11 +140,11 @@ func (p *pass) observeLeader(context.Context) (*kube.Waiting, error) {
 			eager = true
 			continue
 		}
-		addr := address(pod)
-		pods[addr] = pod.Name
+		addr := reach.Controller(pod)
+		byAddress[addr] = pod.Name
 		targets = append(targets, addr)
-		eager = eager || !workload.Ready(pod) || pod.Annotations[desired.AnnotationHash] != workload.Hash(p.set)
-		if since := workload.ReadySince(pod); readySince.Before(&since) {
+		eager = eager || !pods.Ready(pod) || pods.Outdated(pod, workload.Hash(p.set))
+		if since := pods.ReadySince(pod); readySince.Before(&since) {
 			readySince = since
 		}
 	}
@@ -153,58 +154,56 @@ func (p *pass) observeLeader(context.Context) (*kube.Waiting, error) {
 	}
 	p.seen = answer
 	leader := answer.Leader
-	p.quorums.Watch(key, observe.ProbeQuorum(p.RocketMQ, targets), eager || pods[leader] == "")
+	p.quorums.Watch(key, observe.ProbeQuorum(p.Reach.Client, targets), eager || byAddress[leader] == "")
 	p.fresh = seen && time.Now().Add(-age).After(readySince.Add(time.Second))
-	if was := p.ctl.Status.Leader; seen && was != pods[leader] {
-		p.ctl.Status.Leader = pods[leader]
-		if i := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == pods[leader] }); i >= 0 {
-			p.Event(&p.pods[i], "LeaderElected", "Observe", "%s leads the controllers", pods[leader])
+	if was := p.controller.Status.Leader; seen && was != byAddress[leader] {
+		p.controller.Status.Leader = byAddress[leader]
+		if i := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == byAddress[leader] }); i >= 0 {
+			p.Event(&p.pods[i], "LeaderElected", "Observe", "%s leads the controllers", byAddress[leader])
 		}
 	}
 	return nil, nil
 }
 
-func address(pod *corev1.Pod) string { return workload.ServerAddr(pod, settings.ControllerPort) }
-
 // replaceOutdated moves the controllers to the current spec, the leader last.
-func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
-	group := rollout.Group{Name: p.set.Name, Expected: int(desired.Controllers(p.ctl))}
+func (p *controllerPass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
+	group := rollout.Group{Name: p.set.Name, Expected: int(desired.ControllerCount(p.controller))}
 	for i := range p.pods {
 		pod := &p.pods[i]
-		member := workload.Member(pod, workload.Hash(p.set))
-		workload.Hangs(&member, pod)
-		member.Apart, member.Leading = p.apart(pod), member.Name == p.ctl.Status.Leader
-		if p.ctl.Spec.StorageMode == v1alpha1.EmptyDir && desired.Controllers(p.ctl) < 3 && workload.HasRun(pod) && !p.MayLose(pod) {
+		member := pods.ForRollout(pod, workload.Hash(p.set))
+		pods.BlameOldSpec(&member, pod, time.Now())
+		member.Apart, member.Leading = p.apart(pod), member.Name == p.controller.Status.Leader
+		if p.controller.Spec.StorageMode == v1alpha1.EmptyDir && desired.ControllerCount(p.controller) < 3 && pods.HasRun(pod) && !p.MayLose(pod) {
 			member.Keep = "storageMode is EmptyDir and no other controller has its data"
 		}
 		group.Pods = append(group.Pods, member)
 	}
-	snapshot := rollout.Snapshot{Groups: []rollout.Group{group}, Paused: p.ctl.Spec.Paused}
+	snapshot := rollout.Snapshot{Groups: []rollout.Group{group}, Paused: p.controller.Spec.Paused}
 	return nil, p.Roll(ctx, p.pods, rollout.Next(snapshot), "")
 }
 
 // apart says what a controller lacks to be one of the quorum.
-func (p *pass) apart(pod *corev1.Pod) string {
+func (p *controllerPass) apart(pod *corev1.Pod) string {
 	switch {
 	case !p.fresh:
 		return "has not been looked at since all are ready"
-	case p.ctl.Status.Leader == "":
+	case p.controller.Status.Leader == "":
 		return "has no leader"
-	case !slices.Contains(p.seen.Agreed, address(pod)):
-		return "does not follow " + p.ctl.Status.Leader + " yet"
+	case !slices.Contains(p.seen.Agreed, reach.Controller(pod)):
+		return "does not follow " + p.controller.Status.Leader + " yet"
 	}
 	return ""
 }
 
-func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
-	waiting, err := p.NotReady(ctx, p.pods, int(desired.Controllers(p.ctl)))
-	if waiting == nil && err == nil && p.ctl.Status.Leader == "" {
+func (p *controllerPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
+	waiting, err := p.NotReady(ctx, p.pods, int(desired.ControllerCount(p.controller)))
+	if waiting == nil && err == nil && p.controller.Status.Leader == "" {
 		waiting = kube.Wait(v1alpha1.ReasonNoLeader, "the controllers have not elected a leader yet")
 	}
 	return waiting, err
 }
 
 // applyService comes last: one address for all is right only when all are there.
-func (p *pass) applyService(ctx context.Context) (*kube.Waiting, error) {
-	return p.Apply(ctx, p.Cluster.ControllerService(p.ctl))
+func (p *controllerPass) applyService(ctx context.Context) (*kube.Waiting, error) {
+	return p.Apply(ctx, p.Installation.ControllerService(p.controller))
 }

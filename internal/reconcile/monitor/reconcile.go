@@ -19,7 +19,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
 )
 
@@ -31,21 +31,21 @@ const interval = 10 * time.Minute
 type Kind struct {
 	Component desired.Component
 	// New makes an empty resource.
-	New func() client.Object
+	New func() v1alpha1.Resource
 	// Served says whether a resource's servers serve their metrics.
-	Served func(client.Object) bool
+	Served func(v1alpha1.Resource) bool
 }
 
 // Kinds are all that have metrics; name servers have none.
 func Kinds() []Kind {
 	return []Kind{
-		{desired.Controller, func() client.Object { return &v1alpha1.Controller{} }, func(obj client.Object) bool {
+		{desired.Controller, func() v1alpha1.Resource { return &v1alpha1.Controller{} }, func(obj v1alpha1.Resource) bool {
 			return desired.MetricsServed(obj.(*v1alpha1.Controller).Spec.Config)
 		}},
-		{desired.Broker, func() client.Object { return &v1alpha1.Broker{} }, func(obj client.Object) bool {
+		{desired.Broker, func() v1alpha1.Resource { return &v1alpha1.Broker{} }, func(obj v1alpha1.Resource) bool {
 			return desired.MetricsServed(obj.(*v1alpha1.Broker).Spec.Config)
 		}},
-		{desired.Proxy, func() client.Object { return &v1alpha1.Proxy{} }, func(obj client.Object) bool {
+		{desired.Proxy, func() v1alpha1.Resource { return &v1alpha1.Proxy{} }, func(obj v1alpha1.Resource) bool {
 			spec := &obj.(*v1alpha1.Proxy).Spec
 			return desired.MetricsServed(spec.Config) && len(version.Known(desired.Image(spec.Image), version.Topology{Proxy: true})) == 0
 		}},
@@ -54,12 +54,12 @@ func Kinds() []Kind {
 
 // Reconciler of the PodMonitors of one kind's resources.
 type Reconciler struct {
-	*workload.Env
+	*pass.Env
 	Kind Kind
 }
 
 // SetupWithManager registers the reconciler.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(string(r.Kind.Component)+"-metrics").
 		For(r.Kind.New(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -90,8 +90,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	var conflict *kube.ConflictError
 	if errors.As(err, &conflict) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
 		// Messages flow without it: it is told, and tried again.
-		pass := workload.Pass{Env: r.Env, Owner: owner}
-		pass.Warn(nil, "NoPodMonitor", "Apply", "Prometheus does not find the metrics by itself: %s", err)
+		p := pass.Begin(r.Env, owner)
+		p.Warn(nil, "NoPodMonitor", "Apply", "Prometheus does not find the metrics by itself: %s", err)
 		err = nil
 	}
 	return ctrl.Result{RequeueAfter: interval}, err

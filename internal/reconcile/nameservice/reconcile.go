@@ -4,6 +4,9 @@ package nameservice
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +18,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
@@ -22,28 +26,28 @@ import (
 
 // Reconciler of NameServices.
 type Reconciler struct {
-	*workload.Env
+	*pass.Env
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, owned *workload.Owned, refs workload.References) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.NameService{}).
-		WatchesRawSource(owned.Source(desired.NameServer, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
+		WatchesRawSource(watch.Owns(desired.NameServer, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
 			&policyv1.PodDisruptionBudget{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
-		WatchesRawSource(refs.Source(r.Client, &v1alpha1.NameServiceList{}, func(resource client.Object, configMap string) bool {
-			return workload.Refers(&resource.(*v1alpha1.NameService).Spec.PodSettings, nil, configMap)
+		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.NameServiceList{}, func(resource client.Object, configMap string) bool {
+			return pass.Refers(&resource.(*v1alpha1.NameService).Spec.PodSettings, nil, configMap)
 		})).
 		Complete(r)
 }
 
-// pass is one reconcile of one NameService.
-type pass struct {
+// nameServicePass is one reconcile of one NameService.
+type nameServicePass struct {
 	workload.Pass
-	ns   *v1alpha1.NameService
-	set  *appsv1.StatefulSet
-	refs desired.References
-	pods []corev1.Pod
+	nameService *v1alpha1.NameService
+	set         *appsv1.StatefulSet
+	refs        desired.References
+	pods        []corev1.Pod
 }
 
 // Reconcile brings the objects and the status of a NameService to what its spec says.
@@ -52,9 +56,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, ns); err != nil || ns.DeletionTimestamp != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err) // owner references clean up
 	}
-	before := ns.DeepCopy()
-	p := &pass{ns: ns, Pass: workload.Pass{Env: r.Env, Owner: ns, Conditions: kube.NewConditions(ns.Generation, &ns.Status.Conditions)}}
-	waiting, err := workload.Run(ctx,
+	p := &nameServicePass{Pass: workload.Begin(r.Env, ns), nameService: ns}
+	waiting, err := pass.Run(ctx,
 		p.checkImage,
 		p.readReferences,
 		p.applyObjects,
@@ -62,24 +65,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.replaceOutdated,
 		p.awaitReady,
 	)
-	return p.Finish(ctx, before, &ns.Status.ObservedGeneration, waiting, err)
+	return p.Finish(ctx, waiting, err)
 }
 
-func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {
-	if why := version.Unsupported(p.ns.Spec.NameServiceImage); why != "" {
+func (p *nameServicePass) checkImage(context.Context) (*kube.Waiting, error) {
+	if why := version.Unsupported(p.nameService.Spec.NameServiceImage); why != "" {
 		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.nameServiceImage: %s", why), nil
 	}
 	return nil, nil
 }
 
-func (p *pass) readReferences(ctx context.Context) (*kube.Waiting, error) {
+func (p *nameServicePass) readReferences(ctx context.Context) (*kube.Waiting, error) {
 	var err error
-	p.refs, err = kube.ReadConfigMaps(ctx, p.Reader, p.ns.Namespace, kube.ReferencedConfigMaps(&p.ns.Spec.PodSettings, nil))
+	p.refs, err = kube.ReadConfigMaps(ctx, p.Reader, p.nameService.Namespace, kube.ReferencedConfigMaps(&p.nameService.Spec.PodSettings, nil))
 	return nil, err
 }
 
-func (p *pass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
-	objects, set, err := p.Cluster.NameService(p.ns, p.refs)
+func (p *nameServicePass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
+	objects, set, err := p.Installation.NameService(p.nameService, p.refs)
 	if err != nil {
 		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 	}
@@ -90,41 +93,41 @@ func (p *pass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
 	return p.ApplyStatefulSet(ctx, set, false)
 }
 
-func (p *pass) observePods(ctx context.Context) (*kube.Waiting, error) {
+func (p *nameServicePass) observePods(ctx context.Context) (*kube.Waiting, error) {
 	selector := p.set.Spec.Selector.MatchLabels
 	var err error
 	if p.pods, err = p.Pods(ctx, selector); err != nil {
 		return nil, err
 	}
-	status := &p.ns.Status
+	status := &p.nameService.Status
 	status.Size, status.ReadySize, status.NameServers = int32(len(p.pods)), 0, nil
 	for i := range p.pods {
-		if workload.Ready(&p.pods[i]) {
+		if pods.Ready(&p.pods[i]) {
 			status.ReadySize++
 		}
 		if ip := p.pods[i].Status.PodIP; ip != "" {
 			status.NameServers = append(status.NameServers, ip)
 		}
 	}
-	status.Members = fmt.Sprintf("%d/%d", status.ReadySize, desired.NameServers(p.ns))
-	status.Addresses = p.Cluster.NameServerAddresses(p.ns)
+	status.Members = fmt.Sprintf("%d/%d", status.ReadySize, desired.NameServerCount(p.nameService))
+	status.Addresses = p.Installation.NameServerAddresses(p.nameService)
 	status.Selector = labels.SelectorFromSet(selector).String()
 	return nil, p.LostNodes(ctx, p.pods)
 }
 
 // replaceOutdated moves the name servers to the current spec, one at a time: the next when the one before is ready, which
 // it is when it knows the brokers.
-func (p *pass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
-	group := rollout.Group{Name: p.set.Name, Expected: int(desired.NameServers(p.ns))}
+func (p *nameServicePass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
+	group := rollout.Group{Name: p.set.Name, Expected: int(desired.NameServerCount(p.nameService))}
 	for i := range p.pods {
-		member := workload.Member(&p.pods[i], workload.Hash(p.set))
-		workload.Hangs(&member, &p.pods[i])
+		member := pods.ForRollout(&p.pods[i], workload.Hash(p.set))
+		pods.BlameOldSpec(&member, &p.pods[i], time.Now())
 		group.Pods = append(group.Pods, member)
 	}
-	snapshot := rollout.Snapshot{Groups: []rollout.Group{group}, Paused: p.ns.Spec.Paused}
+	snapshot := rollout.Snapshot{Groups: []rollout.Group{group}, Paused: p.nameService.Spec.Paused}
 	return nil, p.Roll(ctx, p.pods, rollout.Next(snapshot), "")
 }
 
-func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
-	return p.NotReady(ctx, p.pods, int(desired.NameServers(p.ns)))
+func (p *nameServicePass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
+	return p.NotReady(ctx, p.pods, int(desired.NameServerCount(p.nameService)))
 }

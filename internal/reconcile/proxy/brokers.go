@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -18,8 +16,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // maxAge is how old an answer may be before it is no longer acted on.
@@ -27,8 +23,8 @@ const maxAge = 45 * time.Second
 
 // resolveBroker finds the cluster to serve: by name, by a Broker of it, as resolved before, or the only one that the
 // namespace's Brokers belong to.
-func (p *pass) resolveBroker(ctx context.Context) (*kube.Waiting, error) {
-	spec, status := &p.p.Spec, &p.p.Status
+func (p *proxyPass) resolveBroker(ctx context.Context) (*kube.Waiting, error) {
+	spec, status := &p.proxy.Spec, &p.proxy.Status
 	switch {
 	case spec.ClusterName != "":
 		status.BrokerRef = nil
@@ -55,7 +51,7 @@ func (p *pass) resolveBroker(ctx context.Context) (*kube.Waiting, error) {
 	}
 	status.BrokerRef = nil
 	var list v1alpha1.BrokerList
-	if err := p.Client.List(ctx, &list, client.InNamespace(p.p.Namespace)); err != nil {
+	if err := p.Client.List(ctx, &list, client.InNamespace(p.proxy.Namespace)); err != nil {
 		return nil, fmt.Errorf("list Brokers: %w", err)
 	}
 	clusters := map[string]string{} // a Broker of each, the first by name
@@ -68,7 +64,7 @@ func (p *pass) resolveBroker(ctx context.Context) (*kube.Waiting, error) {
 	switch names := slices.Sorted(maps.Keys(clusters)); len(names) {
 	case 0:
 		return p.Trouble(v1alpha1.ConditionMissingReference, "there is no Broker in namespace %s: create one, or set spec.brokerRef or spec.clusterName",
-			p.p.Namespace), nil
+			p.proxy.Namespace), nil
 	case 1:
 		if _, err := p.getBroker(ctx, v1alpha1.ObjectReference{Name: clusters[names[0]]}); err != nil {
 			return nil, err
@@ -76,28 +72,28 @@ func (p *pass) resolveBroker(ctx context.Context) (*kube.Waiting, error) {
 		return p.serve(names[0])
 	default:
 		return p.Trouble(v1alpha1.ConditionAmbiguousReference, "the Brokers in namespace %s are of several clusters (%s): name a Broker in spec.brokerRef",
-			p.p.Namespace, strings.Join(names, ", ")), nil
+			p.proxy.Namespace, strings.Join(names, ", ")), nil
 	}
 }
 
-func (p *pass) serve(cluster string) (*kube.Waiting, error) {
-	p.backend.ClusterName, p.p.Status.ClusterName = cluster, cluster
+func (p *proxyPass) serve(cluster string) (*kube.Waiting, error) {
+	p.backend.ClusterName, p.proxy.Status.ClusterName = cluster, cluster
 	return nil, nil
 }
 
-func (p *pass) getBroker(ctx context.Context, ref v1alpha1.ObjectReference) (bool, error) {
+func (p *proxyPass) getBroker(ctx context.Context, ref v1alpha1.ObjectReference) (bool, error) {
 	if ref.Namespace == "" {
-		ref.Namespace = p.p.Namespace
+		ref.Namespace = p.proxy.Namespace
 	}
 	broker := &v1alpha1.Broker{}
 	found, err := p.get(ctx, "Broker", ref, broker)
 	if found {
-		p.broker, p.p.Status.BrokerRef = broker, &ref
+		p.broker, p.proxy.Status.BrokerRef = broker, &ref
 	}
 	return found, err
 }
 
-func (p *pass) get(ctx context.Context, kind string, ref v1alpha1.ObjectReference, into client.Object) (bool, error) {
+func (p *proxyPass) get(ctx context.Context, kind string, ref v1alpha1.ObjectReference, into client.Object) (bool, error) {
 	err := p.Client.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, into)
 	if apierrors.IsNotFound(err) {
 		return false, nil
@@ -109,13 +105,13 @@ func (p *pass) get(ctx context.Context, kind string, ref v1alpha1.ObjectReferenc
 }
 
 // resolveNameServers takes those that the user names, else the brokers' own, else the namespace's only ones.
-func (p *pass) resolveNameServers(ctx context.Context) (*kube.Waiting, error) {
-	status := &p.p.Status
+func (p *proxyPass) resolveNameServers(ctx context.Context) (*kube.Waiting, error) {
+	status := &p.proxy.Status
 	was := status.NameServiceRef
 	status.NameServiceRef, status.NameServers = nil, nil
 	use := func(ref v1alpha1.ObjectReference, missing string, args ...any) (*kube.Waiting, error) {
 		if ref.Namespace == "" {
-			ref.Namespace = p.p.Namespace
+			ref.Namespace = p.proxy.Namespace
 		}
 		ns := &v1alpha1.NameService{}
 		found, err := p.get(ctx, "NameService", ref, ns)
@@ -127,11 +123,11 @@ func (p *pass) resolveNameServers(ctx context.Context) (*kube.Waiting, error) {
 		}
 		p.nameService = ns
 		p.backend.NameService, status.NameServiceRef = &ref, &ref
-		p.backend.NameServers = []string{p.Cluster.NameServerService(ns.Name, ns.Namespace)}
+		p.backend.NameServers = []string{p.Installation.NameServerService(ns.Name, ns.Namespace)}
 		status.NameServers = p.backend.NameServers
 		return nil, nil
 	}
-	switch given := p.p.Spec.NameServiceRef; {
+	switch given := p.proxy.Spec.NameServiceRef; {
 	case given != nil:
 		return use(*given, "spec.nameServiceRef names the NameService %q, which does not exist: create it or correct the reference", given.Name)
 	case p.broker != nil && len(desired.ExternalNameServers(p.broker)) > 0:
@@ -147,7 +143,7 @@ func (p *pass) resolveNameServers(ctx context.Context) (*kube.Waiting, error) {
 		return kube.Wait(v1alpha1.ReasonWaitingForNameServers, "Broker %s has no name servers yet", p.broker.Name), nil
 	}
 	var list v1alpha1.NameServiceList
-	if err := p.Client.List(ctx, &list, client.InNamespace(p.p.Namespace)); err != nil {
+	if err := p.Client.List(ctx, &list, client.InNamespace(p.proxy.Namespace)); err != nil {
 		return nil, fmt.Errorf("list NameServices: %w", err)
 	}
 	if was != nil && p.exists && slices.ContainsFunc(list.Items, func(ns v1alpha1.NameService) bool { return ns.Name == was.Name && ns.Namespace == was.Namespace }) {
@@ -156,7 +152,7 @@ func (p *pass) resolveNameServers(ctx context.Context) (*kube.Waiting, error) {
 	switch len(list.Items) {
 	case 0:
 		return p.Trouble(v1alpha1.ConditionMissingReference, "there is no NameService in namespace %s: create one, or name one of another namespace in spec.nameServiceRef",
-			p.p.Namespace), nil
+			p.proxy.Namespace), nil
 	case 1:
 		name := list.Items[0].Name
 		return use(v1alpha1.ObjectReference{Name: name}, "the NameService %q does not exist: create it", name)
@@ -167,37 +163,28 @@ func (p *pass) resolveNameServers(ctx context.Context) (*kube.Waiting, error) {
 	}
 	slices.Sort(names)
 	return p.Trouble(v1alpha1.ConditionAmbiguousReference, "several NameServices are in namespace %s (%s): name one in spec.nameServiceRef",
-		p.p.Namespace, strings.Join(names, ", ")), nil
+		p.proxy.Namespace, strings.Join(names, ", ")), nil
 }
 
 // observeBrokers takes in what the name servers last said and says what to ask next.
-func (p *pass) observeBrokers(ctx context.Context) (*kube.Waiting, error) {
-	targets, err := p.nameServerTargets(ctx)
+func (p *proxyPass) observeBrokers(ctx context.Context) (*kube.Waiting, error) {
+	targets, err := p.Reach.NameServers(ctx, p.proxy.Status.NameServiceRef, p.backend.NameServers)
 	if err != nil {
 		return nil, err
 	}
-	key := client.ObjectKeyFromObject(p.p)
+	key := client.ObjectKeyFromObject(p.proxy)
 	answer, age, seen := p.observed.Latest(key)
 	if p.routes = answer; !seen || age > maxAge {
 		p.routes = &observe.Routes{}
 	}
-	p.observed.Watch(key, observe.ProbeRoutes(p.RocketMQ, observe.RouteTargets{
+	p.observed.Watch(key, observe.ProbeRoutes(p.Reach.Client, observe.RouteTargets{
 		NameServers: targets, Cluster: p.backend.ClusterName, SystemTopic: p.systemTopic(),
 	}), !p.exists || len(p.lacking()) > 0)
 	return nil, nil
 }
 
-// nameServerTargets are pod IPs, which work before DNS does, or the user's addresses.
-func (p *pass) nameServerTargets(ctx context.Context) ([]string, error) {
-	if p.nameService == nil {
-		return p.backend.NameServers, nil
-	}
-	addrs, err := workload.ServerAddrs(ctx, p.Client, p.nameService, desired.NameServer, settings.NameServerPort)
-	return slices.Sorted(maps.Values(addrs)), err
-}
-
 // awaitBrokers holds back the creation of proxies, not the care for those that exist.
-func (p *pass) awaitBrokers(context.Context) (*kube.Waiting, error) {
+func (p *proxyPass) awaitBrokers(context.Context) (*kube.Waiting, error) {
 	switch {
 	case p.exists || len(p.routes.Masters) > 0:
 		return nil, nil
@@ -209,8 +196,8 @@ func (p *pass) awaitBrokers(context.Context) (*kube.Waiting, error) {
 }
 
 // systemTopic is where proxies tell each other of their clients.
-func (p *pass) systemTopic() string {
-	if name := string(p.p.Spec.Config["heartbeatSyncerTopicName"]); name != "" {
+func (p *proxyPass) systemTopic() string {
+	if name := string(p.proxy.Spec.Config["heartbeatSyncerTopicName"]); name != "" {
 		return name
 	}
 	return "DefaultHeartBeatSyncerTopic"
@@ -218,7 +205,7 @@ func (p *pass) systemTopic() string {
 
 // lacking are the groups without the system topic. The first proxy makes it when it starts, on the brokers that there
 // are then.
-func (p *pass) lacking() []string {
+func (p *proxyPass) lacking() []string {
 	if len(p.routes.SystemTopic) == 0 {
 		return nil
 	}
@@ -232,44 +219,24 @@ func (p *pass) lacking() []string {
 }
 
 // spreadSystemTopic gives brokers that came later the proxies' topic, so that it outlives the first ones.
-func (p *pass) spreadSystemTopic(ctx context.Context) (*kube.Waiting, error) {
+func (p *proxyPass) spreadSystemTopic(ctx context.Context) (*kube.Waiting, error) {
 	groups := p.lacking()
 	if len(groups) == 0 {
 		return nil, nil
 	}
 	model := p.routes.SystemTopic[slices.Min(slices.Collect(maps.Keys(p.routes.SystemTopic)))]
 	for _, group := range groups {
-		master, err := p.dialable(ctx, p.routes.Masters[group])
+		master, err := p.Reach.Dialable(ctx, p.routes.Masters[group])
 		if err != nil {
 			return nil, err
 		}
-		err = p.RocketMQ.PutTopic(ctx, master, nil, admin.TopicConfig{
+		err = p.Reach.Client.PutTopic(ctx, master, nil, admin.TopicConfig{
 			Name: p.systemTopic(), ReadQueues: model.ReadQueues, WriteQueues: model.WriteQueues, Perm: admin.PermRead | admin.PermWrite,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("system topic for broker %s: %w", group, err)
 		}
-		p.Event(p.p, "SystemTopicCreated", "Create", "broker %s has the proxies' topic %s now", group, p.systemTopic())
+		p.Event(p.proxy, "SystemTopicCreated", "Create", "broker %s has the proxies' topic %s now", group, p.systemTopic())
 	}
 	return nil, nil
-}
-
-// dialable is the pod's IP for a broker of ours, which registers with a name that DNS may not know yet.
-func (p *pass) dialable(ctx context.Context, registered string) (string, error) {
-	host, port, err := net.SplitHostPort(registered)
-	if err != nil {
-		return "", fmt.Errorf("address %q of a broker: %w", registered, err)
-	}
-	// <pod>.<headless Service>.<namespace>.svc.…
-	if labels := strings.Split(host, "."); len(labels) > 3 && labels[3] == "svc" {
-		var pod corev1.Pod
-		err := p.Client.Get(ctx, client.ObjectKey{Namespace: labels[2], Name: labels[0]}, &pod)
-		if client.IgnoreNotFound(err) != nil {
-			return "", fmt.Errorf("read pod %s: %w", labels[0], err)
-		}
-		if err == nil && pod.Status.PodIP != "" {
-			return net.JoinHostPort(pod.Status.PodIP, port), nil
-		}
-	}
-	return registered, nil
 }

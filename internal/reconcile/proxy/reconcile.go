@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -24,28 +26,29 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
 )
 
 // Reconciler of Proxies.
 type Reconciler struct {
-	*workload.Env
+	*pass.Env
 	// Observed keeps what the name servers last said of the brokers behind each Proxy.
 	Observed *observe.Poller[*observe.Routes]
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, owned *workload.Owned, refs workload.References) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Proxy{}).
-		WatchesRawSource(owned.Source(desired.Proxy, &appsv1.Deployment{}, &corev1.Service{}, &corev1.ConfigMap{},
+		WatchesRawSource(watch.Owns(desired.Proxy, &appsv1.Deployment{}, &corev1.Service{}, &corev1.ConfigMap{},
 			&policyv1.PodDisruptionBudget{}, &corev1.Pod{})).
 		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.dependents)).
 		Watches(&v1alpha1.Broker{}, handler.EnqueueRequestsFromMapFunc(r.dependents)).
 		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).
-		WatchesRawSource(refs.Source(r.Client, &v1alpha1.ProxyList{}, func(resource client.Object, configMap string) bool {
-			return workload.Refers(&resource.(*v1alpha1.Proxy).Spec.PodSettings, nil, configMap)
+		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.ProxyList{}, func(resource client.Object, configMap string) bool {
+			return pass.Refers(&resource.(*v1alpha1.Proxy).Spec.PodSettings, nil, configMap)
 		})).
 		Complete(r)
 }
@@ -73,11 +76,11 @@ func (r *Reconciler) dependents(ctx context.Context, changed client.Object) []re
 	return out
 }
 
-// pass is one reconcile of one Proxy.
-type pass struct {
+// proxyPass is one reconcile of one Proxy.
+type proxyPass struct {
 	workload.Pass
 	observed *observe.Poller[*observe.Routes]
-	p        *v1alpha1.Proxy
+	proxy    *v1alpha1.Proxy
 
 	exists      bool                  // the Deployment does
 	broker      *v1alpha1.Broker      // of the cluster; nil if only the cluster's name was given
@@ -96,10 +99,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.Observed.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	before := proxy.DeepCopy()
-	p := &pass{observed: r.Observed, p: proxy,
-		Pass: workload.Pass{Env: r.Env, Owner: proxy, Conditions: kube.NewConditions(proxy.Generation, &proxy.Status.Conditions)}}
-	waiting, err := workload.Run(ctx,
+	p := &proxyPass{observed: r.Observed, proxy: proxy, Pass: workload.Begin(r.Env, proxy)}
+	waiting, err := pass.Run(ctx,
 		p.checkImage,
 		p.readExisting,
 		p.resolveBroker,
@@ -114,11 +115,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.awaitReady,
 		p.spreadSystemTopic,
 	)
-	return p.Finish(ctx, before, &proxy.Status.ObservedGeneration, waiting, err)
+	return p.Finish(ctx, waiting, err)
 }
 
-func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {
-	image := desired.Image(p.p.Spec.Image)
+func (p *proxyPass) checkImage(context.Context) (*kube.Waiting, error) {
+	image := desired.Image(p.proxy.Spec.Image)
 	if why := version.Unsupported(image); why != "" {
 		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.image: %s", why), nil
 	}
@@ -128,23 +129,23 @@ func (p *pass) checkImage(context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-func (p *pass) readExisting(ctx context.Context) (*kube.Waiting, error) {
-	err := p.Client.Get(ctx, client.ObjectKeyFromObject(p.p), &appsv1.Deployment{})
+func (p *proxyPass) readExisting(ctx context.Context) (*kube.Waiting, error) {
+	err := p.Client.Get(ctx, client.ObjectKeyFromObject(p.proxy), &appsv1.Deployment{})
 	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("read Deployment %s: %w", p.p.Name, err)
+		return nil, fmt.Errorf("read Deployment %s: %w", p.proxy.Name, err)
 	}
 	p.exists = err == nil
 	return nil, nil
 }
 
-func (p *pass) readReferences(ctx context.Context) (*kube.Waiting, error) {
+func (p *proxyPass) readReferences(ctx context.Context) (*kube.Waiting, error) {
 	var err error
-	p.backend.References, err = kube.ReadConfigMaps(ctx, p.Reader, p.p.Namespace, kube.ReferencedConfigMaps(&p.p.Spec.PodSettings, nil))
+	p.backend.References, err = kube.ReadConfigMaps(ctx, p.Reader, p.proxy.Namespace, kube.ReferencedConfigMaps(&p.proxy.Spec.PodSettings, nil))
 	return nil, err
 }
 
-func (p *pass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
-	objects, deployment, err := p.Cluster.Proxy(p.p, p.backend)
+func (p *proxyPass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
+	objects, deployment, err := p.Installation.Proxy(p.proxy, p.backend)
 	if err != nil {
 		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 	}
@@ -152,38 +153,38 @@ func (p *pass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
 	if waiting, err := p.Apply(ctx, objects...); waiting != nil || err != nil {
 		return waiting, err
 	}
-	return p.ApplyDeployment(ctx, deployment, p.p.Spec.Paused)
+	return p.ApplyDeployment(ctx, deployment, p.proxy.Spec.Paused)
 }
 
-func (p *pass) observePods(ctx context.Context) (*kube.Waiting, error) {
-	selector := desired.Selector(p.p.Name, desired.Proxy, "")
-	pods, err := p.Pods(ctx, selector)
+func (p *proxyPass) observePods(ctx context.Context) (*kube.Waiting, error) {
+	selector := desired.Selector(p.proxy.Name, desired.Proxy, "")
+	list, err := p.Pods(ctx, selector)
 	if err != nil {
 		return nil, err
 	}
 	// One that stops has been replaced already.
-	p.pods = slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil })
+	p.pods = slices.DeleteFunc(list, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil })
 	for i := range p.pods {
-		if workload.Ready(&p.pods[i]) {
+		if pods.Ready(&p.pods[i]) {
 			p.ready++
 		}
 	}
-	status := &p.p.Status
+	status := &p.proxy.Status
 	status.Replicas, status.ReadyReplicas = int32(len(p.pods)), int32(p.ready)
-	status.Members = fmt.Sprintf("%d/%d", p.ready, desired.Proxies(p.p))
+	status.Members = fmt.Sprintf("%d/%d", p.ready, desired.ProxyCount(p.proxy))
 	status.Selector = labels.SelectorFromSet(selector).String()
 	return nil, p.LostNodes(ctx, p.pods)
 }
 
 // observeService tells clients where to connect.
-func (p *pass) observeService(ctx context.Context) (*kube.Waiting, error) {
-	grpc, remoting := desired.ProxyPorts(p.p)
-	host, status := p.Cluster.ProxyHost(p.p), &p.p.Status
+func (p *proxyPass) observeService(ctx context.Context) (*kube.Waiting, error) {
+	grpc, remoting := desired.ProxyPorts(p.proxy)
+	host, status := p.Installation.ProxyHost(p.proxy), &p.proxy.Status
 	status.GRPCAddress = net.JoinHostPort(host, strconv.Itoa(int(grpc)))
 	status.RemotingAddress = net.JoinHostPort(host, strconv.Itoa(int(remoting)))
 	status.ExternalAddress = ""
 	var service corev1.Service
-	err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.p.Namespace, Name: desired.ClientService(p.p.Name, desired.Proxy)}, &service)
+	err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.proxy.Namespace, Name: desired.ClientService(p.proxy.Name, desired.Proxy)}, &service)
 	if err != nil {
 		return nil, client.IgnoreNotFound(err) // the cache has not seen it yet, and wakes us when it does
 	}
@@ -204,7 +205,7 @@ func (p *pass) observeService(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // followRollout tells how far the Deployment is.
-func (p *pass) followRollout(context.Context) (*kube.Waiting, error) {
+func (p *proxyPass) followRollout(context.Context) (*kube.Waiting, error) {
 	var outdated int
 	var fresh []corev1.Pod
 	for i := range p.pods {
@@ -217,19 +218,19 @@ func (p *pass) followRollout(context.Context) (*kube.Waiting, error) {
 	switch {
 	case outdated == 0:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
-	case p.p.Spec.Paused:
+	case p.proxy.Spec.Paused:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
-			workload.Outdated(outdated)+"; spec.paused is set")
+			pods.OlderSpec(outdated)+"; spec.paused is set")
 	default:
-		said := strings.Join(append([]string{workload.Outdated(outdated)}, workload.Describe(fresh)...), "; ")
+		said := strings.Join(append([]string{pods.OlderSpec(outdated)}, pods.Describe(fresh)...), "; ")
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods, said)
 	}
 	return nil, nil
 }
 
 // awaitReady: while others are replaced, as many as wanted serve.
-func (p *pass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
-	wanted := int(desired.Proxies(p.p))
+func (p *proxyPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
+	wanted := int(desired.ProxyCount(p.proxy))
 	if p.ready >= wanted {
 		return nil, nil
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,17 +18,14 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 )
 
-// unseenInterval is how soon a refused part is tried again: nothing tells that its obstacle is gone.
-const unseenInterval = 15 * time.Second
-
 // Reconciler of RocketMQClusters.
-type Reconciler struct{ *workload.Env }
+type Reconciler struct{ *pass.Env }
 
 // SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.RocketMQCluster{}).
 		Owns(&v1alpha1.NameService{}).Owns(&v1alpha1.Controller{}).Owns(&v1alpha1.Broker{}).Owns(&v1alpha1.Proxy{}).
@@ -37,11 +33,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// pass is one reconcile of one RocketMQCluster.
-type pass struct {
-	workload.Pass
-	c     *v1alpha1.RocketMQCluster
-	parts []*part
+// clusterPass is one reconcile of one RocketMQCluster.
+type clusterPass struct {
+	pass.Base
+	cluster *v1alpha1.RocketMQCluster
+	parts   []*part
 }
 
 // Reconcile brings the parts and the status of a RocketMQCluster to what its spec says.
@@ -53,9 +49,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if c.DeletionTimestamp != nil {
 		return ctrl.Result{}, nil // owner references clean up
 	}
-	before := c.DeepCopy()
-	p := &pass{c: c, Pass: workload.Pass{Env: r.Env, Owner: c, Conditions: kube.NewConditions(c.Generation, &c.Status.Conditions)}}
-	_, err := workload.Run(ctx,
+	p := &clusterPass{Base: pass.Begin(r.Env, c), cluster: c}
+	_, err := pass.Run(ctx,
 		p.readParts,
 		p.holdParts,
 		p.createLogin,
@@ -64,12 +59,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.keepBrokers,
 		p.sumUp,
 	)
-	return p.finish(ctx, before, err)
+	if slices.ContainsFunc(p.parts, func(part *part) bool { return part.refused != nil }) {
+		p.LookAgain(pass.Later)
+	}
+	return p.Write(ctx, err)
 }
 
 // readParts finds the resources that there are. One that the cluster may not change is none.
-func (p *pass) readParts(ctx context.Context) (*kube.Waiting, error) {
-	for _, wanted := range desired.Parts(p.c) {
+func (p *clusterPass) readParts(ctx context.Context) (*kube.Waiting, error) {
+	for _, wanted := range desired.Parts(p.cluster) {
 		found := &part{Part: wanted}
 		live := wanted.Object.DeepCopyObject().(client.Object)
 		err := p.Client.Get(ctx, client.ObjectKeyFromObject(wanted.Object), live)
@@ -87,31 +85,31 @@ func (p *pass) readParts(ctx context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-func (p *pass) owns(object client.Object) bool {
+func (p *clusterPass) owns(object client.Object) bool {
 	owner := metav1.GetControllerOf(object)
-	return owner != nil && owner.UID == p.c.UID
+	return owner != nil && owner.UID == p.cluster.UID
 }
 
 // given reports whether a resource that nobody controls is the cluster's to take: by annotation, or because an earlier
 // cluster of that name made it.
-func (p *pass) given(object client.Object) bool {
+func (p *clusterPass) given(object client.Object) bool {
 	return metav1.GetControllerOf(object) == nil &&
-		(object.GetAnnotations()[desired.AnnotationAdopt] == p.c.Name || object.GetLabels()[desired.LabelCluster] == p.c.Name)
+		(object.GetAnnotations()[desired.AnnotationAdopt] == p.cluster.Name || object.GetLabels()[desired.LabelCluster] == p.cluster.Name)
 }
 
 func (p *part) refuse(condition, format string, args ...any) {
 	p.refused = &metav1.Condition{Type: condition, Status: metav1.ConditionTrue, Reason: condition, Message: fmt.Sprintf(format, args...)}
 }
 
-func (p *pass) holdParts(context.Context) (*kube.Waiting, error) {
+func (p *clusterPass) holdParts(context.Context) (*kube.Waiting, error) {
 	holdParts(p.parts)
 	return nil, nil
 }
 
 // createLogin makes the Secret with the dashboard's password once. The operator may not read Secrets, so it tries while
 // the dashboard, which needs it, does not run as it should.
-func (p *pass) createLogin(ctx context.Context) (*kube.Waiting, error) {
-	name := desired.ConsoleLogin(p.c.Name)
+func (p *clusterPass) createLogin(ctx context.Context) (*kube.Waiting, error) {
+	name := desired.ConsoleLogin(p.cluster.Name)
 	for _, part := range p.parts {
 		console, ok := part.Object.(*v1alpha1.Console)
 		if !ok || console.Spec.Login == nil || console.Spec.Login.SecretRef.Name != name || part.refused != nil ||
@@ -119,15 +117,15 @@ func (p *pass) createLogin(ctx context.Context) (*kube.Waiting, error) {
 				part.condition(v1alpha1.ConditionUpToDate).Status == metav1.ConditionTrue) {
 			continue
 		}
-		secret := desired.ConsoleLoginSecret(p.c, rand.Text())
-		if err := controllerutil.SetControllerReference(p.c, secret, p.Client.Scheme()); err != nil {
+		secret := desired.ConsoleLoginSecret(p.cluster, rand.Text())
+		if err := controllerutil.SetControllerReference(p.cluster, secret, p.Client.Scheme()); err != nil {
 			return nil, fmt.Errorf("own Secret %s: %w", name, err)
 		}
 		err := p.Client.Create(ctx, secret, client.FieldOwner(kube.FieldOwner))
 		switch {
 		case err == nil:
 			p.Event(secret, "Created", "Create", "created Secret %s with the dashboard's password", name)
-		case !apierrors.IsAlreadyExists(err) && !part.explain(p.c, err):
+		case !apierrors.IsAlreadyExists(err) && !part.explain(p.cluster, err):
 			return nil, fmt.Errorf("create Secret %s: %w", name, err)
 		}
 	}
@@ -135,7 +133,7 @@ func (p *pass) createLogin(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // applyParts writes each part by itself: one that is refused keeps no other from following.
-func (p *pass) applyParts(ctx context.Context) (*kube.Waiting, error) {
+func (p *clusterPass) applyParts(ctx context.Context) (*kube.Waiting, error) {
 	applier := kube.Applier{Client: p.Client, Reader: p.Reader, Adopt: desired.AnnotationAdopt}
 	var errs []error
 	for _, part := range p.parts {
@@ -143,7 +141,7 @@ func (p *pass) applyParts(ctx context.Context) (*kube.Waiting, error) {
 			continue
 		}
 		wrote, err := applier.Apply(ctx, p.Owner, part.Object)
-		if err != nil && !part.explain(p.c, err) {
+		if err != nil && !part.explain(p.cluster, err) {
 			errs = append(errs, err)
 		}
 		if part.wrote = wrote; wrote {
@@ -154,7 +152,7 @@ func (p *pass) applyParts(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // tell the user what was written.
-func (p *pass) tell(part *part) {
+func (p *clusterPass) tell(part *part) {
 	image := *part.Image
 	switch {
 	case part.live == nil:
@@ -185,16 +183,16 @@ func (p *part) explain(c *v1alpha1.RocketMQCluster, err error) bool {
 }
 
 // removeParts deletes what the spec no longer has and nobody's messages are in.
-func (p *pass) removeParts(ctx context.Context) (*kube.Waiting, error) {
+func (p *clusterPass) removeParts(ctx context.Context) (*kube.Waiting, error) {
 	for name, object := range map[string]client.Object{
 		desired.PartProxy: &v1alpha1.Proxy{}, desired.PartConsole: &v1alpha1.Console{},
 		desired.PartExporter: &v1alpha1.Exporter{}, desired.PartSchemaRegistry: &v1alpha1.SchemaRegistry{},
 	} {
-		name = desired.PartName(p.c.Name, name)
+		name = desired.PartName(p.cluster.Name, name)
 		if slices.ContainsFunc(p.parts, func(part *part) bool { return part.Object.GetName() == name }) {
 			continue
 		}
-		err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.c.Namespace, Name: name}, object)
+		err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.cluster.Namespace, Name: name}, object)
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
@@ -211,9 +209,9 @@ func (p *pass) removeParts(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // keepBrokers tells of pools that the spec no longer has: messages may be in them, so only the user deletes them.
-func (p *pass) keepBrokers(ctx context.Context) (*kube.Waiting, error) {
+func (p *clusterPass) keepBrokers(ctx context.Context) (*kube.Waiting, error) {
 	var list v1alpha1.BrokerList
-	if err := p.Client.List(ctx, &list, client.InNamespace(p.c.Namespace)); err != nil {
+	if err := p.Client.List(ctx, &list, client.InNamespace(p.cluster.Namespace)); err != nil {
 		return nil, fmt.Errorf("list Brokers: %w", err)
 	}
 	for i := range list.Items {
@@ -226,23 +224,4 @@ func (p *pass) keepBrokers(ctx context.Context) (*kube.Waiting, error) {
 			"there may be messages in it. When nobody needs them: kubectl delete -n %s broker.%s %s", b.Name, b.Namespace, v1alpha1.GroupVersion.Group, b.Name)
 	}
 	return nil, nil
-}
-
-// finish writes the status if it differs. A pass that failed keeps what it did not get to look at.
-func (p *pass) finish(ctx context.Context, before client.Object, failure error) (ctrl.Result, error) {
-	if failure == nil {
-		p.Conditions.Settle()
-		p.c.Status.ObservedGeneration = p.c.Generation
-	}
-	err := kube.PatchStatus(ctx, p.Client, before, p.c)
-	if apierrors.IsConflict(err) {
-		err = nil // this pass read an old copy; the newer one is on its way and wakes the next
-	}
-	if err = errors.Join(failure, err); err != nil {
-		return ctrl.Result{}, err
-	}
-	if slices.ContainsFunc(p.parts, func(part *part) bool { return part.refused != nil }) {
-		return ctrl.Result{RequeueAfter: unseenInterval}, nil
-	}
-	return ctrl.Result{}, nil
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // sumUp fills the status from those of the parts.
-func (p *pass) sumUp(context.Context) (*kube.Waiting, error) {
-	status := &p.c.Status
+func (p *clusterPass) sumUp(context.Context) (*kube.Waiting, error) {
+	status := &p.cluster.Status
 	ready := sum(p.parts, v1alpha1.ConditionReady, "every part is Ready")
 	upToDate := sum(p.parts, v1alpha1.ConditionUpToDate, "every part runs the current spec")
 	for _, c := range append(troubles(p.parts), ready, upToDate) {
@@ -22,7 +22,7 @@ func (p *pass) sumUp(context.Context) (*kube.Waiting, error) {
 	refused := slices.ContainsFunc(p.parts, func(part *part) bool { return part.refused != nil })
 	status.Phase = phase(ready, upToDate, refused, status.Version != "")
 	if status.Phase == v1alpha1.PhaseRunning {
-		status.Version = tag(desired.RocketMQImage(p.c))
+		status.Version = tag(desired.RocketMQImage(p.cluster))
 	}
 	status.Components, status.Endpoints = nil, v1alpha1.ClusterEndpoints{}
 	var masters []string
@@ -33,7 +33,7 @@ func (p *pass) sumUp(context.Context) (*kube.Waiting, error) {
 			Kind: part.Kind, Name: part.Object.GetName(), Image: part.seen.image, Members: part.seen.members, Ready: c.Status, Reason: c.Reason,
 		})
 		if b, ok := part.live.(*v1alpha1.Broker); ok {
-			wanted += desired.Groups(b) * desired.Members(b)
+			wanted += desired.GroupCount(b) * desired.MemberCount(b)
 			registered += members(b)
 			if b.Status.Masters != "" {
 				masters = append(masters, b.Status.Masters)
@@ -59,11 +59,11 @@ func members(b *v1alpha1.Broker) int {
 }
 
 // addEndpoints of a part that exists.
-func (p *pass) addEndpoints(part *part) {
-	e := &p.c.Status.Endpoints
+func (p *clusterPass) addEndpoints(part *part) {
+	e := &p.cluster.Status.Endpoints
 	switch live := part.live.(type) {
 	case *v1alpha1.NameService:
-		e.NameServers, e.ExternalNameServers = p.Cluster.NameServerService(live.Name, live.Namespace), desired.ExternalAddresses(live)
+		e.NameServers, e.ExternalNameServers = p.Installation.NameServerService(live.Name, live.Namespace), desired.ExternalAddresses(live)
 	case *v1alpha1.Proxy:
 		e.GRPC, e.ExternalGRPC = live.Status.GRPCAddress, live.Status.ExternalAddress
 	case *v1alpha1.Console:

@@ -15,7 +15,7 @@ import (
 // Kind is what differs between the kinds of tools.
 type Kind struct {
 	// New and List make an empty resource and an empty list.
-	New  func() client.Object
+	New  func() v1alpha1.Resource
 	List func() client.ObjectList
 
 	component desired.Component
@@ -30,7 +30,7 @@ type resource struct {
 	nameServers *v1alpha1.NameServerSettings
 	settings    *v1alpha1.PodSettings
 	status      *v1alpha1.ToolStatus
-	build       func(desired.Cluster, []string, desired.References) (*desired.Tool, error)
+	build       func(desired.Installation, []string, desired.References) (*desired.Tool, error)
 	// ingress: the kind knows Ingresses.
 	ingress bool
 	// needs says what the user has to provide before a pod starts, "" for nothing.
@@ -42,7 +42,7 @@ type resource struct {
 // Console reconciles dashboards.
 func Console() Kind {
 	return Kind{
-		New:       func() client.Object { return &v1alpha1.Console{} },
+		New:       func() v1alpha1.Resource { return &v1alpha1.Console{} },
 		List:      func() client.ObjectList { return &v1alpha1.ConsoleList{} },
 		component: desired.Console,
 		owned:     []client.Object{&networkingv1.Ingress{}},
@@ -56,7 +56,7 @@ func Console() Kind {
 				needs:     needs,
 				component: desired.Console, ingress: true,
 				nameServers: &c.Spec.NameServerSettings, settings: &c.Spec.PodSettings, status: &c.Status,
-				build: func(cluster desired.Cluster, addresses []string, refs desired.References) (*desired.Tool, error) {
+				build: func(cluster desired.Installation, addresses []string, refs desired.References) (*desired.Tool, error) {
 					return cluster.Console(c, addresses, refs)
 				},
 				configMaps: func() []string { return consoleConfigMaps(c) },
@@ -93,7 +93,7 @@ func consoleConfigMaps(c *v1alpha1.Console) []string {
 // Exporter reconciles exporters.
 func Exporter() Kind {
 	return Kind{
-		New:       func() client.Object { return &v1alpha1.Exporter{} },
+		New:       func() v1alpha1.Resource { return &v1alpha1.Exporter{} },
 		List:      func() client.ObjectList { return &v1alpha1.ExporterList{} },
 		component: desired.Exporter,
 		look: func(object client.Object) resource {
@@ -101,7 +101,7 @@ func Exporter() Kind {
 			return resource{
 				component:   desired.Exporter,
 				nameServers: &e.Spec.NameServerSettings, settings: &e.Spec.PodSettings, status: &e.Status,
-				build: func(cluster desired.Cluster, addresses []string, refs desired.References) (*desired.Tool, error) {
+				build: func(cluster desired.Installation, addresses []string, refs desired.References) (*desired.Tool, error) {
 					return cluster.Exporter(e, addresses, refs)
 				},
 				configMaps: func() []string { return kube.ReferencedConfigMaps(&e.Spec.PodSettings, nil) },
@@ -113,7 +113,7 @@ func Exporter() Kind {
 // SchemaRegistry reconciles schema registries.
 func SchemaRegistry() Kind {
 	return Kind{
-		New:       func() client.Object { return &v1alpha1.SchemaRegistry{} },
+		New:       func() v1alpha1.Resource { return &v1alpha1.SchemaRegistry{} },
 		List:      func() client.ObjectList { return &v1alpha1.SchemaRegistryList{} },
 		component: desired.SchemaRegistry,
 		owned:     []client.Object{&corev1.ConfigMap{}},
@@ -122,7 +122,7 @@ func SchemaRegistry() Kind {
 			return resource{
 				component:   desired.SchemaRegistry,
 				nameServers: &sr.Spec.NameServerSettings, settings: &sr.Spec.PodSettings, status: &sr.Status,
-				build: func(cluster desired.Cluster, addresses []string, refs desired.References) (*desired.Tool, error) {
+				build: func(cluster desired.Installation, addresses []string, refs desired.References) (*desired.Tool, error) {
 					return cluster.SchemaRegistry(sr, addresses, refs)
 				},
 				configMaps: func() []string { return kube.ReferencedConfigMaps(&sr.Spec.PodSettings, nil) },

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -21,22 +23,23 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 )
 
 // Reconciler of one kind of tool.
 type Reconciler struct {
-	*workload.Env
+	*pass.Env
 	Kind Kind
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, owned *workload.Owned, refs workload.References) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(r.Kind.New()).
-		WatchesRawSource(owned.Source(r.Kind.component, append(r.Kind.owned, &appsv1.Deployment{}, &corev1.Service{}, &corev1.Pod{})...)).
+		WatchesRawSource(watch.Owns(r.Kind.component, append(r.Kind.owned, &appsv1.Deployment{}, &corev1.Service{}, &corev1.Pod{})...)).
 		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
-		WatchesRawSource(refs.Source(r.Client, r.Kind.List(), func(resource client.Object, configMap string) bool {
+		WatchesRawSource(watch.ConfigMaps(r.Client, r.Kind.List(), func(resource client.Object, configMap string) bool {
 			return slices.Contains(r.Kind.look(resource).configMaps(), configMap)
 		})).
 		Complete(r)
@@ -65,8 +68,8 @@ func (r *Reconciler) all(ctx context.Context, changed client.Object) []reconcile
 	return out
 }
 
-// pass is one reconcile of one tool.
-type pass struct {
+// toolPass is one reconcile of one tool.
+type toolPass struct {
 	workload.Pass
 	resource
 
@@ -88,10 +91,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if object.GetDeletionTimestamp() != nil {
 		return ctrl.Result{}, nil // owner references clean up
 	}
-	before := object.DeepCopyObject().(client.Object)
-	p := &pass{resource: r.Kind.look(object)}
-	p.Pass = workload.Pass{Env: r.Env, Owner: object, Conditions: kube.NewConditions(object.GetGeneration(), &p.status.Conditions)}
-	waiting, err := workload.Run(ctx,
+	p := &toolPass{resource: r.Kind.look(object)}
+	p.Pass = workload.Begin(r.Env, object)
+	waiting, err := pass.Run(ctx,
 		p.readExisting,
 		p.resolveNameService,
 		p.readReferences,
@@ -102,10 +104,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.observe,
 		p.awaitReady,
 	)
-	return p.Finish(ctx, before, &p.status.ObservedGeneration, waiting, err)
+	return p.Finish(ctx, waiting, err)
 }
 
-func (p *pass) readExisting(ctx context.Context) (*kube.Waiting, error) {
+func (p *toolPass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 	live := &appsv1.Deployment{}
 	err := p.Client.Get(ctx, client.ObjectKeyFromObject(p.Owner), live)
 	if err == nil {
@@ -115,32 +117,32 @@ func (p *pass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // resolveNameService finds the name servers: by hand, by reference, as resolved before, or the only candidate.
-func (p *pass) resolveNameService(ctx context.Context) (*kube.Waiting, error) {
+func (p *toolPass) resolveNameService(ctx context.Context) (*kube.Waiting, error) {
 	if given := desired.GivenNameServers(p.nameServers); len(given) > 0 {
 		p.status.NameServiceRef, p.addresses = nil, given
 		return nil, nil
 	}
 	ns := &v1alpha1.NameService{}
-	waiting, err := p.Resolve(ctx, workload.Reference{
+	waiting, err := p.Resolve(ctx, pass.Reference{
 		Kind: "NameService", Field: "nameServiceRef", Given: p.nameServers.NameServiceRef, Resolved: &p.status.NameServiceRef,
 		Object: ns, List: &v1alpha1.NameServiceList{},
 	}, p.live != nil)
 	if waiting != nil || err != nil {
 		return waiting, err
 	}
-	p.nameService, p.addresses = ns, p.Cluster.NameServerAddresses(ns)
+	p.nameService, p.addresses = ns, p.Installation.NameServerAddresses(ns)
 	return nil, nil
 }
 
-func (p *pass) readReferences(ctx context.Context) (*kube.Waiting, error) {
+func (p *toolPass) readReferences(ctx context.Context) (*kube.Waiting, error) {
 	var err error
 	p.refs, err = kube.ReadConfigMaps(ctx, p.Reader, p.Owner.GetNamespace(), p.configMaps())
 	return nil, err
 }
 
-func (p *pass) render(context.Context) (*kube.Waiting, error) {
+func (p *toolPass) render(context.Context) (*kube.Waiting, error) {
 	var err error
-	if p.tool, err = p.build(p.Cluster, p.addresses, p.refs); err != nil {
+	if p.tool, err = p.build(p.Installation, p.addresses, p.refs); err != nil {
 		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 	}
 	p.hash = workload.DeploymentHash(p.tool.Deployment)
@@ -148,14 +150,14 @@ func (p *pass) render(context.Context) (*kube.Waiting, error) {
 }
 
 // awaitNameServers holds back the creation of a tool, not the care for one that exists.
-func (p *pass) awaitNameServers(context.Context) (*kube.Waiting, error) {
+func (p *toolPass) awaitNameServers(context.Context) (*kube.Waiting, error) {
 	if p.nameService == nil || p.live != nil || p.nameService.Status.ReadySize > 0 {
 		return nil, nil
 	}
 	return kube.Wait(v1alpha1.ReasonWaitingForNameServers, "NameService %s has no name server that answers yet", p.nameService.Name), nil
 }
 
-func (p *pass) apply(ctx context.Context) (*kube.Waiting, error) {
+func (p *toolPass) apply(ctx context.Context) (*kube.Waiting, error) {
 	if waiting, err := p.Apply(ctx, p.tool.Objects...); waiting != nil || err != nil {
 		return waiting, err
 	}
@@ -163,7 +165,7 @@ func (p *pass) apply(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // applyIngress follows the spec both ways.
-func (p *pass) applyIngress(ctx context.Context) (*kube.Waiting, error) {
+func (p *toolPass) applyIngress(ctx context.Context) (*kube.Waiting, error) {
 	switch {
 	case p.tool.Ingress != nil:
 		return p.Apply(ctx, p.tool.Ingress)
@@ -175,7 +177,7 @@ func (p *pass) applyIngress(ctx context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
+func (p *toolPass) observe(ctx context.Context) (*kube.Waiting, error) {
 	var err error
 	if p.pods, err = p.Pods(ctx, desired.Selector(p.Owner.GetName(), p.component, "")); err != nil {
 		return nil, err
@@ -184,7 +186,7 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 	status := p.status
 	status.Size, status.ReadySize, status.Address = int32(len(p.pods)), 0, p.tool.Address
 	for i := range p.pods {
-		if workload.Ready(&p.pods[i]) {
+		if pods.Ready(&p.pods[i]) {
 			status.ReadySize++
 		}
 	}
@@ -196,7 +198,7 @@ func (p *pass) observe(ctx context.Context) (*kube.Waiting, error) {
 	return nil, p.LostNodes(ctx, p.pods)
 }
 
-func (p *pass) awaitReady(context.Context) (*kube.Waiting, error) {
+func (p *toolPass) awaitReady(context.Context) (*kube.Waiting, error) {
 	if p.live != nil {
 		p.tool.Deployment.Status = p.live.Status
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/guard"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/transfer"
@@ -24,7 +23,7 @@ import (
 const actTimeout = 15 * time.Second
 
 // act does what was decided, broker by broker at the same time. What fails is decided anew by the next look.
-func (p *pass) act(ctx context.Context) error {
+func (p *transferPass) act(ctx context.Context) error {
 	if len(p.decision.Actions) == 0 {
 		return nil
 	}
@@ -59,7 +58,7 @@ func (p *pass) act(ctx context.Context) error {
 }
 
 // actAt does the actions at one server, in order, and returns those that are done.
-func (p *pass) actAt(ctx context.Context, actions []transfer.Action) (done []transfer.Action, err error) {
+func (p *transferPass) actAt(ctx context.Context, actions []transfer.Action) (done []transfer.Action, err error) {
 	if actions[0].Kind == transfer.PutGroup {
 		return actions, p.putGroups(ctx, actions)
 	}
@@ -72,7 +71,7 @@ func (p *pass) actAt(ctx context.Context, actions []transfer.Action) (done []tra
 	return done, nil
 }
 
-func (p *pass) side(a transfer.Action) *cluster {
+func (p *transferPass) side(a transfer.Action) *cluster {
 	if a.Target {
 		return &p.target
 	}
@@ -80,7 +79,7 @@ func (p *pass) side(a transfer.Action) *cluster {
 }
 
 // putGroups in as few requests as it goes.
-func (p *pass) putGroups(ctx context.Context, actions []transfer.Action) error {
+func (p *transferPass) putGroups(ctx context.Context, actions []transfer.Action) error {
 	current := map[string]admin.SubscriptionGroup{}
 	var wanted []admin.SubscriptionGroup
 	for _, a := range actions {
@@ -89,26 +88,26 @@ func (p *pass) putGroups(ctx context.Context, actions []transfer.Action) error {
 			current[a.Group] = *a.CurrentGroup
 		}
 	}
-	_, err := p.RocketMQ.PutGroups(ctx, p.side(actions[0]).masters[actions[0].Broker], current, wanted)
+	_, err := p.Reach.Client.PutGroups(ctx, p.side(actions[0]).masters[actions[0].Broker], current, wanted)
 	return err
 }
 
-func (p *pass) actOne(ctx context.Context, a transfer.Action) error {
+func (p *transferPass) actOne(ctx context.Context, a transfer.Action) error {
 	side := p.side(a)
 	addr := side.masters[a.Broker]
 	switch a.Kind {
 	case transfer.PutTopic:
-		return p.RocketMQ.PutTopic(ctx, addr, a.CurrentTopic, a.WantedTopic)
+		return p.Reach.Client.PutTopic(ctx, addr, a.CurrentTopic, a.WantedTopic)
 	case transfer.PutOffsets:
-		_, err := p.RocketMQ.PutOffsets(ctx, addr, a.Offsets)
+		_, err := p.Reach.Client.PutOffsets(ctx, addr, a.Offsets)
 		return err
 	case transfer.DeleteTopic:
-		if err := p.forget(ctx, side, a.Broker, "", p.t.Spec.Topic); err != nil {
+		if err := p.forget(ctx, side, a.Broker, "", p.transfer.Spec.Topic); err != nil {
 			return err
 		}
-		return p.RocketMQ.DeleteTopic(ctx, addr, p.t.Spec.Topic)
+		return p.Reach.Client.DeleteTopic(ctx, addr, p.transfer.Spec.Topic)
 	case transfer.DeleteRoute:
-		return p.RocketMQ.DeleteTopicRoute(ctx, a.NameServer, desired.ClusterName(side.broker), p.t.Spec.Topic)
+		return p.Reach.Client.DeleteTopicRoute(ctx, a.NameServer, desired.ClusterName(side.broker), p.transfer.Spec.Topic)
 	case transfer.RemoveGroup:
 		return p.removeGroup(ctx, side, a)
 	}
@@ -116,10 +115,10 @@ func (p *pass) actOne(ctx context.Context, a transfer.Action) error {
 }
 
 // removeGroup with its retry topic, which keeps its consumers coming, and its dead letters if there are none.
-func (p *pass) removeGroup(ctx context.Context, side *cluster, a transfer.Action) error {
+func (p *transferPass) removeGroup(ctx context.Context, side *cluster, a transfer.Action) error {
 	addr := side.masters[a.Broker]
 	topics := []string{admin.RetryTopic(a.Group)}
-	dead, err := p.RocketMQ.TopicStats(ctx, addr, admin.DeadTopic(a.Group))
+	dead, err := p.Reach.Client.TopicStats(ctx, addr, admin.DeadTopic(a.Group))
 	if err != nil && !remoting.IsCode(err, remoting.TopicNotExist) {
 		return err
 	}
@@ -130,24 +129,24 @@ func (p *pass) removeGroup(ctx context.Context, side *cluster, a transfer.Action
 		return err
 	}
 	for _, topic := range topics {
-		if err := p.RocketMQ.DeleteTopic(ctx, addr, topic); err != nil {
+		if err := p.Reach.Client.DeleteTopic(ctx, addr, topic); err != nil {
 			return err
 		}
 		for _, nameServer := range side.nameServers {
 			if a.Target {
 				break // other brokers there may have it
 			}
-			if err := p.RocketMQ.DeleteTopicRoute(ctx, nameServer, desired.ClusterName(side.broker), topic); err != nil {
+			if err := p.Reach.Client.DeleteTopicRoute(ctx, nameServer, desired.ClusterName(side.broker), topic); err != nil {
 				return err
 			}
 		}
 	}
-	return p.RocketMQ.DeleteGroup(ctx, addr, a.Group, true)
+	return p.Reach.Client.DeleteGroup(ctx, addr, a.Group, true)
 }
 
 // forget takes out of what the metadata guard has saved what is about to be deleted, so that a failover does not bring it
 // back.
-func (p *pass) forget(ctx context.Context, side *cluster, broker, group string, topics ...string) error {
+func (p *transferPass) forget(ctx context.Context, side *cluster, broker, group string, topics ...string) error {
 	var saved corev1.ConfigMap
 	err := p.Client.Get(ctx, client.ObjectKey{Namespace: side.broker.Namespace, Name: desired.MetadataConfigMap(broker)}, &saved)
 	if client.IgnoreNotFound(err) != nil {
@@ -156,14 +155,14 @@ func (p *pass) forget(ctx context.Context, side *cluster, broker, group string, 
 	if err != nil || saved.BinaryData == nil {
 		return nil
 	}
-	tables, err := guard.Decode(saved.BinaryData)
+	tables, err := metadata.Decode(saved.BinaryData)
 	if err != nil {
 		return nil //nolint:nilerror // nothing can be restored from it: the guard itself says so
 	}
 	if !takeOut(tables, group, topics) {
 		return nil
 	}
-	data, binary, err := guard.Encode(*guard.MarkOf(saved.Data), tables)
+	data, binary, err := metadata.Encode(*metadata.MarkOf(saved.Data), tables)
 	if err != nil {
 		return err
 	}

@@ -14,9 +14,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/guard"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/transfer"
 )
 
@@ -33,12 +31,12 @@ type cluster struct {
 }
 
 // find both clusters and what else stands in the way.
-func (p *pass) find(ctx context.Context) error {
-	p.seen = transfer.Seen{Now: time.Now(), Deleting: p.t.DeletionTimestamp != nil}
-	if p.t.Status.Phase == "" {
+func (p *transferPass) find(ctx context.Context) error {
+	p.seen = transfer.Seen{Now: time.Now(), Deleting: p.transfer.DeletionTimestamp != nil}
+	if p.transfer.Status.Phase == "" {
 		return nil // the first thing is to say that it is known
 	}
-	begun := p.t.Status.Phase != v1alpha1.TransferPending
+	begun := p.transfer.Status.Phase != v1alpha1.TransferPending
 	for _, side := range []struct {
 		name     string
 		found    *cluster
@@ -47,8 +45,8 @@ func (p *pass) find(ctx context.Context) error {
 		cluster  string
 		recorded *v1alpha1.TransferCluster
 	}{
-		{"source", &p.source, &p.seen.Source, p.t.Spec.SourceRef, p.t.Spec.SourceCluster, p.t.Status.Source},
-		{"target", &p.target, &p.seen.Target, p.t.Spec.TargetRef, p.t.Spec.TargetCluster, p.t.Status.Target},
+		{"source", &p.source, &p.seen.Source, p.transfer.Spec.SourceRef, p.transfer.Spec.SourceCluster, p.transfer.Status.Source},
+		{"target", &p.target, &p.seen.Target, p.transfer.Spec.TargetRef, p.transfer.Spec.TargetCluster, p.transfer.Status.Target},
 	} {
 		var err error
 		if begun {
@@ -72,7 +70,7 @@ func (p *pass) find(ctx context.Context) error {
 	return p.findOthers(ctx)
 }
 
-func (p *pass) findRecorded(ctx context.Context, recorded *v1alpha1.TransferCluster, found *cluster, seen *transfer.Cluster) error {
+func (p *transferPass) findRecorded(ctx context.Context, recorded *v1alpha1.TransferCluster, found *cluster, seen *transfer.Cluster) error {
 	var b v1alpha1.Broker
 	err := p.Client.Get(ctx, client.ObjectKey{Namespace: recorded.Namespace, Name: recorded.Name}, &b)
 	if client.IgnoreNotFound(err) != nil {
@@ -88,11 +86,11 @@ func (p *pass) findRecorded(ctx context.Context, recorded *v1alpha1.TransferClus
 	return nil
 }
 
-func (p *pass) findWanted(ctx context.Context, side string, ref *v1alpha1.ObjectReference, name string, found *cluster, seen *transfer.Cluster) error {
+func (p *transferPass) findWanted(ctx context.Context, side string, ref *v1alpha1.ObjectReference, name string, found *cluster, seen *transfer.Cluster) error {
 	missing := func(reason, format string, args ...any) {
 		seen.Obstacle = &transfer.Obstacle{Reason: reason, Message: fmt.Sprintf(format, args...)}
 	}
-	namespace := p.t.Namespace
+	namespace := p.transfer.Namespace
 	if ref != nil && ref.Namespace != "" {
 		namespace = ref.Namespace
 	}
@@ -124,37 +122,17 @@ func (p *pass) findWanted(ctx context.Context, side string, ref *v1alpha1.Object
 }
 
 // findServers: the master of each group, and the name servers.
-func (p *pass) findServers(ctx context.Context, found *cluster) error {
-	b := found.broker
-	addresses, err := workload.ServerAddrs(ctx, p.Client, b, desired.Broker, settings.BrokerPort)
-	if err != nil {
+func (p *transferPass) findServers(ctx context.Context, found *cluster) error {
+	var err error
+	if found.masters, err = p.Reach.Masters(ctx, found.broker); err != nil {
 		return err
 	}
-	found.masters = map[string]string{}
-	for _, group := range b.Status.Groups {
-		if len(group.Members) > 0 {
-			found.masters[group.Name] = addresses[group.Master]
-		}
-	}
-	if ref := b.Status.NameServiceRef; ref != nil {
-		ns := &v1alpha1.NameService{}
-		ns.Name, ns.Namespace = ref.Name, ref.Namespace
-		pods, err := workload.ServerAddrs(ctx, p.Client, ns, desired.NameServer, settings.NameServerPort)
-		if err != nil {
-			return err
-		}
-		for _, address := range pods {
-			found.nameServers = append(found.nameServers, address)
-		}
-	} else {
-		found.nameServers = desired.ExternalNameServers(b)
-	}
-	slices.Sort(found.nameServers)
-	return nil
+	found.nameServers, err = p.Reach.NameServers(ctx, found.broker.Status.NameServiceRef, desired.ExternalNameServers(found.broker))
+	return err
 }
 
 // findUnsettled: what is saved of a group is not of its present master.
-func (p *pass) findUnsettled(ctx context.Context, found *cluster) error {
+func (p *transferPass) findUnsettled(ctx context.Context, found *cluster) error {
 	b := found.broker
 	found.unsettled = map[string]bool{}
 	if !desired.MetadataGuarded(b) {
@@ -177,20 +155,20 @@ func (p *pass) findUnsettled(ctx context.Context, found *cluster) error {
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("read pod %s: %w", group.Master, err)
 		}
-		found.unsettled[group.Name] = err == nil && !guard.MarkOf(saved.Data).Of(master.UID)
+		found.unsettled[group.Name] = err == nil && !metadata.MarkOf(saved.Data).Of(string(master.UID))
 	}
 	return nil
 }
 
 // findOthers: two transfers of one topic go one after the other.
-func (p *pass) findOthers(ctx context.Context) error {
+func (p *transferPass) findOthers(ctx context.Context) error {
 	var list v1alpha1.TopicTransferList
 	if err := p.Client.List(ctx, &list); err != nil {
 		return fmt.Errorf("list TopicTransfers: %w", err)
 	}
 	for i := range list.Items {
 		other := &list.Items[i]
-		if other.UID == p.t.UID || other.Spec.Topic != p.t.Spec.Topic || transfer.Finished(other.Status.Phase) || !goesFirst(other, p.t) || !p.meets(other) {
+		if other.UID == p.transfer.UID || other.Spec.Topic != p.transfer.Spec.Topic || transfer.Finished(other.Status.Phase) || !goesFirst(other, p.transfer) || !p.meets(other) {
 			continue
 		}
 		p.seen.Obstacle = &transfer.Obstacle{Reason: v1alpha1.ReasonAnotherTransfer, Message: fmt.Sprintf("TopicTransfer %s/%s moves topic %s, and goes first",
@@ -201,7 +179,7 @@ func (p *pass) findOthers(ctx context.Context) error {
 }
 
 // meets reports whether another transfer has a cluster in common.
-func (p *pass) meets(other *v1alpha1.TopicTransfer) bool {
+func (p *transferPass) meets(other *v1alpha1.TopicTransfer) bool {
 	for _, theirs := range []*v1alpha1.TransferCluster{other.Status.Source, other.Status.Target} {
 		for _, ours := range []transfer.Cluster{p.seen.Source, p.seen.Target} {
 			if theirs != nil && theirs.Name == ours.Name && theirs.Namespace == ours.Namespace {

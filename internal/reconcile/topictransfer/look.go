@@ -23,7 +23,7 @@ const (
 )
 
 // look asks all servers of both clusters, at the same time, for what the phase needs to know.
-func (p *pass) look(ctx context.Context) error {
+func (p *transferPass) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -32,7 +32,7 @@ func (p *pass) look(ctx context.Context) error {
 		seen     *transfer.Cluster
 		recorded *v1alpha1.TransferCluster
 		target   bool
-	}{{&p.source, &p.seen.Source, p.t.Status.Source, false}, {&p.target, &p.seen.Target, p.t.Status.Target, true}} {
+	}{{&p.source, &p.seen.Source, p.transfer.Status.Source, false}, {&p.target, &p.seen.Target, p.transfer.Status.Target, true}} {
 		if side.found.broker == nil {
 			continue
 		}
@@ -43,13 +43,13 @@ func (p *pass) look(ctx context.Context) error {
 		for i := range side.seen.Brokers {
 			wg.Go(func() {
 				b := &side.seen.Brokers[i]
-				if side.found.unsettled[b.Name] && p.t.Status.Phase != v1alpha1.TransferRollBack {
+				if side.found.unsettled[b.Name] && p.transfer.Status.Phase != v1alpha1.TransferRollBack {
 					b.Err = "its new master gets back what it may lack"
 					return
 				}
-				l := look{asker: p.asker, addr: side.found.masters[b.Name], cluster: side.seen.Cluster, topic: p.t.Spec.Topic,
-					phase: p.t.Status.Phase, target: side.target, recorded: recordedBroker(side.recorded, b.Name), groups: p.t.Status.Groups,
-					closing: p.t.Status.FencedSince != nil, into: b}
+				l := look{asker: p.asker, addr: side.found.masters[b.Name], cluster: side.seen.Cluster, topic: p.transfer.Spec.Topic,
+					phase: p.transfer.Status.Phase, target: side.target, recorded: recordedBroker(side.recorded, b.Name), groups: p.transfer.Status.Groups,
+					closing: p.transfer.Status.FencedSince != nil, into: b}
 				if err := l.at(ctx); err != nil {
 					*b = transfer.Broker{Name: b.Name, Err: tell(err)}
 				}
@@ -95,9 +95,9 @@ func tell(err error) string {
 }
 
 // route of the topic at one name server, as far as it leads to a cluster.
-func (p *pass) route(ctx context.Context, addr, cluster string) transfer.NameServer {
+func (p *transferPass) route(ctx context.Context, addr, cluster string) transfer.NameServer {
 	n := transfer.NameServer{Addr: addr, Perms: map[string]int{}}
-	route, err := p.RocketMQ.TopicRoute(ctx, addr, p.t.Spec.Topic)
+	route, err := p.Reach.Client.TopicRoute(ctx, addr, p.transfer.Spec.Topic)
 	if remoting.IsCode(err, remoting.TopicNotExist) {
 		return n
 	}

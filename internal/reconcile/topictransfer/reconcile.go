@@ -15,7 +15,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/transfer"
 )
 
@@ -37,29 +37,28 @@ const (
 
 // Reconciler of TopicTransfers.
 type Reconciler struct {
-	*workload.Env
+	*pass.Env
 	asker *asker
 }
 
 // New makes a Reconciler.
-func New(env *workload.Env) *Reconciler {
-	return &Reconciler{env, &asker{Client: env.RocketMQ}}
+func New(env *pass.Env) *Reconciler {
+	return &Reconciler{env, &asker{Client: env.Reach.Client}}
 }
 
 // SetupWithManager registers the reconciler.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.TopicTransfer{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrent}).
 		Complete(r)
 }
 
-// pass is one reconcile of one TopicTransfer.
-type pass struct {
-	workload.Pass
-	asker  *asker
-	t      *v1alpha1.TopicTransfer
-	before *v1alpha1.TopicTransfer
+// transferPass is one reconcile of one TopicTransfer.
+type transferPass struct {
+	pass.Base
+	asker    *asker
+	transfer *v1alpha1.TopicTransfer
 
 	source, target  cluster
 	seen            transfer.Seen
@@ -74,8 +73,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, t); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	p := &pass{asker: r.asker, t: t, before: t.DeepCopy(),
-		Pass: workload.Pass{Env: r.Env, Owner: t, Conditions: kube.NewConditions(t.Generation, &t.Status.Conditions)}}
+	p := &transferPass{asker: r.asker, transfer: t, Base: pass.Begin(r.Env, t)}
 	if transfer.Finished(t.Status.Phase) || p.abandoned() {
 		return p.finish(ctx)
 	}
@@ -95,32 +93,32 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 // abandoned: the user wants a deleted TopicTransfer to go as it is.
-func (p *pass) abandoned() bool {
-	return p.t.DeletionTimestamp != nil && p.t.Annotations[AnnotationAbandon] != ""
+func (p *transferPass) abandoned() bool {
+	return p.transfer.DeletionTimestamp != nil && p.transfer.Annotations[AnnotationAbandon] != ""
 }
 
 // finish lets a TopicTransfer go that has come to its end, when its time is over or the user deletes it.
-func (p *pass) finish(ctx context.Context) (ctrl.Result, error) {
-	if err := p.release(ctx); err != nil || p.t.DeletionTimestamp != nil {
+func (p *transferPass) finish(ctx context.Context) (ctrl.Result, error) {
+	if err := p.release(ctx); err != nil || p.transfer.DeletionTimestamp != nil {
 		return ctrl.Result{}, err
 	}
-	ttl := p.t.Spec.TTLSecondsAfterFinished
-	if ttl == nil || p.t.Status.PhaseSince == nil {
+	ttl := p.transfer.Spec.TTLSecondsAfterFinished
+	if ttl == nil || p.transfer.Status.PhaseSince == nil {
 		return ctrl.Result{}, nil
 	}
-	if left := time.Until(p.t.Status.PhaseSince.Add(time.Duration(*ttl) * time.Second)); left > 0 {
+	if left := time.Until(p.transfer.Status.PhaseSince.Add(time.Duration(*ttl) * time.Second)); left > 0 {
 		return ctrl.Result{RequeueAfter: left}, nil
 	}
-	err := p.Client.Delete(ctx, p.t, client.Preconditions{UID: &p.t.UID, ResourceVersion: &p.t.ResourceVersion})
+	err := p.Client.Delete(ctx, p.transfer, client.Preconditions{UID: &p.transfer.UID, ResourceVersion: &p.transfer.ResourceVersion})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return ctrl.Result{}, fmt.Errorf("delete after %d s: %w", *ttl, err)
 	}
 	return ctrl.Result{}, nil
 }
 
-func (p *pass) decide(ctx context.Context) error {
-	p.decision = transfer.Next(&p.t.Spec, &p.t.Status, p.seen)
-	if p.t.DeletionTimestamp == nil || !p.decision.Release {
+func (p *transferPass) decide(ctx context.Context) error {
+	p.decision = transfer.Next(&p.transfer.Spec, &p.transfer.Status, p.seen)
+	if p.transfer.DeletionTimestamp == nil || !p.decision.Release {
 		return nil
 	}
 	p.released = true
@@ -128,42 +126,43 @@ func (p *pass) decide(ctx context.Context) error {
 }
 
 // hold keeps the TopicTransfer until it is finished: nothing is changed before that is so.
-func (p *pass) hold(ctx context.Context) error {
-	if phase := p.decision.Status.Phase; phase == "" || phase == v1alpha1.TransferPending || transfer.Finished(phase) || p.t.DeletionTimestamp != nil {
+func (p *transferPass) hold(ctx context.Context) error {
+	if phase := p.decision.Status.Phase; phase == "" || phase == v1alpha1.TransferPending || transfer.Finished(phase) || p.transfer.DeletionTimestamp != nil {
 		return nil
 	}
 	return p.patchFinalizer(ctx, controllerutil.AddFinalizer)
 }
 
-func (p *pass) release(ctx context.Context) error {
+func (p *transferPass) release(ctx context.Context) error {
 	return p.patchFinalizer(ctx, controllerutil.RemoveFinalizer)
 }
 
 // patchFinalizer writes if something changes. What was read stays the base of the status.
-func (p *pass) patchFinalizer(ctx context.Context, change func(client.Object, string) bool) error {
-	changed := p.t.DeepCopy()
+func (p *transferPass) patchFinalizer(ctx context.Context, change func(client.Object, string) bool) error {
+	changed := p.transfer.DeepCopy()
 	if !change(changed, Finalizer) {
 		return nil
 	}
-	patch := client.MergeFromWithOptions(p.t.DeepCopy(), client.MergeFromWithOptimisticLock{})
+	patch := client.MergeFromWithOptions(p.transfer.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	if err := p.Client.Patch(ctx, changed, patch, client.FieldOwner(kube.FieldOwner)); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("finalizer: %w", err))
 	}
-	changed.Status = p.t.Status // the answer's is the same
-	for _, object := range []*v1alpha1.TopicTransfer{p.t, p.before} {
-		object.ObjectMeta = *changed.ObjectMeta.DeepCopy()
+	changed.Status = p.transfer.Status // the answer's is the same
+	for _, object := range []client.Object{p.transfer, p.Before} {
+		object.SetFinalizers(changed.Finalizers)
+		object.SetResourceVersion(changed.ResourceVersion)
 	}
 	return nil
 }
 
 // record writes the status if it differs, tells of a step, and says when to look again.
-func (p *pass) record(ctx context.Context) (ctrl.Result, error) {
-	conditions := p.t.Status.Conditions
-	p.t.Status = p.decision.Status
-	p.t.Status.Conditions = conditions
-	p.t.Status.ObservedGeneration = p.t.Generation
+func (p *transferPass) record(ctx context.Context) (ctrl.Result, error) {
+	conditions := p.transfer.Status.Conditions
+	p.transfer.Status = p.decision.Status
+	p.transfer.Status.Conditions = conditions
+	p.transfer.Status.ObservedGeneration = p.transfer.Generation
 	p.describe()
-	if err := kube.PatchStatus(ctx, p.Client, p.before, p.t); err != nil {
+	if err := kube.PatchStatus(ctx, p.Client, p.Before, p.transfer); err != nil {
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 			return ctrl.Result{RequeueAfter: lookInterval}, nil // this pass read an old copy
 		}
@@ -180,7 +179,7 @@ func (p *pass) record(ctx context.Context) (ctrl.Result, error) {
 }
 
 // describe sets the conditions.
-func (p *pass) describe() {
+func (p *transferPass) describe() {
 	waiting := p.decision.Waiting
 	if len(p.failures) > 0 {
 		waiting = transfer.Obstacle{Reason: v1alpha1.ReasonFailed, Message: fmt.Sprintf("%s; it is tried again: %s", waiting.Message, tell(p.failures[0]))}
@@ -190,21 +189,21 @@ func (p *pass) describe() {
 		status = metav1.ConditionTrue
 	}
 	stalled := p.decision.Stalled
-	if stalled != "" && p.t.DeletionTimestamp != nil {
-		stalled += fmt.Sprintf(". To give up, and leave everything as it is: kubectl annotate -n %s topictransfer %s %s=true", p.t.Namespace, p.t.Name, AnnotationAbandon)
+	if stalled != "" && p.transfer.DeletionTimestamp != nil {
+		stalled += fmt.Sprintf(". To give up, and leave everything as it is: kubectl annotate -n %s topictransfer %s %s=true", p.transfer.Namespace, p.transfer.Name, AnnotationAbandon)
 	}
-	p.Conditions = kube.NewConditions(p.t.Generation, &p.t.Status.Conditions)
+	p.Conditions = kube.NewConditions(p.transfer.Generation, &p.transfer.Status.Conditions)
 	p.Conditions.Set(v1alpha1.ConditionReady, status, waiting.Reason, waiting.Message)
 	if stalled != "" {
 		p.Conditions.Raise(v1alpha1.ConditionStalled, "%s", stalled)
 	}
-	p.Conditions.Settle()
+	p.Conditions.Complete()
 }
 
 // again is when to look again, unless the resource changes before; 0 for not at all.
-func (p *pass) again() time.Duration {
+func (p *transferPass) again() time.Duration {
 	switch phase := p.decision.Status.Phase; {
-	case transfer.Finished(phase) && p.t.DeletionTimestamp == nil && p.t.Spec.TTLSecondsAfterFinished == nil:
+	case transfer.Finished(phase) && p.transfer.DeletionTimestamp == nil && p.transfer.Spec.TTLSecondsAfterFinished == nil:
 		return 0
 	case p.decision.Recorded && p.acted && len(p.failures) == 0:
 		return atOnce

@@ -16,6 +16,8 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 )
 
 // DeploymentHash is the hash of what the user can change, from a Deployment's template.
@@ -38,18 +40,18 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 	if err := p.dropRollingUpdate(ctx, d); err != nil {
 		return nil, err
 	}
-	applier := kube.Applier{Client: p.Client, Reader: p.Reader}
+	applier := p.Applier()
 	wrote, err := applier.Apply(ctx, p.Owner, d)
-	if waiting, err := p.explain(err); waiting != nil || err != nil {
+	if waiting, err := p.Explain(err); waiting != nil || err != nil {
 		return waiting, err
 	}
 	switch {
 	case !exists && wrote:
-		p.Event(d, "Created", "Create", "created Deployment %s with %s", d.Name, count(*d.Spec.Replicas, "pod", "pods"))
+		p.Event(d, "Created", "Create", "created Deployment %s with %s", d.Name, pods.Count(*d.Spec.Replicas, "pod", "pods"))
 	case exists && DeploymentHash(&live) != DeploymentHash(d):
 		p.Event(d, "Updated", "Update", "Deployment %s has the new spec; its pods follow", d.Name)
 	case exists && *live.Spec.Replicas != *d.Spec.Replicas:
-		p.Event(d, "Scaled", "Scale", "Deployment %s goes from %d to %s", d.Name, *live.Spec.Replicas, count(*d.Spec.Replicas, "pod", "pods"))
+		p.Event(d, "Scaled", "Scale", "Deployment %s goes from %d to %s", d.Name, *live.Spec.Replicas, pods.Count(*d.Spec.Replicas, "pod", "pods"))
 	}
 	return nil, nil
 }
@@ -88,29 +90,30 @@ func (p *Pass) Remove(ctx context.Context, object client.Object) error {
 }
 
 // Rolled says how far the pods of a Deployment follow the wanted hash; UpToDate tells it. Kubernetes replaces them.
-func (p *Pass) Rolled(d *appsv1.Deployment, wanted string, pods []corev1.Pod) {
+func (p *Pass) Rolled(d *appsv1.Deployment, wanted string, list []corev1.Pod) {
 	outdated, current := 0, 0
 	var trouble []string
-	for i := range pods {
-		switch pod := &pods[i]; {
-		case pod.Annotations[desired.AnnotationHash] != wanted:
+	for i := range list {
+		switch pod := &list[i]; {
+		case pods.Outdated(pod, wanted):
 			outdated++
-		case Ready(pod):
+		case pods.Ready(pod):
 			current++
 		default:
-			trouble = append(trouble, Describe(pods[i:i+1])...)
+			trouble = append(trouble, pods.Describe(list[i:i+1])...)
 		}
 	}
 	switch {
 	case DeploymentHash(d) != wanted:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
-			Outdated(outdated)+"; spec.paused is set")
+			pods.OlderSpec(outdated)+"; spec.paused is set")
 	case outdated > 0 && d.Spec.Paused:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
-			Outdated(outdated)+"; the Deployment is paused")
+			pods.OlderSpec(outdated)+"; the Deployment is paused")
 	case outdated > 0:
+		p.LookAgain(pass.Soon)
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods,
-			strings.Join(append([]string{fmt.Sprintf("%s, %d the new one", Outdated(outdated), current)}, trouble...), "; "))
+			strings.Join(append([]string{fmt.Sprintf("%s, %d the new one", pods.OlderSpec(outdated), current)}, trouble...), "; "))
 	default:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
 	}
@@ -118,11 +121,11 @@ func (p *Pass) Rolled(d *appsv1.Deployment, wanted string, pods []corev1.Pod) {
 
 // Available waits until as many pods of a Deployment serve as are wanted, of whatever spec. A refusal to create them is
 // told.
-func (p *Pass) Available(d *appsv1.Deployment, pods []corev1.Pod) *kube.Waiting {
+func (p *Pass) Available(d *appsv1.Deployment, list []corev1.Pod) *kube.Waiting {
 	wanted := int(*d.Spec.Replicas)
 	serving := 0
-	for i := range pods {
-		if Ready(&pods[i]) {
+	for i := range list {
+		if pods.Ready(&list[i]) {
 			serving++
 		}
 	}
@@ -131,15 +134,15 @@ func (p *Pass) Available(d *appsv1.Deployment, pods []corev1.Pod) *kube.Waiting 
 	})
 	switch {
 	case wanted == 0:
-		return kube.Wait(v1alpha1.ReasonMembersNotReady, "no pod is wanted: replicas is 0")
-	case i >= 0 && len(pods) < wanted:
-		return p.Trouble(v1alpha1.ConditionRefused, "pods are not admitted: %s", d.Status.Conditions[i].Message)
+		return kube.Wait(v1alpha1.ReasonMembersNotReady, "no pod is wanted: replicas is 0").LookAgain(pass.Later)
+	case i >= 0 && len(list) < wanted:
+		return p.Trouble(v1alpha1.ConditionRefused, "pods are not admitted: %s", d.Status.Conditions[i].Message).LookAgain(pass.Later)
 	case serving >= wanted:
 		return nil
 	}
-	said := Describe(pods)
-	if missing := wanted - len(pods); missing > 0 {
-		said = append(said, count(missing, "pod is", "pods are")+" still to be created")
+	said := pods.Describe(list)
+	if missing := wanted - len(list); missing > 0 {
+		said = append(said, pods.Count(missing, "pod is", "pods are")+" still to be created")
 	}
-	return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s", strings.Join(said, "; "))
+	return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s", strings.Join(said, "; ")).LookAgain(pass.Later)
 }

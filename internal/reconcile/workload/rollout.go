@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,57 +13,16 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
 )
 
-// overdue is how long an outdated pod may take to become ready before its old spec is blamed.
-const overdue = 3 * time.Minute
-
-// Member is a pod as the rollout sees it, as far as Kubernetes knows.
-func Member(pod *corev1.Pod, hash string) rollout.Pod {
-	member := rollout.Pod{
-		Name: pod.Name, Outdated: pod.Annotations[desired.AnnotationHash] != hash, Ready: Ready(pod), Terminating: pod.DeletionTimestamp != nil,
-	}
-	if !member.Ready {
-		member.Stuck = Stuck(pod)
-	}
-	return member
-}
-
-// Hangs blames the old spec of a pod that nobody can use and that has not become ready for long, for no reason that
-// Kubernetes knows: a setting may keep a server from ever answering.
-func Hangs(member *rollout.Pod, pod *corev1.Pod) {
-	if member.Outdated && member.Stuck == "" && !member.Ready && time.Since(unreadySince(pod).Time) > overdue {
-		member.Stuck = fmt.Sprintf("it has not been ready for over %s", overdue)
-	}
-}
-
-func unreadySince(pod *corev1.Pod) metav1.Time {
-	if c := condition(pod, corev1.PodReady); c != nil {
-		return c.LastTransitionTime
-	}
-	return pod.CreationTimestamp
-}
-
-// Settled is how long all the pods have been ready, 0 if one is not.
-func Settled(pods []corev1.Pod, now time.Time) time.Duration {
-	var since time.Time
-	for i := range pods {
-		if !Ready(&pods[i]) {
-			return 0
-		}
-		if at := ReadySince(&pods[i]).Time; at.After(since) {
-			since = at
-		}
-	}
-	return now.Sub(since)
-}
-
 // Roll does what the rollout decided. The reason is told in UpToDate, and each new one in an event. Choices say what the
 // user can do when it is blocked.
-func (p *Pass) Roll(ctx context.Context, pods []corev1.Pod, decision rollout.Decision, choices string) error {
+func (p *Pass) Roll(ctx context.Context, list []corev1.Pod, decision rollout.Decision, choices string) error {
 	if decision.Action == rollout.Replace {
-		same, err := p.unchanged(ctx, pods)
+		same, err := p.unchanged(ctx, list)
 		if err != nil {
 			return err
 		}
@@ -72,40 +30,42 @@ func (p *Pass) Roll(ctx context.Context, pods []corev1.Pod, decision rollout.Dec
 			decision.Action, decision.Reason = rollout.Wait, "the pods have just changed and are looked at again"
 		}
 	}
-	at := slices.IndexFunc(pods, func(pod corev1.Pod) bool { return pod.Name == decision.Pod })
-	behind := Outdated(decision.Outdated)
+	at := slices.IndexFunc(list, func(pod corev1.Pod) bool { return pod.Name == decision.Pod })
+	behind := pods.OlderSpec(decision.Outdated)
 	switch decision.Action {
 	case rollout.Nothing:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
 	case rollout.Pause:
 		p.tell(v1alpha1.ReasonPaused, "RolloutPaused", nil, behind+"; "+decision.Reason)
 	case rollout.Wait:
-		p.tell(v1alpha1.ReasonReplacingPods, "RolloutWaiting", podAt(pods, at), fmt.Sprintf("%s; waiting: %s", behind, decision.Reason))
+		p.LookAgain(pass.Soon)
+		p.tell(v1alpha1.ReasonReplacingPods, "RolloutWaiting", podAt(list, at), fmt.Sprintf("%s; waiting: %s", behind, decision.Reason))
 	case rollout.Blocked:
-		p.stop(v1alpha1.ConditionRolloutBlocked, podAt(pods, at), fmt.Sprintf("%s; %s. %s", behind, decision.Reason, choices))
+		p.stop(v1alpha1.ConditionRolloutBlocked, podAt(list, at), fmt.Sprintf("%s; %s. %s", behind, decision.Reason, choices))
 	case rollout.Loss:
 		kind, err := p.Client.GroupVersionKindFor(p.Owner)
 		if err != nil {
 			return fmt.Errorf("kind of %s: %w", p.Owner.GetName(), err)
 		}
-		p.stop(v1alpha1.ConditionWouldLoseMessages, podAt(pods, at), fmt.Sprintf("%s; %s. To lose them: kubectl annotate --overwrite -n %s %s %s %s=%s", behind, decision.Reason,
-			p.Owner.GetNamespace(), strings.ToLower(kind.Kind), p.Owner.GetName(), desired.AnnotationAllowMessageLoss, lossOf(&pods[at])))
+		p.stop(v1alpha1.ConditionWouldLoseMessages, podAt(list, at), fmt.Sprintf("%s; %s. To lose them: kubectl annotate --overwrite -n %s %s %s %s=%s", behind, decision.Reason,
+			p.Owner.GetNamespace(), strings.ToLower(kind.Kind), p.Owner.GetName(), desired.AnnotationAllowMessageLoss, lossOf(&list[at])))
 	case rollout.Replace:
+		p.LookAgain(pass.Soon)
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods,
 			fmt.Sprintf("%s; replacing %s: %s", behind, decision.Pod, decision.Reason))
-		if err := p.DeletePod(ctx, &pods[at]); err != nil {
+		if err := p.DeletePod(ctx, &list[at]); err != nil {
 			return err
 		}
-		p.Event(&pods[at], "ReplacingPod", "Replace", "replacing pod %s: %s (%d outdated)", decision.Pod, decision.Reason, decision.Outdated)
+		p.Event(&list[at], "ReplacingPod", "Replace", "replacing pod %s: %s (%d outdated)", decision.Pod, decision.Reason, decision.Outdated)
 	}
 	return nil
 }
 
-func podAt(pods []corev1.Pod, at int) client.Object {
+func podAt(list []corev1.Pod, at int) client.Object {
 	if at < 0 {
 		return nil
 	}
-	return &pods[at]
+	return &list[at]
 }
 
 // tell why no pod is replaced now; an event says so when it is news.
@@ -127,25 +87,25 @@ func (p *Pass) stop(condition string, about client.Object, message string) {
 
 // unchanged: the API server has the same pods as the cache that the decision was made on, so that what an earlier pass
 // did is not overlooked.
-func (p *Pass) unchanged(ctx context.Context, pods []corev1.Pod) (bool, error) {
-	labels := pods[0].Labels
-	var list corev1.PodList
-	err := p.Reader.List(ctx, &list, client.InNamespace(p.Owner.GetNamespace()),
+func (p *Pass) unchanged(ctx context.Context, list []corev1.Pod) (bool, error) {
+	labels := list[0].Labels
+	var live corev1.PodList
+	err := p.Reader.List(ctx, &live, client.InNamespace(p.Owner.GetNamespace()),
 		client.MatchingLabels(desired.Selector(labels[desired.LabelInstance], desired.Component(labels[desired.LabelComponent]), "")))
 	if err != nil {
 		return false, fmt.Errorf("list pods: %w", err)
 	}
 	known := map[types.UID]bool{}
-	for i := range pods {
-		known[pods[i].UID] = true
+	for i := range list {
+		known[list[i].UID] = true
 	}
-	now := slices.DeleteFunc(list.Items, ended)
+	now := slices.DeleteFunc(live.Items, pods.Ended)
 	for i := range now {
 		if pod := &now[i]; !known[pod.UID] || pod.DeletionTimestamp != nil {
 			return false, nil
 		}
 	}
-	return len(now) == len(pods), nil
+	return len(now) == len(list), nil
 }
 
 // MayLose reports whether the user allows that this very pod is replaced although its data is nowhere else. Its successor is another one.

@@ -1,94 +1,15 @@
 package workload
 
 import (
-	"strings"
 	"testing"
-	"time"
-	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 )
 
-// podOf has been ready, or not, since some time ago.
-func podOf(hash string, ready bool, ago time.Duration) *corev1.Pod {
-	status := corev1.ConditionFalse
-	if ready {
-		status = corev1.ConditionTrue
-	}
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "b-0-0", UID: "12345678-abcd", Annotations: map[string]string{desired.AnnotationHash: hash}},
-		Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
-			{Type: corev1.PodReady, Status: status, LastTransitionTime: metav1.NewTime(time.Now().Add(-ago))},
-		}},
-	}
-}
-
-// TestHangs: a pod that does not become ready is blamed on its old spec after a while, one of the current spec never.
-func TestHangs(t *testing.T) {
-	created := podOf("old", false, 0)
-	created.Status.Conditions, created.CreationTimestamp = nil, metav1.NewTime(time.Now().Add(-time.Hour))
-	for _, test := range []struct {
-		name string
-		pod  *corev1.Pod
-		want bool
-	}{
-		{"starting", podOf("old", false, overdue-time.Minute), false},
-		{"for long", podOf("old", false, overdue+time.Minute), true},
-		{"never had a status", created, true},
-		{"of the current spec", podOf("new", false, time.Hour), false},
-		{"ready for long", podOf("old", true, time.Hour), false},
-	} {
-		member := Member(test.pod, "new")
-		Hangs(&member, test.pod)
-		if got := strings.Contains(member.Stuck, "not been ready"); got != test.want {
-			t.Errorf("%s: stuck %q", test.name, member.Stuck)
-		}
-	}
-	crashing := podOf("old", false, time.Hour)
-	crashing.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}}}
-	member := Member(crashing, "new")
-	Hangs(&member, crashing)
-	if member.Stuck != "CrashLoopBackOff" {
-		t.Errorf("a known reason becomes %q", member.Stuck)
-	}
-}
-
-func TestSettled(t *testing.T) {
-	now := time.Now()
-	for _, test := range []struct {
-		pods []corev1.Pod
-		want time.Duration
-	}{
-		{[]corev1.Pod{*podOf("", true, time.Minute), *podOf("", true, time.Hour)}, time.Minute},
-		{[]corev1.Pod{*podOf("", true, time.Minute), *podOf("", false, time.Hour)}, 0},
-	} {
-		if got := Settled(test.pods, now).Round(time.Second); got != test.want {
-			t.Errorf("settled for %s, want %s", got, test.want)
-		}
-	}
-	if Settled(nil, now) < time.Hour {
-		t.Error("no pods, and yet clients are to wait for them")
-	}
-}
-
 func TestLossOf(t *testing.T) {
-	if got := lossOf(podOf("", true, 0)); got != "b-0-0.12345678" {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "b-0-0", UID: "12345678-abcd"}}
+	if got := lossOf(pod); got != "b-0-0.12345678" {
 		t.Errorf("the annotation's value is %q", got)
-	}
-}
-
-// TestNote: what is too long for an event is cut between two characters.
-func TestNote(t *testing.T) {
-	if got := note("%s is gone", "b-0-0"); got != "b-0-0 is gone" {
-		t.Errorf("a short one is %q", got)
-	}
-	for blanks := range 3 {
-		got := note("%*s%s", blanks, "", strings.Repeat("…", 500))
-		if len(got) > 1024 || len(got) < 1020 || !utf8.ValidString(got) {
-			t.Errorf("a long one has %d bytes, valid: %t", len(got), utf8.ValidString(got))
-		}
 	}
 }

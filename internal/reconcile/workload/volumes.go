@@ -16,6 +16,8 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 )
 
 // expansionLimit is how long a driver may take to enlarge a volume before the user is told; most need seconds.
@@ -35,7 +37,7 @@ func (p *Pass) growVolumes(ctx context.Context, live, set *appsv1.StatefulSet, w
 		now := storage(&live.Spec.VolumeClaimTemplates[at])
 		same = same && now.Cmp(size) == 0
 		for ordinal := range *live.Spec.Replicas {
-			done, err := p.growVolume(ctx, wanted[i].Name, desired.Pod(live.Name, ordinal), size)
+			done, err := p.growVolume(ctx, wanted[i].Name, desired.PodName(live.Name, ordinal), size)
 			if err != nil {
 				return err
 			}
@@ -45,11 +47,11 @@ func (p *Pass) growVolumes(ctx context.Context, live, set *appsv1.StatefulSet, w
 	if same || !settled || p.remaking || !desired.Recoverable(live) {
 		return nil
 	}
-	pods, err := p.Pods(ctx, live.Spec.Selector.MatchLabels)
+	list, err := p.Pods(ctx, live.Spec.Selector.MatchLabels)
 	if err != nil {
 		return err
 	}
-	if len(pods) != int(*live.Spec.Replicas) || slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return !Ready(&pod) || !metav1.IsControlledBy(&pod, live) }) {
+	if len(list) != int(*live.Spec.Replicas) || slices.ContainsFunc(list, func(pod corev1.Pod) bool { return !pods.Ready(&pod) || !metav1.IsControlledBy(&pod, live) }) {
 		return nil // one that is made just now might be taken for a leftover
 	}
 	err = p.Client.Delete(ctx, live, client.PropagationPolicy(metav1.DeletePropagationOrphan), client.Preconditions{UID: &live.UID})
@@ -141,4 +143,5 @@ func (p *Pass) tellVolume(reason, format string, args ...any) {
 		}
 	}
 	p.Conditions.Set(v1alpha1.ConditionVolumeExpansion, metav1.ConditionTrue, reason, message)
+	p.LookAgain(pass.Later)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 )
 
 // TestExpansionStalls: a driver that does nothing for minutes is told, with what Kubernetes knows of it.
@@ -33,7 +34,7 @@ func TestExpansionStalls(t *testing.T) {
 				list = append(list, metav1.Condition{Type: v1alpha1.ConditionVolumeExpansion, Status: metav1.ConditionTrue,
 					Reason: v1alpha1.ReasonExpanding, LastTransitionTime: metav1.NewTime(time.Now().Add(-test.since))})
 			}
-			p := &Pass{Conditions: kube.NewConditions(1, &list)}
+			p := &Pass{Base: pass.Base{Conditions: kube.NewConditions(1, &list)}}
 			claim := &corev1.PersistentVolumeClaim{}
 			claim.Namespace, claim.Name, claim.Spec.StorageClassName = "mq", "data-b-0-0", new("fast")
 			if test.state != "" {

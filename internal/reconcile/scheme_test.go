@@ -1,4 +1,4 @@
-package main
+package reconcile
 
 import (
 	"go/parser"
@@ -14,13 +14,13 @@ import (
 
 // TestScheme: the operator's scheme holds the kinds of every API that its packages work with.
 func TestScheme(t *testing.T) {
-	scheme, err := newScheme()
+	scheme, err := Scheme()
 	if err != nil {
 		t.Fatal(err)
 	}
 	groups := map[string]string{"core": "", "apps": "apps", "policy": "policy", "events": "events.k8s.io", "networking": "networking.k8s.io"}
 	seen := map[string]bool{}
-	err = filepath.WalkDir("../../internal", func(path string, _ fs.DirEntry, err error) error {
+	err = filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}

@@ -1,4 +1,4 @@
-package workload
+package pass
 
 import (
 	"context"
@@ -27,7 +27,7 @@ type Reference struct {
 }
 
 // Resolve finds the resource: by name, as resolved before if keep says so, or the only candidate of the namespace.
-func (p *Pass) Resolve(ctx context.Context, ref Reference, keep bool) (*kube.Waiting, error) {
+func (p *Base) Resolve(ctx context.Context, ref Reference, keep bool) (*kube.Waiting, error) {
 	namespace := p.Owner.GetNamespace()
 	get := func(to v1alpha1.ObjectReference) (bool, error) {
 		if to.Namespace == "" {

@@ -1,4 +1,4 @@
-package workload
+package pass
 
 import (
 	"context"
@@ -20,13 +20,13 @@ import (
 )
 
 // References watches ConfigMaps that users' specs refer to. Its cache holds names and versions, no contents.
-type References struct{ Cache cache.Cache }
+type References struct{ cache cache.Cache }
 
-// Source wakes those resources of a list's kind that refer to a changed ConfigMap.
-func (r References) Source(c client.Client, kind client.ObjectList, refers func(resource client.Object, configMap string) bool) source.Source {
+// ConfigMaps wakes those resources of a list's kind that refer to a changed ConfigMap.
+func (r References) ConfigMaps(c client.Client, kind client.ObjectList, refers func(resource client.Object, configMap string) bool) source.Source {
 	configMap := &metav1.PartialObjectMetadata{}
 	configMap.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
-	return source.Kind(r.Cache, configMap, handler.TypedEnqueueRequestsFromMapFunc(
+	return source.Kind(r.cache, configMap, handler.TypedEnqueueRequestsFromMapFunc(
 		func(ctx context.Context, changed *metav1.PartialObjectMetadata) []reconcile.Request {
 			list := kind.DeepCopyObject().(client.ObjectList)
 			var out []reconcile.Request

@@ -1,4 +1,4 @@
-package workload
+package pass
 
 import (
 	"context"
@@ -16,6 +16,17 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 )
 
+// Watch is what wakes resources besides changes of themselves.
+type Watch struct {
+	*Owned
+	References
+}
+
+// NewWatch watches owned objects through one cache, and referenced ConfigMaps through another one that holds only names.
+func NewWatch(owned, names cache.Cache) *Watch {
+	return &Watch{Owned: &Owned{cache: owned, seen: map[reflect.Type]bool{}, queues: map[string]queue{}}, References: References{names}}
+}
+
 // Owned wakes resources when objects change that carry their labels. Each type of object has one handler for all kinds of
 // resources: a handler for each pair of them, of 30 KB each, would make up a tenth of the operator's heap.
 type Owned struct {
@@ -27,14 +38,9 @@ type Owned struct {
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// NewOwned watches through the cache.
-func NewOwned(c cache.Cache) *Owned {
-	return &Owned{cache: c, seen: map[reflect.Type]bool{}, queues: map[string]queue{}}
-}
-
-// Source wakes the resources that a component belongs to. They need not be told of objects that are there when they start,
+// Owns wakes the resources that a component belongs to. They need not be told of objects that are there when they start,
 // because they all begin with a reconcile.
-func (o *Owned) Source(component desired.Component, types ...client.Object) source.SyncingSource {
+func (o *Owned) Owns(component desired.Component, types ...client.Object) source.SyncingSource {
 	return &ownedSource{o, component, types}
 }
 

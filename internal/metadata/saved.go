@@ -1,0 +1,91 @@
+package metadata
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+)
+
+// Mark tells which tables were saved.
+type Mark struct {
+	// Term is the mastership in which they were read. It is another one after every change of master.
+	Term string
+	// Version they had at that master.
+	Version string
+}
+
+// Of reports whether the tables were read while the pod with this UID was master: a term begins with that, and has the
+// controllers' epoch after a slash if there are any.
+func (m *Mark) Of(master string) bool {
+	pod, _, _ := strings.Cut(m.Term, "/")
+	return pod == master
+}
+
+// Keys of the ConfigMap.
+const (
+	keyTerm    = "term"
+	keyVersion = "version"
+	keyTopics  = "topics"
+	keyGroups  = "consumerGroups"
+	// KeyTables holds the tables themselves. It is missing if they are larger than a ConfigMap may be.
+	KeyTables = "tables.json.gz"
+)
+
+// maxSize is below what a ConfigMap may hold in all (1 MiB, with its base64 and metadata below etcd's 1.5 MiB).
+const maxSize = 900 << 10
+
+// maxUnpacked bounds what a ConfigMap that somebody else wrote can cost.
+const maxUnpacked = 256 << 20
+
+// file is the JSON form of the saved tables.
+type file struct {
+	Topics map[string]admin.TopicConfig       `json:"topics"`
+	Groups map[string]admin.SubscriptionGroup `json:"consumerGroups"`
+}
+
+// Encode tables as the data of a ConfigMap. The same tables give the same bytes.
+func Encode(mark Mark, tables *Tables) (data map[string]string, binary map[string][]byte, err error) {
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	if err := json.NewEncoder(zip).Encode(file{tables.Topics, tables.Groups}); err != nil {
+		return nil, nil, fmt.Errorf("encode tables: %w", err)
+	}
+	if err := zip.Close(); err != nil {
+		return nil, nil, fmt.Errorf("compress tables: %w", err)
+	}
+	if packed.Len() <= maxSize {
+		binary = map[string][]byte{KeyTables: packed.Bytes()}
+	}
+	return map[string]string{
+		keyTerm: mark.Term, keyVersion: mark.Version,
+		keyTopics: strconv.Itoa(len(tables.Topics)), keyGroups: strconv.Itoa(len(tables.Groups)),
+	}, binary, nil
+}
+
+// MarkOf a ConfigMap's data.
+func MarkOf(data map[string]string) *Mark {
+	return &Mark{Term: data[keyTerm], Version: data[keyVersion]}
+}
+
+// Decode the tables of a ConfigMap.
+func Decode(binary map[string][]byte) (*Tables, error) {
+	zip, err := gzip.NewReader(bytes.NewReader(binary[KeyTables]))
+	if err != nil {
+		return nil, fmt.Errorf("decompress %s: %w", KeyTables, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(zip, maxUnpacked))
+	if err != nil {
+		return nil, fmt.Errorf("decompress %s: %w", KeyTables, err)
+	}
+	var f file
+	if err := json.Unmarshal(text, &f); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", KeyTables, err)
+	}
+	return &Tables{Topics: f.Topics, Groups: f.Groups}, nil
+}

@@ -1,0 +1,138 @@
+// Package reach says where the servers of a cluster answer, and has the client that asks them.
+//
+// A server has up to three addresses. It registers with a name, <pod>.<service>.<namespace>.svc.<domain>:<port>, which DNS
+// knows only after a while; the operator dials its pod's IP; under hostNetwork both are the node's address.
+package reach
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+)
+
+// Reach finds servers and talks to them. It is safe for concurrent use.
+type Reach struct {
+	// Client asks the servers.
+	Client *admin.Client
+
+	pods client.Reader
+	conn *remoting.Client
+}
+
+// New finds the servers by their pods, and talks to them with these options.
+func New(pods client.Reader, options remoting.Options) *Reach {
+	conn := remoting.NewClient(options)
+	return &Reach{Client: admin.New(conn), pods: pods, conn: conn}
+}
+
+// Close ends all connections.
+func (r *Reach) Close() error { return r.conn.Close() }
+
+// NameServer is where the operator reaches the name server in a pod.
+func NameServer(pod *corev1.Pod) string { return addr(pod, settings.NameServerPort) }
+
+// Controller is where the operator reaches the controller in a pod.
+func Controller(pod *corev1.Pod) string { return addr(pod, settings.ControllerPort) }
+
+// Broker is where the operator reaches the broker in a pod.
+func Broker(pod *corev1.Pod) string { return addr(pod, settings.BrokerPort) }
+
+func addr(pod *corev1.Pod, port int) string {
+	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))
+}
+
+// NameServers are where the name servers of a NameService answer, in order; without one, the given addresses.
+func (r *Reach) NameServers(ctx context.Context, of *v1alpha1.ObjectReference, given []string) ([]string, error) {
+	if of == nil {
+		return given, nil
+	}
+	addrs, err := r.find(ctx, *of, desired.NameServer, NameServer)
+	return slices.Sorted(maps.Values(addrs)), err
+}
+
+// Controllers are where the controllers of a Controller answer, in order; none without one.
+func (r *Reach) Controllers(ctx context.Context, of *v1alpha1.ObjectReference) ([]string, error) {
+	if of == nil {
+		return nil, nil
+	}
+	addrs, err := r.find(ctx, *of, desired.Controller, Controller)
+	return slices.Sorted(maps.Values(addrs)), err
+}
+
+// Masters are where the masters of a Broker's groups answer, by brokerName: "" for a group that has none just now. A group
+// without members is missing.
+func (r *Reach) Masters(ctx context.Context, b *v1alpha1.Broker) (map[string]string, error) {
+	addrs, err := r.find(ctx, v1alpha1.ObjectReference{Namespace: b.Namespace, Name: b.Name}, desired.Broker, Broker)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, group := range b.Status.Groups {
+		if len(group.Members) > 0 {
+			out[group.Name] = addrs[group.Master]
+		}
+	}
+	return out, nil
+}
+
+// find where the running pods of a resource's component answer, by pod.
+func (r *Reach) find(ctx context.Context, of v1alpha1.ObjectReference, component desired.Component, at func(*corev1.Pod) string) (map[string]string, error) {
+	var list corev1.PodList
+	err := r.pods.List(ctx, &list, client.InNamespace(of.Namespace), client.MatchingLabels(desired.Selector(of.Name, component, "")))
+	if err != nil {
+		return nil, fmt.Errorf("list pods of %s: %w", of.Name, err)
+	}
+	out := map[string]string{}
+	for i := range list.Items {
+		if pod := &list.Items[i]; pod.Status.PodIP != "" && pod.DeletionTimestamp == nil {
+			out[pod.Name] = at(pod)
+		}
+	}
+	return out, nil
+}
+
+// Dialable is where the operator reaches a broker that registers with this address: at the IP of its pod, if it is a pod
+// that the operator made.
+func (r *Reach) Dialable(ctx context.Context, registered string) (string, error) {
+	name, port, ok := PodOf(registered)
+	if !ok {
+		return registered, nil
+	}
+	var pod corev1.Pod
+	err := r.pods.Get(ctx, name, &pod)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return "", fmt.Errorf("read pod %s: %w", name, err)
+	case err != nil, pod.Status.PodIP == "":
+		return registered, nil
+	}
+	return net.JoinHostPort(pod.Status.PodIP, port), nil
+}
+
+// PodOf finds the pod and the port in an address of the form <pod>.<service>.<namespace>.svc[.<domain>]:<port>, false if it
+// has another form.
+func PodOf(registered string) (pod types.NamespacedName, port string, ok bool) {
+	host, port, err := net.SplitHostPort(registered)
+	if err != nil {
+		return pod, "", false
+	}
+	labels := strings.Split(host, ".")
+	if len(labels) < 4 || labels[3] != "svc" {
+		return pod, "", false
+	}
+	return types.NamespacedName{Namespace: labels[2], Name: labels[0]}, port, true
+}
