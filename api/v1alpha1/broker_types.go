@@ -190,12 +190,25 @@ type BrokerGroupStatus struct {
 	// FormerMaster is the pod that was master before that.
 	// +optional
 	FormerMaster string `json:"formerMaster,omitempty"`
+	// ControllerRecord says whether the controllers know the group: Present, or Lost if they knew it and do not any more. It is
+	// empty while that is not known, and in STATIC mode.
+	// +optional
+	ControllerRecord ControllerRecord `json:"controllerRecord,omitempty"`
 	// Members of the group, by pod.
 	// +optional
 	// +listType=map
 	// +listMapKey=pod
 	Members []BrokerMemberStatus `json:"members,omitempty"`
 }
+
+// ControllerRecord says whether the controllers have a record of a broker group.
+type ControllerRecord string
+
+// The states of a record.
+const (
+	ControllerRecordPresent ControllerRecord = "Present"
+	ControllerRecordLost    ControllerRecord = "Lost"
+)
 
 // BrokerMemberStatus is one broker's.
 type BrokerMemberStatus struct {

@@ -37,18 +37,8 @@ type GroupState struct {
 	// StaleForce: the annotation that forces the group out is from before it began to leave.
 	StaleForce bool
 	// Unclean is how far an election is that the user allowed, "" if none is.
-	Unclean Unclean
+	Unclean scale.Unclean
 }
-
-// Unclean says how far an unclean election is. It is recorded before it is acted on.
-type Unclean string
-
-// The stages. A group whose election is over keeps the record until the user takes the annotation away, so that
-// one annotation is one election.
-const (
-	UncleanAllowed Unclean = "allowed"
-	UncleanOver    Unclean = "over"
-)
 
 // Broker objects that all groups share: headless Service and settings.
 func (in Installation) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.Object, error) {
@@ -102,13 +92,13 @@ func (in Installation) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState
 		return nil, nil, err
 	}
 	set.Annotations = map[string]string{
-		AnnotationState: string(state.State), AnnotationStateSince: state.Since.UTC().Format(time.RFC3339),
+		v1alpha1.AnnotationState: string(state.State), v1alpha1.AnnotationStateSince: state.Since.UTC().Format(time.RFC3339),
 	}
 	if state.StaleForce {
-		set.Annotations[AnnotationForceStale] = "true"
+		set.Annotations[v1alpha1.AnnotationForceStale] = "true"
 	}
 	if state.Unclean != "" {
-		set.Annotations[AnnotationUncleanElection] = string(state.Unclean)
+		set.Annotations[v1alpha1.AnnotationUncleanElection] = string(state.Unclean)
 	}
 	set.Spec.PersistentVolumeClaimRetentionPolicy = retention(b)
 	if state.State.Leaving() {
@@ -121,8 +111,8 @@ func (in Installation) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState
 // Recoverable reports whether all that a StatefulSet's annotations record can also be told from its resource's status,
 // so that it may be made anew.
 func Recoverable(set *appsv1.StatefulSet) bool {
-	state, isGroup := set.Annotations[AnnotationState]
-	_, unclean := set.Annotations[AnnotationUncleanElection]
+	state, isGroup := set.Annotations[v1alpha1.AnnotationState]
+	_, unclean := set.Annotations[v1alpha1.AnnotationUncleanElection]
 	return !unclean && (!isGroup || state == string(scale.Open))
 }
 

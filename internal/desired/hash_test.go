@@ -223,7 +223,7 @@ func toolHash(t *testing.T, tool *Tool, err error) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tool.Deployment.Spec.Template.Annotations[AnnotationHash]
+	return tool.Deployment.Spec.Template.Annotations[v1alpha1.AnnotationHash]
 }
 
 // TestProxyHash: a proxy reads where its brokers are when it starts, and the names of a NameService's members are not a
@@ -236,7 +236,7 @@ func TestProxyHash(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return deployment.Spec.Template.Annotations[AnnotationHash]
+		return deployment.Spec.Template.Annotations[v1alpha1.AnnotationHash]
 	}
 	same := func(*Backend) {}
 	before := sum("{}", same)
@@ -265,7 +265,7 @@ func proxyHash(t *testing.T, c Installation, spec string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return deployment.Spec.Template.Annotations[AnnotationHash]
+	return deployment.Spec.Template.Annotations[v1alpha1.AnnotationHash]
 }
 
 func nameServiceHash(t *testing.T, c Installation, spec string) string {
@@ -300,7 +300,9 @@ func brokerHash(t *testing.T, c Installation, spec string) string {
 	return hashOf(set)
 }
 
-func hashOf(set *appsv1.StatefulSet) string { return set.Spec.Template.Annotations[AnnotationHash] }
+func hashOf(set *appsv1.StatefulSet) string {
+	return set.Spec.Template.Annotations[v1alpha1.AnnotationHash]
+}
 
 // jsonFields are the names of a spec's fields, those of embedded structs too.
 func jsonFields(spec reflect.Type) []string {

@@ -29,30 +29,6 @@ const (
 	ManagedBy = "rocketmq-operator"
 )
 
-// AnnotationHash on a pod template and its pods is the hash of what the user can change. A pod whose hash is not
-// the wanted one is outdated, whatever else a newer operator would render.
-const AnnotationHash = "rocketmq.apache.org/config-hash"
-
-// Annotations of a broker group's StatefulSet: its state (see package scale), since when, and what does not count in it.
-const (
-	AnnotationState      = "rocketmq.apache.org/group-state"
-	AnnotationStateSince = "rocketmq.apache.org/group-state-since"
-	// AnnotationForceStale is "true" while the Broker's AnnotationForceScaleIn names the group since before the group began
-	// to leave, so that it does not count. It goes when that annotation no longer names the group, or the group stays.
-	AnnotationForceStale = "rocketmq.apache.org/group-force-stale"
-)
-
-// AnnotationUncleanElection at a Broker names the groups (one, or several with commas) in which a member that lacks
-// acknowledged messages may become master, once. At a group's StatefulSet it says how far that is.
-const AnnotationUncleanElection = "rocketmq.apache.org/allow-unclean-election"
-
-// AnnotationForceScaleIn at a Broker names the group to remove although it holds messages that are not consumed. It counts
-// only if it is set while the group is leaving (see AnnotationForceStale).
-const AnnotationForceScaleIn = "rocketmq.apache.org/force-scale-in"
-
-// AnnotationAllowMessageLoss at a Broker or Controller names the pod that may be replaced although its data is nowhere else.
-const AnnotationAllowMessageLoss = "rocketmq.apache.org/allow-message-loss"
-
 // Component is a kind of server.
 type Component string
 

@@ -94,7 +94,7 @@ func (p podSpec) template() (corev1.PodTemplateSpec, error) {
 	if template.Annotations == nil {
 		template.Annotations = map[string]string{}
 	}
-	template.Annotations[AnnotationHash] = p.hash
+	template.Annotations[v1alpha1.AnnotationHash] = p.hash
 	return template, nil
 }
 

@@ -18,9 +18,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// AnnotationAdopt at a resource names the RocketMQCluster that may take it over as one of its parts.
-const AnnotationAdopt = "rocketmq.apache.org/adopt"
-
 // Part is a resource of our own kinds that a RocketMQCluster asks for.
 type Part struct {
 	// Field of the cluster's spec that it is made of.

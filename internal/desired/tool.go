@@ -133,7 +133,7 @@ func (t toolSpec) finish(spec appsv1.DeploymentSpec) (*appsv1.Deployment, error)
 	if meta.Annotations == nil {
 		meta.Annotations = map[string]string{}
 	}
-	meta.Annotations[AnnotationHash] = t.hash
+	meta.Annotations[v1alpha1.AnnotationHash] = t.hash
 	return &appsv1.Deployment{ObjectMeta: metaOf(t.obj, t.obj.GetName(), t.component), Spec: spec}, nil
 }
 

@@ -25,9 +25,6 @@ import (
 // FieldOwner is the manager name of everything that the operator writes.
 const FieldOwner = "rocketmq-operator"
 
-// appliedAnnotation holds the hash of what was applied last, so that a removed field is noticed too.
-const appliedAnnotation = "rocketmq.apache.org/applied"
-
 // ConflictError says that an object of the wanted name is not ours. It is never taken over.
 type ConflictError struct {
 	Kind, Name string
@@ -71,7 +68,7 @@ func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, er
 		if apierrors.IsConflict(err) {
 			return false, &ConflictError{Kind: desired.GetKind(), Name: desired.GetName(), Holder: "another writer"}
 		}
-	} else if live.GetAnnotations()[appliedAnnotation] != desired.GetAnnotations()[appliedAnnotation] {
+	} else if live.GetAnnotations()[v1alpha1.AnnotationApplied] != desired.GetAnnotations()[v1alpha1.AnnotationApplied] {
 		err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), client.FieldOwner(FieldOwner), client.ForceOwnership)
 	} else if !covers(live.Object, desired.Object) {
 		err = a.putBack(ctx, desired)
@@ -126,7 +123,7 @@ func (a *Applier) prepare(owner, obj client.Object) (*unstructured.Unstructured,
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
-	annotations[appliedAnnotation] = hex.EncodeToString(sum[:8])
+	annotations[v1alpha1.AnnotationApplied] = hex.EncodeToString(sum[:8])
 	u.SetAnnotations(annotations)
 	return u, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
 )
@@ -123,42 +124,42 @@ func TestProbeBrokers(t *testing.T) {
 	states := map[string]admin.SyncState{"b-0": {MasterID: 1, MasterAddr: "m:10911", InSync: []admin.Replica{{ID: 1, Addr: "m:10911", Alive: true}}}}
 	for _, test := range []struct {
 		name        string
-		targets     BrokerTargets
-		want        Brokers
+		targets     fleet.Targets
+		want        fleet.Answer
 		unreachable []string
 	}{
 		{
-			"controllers", BrokerTargets{NameServers: []string{"ns0:1", "ns1:1"}, Controllers: []string{"c0:1", "c1:1"}, Groups: []string{"b-0"}},
-			Brokers{Registered: registered, Leader: "c1:1", SyncStates: states}, nil,
+			"controllers", fleet.Targets{NameServers: []string{"ns0:1", "ns1:1"}, Controllers: []string{"c0:1", "c1:1"}, Groups: []string{"b-0"}},
+			fleet.Answer{Registered: registered, Leader: "c1:1", SyncStates: states}, nil,
 		},
 		{
-			"what clients are told", BrokerTargets{NameServers: []string{"ns2:1"}, Groups: []string{"b-0", "b-1"}},
-			Brokers{Registered: map[string]map[string]map[int64]string{"ns2:1": {}}, Shown: map[string]map[string]int{"ns2:1": {"b-0": 4}}}, nil,
+			"what clients are told", fleet.Targets{NameServers: []string{"ns2:1"}, Groups: []string{"b-0", "b-1"}},
+			fleet.Answer{Registered: map[string]map[string]map[int64]string{"ns2:1": {}}, Shown: map[string]map[string]int{"ns2:1": {"b-0": 4}}}, nil,
 		},
 		{
-			"static", BrokerTargets{NameServers: []string{"ns0:1", "ns1:1"}, Groups: []string{"b-0"}, Masters: map[string]string{"b-0": "master:1", "b-1": "gone:1"}},
-			Brokers{Registered: registered, InSyncHosts: map[string][]string{"b-0": {"10.0.0.2", "10.0.0.3"}}}, nil,
+			"static", fleet.Targets{NameServers: []string{"ns0:1", "ns1:1"}, Groups: []string{"b-0"}, Masters: map[string]string{"b-0": "master:1", "b-1": "gone:1"}},
+			fleet.Answer{Registered: registered, InSyncHosts: map[string][]string{"b-0": {"10.0.0.2", "10.0.0.3"}}}, nil,
 		},
 		{
-			"dead servers", BrokerTargets{NameServers: []string{"ns0:1", "gone:1", "silent:1", unroutable}, Controllers: []string{"gone:1", unroutable, "c1:1"},
+			"dead servers", fleet.Targets{NameServers: []string{"ns0:1", "gone:1", "silent:1", unroutable}, Controllers: []string{"gone:1", unroutable, "c1:1"},
 				Groups: []string{"b-0"}, Masters: map[string]string{"b-0": "silent:1"}},
-			Brokers{Registered: map[string]map[string]map[int64]string{"ns0:1": registered["ns0:1"]}, Leader: "c1:1", SyncStates: states},
+			fleet.Answer{Registered: map[string]map[string]map[int64]string{"ns0:1": registered["ns0:1"]}, Leader: "c1:1", SyncStates: states},
 			[]string{unroutable, "gone:1", "silent:1"},
 		},
 		{
-			"what brokers run with, and disks that fill up", BrokerTargets{Brokers: []string{"slave:1", "gone:1", "silent:1"}},
-			Brokers{
+			"what brokers run with, and disks that fill up", fleet.Targets{Brokers: []string{"slave:1", "gone:1", "silent:1"}},
+			fleet.Answer{
 				Properties: map[string]map[string]string{"slave:1": {
 					"namesrvAddr": "ns0:1;ns1:1", "controllerAddr": "c0:1", "brokerPermission": "6", "startAcceptSendRequestTimeStamp": "0"}},
 				Disks: map[string]int{"slave:1": 75},
 			}, nil,
 		},
 		{
-			"tables", BrokerTargets{Guarded: map[string]Guarded{
+			"tables", fleet.Targets{Followed: map[string]fleet.Mastership{
 				"b-0": {Term: "x/1", Master: "tables:1", Slaves: []string{"silent:1"}}, "b-1": {Term: "y/1", Master: "silent:1"}}},
-			Brokers{Tables: map[string]Followed{"b-0": {Term: "x/1", Version: "0.17.3/0.18.4"}}}, nil,
+			fleet.Answer{Tables: map[string]fleet.Tables{"b-0": {Term: "x/1", Version: "0.17.3/0.18.4"}}}, nil,
 		},
-		{"nobody to ask", BrokerTargets{}, Brokers{}, nil},
+		{"nobody to ask", fleet.Targets{}, fleet.Answer{}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -174,7 +175,7 @@ func TestProbeBrokers(t *testing.T) {
 					t.Errorf("unreachable %v, want %v", unreachable, test.unreachable)
 				}
 				got.Unreachable = nil
-				if diff := cmp.Diff(&test.want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Brokers{})); diff != "" {
+				if diff := cmp.Diff(test.want, got.Answer, cmpopts.EquateEmpty()); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
 			})
@@ -189,7 +190,7 @@ func TestDisksAreAskedForSeldom(t *testing.T) {
 			remoting.GetBrokerRuntimeInfo: {Body: `{"table":{"commitLogDiskRatio":"` + ratio + `"}}`}}
 	}
 	full, empty := used("0.81"), used("0.2")
-	targets := BrokerTargets{Brokers: []string{"b:1"}}
+	targets := fleet.Targets{Brokers: []string{"b:1"}}
 	look := func(broker answers, last *Brokers) *Brokers {
 		return ProbeBrokers(servers{"b:1": broker}.client(t), targets)(t.Context(), last)
 	}
@@ -205,12 +206,12 @@ func TestDisksAreAskedForSeldom(t *testing.T) {
 
 func TestSameBrokers(t *testing.T) {
 	base := func() *Brokers {
-		return &Brokers{
+		return &Brokers{Answer: fleet.Answer{
 			Registered:  map[string]map[string]map[int64]string{"ns": {"b-0": {0: "m"}}},
 			Unreachable: map[string]string{"dead": "timed out"},
 			Leader:      "c", SyncStates: map[string]admin.SyncState{"b-0": {MasterID: 1}},
 			InSyncHosts: map[string][]string{"b-0": {"h"}},
-		}
+		}}
 	}
 	for name, test := range map[string]struct {
 		change func(*Brokers)
@@ -224,8 +225,8 @@ func TestSameBrokers(t *testing.T) {
 		"the controllers' view": {func(b *Brokers) { b.SyncStates["b-0"] = admin.SyncState{} }, false},
 		"a broker's addresses":  {func(b *Brokers) { b.Properties = map[string]map[string]string{"b": {"namesrvAddr": "x"}} }, false},
 		"a full disk":           {func(b *Brokers) { b.Disks = map[string]int{"b": 80} }, false},
-		"a lag":                 {func(b *Brokers) { b.Backlogs = map[string]Backlog{"b-0": {Lags: map[string]int64{"g": 1}}} }, false},
-		"a changed topic":       {func(b *Brokers) { b.Tables = map[string]Followed{"b-0": {Version: "2"}} }, false},
+		"a lag":                 {func(b *Brokers) { b.Backlogs = map[string]fleet.Backlog{"b-0": {Lags: map[string]int64{"g": 1}}} }, false},
+		"a changed topic":       {func(b *Brokers) { b.Tables = map[string]fleet.Tables{"b-0": {Version: "2"}} }, false},
 		"the history of topics": {func(b *Brokers) { b.tables = map[string]tableHistory{"b-0": {total: 2}} }, true},
 		"a slave's lag":         {func(b *Brokers) { b.CaughtUp = map[string]bool{"s": true} }, false},
 		"a slave in sync":       {func(b *Brokers) { b.InSyncHosts["b-0"] = nil }, false},
@@ -243,7 +244,7 @@ func TestSameBrokers(t *testing.T) {
 
 func TestGlanceBrokers(t *testing.T) {
 	all := servers{"c1:1": controller("true"), "c2:1": {}, "silent:1": nil}
-	seen := ProbeBrokers(all.client(t), BrokerTargets{Controllers: []string{"c1:1"}, Groups: []string{"b-0"}})(t.Context(), nil)
+	seen := ProbeBrokers(all.client(t), fleet.Targets{Controllers: []string{"c1:1"}, Groups: []string{"b-0"}})(t.Context(), nil)
 	before := *seen
 	before.SyncStates = map[string]admin.SyncState{"b-0": {MasterID: 2, MasterAddr: "s:10911"}}
 	lost := *seen
@@ -268,8 +269,8 @@ func TestGlanceBrokers(t *testing.T) {
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := servers{"ns0:1": nameServer(clusterInfo), "silent:1": nil}.client(t)
-		targets := BrokerTargets{NameServers: []string{"ns0:1", "silent:1"}, Brokers: []string{"silent:1"}, Groups: []string{"b-0"},
-			Guarded: map[string]Guarded{"b-0": {Master: "silent:1"}}}
+		targets := fleet.Targets{NameServers: []string{"ns0:1", "silent:1"}, Brokers: []string{"silent:1"}, Groups: []string{"b-0"},
+			Followed: map[string]fleet.Mastership{"b-0": {Master: "silent:1"}}}
 		var seen *Brokers
 		for look := range fullPatience + 1 {
 			ctx, cancel := context.WithTimeout(t.Context(), 3*shortPatience/2)
@@ -291,9 +292,9 @@ func TestPatience(t *testing.T) {
 func TestNewsDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := servers{"ns0:1": nameServer(clusterInfo), "silent:1": nil}.client(t)
-		targets := BrokerTargets{NameServers: []string{"ns0:1"}, Brokers: []string{"silent:1"}, Groups: []string{"b-0"},
-			Masters: map[string]string{"b-0": "silent:1"}, Draining: map[string]string{"b-0": "silent:1"}, Guarded: map[string]Guarded{"b-0": {Master: "silent:1"}}}
-		for name, last := range map[string]*Brokers{"news": {}, "no news": {Registered: map[string]map[string]map[int64]string{"ns0:1": {"b-0": {0: "m:10911", 2: "s:10911"}}}}} {
+		targets := fleet.Targets{NameServers: []string{"ns0:1"}, Brokers: []string{"silent:1"}, Groups: []string{"b-0"},
+			Masters: map[string]string{"b-0": "silent:1"}, Draining: map[string]string{"b-0": "silent:1"}, Followed: map[string]fleet.Mastership{"b-0": {Master: "silent:1"}}}
+		for name, last := range map[string]*Brokers{"news": {}, "no news": {Answer: fleet.Answer{Registered: map[string]map[string]map[int64]string{"ns0:1": {"b-0": {0: "m:10911", 2: "s:10911"}}}}}} {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*shortPatience)
 			began := time.Now()
 			seen := ProbeBrokers(c, targets)(ctx, last)
@@ -309,7 +310,7 @@ func TestNewsDoesNotWait(t *testing.T) {
 }
 
 func TestCaughtUp(t *testing.T) {
-	groups := map[string]Guarded{
+	groups := map[string]fleet.Mastership{
 		"b-0": {Master: "m0", Slaves: []string{"near", "ahead", "far", "silent"}},
 		"b-1": {Master: "m1", Slaves: []string{"orphan"}},
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/test/rocketmq"
 )
 
@@ -39,8 +40,8 @@ func TestElectionIsSeen(t *testing.T) {
 		}
 		brokers = append(brokers, broker.Addr)
 	}
-	targets := BrokerTargets{NameServers: []string{nameServer.Addr}, Controllers: []string{controllers[0].Addr}, Groups: []string{group}, Brokers: brokers, Cluster: "a",
-		Guarded: map[string]Guarded{group: {Term: "1", Master: brokers[0], Slaves: brokers[1:]}}}
+	targets := fleet.Targets{NameServers: []string{nameServer.Addr}, Controllers: []string{controllers[0].Addr}, Groups: []string{group}, Brokers: brokers, Cluster: "a",
+		Followed: map[string]fleet.Mastership{group: {Term: "1", Master: brokers[0], Slaves: brokers[1:]}}}
 	p := NewPoller(ctx, time.Minute, SameBrokers)
 	look := func(eager bool) {
 		p.WatchClosely(key("a"), ProbeBrokers(s.Admin, targets), GlanceBrokers(s.Admin, targets.Groups), eager)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 )
 
@@ -14,31 +15,11 @@ const (
 	// quietTime without a loss of entries shows that a new master has ended the synchronization that it was in as a slave:
 	// that deletes some tens of entries a second.
 	quietTime = 6 * time.Second
-	// behindTime without one look at whole tables makes a slave one that is behind; wholeLooks in a row take that back.
+	// A slave whose tables were incomplete at every look for behindTime is behind, until they were complete at wholeLooks looks
+	// in a row.
 	behindTime = time.Minute
 	wholeLooks = 3
 )
-
-// Guarded is a broker group whose tables of topics and consumer groups are followed.
-type Guarded struct {
-	// Term is the mastership, so that another master, or the same once more, is begun with anew.
-	Term string
-	// Master and Slaves are targets.
-	Master string
-	Slaves []string
-}
-
-// Followed is what is known of a group's tables without reading them.
-type Followed struct {
-	// Term is the one of Guarded, Version that of the master's tables (metadata.Version).
-	Term, Version string
-	// Quiet: the master's tables have not become smaller for some seconds of this term. Shrunk: they have before.
-	Quiet, Shrunk bool
-	// Behind are the slaves that have had fewer entries than the master at every look for a minute.
-	Behind []string
-	// Whole are the slaves that had as many entries as the master at this look, Lacking those that had fewer.
-	Whole, Lacking []string
-}
 
 // tableHistory is what earlier looks at a group's tables showed.
 type tableHistory struct {
@@ -68,7 +49,7 @@ func readTableState(ctx context.Context, c *admin.Client, broker string) (tableS
 }
 
 // follow takes in one look at a group. Brokers that did not answer are missing in states.
-func follow(g Guarded, states map[string]tableState, before tableHistory, now time.Time) (Followed, tableHistory) {
+func follow(g fleet.Mastership, states map[string]tableState, before tableHistory, now time.Time) (fleet.Tables, tableHistory) {
 	master := states[g.Master]
 	total := master.topics.Total + master.groups.Total
 	after := tableHistory{term: g.Term, total: total, since: before.since, shrunk: before.shrunk, slaves: map[string]slaveHistory{}}
@@ -78,7 +59,7 @@ func follow(g Guarded, states map[string]tableState, before tableHistory, now ti
 	} else if total < before.total {
 		after.since, after.shrunk = now, true
 	}
-	out := Followed{
+	out := fleet.Tables{
 		Term: g.Term, Version: metadata.Version{Topics: master.topics.Version, Groups: master.groups.Version}.String(),
 		Quiet: now.Sub(after.since) >= quietTime, Shrunk: after.shrunk,
 	}
@@ -110,14 +91,14 @@ func follow(g Guarded, states map[string]tableState, before tableHistory, now ti
 	return out, after
 }
 
-// followTables looks at the tables of all guarded groups. A group whose master does not answer is missing in what is
+// followTables looks at the tables of all followed groups. A group whose master does not answer is missing in what is
 // followed, and keeps its history.
-func followTables(ctx context.Context, c *admin.Client, guarded map[string]Guarded, before map[string]tableHistory,
-	patience func(context.Context, string) (context.Context, context.CancelFunc)) (map[string]Followed, map[string]tableHistory) {
+func followTables(ctx context.Context, c *admin.Client, followed map[string]fleet.Mastership, before map[string]tableHistory,
+	patience func(context.Context, string) (context.Context, context.CancelFunc)) (map[string]fleet.Tables, map[string]tableHistory) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	states := map[string]tableState{}
-	for _, g := range guarded {
+	for _, g := range followed {
 		for _, broker := range append(slices.Clone(g.Slaves), g.Master) {
 			wg.Go(func() {
 				ctx, cancel := patience(ctx, broker)
@@ -133,16 +114,16 @@ func followTables(ctx context.Context, c *admin.Client, guarded map[string]Guard
 		}
 	}
 	wg.Wait()
-	followed, after := map[string]Followed{}, map[string]tableHistory{}
+	tables, after := map[string]fleet.Tables{}, map[string]tableHistory{}
 	now := time.Now()
-	for name, g := range guarded {
+	for name, g := range followed {
 		if _, answered := states[g.Master]; !answered {
 			if history, known := before[name]; known {
 				after[name] = history
 			}
 			continue
 		}
-		followed[name], after[name] = follow(g, states, before[name], now)
+		tables[name], after[name] = follow(g, states, before[name], now)
 	}
-	return followed, after
+	return tables, after
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 )
 
 func state(topics, groups int) tableState {
@@ -38,8 +39,8 @@ func TestQuiet(t *testing.T) {
 		{26, "b/3", 102, false, false}, // the same one was elected once more
 		{32, "b/3", 102, true, false},
 	} {
-		var got Followed
-		got, history = follow(Guarded{Term: look.term, Master: "m"}, map[string]tableState{"m": state(look.topics, 3)}, history, began.Add(time.Duration(look.second)*time.Second))
+		var got fleet.Tables
+		got, history = follow(fleet.Mastership{Term: look.term, Master: "m"}, map[string]tableState{"m": state(look.topics, 3)}, history, began.Add(time.Duration(look.second)*time.Second))
 		if got.Quiet != look.quiet || got.Shrunk != look.shrunk || got.Term != look.term {
 			t.Errorf("%+v: got %+v", look, got)
 		}
@@ -57,8 +58,8 @@ func TestBehind(t *testing.T) {
 		if slave != nil {
 			states["s"] = *slave
 		}
-		var got Followed
-		got, history = follow(Guarded{Term: "x", Master: "m", Slaves: []string{"s"}}, states, history, now)
+		var got fleet.Tables
+		got, history = follow(fleet.Mastership{Term: "x", Master: "m", Slaves: []string{"s"}}, states, history, now)
 		wholes = append(wholes, fmt.Sprint(got.Whole, got.Lacking))
 		return fmt.Sprint(got.Behind)
 	}

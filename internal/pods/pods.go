@@ -11,7 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // Ended reports whether a pod has run to its end. A Deployment leaves those that were evicted.
@@ -143,9 +145,9 @@ func Describe(list []corev1.Pod) []string {
 	return out
 }
 
-// Outdated reports whether a pod was made from another spec than the one with this hash (see desired.AnnotationHash).
+// Outdated reports whether a pod was made from another spec than the one with this hash (see v1alpha1.AnnotationHash).
 func Outdated(pod *corev1.Pod, hash string) bool {
-	return pod.Annotations[desired.AnnotationHash] != hash
+	return pod.Annotations[v1alpha1.AnnotationHash] != hash
 }
 
 // OlderSpec says that so many pods run an older spec.
@@ -157,4 +159,21 @@ func Count[N int | int32](n N, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
+}
+
+// NameServerAddr is where the operator reaches the name server in a pod: a pod's IP works before DNS knows its name.
+func NameServerAddr(pod *corev1.Pod) string { return addr(pod, settings.NameServerPort) }
+
+// ControllerAddr is where the operator reaches the controller in a pod.
+func ControllerAddr(pod *corev1.Pod) string { return addr(pod, settings.ControllerPort) }
+
+// BrokerAddr is where the operator reaches the broker in a pod.
+func BrokerAddr(pod *corev1.Pod) string { return addr(pod, settings.BrokerPort) }
+
+func addr(pod *corev1.Pod, port int) string {
+	host := pod.Status.PodIP
+	if strings.Contains(host, ":") { // IPv6
+		host = "[" + host + "]"
+	}
+	return fmt.Sprintf("%s:%d", host, port)
 }

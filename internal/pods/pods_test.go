@@ -5,10 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 )
 
 // podOf has been ready, or not, since some time ago.
@@ -18,7 +17,7 @@ func podOf(hash string, ready bool, ago time.Duration) *corev1.Pod {
 		status = corev1.ConditionTrue
 	}
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "b-0-0", UID: "12345678-abcd", Annotations: map[string]string{desired.AnnotationHash: hash}},
+		ObjectMeta: metav1.ObjectMeta{Name: "b-0-0", UID: "12345678-abcd", Annotations: map[string]string{v1alpha1.AnnotationHash: hash}},
 		Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
 			{Type: corev1.PodReady, Status: status, LastTransitionTime: metav1.NewTime(time.Now().Add(-ago))},
 		}},

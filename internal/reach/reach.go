@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -20,7 +19,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
@@ -29,38 +28,25 @@ type Reach struct {
 	// Client asks the servers.
 	Client *admin.Client
 
-	pods client.Reader
-	conn *remoting.Client
+	reader client.Reader
+	conn   *remoting.Client
 }
 
 // New finds the servers by their pods, and talks to them with these options.
-func New(pods client.Reader, options remoting.Options) *Reach {
+func New(reader client.Reader, options remoting.Options) *Reach {
 	conn := remoting.NewClient(options)
-	return &Reach{Client: admin.New(conn), pods: pods, conn: conn}
+	return &Reach{Client: admin.New(conn), reader: reader, conn: conn}
 }
 
 // Close ends all connections.
 func (r *Reach) Close() error { return r.conn.Close() }
-
-// NameServer is where the operator reaches the name server in a pod.
-func NameServer(pod *corev1.Pod) string { return addr(pod, settings.NameServerPort) }
-
-// Controller is where the operator reaches the controller in a pod.
-func Controller(pod *corev1.Pod) string { return addr(pod, settings.ControllerPort) }
-
-// Broker is where the operator reaches the broker in a pod.
-func Broker(pod *corev1.Pod) string { return addr(pod, settings.BrokerPort) }
-
-func addr(pod *corev1.Pod, port int) string {
-	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))
-}
 
 // NameServers are where the name servers of a NameService answer, in order; without one, the given addresses.
 func (r *Reach) NameServers(ctx context.Context, of *v1alpha1.ObjectReference, given []string) ([]string, error) {
 	if of == nil {
 		return given, nil
 	}
-	addrs, err := r.find(ctx, *of, desired.NameServer, NameServer)
+	addrs, err := r.find(ctx, *of, desired.NameServer, pods.NameServerAddr)
 	return slices.Sorted(maps.Values(addrs)), err
 }
 
@@ -69,14 +55,14 @@ func (r *Reach) Controllers(ctx context.Context, of *v1alpha1.ObjectReference) (
 	if of == nil {
 		return nil, nil
 	}
-	addrs, err := r.find(ctx, *of, desired.Controller, Controller)
+	addrs, err := r.find(ctx, *of, desired.Controller, pods.ControllerAddr)
 	return slices.Sorted(maps.Values(addrs)), err
 }
 
 // Masters are where the masters of a Broker's groups answer, by brokerName: "" for a group that has none just now. A group
 // without members is missing.
 func (r *Reach) Masters(ctx context.Context, b *v1alpha1.Broker) (map[string]string, error) {
-	addrs, err := r.find(ctx, v1alpha1.ObjectReference{Namespace: b.Namespace, Name: b.Name}, desired.Broker, Broker)
+	addrs, err := r.find(ctx, v1alpha1.ObjectReference{Namespace: b.Namespace, Name: b.Name}, desired.Broker, pods.BrokerAddr)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +78,7 @@ func (r *Reach) Masters(ctx context.Context, b *v1alpha1.Broker) (map[string]str
 // find where the running pods of a resource's component answer, by pod.
 func (r *Reach) find(ctx context.Context, of v1alpha1.ObjectReference, component desired.Component, at func(*corev1.Pod) string) (map[string]string, error) {
 	var list corev1.PodList
-	err := r.pods.List(ctx, &list, client.InNamespace(of.Namespace), client.MatchingLabels(desired.Selector(of.Name, component, "")))
+	err := r.reader.List(ctx, &list, client.InNamespace(of.Namespace), client.MatchingLabels(desired.Selector(of.Name, component, "")))
 	if err != nil {
 		return nil, fmt.Errorf("list pods of %s: %w", of.Name, err)
 	}
@@ -113,7 +99,7 @@ func (r *Reach) Dialable(ctx context.Context, registered string) (string, error)
 		return registered, nil
 	}
 	var pod corev1.Pod
-	err := r.pods.Get(ctx, name, &pod)
+	err := r.reader.Get(ctx, name, &pod)
 	switch {
 	case client.IgnoreNotFound(err) != nil:
 		return "", fmt.Errorf("read pod %s: %w", name, err)

@@ -377,7 +377,7 @@ func TestClusterAdopts(t *testing.T) {
 		t.Errorf("NameService %+v", ns)
 	}
 	adopt := func(object client.Object, by string) {
-		object.SetAnnotations(map[string]string{desired.AnnotationAdopt: by})
+		object.SetAnnotations(map[string]string{v1alpha1.AnnotationAdopt: by})
 	}
 	edit(w, "c-ns", func(ns *v1alpha1.NameService) { adopt(ns, "another") })
 	edit(w, "c-broker", func(b *v1alpha1.Broker) { adopt(b, "c") })

@@ -22,7 +22,6 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 )
 
@@ -264,7 +263,7 @@ func (w *world) snapshot() map[string]any {
 				{"metadata", "uid"}, {"metadata", "resourceVersion"}, {"metadata", "creationTimestamp"}, {"metadata", "managedFields"},
 				{"metadata", "namespace"}, {"metadata", "generation"}, {"status", "observedGeneration"},
 				{"metadata", "annotations", "rocketmq.apache.org/applied"}, // of the owner's uid, too
-				{"metadata", "annotations", desired.AnnotationStateSince},
+				{"metadata", "annotations", v1alpha1.AnnotationStateSince},
 				{"spec", "clusterIP"}, {"spec", "clusterIPs"},
 				{"data", "term"}, // of a pod's uid
 				{"data", "password"}, {"data", "users.properties"},

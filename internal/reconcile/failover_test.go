@@ -13,6 +13,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 )
 
 // address that a broker's pod registers with.
@@ -51,7 +52,9 @@ func (w *world) elections() (elected []string, allowed bool) {
 
 func (w *world) allowUnclean(groups string) {
 	w.Helper()
-	edit(w, "b", func(b *v1alpha1.Broker) { b.Annotations = map[string]string{desired.AnnotationUncleanElection: groups} })
+	edit(w, "b", func(b *v1alpha1.Broker) {
+		b.Annotations = map[string]string{v1alpha1.AnnotationUncleanElection: groups}
+	})
 }
 
 // TestNoMaster: a group whose only member in sync is gone is told of, with the choices; nothing unclean is done but
@@ -93,7 +96,7 @@ func TestNoMaster(t *testing.T) {
 		if b := get[v1alpha1.Broker](w, "b"); b.Status.Masters != "b-0-1 b-1-0" {
 			return "masters " + b.Status.Masters
 		}
-		if stage := get[appsv1.StatefulSet](w, "b-0").Annotations[desired.AnnotationUncleanElection]; stage != string(desired.UncleanOver) {
+		if stage := get[appsv1.StatefulSet](w, "b-0").Annotations[v1alpha1.AnnotationUncleanElection]; stage != string(scale.UncleanOver) {
 			return "the election is " + stage
 		}
 		return ""
@@ -137,7 +140,7 @@ func TestNoMaster(t *testing.T) {
 	o.until(w.allReady)
 	untouched(3)
 	for _, set := range []string{"b-0", "b-1"} {
-		if stage, ok := get[appsv1.StatefulSet](w, set).Annotations[desired.AnnotationUncleanElection]; ok {
+		if stage, ok := get[appsv1.StatefulSet](w, set).Annotations[v1alpha1.AnnotationUncleanElection]; ok {
 			t.Errorf("%s: the election is still %q", set, stage)
 		}
 	}

@@ -80,9 +80,9 @@ func TestMetadataGuard(t *testing.T) {
 	})
 	told := func() string {
 		if got := w.saved("b-0"); got.Data["topics"] != "7" || got.Data["term"] != term {
-			t.Fatalf("while the new master knows fewer and fewer topics, saved is %v", got.Data)
+			t.Fatalf("while the new master loses topics, saved is %v", got.Data)
 		}
-		if text := w.condition("Broker b", atRisk, metav1.ConditionTrue); !strings.HasPrefix(text, v1alpha1.ReasonRestoring+": b-0-1 ") || !strings.Contains(text, "fewer and fewer") {
+		if text := w.condition("Broker b", atRisk, metav1.ConditionTrue); !strings.HasPrefix(text, v1alpha1.ReasonRestoring+": b-0-1 ") || !strings.Contains(text, "still deleting topics") {
 			return "told is: " + text
 		}
 		return ""

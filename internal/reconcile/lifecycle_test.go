@@ -405,7 +405,7 @@ spec:
 		before := get[corev1.Pod](w, "b-0-0").UID
 		edit(w, name, func(c *corev1.ConfigMap) { c.Data[key] += " " })
 		o.until(func() string {
-			if get[appsv1.StatefulSet](w, "b-0").Spec.Template.Annotations[desired.AnnotationHash] == "" {
+			if get[appsv1.StatefulSet](w, "b-0").Spec.Template.Annotations[v1alpha1.AnnotationHash] == "" {
 				return "no hash"
 			}
 			var pod corev1.Pod

@@ -271,7 +271,7 @@ func TestProxyWatches(t *testing.T) {
 	w.create("{apiVersion: v1, kind: ConfigMap, metadata: {name: values}, data: {a: one}}\n---\n" + nameService + static)
 	w.await(w.allReady)
 	hash := func() string {
-		return get[appsv1.Deployment](w, "p").Spec.Template.Annotations[desired.AnnotationHash]
+		return get[appsv1.Deployment](w, "p").Spec.Template.Annotations[v1alpha1.AnnotationHash]
 	}
 	was := hash()
 	edit(w, "values", func(c *corev1.ConfigMap) { c.Data["a"] = "two" })

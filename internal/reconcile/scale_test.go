@@ -14,7 +14,6 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 )
 
 const draining = v1alpha1.ConditionDraining
@@ -76,7 +75,7 @@ func TestScaleOut(t *testing.T) {
 		t.Errorf("a group whose master takes no messages has permission %s", got)
 	}
 	w.starting["b-1-0"] = false
-	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "b-1-1 is not open to clients yet")
+	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "clients cannot use b-1-1 yet")
 	w.mq.mu.Lock()
 	delete(w.mq.deaf, "b-1-1")
 	w.mq.mu.Unlock()
@@ -113,7 +112,7 @@ func TestScaleOut(t *testing.T) {
 			t.Errorf("offsets (-want +got):\n%s", diff)
 		}
 	})
-	for _, text := range []string{"b-1 keeps what it has otherwise than b-0-0: topic kept", "topics from before that b-0-0 does not have", "b-1 goes from hidden to open"} {
+	for _, text := range []string{"b-1 has other settings than b-0-0 for these, and keeps them: topic kept", "topics from before that b-0-0 does not have", "b-1 goes from hidden to open"} {
 		if !o.said(text) {
 			t.Errorf("no event %q in %q", text, o.events.all())
 		}
@@ -213,7 +212,7 @@ func TestScaleIn(t *testing.T) {
 	})
 	refuse("b-2")
 	lag("b-2", 0)
-	o.settled("Broker b", draining, metav1.ConditionTrue, "its slaves are told how far it is consumed", "b-2-1 does not take that", "force-scale-in=b-2")
+	o.settled("Broker b", draining, metav1.ConditionTrue, "the consumer offsets are being copied to its slaves", "b-2-1 refuses them", "force-scale-in=b-2")
 	o.settle()
 	o.checkSilence()
 	refuse("")
@@ -224,7 +223,7 @@ func TestScaleIn(t *testing.T) {
 	if n := len(w.pods()); n != 2+4 {
 		t.Errorf("%d pods, want those of two name servers and two groups", n)
 	}
-	edit(w, "b", func(b *v1alpha1.Broker) { b.Annotations = map[string]string{desired.AnnotationForceScaleIn: "b-1"} })
+	edit(w, "b", func(b *v1alpha1.Broker) { b.Annotations = map[string]string{v1alpha1.AnnotationForceScaleIn: "b-1"} })
 	o.until(w.allReady)
 	for _, text := range []string{"b-2 goes from draining to closed", "b-2 goes from closed to removing", "b-1 goes from draining to removing: the annotation", "group b-1 is removed"} {
 		if !o.said(text) {
@@ -244,11 +243,11 @@ func TestStaleForce(t *testing.T) {
 	w.mq.inGroup("b-1", func(t *tables) { t.groups["slow"], t.lags["slow"] = admin.NewSubscriptionGroup("slow"), 12 })
 	shrinkTo := func(n int32) { edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Size = &n }) }
 	force := func(group string) {
-		edit(w, "b", func(b *v1alpha1.Broker) { b.Annotations = map[string]string{desired.AnnotationForceScaleIn: group} })
+		edit(w, "b", func(b *v1alpha1.Broker) { b.Annotations = map[string]string{v1alpha1.AnnotationForceScaleIn: group} })
 	}
-	marked := func() bool { return get[appsv1.StatefulSet](w, "b-1").Annotations[desired.AnnotationForceStale] != "" }
-	command := "kubectl annotate -n " + w.namespace + " broker b " + desired.AnnotationForceScaleIn + "-"
-	again := "kubectl annotate --overwrite -n " + w.namespace + " broker b " + desired.AnnotationForceScaleIn + "=b-1"
+	marked := func() bool { return get[appsv1.StatefulSet](w, "b-1").Annotations[v1alpha1.AnnotationForceStale] != "" }
+	command := "kubectl annotate -n " + w.namespace + " broker b " + v1alpha1.AnnotationForceScaleIn + "-"
+	again := "kubectl annotate --overwrite -n " + w.namespace + " broker b " + v1alpha1.AnnotationForceScaleIn + "=b-1"
 
 	force("b-1")
 	o.settle()
@@ -308,9 +307,9 @@ func TestRemovedWithDisks(t *testing.T) {
 			o.until(func() string {
 				var set appsv1.StatefulSet
 				err := w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "b-1"}, &set)
-				if err == nil && set.Annotations[desired.AnnotationState] != "open" {
+				if err == nil && set.Annotations[v1alpha1.AnnotationState] != "open" {
 					got := set.Spec.PersistentVolumeClaimRetentionPolicy
-					if string(got.WhenDeleted) != policy && set.Annotations[desired.AnnotationState] == "removing" && *set.Spec.Replicas == 0 {
+					if string(got.WhenDeleted) != policy && set.Annotations[v1alpha1.AnnotationState] == "removing" && *set.Spec.Replicas == 0 {
 						t.Fatalf("volumes of a group that leaves: %+v", got)
 					}
 				}

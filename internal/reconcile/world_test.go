@@ -294,7 +294,7 @@ func (w *world) turnDeployments(running map[string]*corev1.Pod) map[string]bool 
 			switch {
 			case pod.Status.Phase == corev1.PodFailed:
 			case pod.Labels[desired.LabelComponent] != d.Labels[desired.LabelComponent] || pod.Labels[desired.LabelInstance] != d.Labels[desired.LabelInstance]:
-			case pod.Annotations[desired.AnnotationHash] == hash:
+			case pod.Annotations[v1alpha1.AnnotationHash] == hash:
 				fresh = append(fresh, name)
 			default:
 				old = append(old, name)

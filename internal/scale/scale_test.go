@@ -147,3 +147,30 @@ func TestShrink(t *testing.T) {
 		}
 	}
 }
+
+// TestNextElection: one annotation is one election, recorded before it is held; controllers are never left with the property.
+func TestNextElection(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		o    Orphan
+		want Election
+	}{
+		{"all is well", Orphan{Led: true, HasMaster: true}, Election{}},
+		{"it is allowed although nothing is wrong", Orphan{Allowed: true, Led: true, HasMaster: true}, Election{}},
+		{"orphaned, not allowed", Orphan{Orphaned: true, Led: true}, Election{}},
+		{"orphaned and allowed: recorded first", Orphan{Orphaned: true, Allowed: true, Led: true}, Election{Stage: UncleanAllowed}},
+		{"something keeps it", Orphan{Orphaned: true, Allowed: true, Hesitates: true, Led: true}, Election{}},
+		{"then elected", Orphan{Stage: UncleanAllowed, Orphaned: true, Allowed: true, Led: true}, Election{Elect: true, Stage: UncleanAllowed}},
+		{"recorded, and now something keeps it", Orphan{Stage: UncleanAllowed, Orphaned: true, Allowed: true, Hesitates: true, Led: true}, Election{Forbid: true, Stage: UncleanAllowed}},
+		{"there is a master", Orphan{Stage: UncleanAllowed, Allowed: true, Led: true, HasMaster: true}, Election{Forbid: true, Stage: UncleanOver}},
+		{"it is on its way", Orphan{Stage: UncleanAllowed, Allowed: true, Led: true}, Election{Forbid: true, Stage: UncleanAllowed}},
+		{"the user thought better of it", Orphan{Stage: UncleanAllowed, Orphaned: true, Led: true}, Election{Forbid: true}},
+		{"nobody leads the controllers", Orphan{Stage: UncleanAllowed, Allowed: true}, Election{Stage: UncleanAllowed}},
+		{"over, and the annotation is still there", Orphan{Stage: UncleanOver, Orphaned: true, Allowed: true, Led: true}, Election{Stage: UncleanOver}},
+		{"over, and the annotation is gone", Orphan{Stage: UncleanOver, Led: true, HasMaster: true}, Election{}},
+	} {
+		if got := NextElection(test.o); got != test.want {
+			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}

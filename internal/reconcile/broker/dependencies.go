@@ -39,8 +39,8 @@ func (p *brokerPass) checkDowngrade(context.Context) (*kube.Waiting, error) {
 	}
 	for _, running := range p.images {
 		if why := version.Downgrade(running, desired.Image(p.broker.Spec.BrokerImage), disk); why != "" {
-			p.older = fmt.Sprintf("spec.brokerImage is not taken: %s. Put the image back, or create another Broker and move the topics to it", why)
-			p.Conditions.Raise(v1alpha1.ConditionUnsafeDowngrade, "%s", p.older)
+			p.downgrade = fmt.Sprintf("spec.brokerImage is not taken: %s. Put the image back, or create another Broker and move the topics to it", why)
+			p.Conditions.Raise(v1alpha1.ConditionUnsafeDowngrade, "%s", p.downgrade)
 			return nil, nil
 		}
 	}
@@ -167,4 +167,12 @@ func (p *brokerPass) awaitControllers(context.Context) (*kube.Waiting, error) {
 		return nil, nil
 	}
 	return kube.Wait(v1alpha1.ReasonWaitingForControllers, "Controller %s has no leader yet", p.controller.Name), nil
+}
+
+// checkConfig refuses values of live properties that a broker would ignore without a word.
+func (p *brokerPass) checkConfig(context.Context) (*kube.Waiting, error) {
+	if _, err := desired.LiveConfig(p.broker); err != nil {
+		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
+	}
+	return nil, nil
 }

@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -16,21 +15,13 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
-
-// group is a broker group that exists or is about to.
-type group struct {
-	desired.GroupState
-	number int32
-	name   string
-	set    *appsv1.StatefulSet // once it is applied
-	saved  *corev1.ConfigMap   // what its master knew, nil if nothing is saved
-}
 
 // readExisting finds the groups that exist, and their states.
 func (p *brokerPass) readExisting(ctx context.Context) (*kube.Waiting, error) {
@@ -42,7 +33,7 @@ func (p *brokerPass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 	for i := range list.Items {
 		set := &list.Items[i]
 		if g := desired.Ordinal(set.Name); set.Name == desired.GroupName(p.broker.Name, g) {
-			p.existing[g], p.images = stateOf(set), append(p.images, imageOf(set))
+			p.existing[g], p.images = fleet.Recorded(set), append(p.images, fleet.RunningImage(set))
 		}
 	}
 	// The cache may not have seen yet what an earlier pass made, and a group's state must not begin anew.
@@ -56,7 +47,7 @@ func (p *brokerPass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 			return nil, fmt.Errorf("read StatefulSet: %w", err)
 		}
 		if err == nil && metav1.IsControlledBy(&set, p.broker) {
-			p.existing[g], p.images = stateOf(&set), append(p.images, imageOf(&set))
+			p.existing[g], p.images = fleet.Recorded(&set), append(p.images, fleet.RunningImage(&set))
 		}
 	}
 	return nil, p.readOrphans(ctx)
@@ -80,65 +71,13 @@ func (p *brokerPass) readOrphans(ctx context.Context) error {
 	return nil
 }
 
-// imageOf the broker that a StatefulSet runs.
-func imageOf(set *appsv1.StatefulSet) string {
-	for _, container := range set.Spec.Template.Spec.Containers {
-		if container.Name == desired.Container {
-			return container.Image
-		}
-	}
-	return ""
-}
-
-// stateOf a group, as its StatefulSet records it.
-func stateOf(set *appsv1.StatefulSet) desired.GroupState {
-	state := desired.GroupState{
-		State: scale.State(set.Annotations[desired.AnnotationState]), Since: set.CreationTimestamp,
-		Unclean:    desired.Unclean(set.Annotations[desired.AnnotationUncleanElection]),
-		StaleForce: set.Annotations[desired.AnnotationForceStale] == "true",
-	}
-	if set.Spec.Replicas != nil {
-		state.Members = *set.Spec.Replicas
-	}
-	if since, err := time.Parse(time.RFC3339, set.Annotations[desired.AnnotationStateSince]); err == nil {
-		state.Since = metav1.NewTime(since)
-	}
-	return state
-}
-
-// planGroups says which groups there are to be now. Neither groups nor members are taken away here: see shrink and
-// advance.
+// planGroups says which groups there are to be now.
 func (p *brokerPass) planGroups(context.Context) (*kube.Waiting, error) {
-	first := scale.First(slices.Collect(func(yield func(scale.State) bool) {
-		for _, state := range p.existing {
-			if !yield(state.State) {
-				return
-			}
-		}
-	}))
-	numbers := slices.Collect(maps.Keys(p.existing))
-	for g := range desired.GroupCount(p.broker) {
-		if _, exists := p.existing[g]; !exists {
-			numbers = append(numbers, g)
-		}
-	}
-	slices.Sort(numbers)
+	p.groups = fleet.Plan(p.broker, p.existing, time.Now())
+	p.broker.Status.Size = int32(len(p.groups))
 	p.deps.Groups = map[string]settings.GroupSettings{}
-	p.broker.Status.Size = int32(len(numbers))
-	for _, g := range numbers {
-		state, exists := p.existing[g]
-		switch {
-		case !exists:
-			state = desired.GroupState{Members: desired.MemberCount(p.broker), State: first, Since: metav1.Now()}
-		case state.State == scale.Removing:
-			state.Members = 0
-		case state.State.Leaving(): // no new members
-		default:
-			state.Members = max(state.Members, desired.MemberCount(p.broker))
-		}
-		name := desired.GroupName(p.broker.Name, g)
-		p.groups = append(p.groups, &group{GroupState: state, number: g, name: name})
-		p.deps.Groups[name] = state.State.Settings()
+	for _, g := range p.groups {
+		p.deps.Groups[g.Name] = g.State().Settings()
 	}
 	return nil, nil
 }
@@ -164,63 +103,48 @@ func (p *brokerPass) applyGroups(ctx context.Context) (*kube.Waiting, error) {
 	for i := range p.pods {
 		p.broker.Status.Nodes = append(p.broker.Status.Nodes, p.pods[i].Name)
 	}
-	busy := false
+	busy := false // a group before is on its way to the wanted spec
 	for _, g := range p.groups {
-		budget, set, err := p.Installation.BrokerGroup(p.broker, g.number, g.GroupState, p.deps)
+		budget, set, err := p.Installation.BrokerGroup(p.broker, g.Number, g.Record, p.deps)
 		if err != nil {
 			return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 		}
-		wanted := workload.Hash(set)
-		list := p.podsOf(set.Name)
-		hold := p.older != "" || busy && !slices.ContainsFunc(list, func(pod corev1.Pod) bool { return outdated(&pod, wanted) && pods.Stuck(&pod) != "" })
+		p.hash, g.Set = workload.Hash(set), set
+		hold := p.downgrade != "" || busy && !p.anyPod(g, stuckOnOldSpec)
 		if waiting, err := p.Apply(ctx, budget); waiting != nil || err != nil {
 			return waiting, err
 		}
 		if waiting, err := p.ApplyStatefulSet(ctx, set, hold); waiting != nil || err != nil {
 			return waiting, err
 		}
-		p.hash, g.set = wanted, set
-		busy = busy || slices.ContainsFunc(list, func(pod corev1.Pod) bool { return outdated(&pod, wanted) || !pods.Ready(&pod) })
+		busy = busy || p.anyPod(g, unsettled)
 	}
 	return nil, nil
 }
 
-func outdated(pod *corev1.Pod, hash string) bool {
-	return pod.Annotations[desired.AnnotationHash] != hash
+func (p *brokerPass) anyPod(g *fleet.Group, is func(pod *corev1.Pod, hash string) bool) bool {
+	return slices.ContainsFunc(p.pods, func(pod corev1.Pod) bool { return pod.Labels[desired.LabelGroup] == g.Name && is(&pod, p.hash) })
 }
 
-// removeGroup deletes what a group had when its pods are gone, the StatefulSet last, because it holds the group's state.
-func (p *brokerPass) removeGroup(ctx context.Context, g *group) error {
-	budget, _, err := p.Installation.BrokerGroup(p.broker, g.number, g.GroupState, p.deps)
+func stuckOnOldSpec(pod *corev1.Pod, hash string) bool {
+	return pods.Outdated(pod, hash) && pods.Stuck(pod) != ""
+}
+
+func unsettled(pod *corev1.Pod, hash string) bool {
+	return pods.Outdated(pod, hash) || !pods.Ready(pod)
+}
+
+// removeGroup deletes what a group had when its pods are gone, the StatefulSet last, because it holds the group's record.
+func (p *brokerPass) removeGroup(ctx context.Context, g *fleet.Group) error {
+	budget, _, err := p.Installation.BrokerGroup(p.broker, g.Number, g.Record, p.deps)
 	if err != nil {
 		return err
 	}
-	for _, object := range []client.Object{budget, desired.Metadata(p.broker, g.name, nil, nil), g.set} {
+	for _, object := range []client.Object{budget, desired.Metadata(p.broker, g.Name, nil, nil), g.Set} {
 		if err := p.Client.Delete(ctx, object); err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("delete %s: %w", object.GetName(), err)
 		}
 	}
-	p.Event(g.set, "GroupRemoved", "Scale", "group %s is removed", g.name)
+	p.Event(g.Set, v1alpha1.EventGroupRemoved, "group %s is removed", g.Name)
 	return nil
-}
-
-func (p *brokerPass) podsOf(group string) []corev1.Pod {
-	return slices.DeleteFunc(slices.Clone(p.pods), func(pod corev1.Pod) bool { return pod.Labels[desired.LabelGroup] != group })
-}
-
-// pod of that name, nil if there is none or it is on its way out.
-func (p *brokerPass) pod(name string) *corev1.Pod {
-	if pod := p.anyPod(name); pod != nil && pod.DeletionTimestamp == nil {
-		return pod
-	}
-	return nil
-}
-
-// anyPod of that name, be it on its way out; nil if there is none.
-func (p *brokerPass) anyPod(name string) *corev1.Pod {
-	i := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &p.pods[i]
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
@@ -79,16 +81,19 @@ type brokerPass struct {
 	controller  *v1alpha1.Controller  // nil in STATIC mode
 	deps        desired.Dependencies
 
-	existing map[int32]desired.GroupState // by number
-	images   []string                     // that the groups run
-	older    string                       // why the wanted image must not get their disks, "" if it may
-	groups   []*group                     // that there are to be now, by number
-	hash     string                       // of the wanted spec
-	pods     []corev1.Pod
-	seen     view
-	// unseen: this operator has just started and its first answer is yet to come; the status stays as it was left.
-	unseen bool
-	copied []string // hidden groups that know all they need
+	existing  map[int32]desired.GroupState // by number
+	images    []string                     // that the groups run
+	downgrade string                       // why the wanted image must not get their disks, "" if it may
+	groups    []*fleet.Group               // that there are to be now, by number
+	hash      string                       // of the wanted spec
+	pods      []corev1.Pod
+	saved     map[string]*corev1.ConfigMap // tables that the metadata guard has saved, by group
+
+	// fleet is what is known of the groups, from the step observe on.
+	fleet *fleet.Fleet
+	// unasked: this operator has just started and its first answer is yet to come; the status stays as it was left.
+	unasked bool
+	copied  []*fleet.Group // hidden groups that know all they need
 }
 
 // Reconcile brings the objects and the status of a Broker to what its spec says.
@@ -98,8 +103,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.Observed.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	p := &brokerPass{observed: r.Observed, broker: b, Pass: workload.Begin(r.Env, b)}
-	waiting, err := pass.Run(ctx,
+	p := &brokerPass{Pass: workload.Begin(r.Env, b), observed: r.Observed, broker: b, saved: map[string]*corev1.ConfigMap{}}
+	waiting, err := pass.Run(ctx, p.prepare, p.look, p.act)
+	if p.unasked && err == nil {
+		return ctrl.Result{}, nil // the first answer wakes the next pass
+	}
+	return p.Finish(ctx, waiting, err)
+}
+
+// prepare checks the spec, finds what it refers to, and brings the objects up to date. It needs no answer of a server.
+func (p *brokerPass) prepare(ctx context.Context) (*kube.Waiting, error) {
+	return pass.Run(ctx,
 		p.checkImage,
 		p.checkConfig,
 		p.readExisting,
@@ -114,11 +128,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.awaitNameServers,
 		p.awaitControllers,
 		p.applyGroups,
+	)
+}
+
+// look takes in what the servers said, writes it into the status, and names what is wrong.
+func (p *brokerPass) look(ctx context.Context) (*kube.Waiting, error) {
+	return pass.Run(ctx,
 		p.readSaved,
 		p.observe,
 		p.labelRoles,
-		p.configureLive,
 		p.raiseTroubles,
+	)
+}
+
+// act does what follows from that: in running brokers first, then to groups and members, at last to outdated pods. Each step
+// sees the fleet as it was looked at, and leaves what it changed to the next pass.
+func (p *brokerPass) act(ctx context.Context) (*kube.Waiting, error) {
+	return pass.Run(ctx,
+		p.configureLive,
 		p.electUnclean,
 		p.guardMetadata,
 		p.copyMetadata,
@@ -128,8 +155,4 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.replaceOutdated,
 		p.awaitReady,
 	)
-	if p.unseen {
-		return ctrl.Result{}, err // the first answer wakes the next pass
-	}
-	return p.Finish(ctx, waiting, err)
 }

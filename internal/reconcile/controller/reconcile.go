@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -140,7 +139,7 @@ func (p *controllerPass) observeLeader(context.Context) (*kube.Waiting, error) {
 			eager = true
 			continue
 		}
-		addr := reach.Controller(pod)
+		addr := pods.ControllerAddr(pod)
 		byAddress[addr] = pod.Name
 		targets = append(targets, addr)
 		eager = eager || !pods.Ready(pod) || pods.Outdated(pod, workload.Hash(p.set))
@@ -159,7 +158,7 @@ func (p *controllerPass) observeLeader(context.Context) (*kube.Waiting, error) {
 	if was := p.controller.Status.Leader; seen && was != byAddress[leader] {
 		p.controller.Status.Leader = byAddress[leader]
 		if i := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == byAddress[leader] }); i >= 0 {
-			p.Event(&p.pods[i], "LeaderElected", "Observe", "%s leads the controllers", byAddress[leader])
+			p.Event(&p.pods[i], v1alpha1.EventLeaderElected, "%s leads the controllers", byAddress[leader])
 		}
 	}
 	return nil, nil
@@ -189,7 +188,7 @@ func (p *controllerPass) apart(pod *corev1.Pod) string {
 		return "has not been looked at since all are ready"
 	case p.controller.Status.Leader == "":
 		return "has no leader"
-	case !slices.Contains(p.seen.Agreed, reach.Controller(pod)):
+	case !slices.Contains(p.seen.Agreed, pods.ControllerAddr(pod)):
 		return "does not follow " + p.controller.Status.Leader + " yet"
 	}
 	return ""

@@ -87,19 +87,24 @@ func (p *Base) LookAgain(after time.Duration) {
 
 // Event tells the user what the operator did, or saw, to which object. Events that differ only in their text are
 // counted as one, so the object matters.
-func (p *Base) Event(object client.Object, reason, action, format string, args ...any) {
-	p.Recorder.Eventf(p.Owner, object, corev1.EventTypeNormal, reason, action, "%s", note(format, args...))
+func (p *Base) Event(object client.Object, reason v1alpha1.EventReason, format string, args ...any) {
+	p.send(object, corev1.EventTypeNormal, reason, format, args...)
 }
 
 // Warn tells the user of something that did not work.
-func (p *Base) Warn(object client.Object, reason, action, format string, args ...any) {
-	p.Recorder.Eventf(p.Owner, object, corev1.EventTypeWarning, reason, action, "%s", note(format, args...))
+func (p *Base) Warn(object client.Object, reason v1alpha1.EventReason, format string, args ...any) {
+	p.send(object, corev1.EventTypeWarning, reason, format, args...)
+}
+
+// send an event. Its action, which the API asks for besides the reason, is the same word.
+func (p *Base) send(object client.Object, kind string, reason v1alpha1.EventReason, format string, args ...any) {
+	p.Recorder.Eventf(p.Owner, object, kind, reason, reason, "%s", note(format, args...))
 }
 
 // Retry tells the user of something that did not work, and repeats the pass to try it again.
-func (p *Base) Retry(object client.Object, reason, action, format string, args ...any) {
+func (p *Base) Retry(object client.Object, reason v1alpha1.EventReason, format string, args ...any) {
 	p.LookAgain(Later)
-	p.Warn(object, reason, action, format, args...)
+	p.Warn(object, reason, format, args...)
 }
 
 // note is the text of an event. The API server refuses longer ones.

@@ -236,7 +236,7 @@ func (p *proxyPass) spreadSystemTopic(ctx context.Context) (*kube.Waiting, error
 		if err != nil {
 			return nil, fmt.Errorf("system topic for broker %s: %w", group, err)
 		}
-		p.Event(p.proxy, "SystemTopicCreated", "Create", "broker %s has the proxies' topic %s now", group, p.systemTopic())
+		p.Event(p.proxy, v1alpha1.EventSystemTopicCreated, "broker %s has the proxies' topic %s now", group, p.systemTopic())
 	}
 	return nil, nil
 }

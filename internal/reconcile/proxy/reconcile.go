@@ -149,7 +149,7 @@ func (p *proxyPass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
 	if err != nil {
 		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 	}
-	p.hash = deployment.Spec.Template.Annotations[desired.AnnotationHash]
+	p.hash = deployment.Spec.Template.Annotations[v1alpha1.AnnotationHash]
 	if waiting, err := p.Apply(ctx, objects...); waiting != nil || err != nil {
 		return waiting, err
 	}
@@ -209,7 +209,7 @@ func (p *proxyPass) followRollout(context.Context) (*kube.Waiting, error) {
 	var outdated int
 	var fresh []corev1.Pod
 	for i := range p.pods {
-		if p.pods[i].Annotations[desired.AnnotationHash] == p.hash {
+		if p.pods[i].Annotations[v1alpha1.AnnotationHash] == p.hash {
 			fresh = append(fresh, p.pods[i])
 			continue
 		}

@@ -94,7 +94,7 @@ func (p *clusterPass) owns(object client.Object) bool {
 // cluster of that name made it.
 func (p *clusterPass) given(object client.Object) bool {
 	return metav1.GetControllerOf(object) == nil &&
-		(object.GetAnnotations()[desired.AnnotationAdopt] == p.cluster.Name || object.GetLabels()[desired.LabelCluster] == p.cluster.Name)
+		(object.GetAnnotations()[v1alpha1.AnnotationAdopt] == p.cluster.Name || object.GetLabels()[desired.LabelCluster] == p.cluster.Name)
 }
 
 func (p *part) refuse(condition, format string, args ...any) {
@@ -124,7 +124,7 @@ func (p *clusterPass) createLogin(ctx context.Context) (*kube.Waiting, error) {
 		err := p.Client.Create(ctx, secret, client.FieldOwner(kube.FieldOwner))
 		switch {
 		case err == nil:
-			p.Event(secret, "Created", "Create", "created Secret %s with the dashboard's password", name)
+			p.Event(secret, v1alpha1.EventCreated, "created Secret %s with the dashboard's password", name)
 		case !apierrors.IsAlreadyExists(err) && !part.explain(p.cluster, err):
 			return nil, fmt.Errorf("create Secret %s: %w", name, err)
 		}
@@ -134,7 +134,7 @@ func (p *clusterPass) createLogin(ctx context.Context) (*kube.Waiting, error) {
 
 // applyParts writes each part by itself: one that is refused keeps no other from following.
 func (p *clusterPass) applyParts(ctx context.Context) (*kube.Waiting, error) {
-	applier := kube.Applier{Client: p.Client, Reader: p.Reader, Adopt: desired.AnnotationAdopt}
+	applier := kube.Applier{Client: p.Client, Reader: p.Reader, Adopt: v1alpha1.AnnotationAdopt}
 	var errs []error
 	for _, part := range p.parts {
 		if part.refused != nil || part.waits != nil {
@@ -156,11 +156,11 @@ func (p *clusterPass) tell(part *part) {
 	image := *part.Image
 	switch {
 	case part.live == nil:
-		p.Event(part.Object, "Created", "Create", "%s is now part of this cluster", part)
+		p.Event(part.Object, v1alpha1.EventCreated, "%s is now part of this cluster", part)
 	case image != "" && image != part.seen.image:
-		p.Event(part.Object, "ChangingVersion", "Update", "%s goes from %s to %s", part, part.seen.image, image)
+		p.Event(part.Object, v1alpha1.EventChangingVersion, "%s goes from %s to %s", part, part.seen.image, image)
 	default:
-		p.Event(part.Object, "Updated", "Update", "%s was brought to what this cluster's spec says", part)
+		p.Event(part.Object, v1alpha1.EventUpdated, "%s was brought to what this cluster's spec says", part)
 	}
 }
 
@@ -171,7 +171,7 @@ func (p *part) explain(c *v1alpha1.RocketMQCluster, err error) bool {
 	case errors.As(err, &conflict) && conflict.Free:
 		p.refuse(v1alpha1.ConditionNameConflict, "it was not made by this cluster. To let the cluster take it over: "+
 			"kubectl annotate -n %s %s.%s %s %s=%s. Otherwise create the cluster under another name", c.Namespace, p.Kind, v1alpha1.GroupVersion.Group,
-			conflict.Name, desired.AnnotationAdopt, c.Name)
+			conflict.Name, v1alpha1.AnnotationAdopt, c.Name)
 	case errors.As(err, &conflict):
 		p.refuse(v1alpha1.ConditionNameConflict, "it belongs to %s. Remove it, or create this cluster under another name", conflict.Holder)
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err):
@@ -203,7 +203,7 @@ func (p *clusterPass) removeParts(ctx context.Context) (*kube.Waiting, error) {
 		if err := p.Client.Delete(ctx, object, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("delete %s: %w", name, err)
 		}
-		p.Event(object, "Removed", "Delete", "%s is no part of this cluster any more", name)
+		p.Event(object, v1alpha1.EventRemoved, "%s is no part of this cluster any more", name)
 	}
 	return nil, nil
 }

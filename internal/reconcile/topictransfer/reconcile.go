@@ -20,11 +20,6 @@ import (
 )
 
 const (
-	// Finalizer keeps a TopicTransfer that has begun until it is finished or taken back.
-	Finalizer = "rocketmq.apache.org/topic-transfer"
-	// AnnotationAbandon is the user's way out when a cluster does not come back: a deleted TopicTransfer goes at once.
-	AnnotationAbandon = "rocketmq.apache.org/abandon-transfer"
-
 	// concurrent transfers ask their clusters at the same time: one that does not answer holds up few others.
 	concurrent = 16
 	// lookInterval is how soon a transfer that waits for something looks again: nothing in Kubernetes tells that a message
@@ -94,7 +89,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // abandoned: the user wants a deleted TopicTransfer to go as it is.
 func (p *transferPass) abandoned() bool {
-	return p.transfer.DeletionTimestamp != nil && p.transfer.Annotations[AnnotationAbandon] != ""
+	return p.transfer.DeletionTimestamp != nil && p.transfer.Annotations[v1alpha1.AnnotationAbandon] != ""
 }
 
 // finish lets a TopicTransfer go that has come to its end, when its time is over or the user deletes it.
@@ -140,7 +135,7 @@ func (p *transferPass) release(ctx context.Context) error {
 // patchFinalizer writes if something changes. What was read stays the base of the status.
 func (p *transferPass) patchFinalizer(ctx context.Context, change func(client.Object, string) bool) error {
 	changed := p.transfer.DeepCopy()
-	if !change(changed, Finalizer) {
+	if !change(changed, v1alpha1.FinalizerTopicTransfer) {
 		return nil
 	}
 	patch := client.MergeFromWithOptions(p.transfer.DeepCopy(), client.MergeFromWithOptimisticLock{})
@@ -173,7 +168,7 @@ func (p *transferPass) record(ctx context.Context) (ctrl.Result, error) {
 		if event.Warning {
 			tell = p.Warn
 		}
-		tell(nil, event.Reason, "Transfer", "%s", event.Message)
+		tell(nil, event.Reason, "%s", event.Message)
 	}
 	return ctrl.Result{RequeueAfter: p.again()}, nil
 }
@@ -190,7 +185,7 @@ func (p *transferPass) describe() {
 	}
 	stalled := p.decision.Stalled
 	if stalled != "" && p.transfer.DeletionTimestamp != nil {
-		stalled += fmt.Sprintf(". To give up, and leave everything as it is: kubectl annotate -n %s topictransfer %s %s=true", p.transfer.Namespace, p.transfer.Name, AnnotationAbandon)
+		stalled += fmt.Sprintf(". To give up, and leave everything as it is: kubectl annotate -n %s topictransfer %s %s=true", p.transfer.Namespace, p.transfer.Name, v1alpha1.AnnotationAbandon)
 	}
 	p.Conditions = kube.NewConditions(p.transfer.Generation, &p.transfer.Status.Conditions)
 	p.Conditions.Set(v1alpha1.ConditionReady, status, waiting.Reason, waiting.Message)

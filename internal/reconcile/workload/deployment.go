@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
@@ -22,7 +21,7 @@ import (
 
 // DeploymentHash is the hash of what the user can change, from a Deployment's template.
 func DeploymentHash(d *appsv1.Deployment) string {
-	return d.Spec.Template.Annotations[desired.AnnotationHash]
+	return d.Spec.Template.Annotations[v1alpha1.AnnotationHash]
 }
 
 // ApplyDeployment writes a Deployment. The pod template of a live one is kept while the user's hash is the same, so that
@@ -47,11 +46,11 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 	}
 	switch {
 	case !exists && wrote:
-		p.Event(d, "Created", "Create", "created Deployment %s with %s", d.Name, pods.Count(*d.Spec.Replicas, "pod", "pods"))
+		p.Event(d, v1alpha1.EventCreated, "created Deployment %s with %s", d.Name, pods.Count(*d.Spec.Replicas, "pod", "pods"))
 	case exists && DeploymentHash(&live) != DeploymentHash(d):
-		p.Event(d, "Updated", "Update", "Deployment %s has the new spec; its pods follow", d.Name)
+		p.Event(d, v1alpha1.EventUpdated, "Deployment %s has the new spec; its pods follow", d.Name)
 	case exists && *live.Spec.Replicas != *d.Spec.Replicas:
-		p.Event(d, "Scaled", "Scale", "Deployment %s goes from %d to %s", d.Name, *live.Spec.Replicas, pods.Count(*d.Spec.Replicas, "pod", "pods"))
+		p.Event(d, v1alpha1.EventScaled, "Deployment %s goes from %d to %s", d.Name, *live.Spec.Replicas, pods.Count(*d.Spec.Replicas, "pod", "pods"))
 	}
 	return nil, nil
 }

@@ -36,10 +36,10 @@ func (p *Pass) Roll(ctx context.Context, list []corev1.Pod, decision rollout.Dec
 	case rollout.Nothing:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
 	case rollout.Pause:
-		p.tell(v1alpha1.ReasonPaused, "RolloutPaused", nil, behind+"; "+decision.Reason)
+		p.tell(v1alpha1.ReasonPaused, v1alpha1.EventRolloutPaused, nil, behind+"; "+decision.Reason)
 	case rollout.Wait:
 		p.LookAgain(pass.Soon)
-		p.tell(v1alpha1.ReasonReplacingPods, "RolloutWaiting", podAt(list, at), fmt.Sprintf("%s; waiting: %s", behind, decision.Reason))
+		p.tell(v1alpha1.ReasonReplacingPods, v1alpha1.EventRolloutWaiting, podAt(list, at), fmt.Sprintf("%s; waiting: %s", behind, decision.Reason))
 	case rollout.Blocked:
 		p.stop(v1alpha1.ConditionRolloutBlocked, podAt(list, at), fmt.Sprintf("%s; %s. %s", behind, decision.Reason, choices))
 	case rollout.Loss:
@@ -48,7 +48,7 @@ func (p *Pass) Roll(ctx context.Context, list []corev1.Pod, decision rollout.Dec
 			return fmt.Errorf("kind of %s: %w", p.Owner.GetName(), err)
 		}
 		p.stop(v1alpha1.ConditionWouldLoseMessages, podAt(list, at), fmt.Sprintf("%s; %s. To lose them: kubectl annotate --overwrite -n %s %s %s %s=%s", behind, decision.Reason,
-			p.Owner.GetNamespace(), strings.ToLower(kind.Kind), p.Owner.GetName(), desired.AnnotationAllowMessageLoss, lossOf(&list[at])))
+			p.Owner.GetNamespace(), strings.ToLower(kind.Kind), p.Owner.GetName(), v1alpha1.AnnotationAllowMessageLoss, lossOf(&list[at])))
 	case rollout.Replace:
 		p.LookAgain(pass.Soon)
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods,
@@ -56,7 +56,7 @@ func (p *Pass) Roll(ctx context.Context, list []corev1.Pod, decision rollout.Dec
 		if err := p.DeletePod(ctx, &list[at]); err != nil {
 			return err
 		}
-		p.Event(&list[at], "ReplacingPod", "Replace", "replacing pod %s: %s (%d outdated)", decision.Pod, decision.Reason, decision.Outdated)
+		p.Event(&list[at], v1alpha1.EventReplacingPod, "replacing pod %s: %s (%d outdated)", decision.Pod, decision.Reason, decision.Outdated)
 	}
 	return nil
 }
@@ -74,7 +74,7 @@ func (p *Pass) tell(reason, event string, about client.Object, message string) {
 		if about == nil {
 			about = p.Owner
 		}
-		p.Event(about, event, "Replace", "%s", message)
+		p.Event(about, event, "%s", message)
 	}
 	p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, reason, message)
 }
@@ -110,7 +110,7 @@ func (p *Pass) unchanged(ctx context.Context, list []corev1.Pod) (bool, error) {
 
 // MayLose reports whether the user allows that this very pod is replaced although its data is nowhere else. Its successor is another one.
 func (p *Pass) MayLose(pod *corev1.Pod) bool {
-	return p.Owner.GetAnnotations()[desired.AnnotationAllowMessageLoss] == lossOf(pod)
+	return p.Owner.GetAnnotations()[v1alpha1.AnnotationAllowMessageLoss] == lossOf(pod)
 }
 
 // lossOf is what the annotation names a pod by.

@@ -59,7 +59,7 @@ func (p *Pass) growVolumes(ctx context.Context, live, set *appsv1.StatefulSet, w
 		return fmt.Errorf("delete StatefulSet %s without its pods: %w", live.Name, err)
 	}
 	set.Spec.VolumeClaimTemplates, p.remaking = wanted, true
-	p.Event(set, "VolumesGrown", "Grow", "the volumes of %s have the size of the spec; its StatefulSet is made anew to say so too, and its pods run on", live.Name)
+	p.Event(set, v1alpha1.EventVolumesGrown, "the volumes of %s have the size of the spec; its StatefulSet is made anew to say so too, and its pods run on", live.Name)
 	return nil
 }
 
@@ -102,7 +102,7 @@ func (p *Pass) growVolume(ctx context.Context, template, pod string, size resour
 	case err != nil:
 		return false, fmt.Errorf("enlarge PersistentVolumeClaim %s: %w", name, err)
 	}
-	p.Event(claim, "VolumeGrows", "Grow", "%s is to grow from %s to %s", name, &has, &size)
+	p.Event(claim, v1alpha1.EventVolumeGrows, "%s is to grow from %s to %s", name, &has, &size)
 	p.tellExpanding(claim, pod, size, capacity)
 	return true, nil
 }

@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
@@ -58,11 +57,11 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	}
 	switch {
 	case !exists && wrote:
-		p.Event(set, "Created", "Create", "created StatefulSet %s with %s", set.Name, pods.Count(*set.Spec.Replicas, "pod", "pods"))
+		p.Event(set, v1alpha1.EventCreated, "created StatefulSet %s with %s", set.Name, pods.Count(*set.Spec.Replicas, "pod", "pods"))
 	case exists && Hash(&live) != Hash(set):
-		p.Event(set, "Updated", "Update", "StatefulSet %s has the new spec; its pods follow one at a time", set.Name)
+		p.Event(set, v1alpha1.EventUpdated, "StatefulSet %s has the new spec; its pods follow one at a time", set.Name)
 	case exists && *live.Spec.Replicas != *set.Spec.Replicas:
-		p.Event(set, "Scaled", "Scale", "StatefulSet %s goes from %d to %s", set.Name, *live.Spec.Replicas, pods.Count(*set.Spec.Replicas, "pod", "pods"))
+		p.Event(set, v1alpha1.EventScaled, "StatefulSet %s goes from %d to %s", set.Name, *live.Spec.Replicas, pods.Count(*set.Spec.Replicas, "pod", "pods"))
 	}
 	if exists {
 		return nil, p.growVolumes(ctx, &live, set, claims, !hold && Hash(&live) == wanted)
@@ -72,5 +71,5 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 
 // Hash of what the user can change, from a StatefulSet's template.
 func Hash(set *appsv1.StatefulSet) string {
-	return set.Spec.Template.Annotations[desired.AnnotationHash]
+	return set.Spec.Template.Annotations[v1alpha1.AnnotationHash]
 }

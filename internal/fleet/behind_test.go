@@ -1,19 +1,17 @@
-package broker
+package fleet
 
 import (
 	"testing"
-
-	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
 )
 
 func TestBehind(t *testing.T) {
-	whole := observe.Followed{Term: "now", Whole: []string{"s"}}
-	lacking := observe.Followed{Term: "now", Lacking: []string{"s"}}
+	whole := Tables{Term: "now", Whole: []string{"s"}}
+	lacking := Tables{Term: "now", Lacking: []string{"s"}}
 	const uncompared, messages, topics = "has not been compared with its master", "lacks messages of its master", "lacks topics or consumer groups of its master"
 	for _, test := range []struct {
 		name     string
 		caughtUp map[string]bool
-		tables   observe.Followed
+		tables   Tables
 		want     string
 	}{
 		{"nothing", map[string]bool{"s": true}, whole, ""},
@@ -22,13 +20,13 @@ func TestBehind(t *testing.T) {
 		{"messages and topics", map[string]bool{"s": false}, lacking, messages},
 		{"it did not tell how far it is", nil, whole, uncompared},
 		{"it told nothing but its tables", nil, lacking, topics},
-		{"its tables were not read", map[string]bool{"s": true}, observe.Followed{Term: "now"}, uncompared},
-		{"of another master", map[string]bool{"s": true}, observe.Followed{Term: "before", Whole: []string{"s"}}, uncompared},
-		{"it lacked topics of another master", map[string]bool{"s": true}, observe.Followed{Term: "before", Lacking: []string{"s"}}, uncompared},
+		{"its tables were not read", map[string]bool{"s": true}, Tables{Term: "now"}, uncompared},
+		{"of another master", map[string]bool{"s": true}, Tables{Term: "before", Whole: []string{"s"}}, uncompared},
+		{"it lacked topics of another master", map[string]bool{"s": true}, Tables{Term: "before", Lacking: []string{"s"}}, uncompared},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			seen := &observe.Brokers{CaughtUp: test.caughtUp, Tables: map[string]observe.Followed{"b-0": test.tables}}
-			if got := behind(seen, "b-0", "now", "s"); got != test.want {
+			f := &Fleet{Seen: Seen{Answer: &Answer{CaughtUp: test.caughtUp, Tables: map[string]Tables{"b-0": test.tables}}}}
+			if got := f.behind("b-0", "now", "s"); got != test.want {
 				t.Errorf("said %q, want %q", got, test.want)
 			}
 		})

@@ -1,4 +1,4 @@
-package broker
+package fleet
 
 import (
 	"testing"
@@ -32,11 +32,11 @@ func TestSucceed(t *testing.T) {
 		{"it stays gone", status("", "a", at(then)), "", false, status("", "a", at(then)), ""},
 		{"another one", status("", "a", at(then)), "b", false, status("b", "a", at(now)), "MasterChanged: b is master of b-0 after a; the group was without a master for 3.2 s"},
 		{"the same one", status("", "a", at(then)), "a", false, status("a", "a", at(now)), "MasterElected: a is master of b-0 again; the group was without a master for 3.2 s"},
-		{"another one at once", status("a", "c", at(then)), "b", false, status("b", "a", at(now)), "MasterChanged: b is master of b-0 after a; no look showed the group without a master"},
+		{"another one at once", status("a", "c", at(then)), "b", false, status("b", "a", at(now)), "MasterChanged: b is master of b-0 after a; no gap without a master was observed"},
 		{"nothing is known", status("a", "b", at(then)), "", true, status("", "a", nil), ""},
 		{"nothing is known for long", status("", "a", nil), "", true, status("", "a", nil), ""},
 		{"the same one after that", status("", "a", nil), "a", false, status("a", "", at(now)), ""},
-		{"another one after that", status("", "a", nil), "b", false, status("b", "a", at(now)), "MasterChanged: b is master of b-0 after a; no look showed the group without a master"},
+		{"another one after that", status("", "a", nil), "b", false, status("b", "a", at(now)), "MasterChanged: b is master of b-0 after a; no gap without a master was observed"},
 		{"none after that", status("", "a", nil), "", false, status("", "a", at(now)), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

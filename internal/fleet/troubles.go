@@ -1,0 +1,115 @@
+package fleet
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// Trouble is something that is wrong while the brokers that work go on: a condition, or a reason of Ready=False.
+type Trouble struct{ Condition, Message string }
+
+// Troubles of the brokers, as far as the servers' answers tell. Status is that of the groups, as it is now.
+func (f *Fleet) Troubles(status []v1alpha1.BrokerGroupStatus) []Trouble {
+	return slices.Concat(f.strangers(), f.diskPressure(), f.lostRecords(status))
+}
+
+// strangers are brokers of our names that are not ours.
+func (f *Fleet) strangers() (out []Trouble) {
+	// Under hostNetwork an address that a pod left lingers at the name servers for a while, and looks like any other.
+	if f.onNodes() {
+		return nil
+	}
+	ours := f.Installation.BrokerAddress(f.Broker, "") // what follows the name of a pod, one that left included
+	strangers := map[string]string{}
+	for _, groups := range f.Answer.Registered {
+		for group, members := range groups {
+			for _, addr := range members {
+				if !strings.HasSuffix(addr, ours) {
+					strangers[addr] = group
+				}
+			}
+		}
+	}
+	for _, addr := range slices.Sorted(maps.Keys(strangers)) {
+		out = append(out, Trouble{v1alpha1.ConditionBrokerNameConflict, fmt.Sprintf("the name servers also know a broker %s at %s, which is not of this resource: "+
+			"two brokers of one name get each other's traffic; stop one of them", strangers[addr], addr)})
+	}
+	return out
+}
+
+func (f *Fleet) diskPressure() (out []Trouble) {
+	for _, disk := range f.fullDisks() {
+		out = append(out, Trouble{v1alpha1.ConditionDiskPressure, fmt.Sprintf("the disk of %s is %d %% full. RocketMQ deletes its oldest messages from 75 %% on and "+
+			"refuses new ones from 90 %% on: enlarge the volume, shorten config.fileReservedTime (hours), or add broker groups (size)", disk.pod.Name, disk.used)})
+	}
+	return out
+}
+
+// lostRecords are groups that have been registered, and that the controllers know nothing of.
+func (f *Fleet) lostRecords(status []v1alpha1.BrokerGroupStatus) []Trouble {
+	if !f.ledByController() {
+		return nil
+	}
+	var lost []string
+	for _, group := range status {
+		if group.ControllerRecord == v1alpha1.ControllerRecordLost {
+			lost = append(lost, group.Name)
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	return []Trouble{{v1alpha1.ConditionControllerStateLost, fmt.Sprintf("the controllers have no record of %s, because their data was lost or replaced. Running masters "+
+		"go on without failover; a restarted broker stays out. To register anew, one group after the other: delete brokerIdentity, "+
+		"epochFileCheckpoint and epochFileCheckpoint.bak from %s of every member, then the pods: the old master's first, the others when "+
+		"it is master again", strings.Join(lost, ", "), settings.DataDir)}}
+}
+
+// Unreached says why nothing is known of the brokers, "" if something is.
+func (f *Fleet) Unreached() string {
+	if f.Known {
+		return ""
+	}
+	if len(f.Unreachable) == 0 {
+		return "no name server answers the operator: the last answers are too old to count"
+	}
+	var said []string
+	for _, server := range slices.Sorted(maps.Keys(f.Unreachable)) {
+		said = append(said, f.Unreachable[server])
+	}
+	return "no name server answers the operator: " + strings.Join(said, "; ")
+}
+
+// Unregistered is the first trouble that keeps the groups from being complete: a member that is not registered, or a group
+// without a master.
+func (f *Fleet) Unregistered() *Trouble {
+	for _, g := range f.Groups {
+		for _, m := range g.Members {
+			if m.Role == "" {
+				return &Trouble{v1alpha1.ReasonMembersNotReady, m.Name + " is not registered at the name servers"}
+			}
+		}
+		if len(g.Members) > 0 && g.Leader() == nil {
+			return &Trouble{v1alpha1.ConditionNoMaster, g.Name + " has no master"}
+		}
+	}
+	return nil
+}
+
+// NotOpen says which broker does not let clients in although its group is open, "" if all do.
+func (f *Fleet) NotOpen() string {
+	open := scale.Open.Settings().Properties()[permission]
+	for _, m := range f.Misconfigured() {
+		if m.Wanted[permission] == open {
+			return fmt.Sprintf("clients cannot use %s yet: the operator is setting %s=%s. If this lasts, the event %s of the pod says why",
+				m.Name, permission, open, v1alpha1.EventPropertiesNotUpdated)
+		}
+	}
+	return ""
+}
