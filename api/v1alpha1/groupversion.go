@@ -18,17 +18,9 @@ var GroupVersion = schema.GroupVersion{Group: "rocketmq.apache.org", Version: "v
 
 // AddToScheme registers the kinds.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion,
-		&NameService{}, &NameServiceList{},
-		&Controller{}, &ControllerList{},
-		&Broker{}, &BrokerList{},
-		&RocketMQCluster{}, &RocketMQClusterList{},
-		&Console{}, &ConsoleList{},
-		&Exporter{}, &ExporterList{},
-		&SchemaRegistry{}, &SchemaRegistryList{},
-		&Proxy{}, &ProxyList{},
-		&TopicTransfer{}, &TopicTransferList{},
-	)
+	for _, kind := range Kinds() {
+		scheme.AddKnownTypes(GroupVersion, kind.New(), kind.NewList())
+	}
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"reflect"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -45,6 +47,8 @@ type CommonStatus struct {
 type Kind struct {
 	// Name is that of the Go type, "NameService".
 	Name string
+	// Part: a RocketMQCluster can have it as one of its parts.
+	Part bool
 	// New and NewList make an empty resource and an empty list.
 	New     func() Resource
 	NewList func() ResourceList
@@ -54,17 +58,20 @@ type Kind struct {
 // Resource.
 func Kinds() []Kind {
 	return []Kind{
-		{"NameService", func() Resource { return &NameService{} }, func() ResourceList { return &NameServiceList{} }},
-		{"Controller", func() Resource { return &Controller{} }, func() ResourceList { return &ControllerList{} }},
-		{"Broker", func() Resource { return &Broker{} }, func() ResourceList { return &BrokerList{} }},
-		{"Proxy", func() Resource { return &Proxy{} }, func() ResourceList { return &ProxyList{} }},
-		{"Console", func() Resource { return &Console{} }, func() ResourceList { return &ConsoleList{} }},
-		{"Exporter", func() Resource { return &Exporter{} }, func() ResourceList { return &ExporterList{} }},
-		{"SchemaRegistry", func() Resource { return &SchemaRegistry{} }, func() ResourceList { return &SchemaRegistryList{} }},
-		{"RocketMQCluster", func() Resource { return &RocketMQCluster{} }, func() ResourceList { return &RocketMQClusterList{} }},
-		{"TopicTransfer", func() Resource { return &TopicTransfer{} }, func() ResourceList { return &TopicTransferList{} }},
+		{"NameService", true, func() Resource { return &NameService{} }, func() ResourceList { return &NameServiceList{} }},
+		{"Controller", true, func() Resource { return &Controller{} }, func() ResourceList { return &ControllerList{} }},
+		{"Broker", true, func() Resource { return &Broker{} }, func() ResourceList { return &BrokerList{} }},
+		{"Proxy", true, func() Resource { return &Proxy{} }, func() ResourceList { return &ProxyList{} }},
+		{"Console", true, func() Resource { return &Console{} }, func() ResourceList { return &ConsoleList{} }},
+		{"Exporter", true, func() Resource { return &Exporter{} }, func() ResourceList { return &ExporterList{} }},
+		{"SchemaRegistry", true, func() Resource { return &SchemaRegistry{} }, func() ResourceList { return &SchemaRegistryList{} }},
+		{"RocketMQCluster", false, func() Resource { return &RocketMQCluster{} }, func() ResourceList { return &RocketMQClusterList{} }},
+		{"TopicTransfer", false, func() Resource { return &TopicTransfer{} }, func() ResourceList { return &TopicTransferList{} }},
 	}
 }
+
+// KindOf a resource: a list's items carry no kind themselves.
+func KindOf(r Resource) string { return reflect.TypeOf(r).Elem().Name() }
 
 // Common is part of Resource.
 func (ns *NameService) Common() *CommonStatus { return &ns.Status.CommonStatus }

@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/json"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -23,7 +22,7 @@ type Part struct {
 	// Field of the cluster's spec that it is made of.
 	Field  string
 	Kind   string
-	Object client.Object
+	Object v1alpha1.Resource
 	// Image of the object; empty for the one that the API server puts in when it is created.
 	Image *string
 	// Err says that the user's overrides do not fit: the object is not as the user wants it.

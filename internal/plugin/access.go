@@ -66,8 +66,8 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Access, error) {
 // kinds are those that are read. To ask the API server for them would take further requests, which heed no context.
 func kinds() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
-	for _, kind := range []string{"RocketMQCluster", "NameService", "Controller", "Broker", "Proxy", "Console", "Exporter", "SchemaRegistry"} {
-		mapper.Add(v1alpha1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
+	for _, kind := range v1alpha1.Kinds() {
+		mapper.Add(v1alpha1.GroupVersion.WithKind(kind.Name), meta.RESTScopeNamespace)
 	}
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Pod"), meta.RESTScopeNamespace)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)

@@ -2,10 +2,13 @@ package plugin
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -26,85 +29,59 @@ type clusterStatus struct {
 
 // resources are what status shows, as the operator wrote them.
 type resources struct {
-	clusters     v1alpha1.RocketMQClusterList
-	nameServices v1alpha1.NameServiceList
-	controllers  v1alpha1.ControllerList
-	brokers      v1alpha1.BrokerList
-	proxies      v1alpha1.ProxyList
-	consoles     v1alpha1.ConsoleList
-	exporters    v1alpha1.ExporterList
-	registries   v1alpha1.SchemaRegistryList
+	clusters v1alpha1.RocketMQClusterList
+	brokers  v1alpha1.BrokerList
+	// others can be parts of clusters too, in the order in which they depend on each other.
+	others []v1alpha1.Resource
 }
 
 // read all of a namespace, or of all namespaces if it is "".
 func (r *resources) read(ctx context.Context, a *Access, namespace string) error {
-	for _, list := range []client.ObjectList{
-		&r.clusters, &r.nameServices, &r.controllers, &r.brokers, &r.proxies, &r.consoles, &r.exporters, &r.registries,
-	} {
+	for _, list := range []client.ObjectList{&r.clusters, &r.brokers} {
 		if err := a.list(ctx, namespace, list); err != nil {
 			return err
+		}
+	}
+	for _, kind := range v1alpha1.Kinds() {
+		if !kind.Part || kind.Name == "Broker" {
+			continue
+		}
+		list := kind.NewList()
+		if err := a.list(ctx, namespace, list); err != nil {
+			return err
+		}
+		err := meta.EachListItem(list, func(item runtime.Object) error {
+			r.others = append(r.others, item.(v1alpha1.Resource))
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("list %s: %w", kind.Name, err)
 		}
 	}
 	return nil
 }
 
-// part is a resource other than a Broker, and whose it is.
-type part struct {
-	resourceStatus
-	owner *metav1.OwnerReference
-}
-
-func (p part) of(c *v1alpha1.RocketMQCluster) bool { return p.owner != nil && p.owner.UID == c.UID }
-
-// parts in the order in which they depend on each other.
-func (r *resources) parts() []part {
-	var out []part
-	add := func(object client.Object, status resourceStatus) {
-		out = append(out, part{status, metav1.GetControllerOf(object)})
-	}
-	for i := range r.nameServices.Items {
-		add(&r.nameServices.Items[i], nameServiceStatus(&r.nameServices.Items[i]))
-	}
-	for i := range r.controllers.Items {
-		add(&r.controllers.Items[i], controllerStatus(&r.controllers.Items[i]))
-	}
-	for i := range r.proxies.Items {
-		p := &r.proxies.Items[i]
-		status := newStatus("Proxy", p, p.Status.Conditions, p.Status.ObservedGeneration, p.Status.Members)
-		status.Address = p.Status.GRPCAddress
-		add(p, status)
-	}
-	tool := func(kind string, object client.Object, s v1alpha1.ToolStatus) {
-		status := newStatus(kind, object, s.Conditions, s.ObservedGeneration, s.Members)
-		status.Address = s.Address
-		add(object, status)
-	}
-	for i := range r.consoles.Items {
-		tool("Console", &r.consoles.Items[i], r.consoles.Items[i].Status)
-	}
-	for i := range r.exporters.Items {
-		tool("Exporter", &r.exporters.Items[i], r.exporters.Items[i].Status)
-	}
-	for i := range r.registries.Items {
-		tool("SchemaRegistry", &r.registries.Items[i], r.registries.Items[i].Status)
-	}
-	return out
+func isPart(r v1alpha1.Resource, of *v1alpha1.RocketMQCluster) bool {
+	owner := metav1.GetControllerOf(r)
+	return owner != nil && owner.UID == of.UID
 }
 
 // clusterStatus of a cluster, of the parts that are its own and of its Brokers.
 func (r *resources) clusterStatus(ctx context.Context, a *Access, c *v1alpha1.RocketMQCluster) (clusterStatus, error) {
 	out := clusterStatus{
-		resourceStatus: newStatus("RocketMQCluster", c, c.Status.Conditions, c.Status.ObservedGeneration, c.Status.Brokers),
+		resourceStatus: newStatus(c),
 		Phase:          string(c.Status.Phase), Version: c.Status.Version, Endpoints: c.Status.Endpoints,
 		Brokers: []brokerStatus{}, Parts: []resourceStatus{},
 	}
 	told := map[string]bool{}
-	for _, p := range r.parts() {
-		if p.of(c) {
-			out.Parts = append(out.Parts, p.resourceStatus)
-			for _, problem := range p.Problems {
-				told[problem.Condition] = true
-			}
+	for _, part := range r.others {
+		if !isPart(part, c) {
+			continue
+		}
+		status := newStatus(part)
+		out.Parts = append(out.Parts, status)
+		for _, problem := range status.Problems {
+			told[problem.Condition] = true
 		}
 	}
 	for i := range r.brokers.Items {

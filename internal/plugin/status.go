@@ -137,9 +137,10 @@ func (o *options) status(ctx context.Context, a *Access, args []string) (report,
 		}
 		r.Brokers = append(r.Brokers, b)
 	}
-	for _, p := range all.parts() {
-		if !used[p.String()] && (p.owner == nil || !owned[p.owner.UID]) {
-			r.Others = append(r.Others, p.resourceStatus)
+	for _, other := range all.others {
+		status, owner := newStatus(other), metav1.GetControllerOf(other)
+		if !used[status.String()] && (owner == nil || !owned[owner.UID]) {
+			r.Others = append(r.Others, status)
 		}
 	}
 	if len(r.Clusters)+len(r.Brokers)+len(r.Others) == 0 {
@@ -176,7 +177,7 @@ func (a *Access) oneStatus(ctx context.Context, all *resources, name string) (re
 
 func (a *Access) brokerStatus(ctx context.Context, b *v1alpha1.Broker) (brokerStatus, error) {
 	out := brokerStatus{
-		resourceStatus: newStatus("Broker", b, b.Status.Conditions, b.Status.ObservedGeneration, b.Status.Members),
+		resourceStatus: newStatus(b),
 		Mode:           string(desired.Mode(b)),
 		Image:          desired.Image(b.Spec.BrokerImage),
 		NameServers:    b.Status.NameServers,
@@ -200,7 +201,7 @@ func (a *Access) brokerStatus(ctx context.Context, b *v1alpha1.Broker) (brokerSt
 		}
 		status := missing("NameService", ns)
 		if found {
-			status = nameServiceStatus(ns)
+			status = newStatus(ns)
 		}
 		out.NameService = &status
 	}
@@ -212,7 +213,7 @@ func (a *Access) brokerStatus(ctx context.Context, b *v1alpha1.Broker) (brokerSt
 		}
 		status := missing("Controller", ctl)
 		if found {
-			status = controllerStatus(ctl)
+			status = newStatus(ctl)
 		}
 		out.Controller = &status
 	}
@@ -244,36 +245,47 @@ func missing(kind string, obj client.Object) resourceStatus {
 	}
 }
 
-func nameServiceStatus(ns *v1alpha1.NameService) resourceStatus {
-	return newStatus("NameService", ns, ns.Status.Conditions, ns.Status.ObservedGeneration, ns.Status.Members)
-}
-
-func controllerStatus(ctl *v1alpha1.Controller) resourceStatus {
-	out := newStatus("Controller", ctl, ctl.Status.Conditions, ctl.Status.ObservedGeneration, ctl.Status.Members)
-	out.Leader = ctl.Status.Leader
+// newStatus is what all kinds have.
+func newStatus(r v1alpha1.Resource) resourceStatus {
+	out := resourceStatus{Kind: v1alpha1.KindOf(r), Namespace: r.GetNamespace(), Name: r.GetName(), State: "Unknown", Members: r.GetMembers()}
+	switch r := r.(type) {
+	case *v1alpha1.Controller:
+		out.Leader = r.Status.Leader
+	case *v1alpha1.RocketMQCluster:
+		out.Members = r.Status.Brokers
+	case *v1alpha1.Proxy:
+		out.Address = r.Status.GRPCAddress
+	case *v1alpha1.Console:
+		out.Address = r.Status.Address
+	case *v1alpha1.Exporter:
+		out.Address = r.Status.Address
+	case *v1alpha1.SchemaRegistry:
+		out.Address = r.Status.Address
+	}
+	out.addProblems(r)
 	return out
 }
 
-func newStatus(kind string, obj client.Object, conditions []metav1.Condition, observed int64, members string) resourceStatus {
-	out := resourceStatus{Kind: kind, Namespace: obj.GetNamespace(), Name: obj.GetName(), State: "Unknown", Members: members}
+// addProblems of a resource: what its conditions say, and what they cannot say.
+func (s *resourceStatus) addProblems(r v1alpha1.Resource) {
+	conditions := r.Common().Conditions
 	switch {
-	case obj.GetDeletionTimestamp() != nil:
-		out.Problems = append(out.Problems, problem{Message: "it is being deleted"})
+	case r.GetDeletionTimestamp() != nil:
+		s.Problems = append(s.Problems, problem{Message: "it is being deleted"})
 	case len(conditions) == 0:
-		out.Problems = append(out.Problems, problem{Message: "the operator has said nothing about it yet: does it run, and watch this namespace?"})
-	case observed < obj.GetGeneration():
-		out.Problems = append(out.Problems, problem{Message: "the operator has not seen the last change of its spec yet"})
+		s.Problems = append(s.Problems, problem{Message: "the operator has said nothing about it yet: does it run, and watch this namespace?"})
+	case r.Common().ObservedGeneration < r.GetGeneration():
+		s.Problems = append(s.Problems, problem{Message: "the operator has not seen the last change of its spec yet"})
 	}
 	for _, c := range conditions {
 		if c.Type == v1alpha1.ConditionReady {
-			out.State = c.Reason
+			s.State = c.Reason
 		}
-		told := slices.ContainsFunc(out.Problems, func(p problem) bool { return p.Reason == c.Type && p.Message == c.Message })
+		told := slices.ContainsFunc(s.Problems, func(p problem) bool { return p.Reason == c.Type && p.Message == c.Message })
 		if !fine(c) && !told { // a trouble that is the reason of Ready comes again under its own name
-			out.Problems = append(out.Problems, problem{c.Type, string(c.Status), c.Reason, c.LastTransitionTime.UTC(), c.Message})
+			s.Problems = append(s.Problems, problem{c.Type, string(c.Status), c.Reason, c.LastTransitionTime.UTC(), c.Message})
 		}
 	}
-	return out
 }
 
 // fine: Ready and UpToDate are the good ones, all others name a trouble.

@@ -101,7 +101,7 @@ func TestProxyReferences(t *testing.T) {
 
 	// A second cluster breaks nothing that runs, and makes newcomers ask.
 	w.create(oneBroker("d", "other") + proxyNamed("q", "{}"))
-	o.settled("Proxy q", ready, metav1.ConditionFalse, v1alpha1.ConditionAmbiguousReference, "main, other", "spec.brokerRef")
+	o.settled("Proxy q", ready, metav1.ConditionFalse, v1alpha1.ConditionAmbiguousReference, "(b, d)", "spec.brokerRef")
 	if text := w.condition("Proxy p", ready, metav1.ConditionTrue); text == "" {
 		t.Error("the first proxy follows another cluster now")
 	}

@@ -264,7 +264,7 @@ func TestTopicTransferNewMaster(t *testing.T) {
 		saved.Data, saved.BinaryData, err = metadata.Encode(metadata.Mark{Term: "former"}, tables)
 		w.must(err)
 	})
-	o.until(w.transferPhase("move", v1alpha1.TransferDrain, "False Unreachable: a-1 of cluster a: its new master gets back what it may lack"))
+	o.until(w.transferPhase("move", v1alpha1.TransferDrain, "False Unreachable: a-1 of cluster a: missing topics and consumer groups of its new master are being restored"))
 	w.mq.mu.Lock()
 	w.mq.refuse = ""
 	w.mq.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
-// seeds is how many worlds are played.
-const seeds = 10_000
+// seeds is how many worlds are played: a thousand show a mistake in a rule, more of them a rare race.
+var seeds = flag.Int("seeds", 1000, "how many random worlds to play")
 
 // TestSimulation plays random worlds: groups of different sizes, pods that start and stop in their own time, elections,
 // crashes, evictions, specs that do not work and are taken back, knowledge that is some seconds old. The rules are checked
@@ -22,7 +22,7 @@ const seeds = 10_000
 func TestSimulation(t *testing.T) {
 	t.Parallel()
 	done, blocked, lost := 0, 0, 0
-	for seed := range uint64(seeds) {
+	for seed := range uint64(*seeds) {
 		w := random(seed)
 		switch w.play() {
 		case Blocked:
@@ -42,9 +42,9 @@ func TestSimulation(t *testing.T) {
 			t.Fatalf("seed %d: %s\n%s", seed, strings.Join(w.failures, "\n"), said.String())
 		}
 	}
-	t.Logf("%d worlds: %d rolled, %d blocked, %d kept the only copy of data", seeds, done, blocked, lost)
+	t.Logf("%d worlds: %d rolled, %d blocked, %d kept the only copy of data", *seeds, done, blocked, lost)
 	for _, n := range []int{done, blocked, lost} {
-		if n < seeds/100 {
+		if n < *seeds/100 {
 			t.Errorf("%d rolled, %d blocked, %d kept data: too few of one to be a test of it", done, blocked, lost)
 		}
 	}

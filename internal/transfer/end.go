@@ -304,14 +304,19 @@ func (d *decider) clearTopics() (actions []Action, left []string, clean bool) {
 			return
 		}
 		readable := closed(d.config(b.Wanted))
+		because := ""
 		switch {
 		case now.messages():
-			left = append(left, fmt.Sprintf("topic %s at %s, closed, because it has messages, which consumers can read", d.spec.Topic, b.Name))
-			if !now.Topic.Equal(readable) {
-				actions = append(actions, Action{Kind: PutTopic, Target: true, Broker: b.Name, WantedTopic: readable, CurrentTopic: now.Topic})
-			}
+			because = "it has messages, which consumers can read"
+		case now.Half+now.Delayed > 0:
+			because = "messages are on their way to it, delayed or in a transaction"
 		default:
 			empty = append(empty, fenced{b.Name, now})
+			return
+		}
+		left = append(left, fmt.Sprintf("topic %s at %s, closed, because %s", d.spec.Topic, b.Name, because))
+		if !now.Topic.Equal(readable) {
+			actions = append(actions, Action{Kind: PutTopic, Target: true, Broker: b.Name, WantedTopic: readable, CurrentTopic: now.Topic})
 		}
 	})
 	if len(actions) == 0 && len(empty) > 0 {

@@ -30,6 +30,9 @@ type model struct {
 	gone           bool // the source's Broker
 	producing      bool
 	online         map[string]bool // consumer groups
+	broadcast      map[string]bool // those each of whose consumers gets every message
+	// prompt: consumers answer for every message at once, and there are no transactions.
+	prompt bool
 	// trouble: servers fail, and the operator dies.
 	trouble bool
 	routed  time.Time // when a route last led to the source
@@ -50,16 +53,27 @@ type server struct {
 	groups map[string]admin.SubscriptionGroup
 	// offsets by group.
 	offsets map[string]map[int]int64
-	others  map[string][]string
-	down    time.Time // until then
-	known   bool      // producers have its route
-	learnt  time.Time
-	perm    int
+	// retries are messages that consumers gave back and have not consumed yet, by group.
+	retries map[string]int64
+	// delayed messages become retries, half ones messages of the topic, and inflight ones are done or become retries, at their times.
+	delayed, inflight []given
+	half              []time.Time
+	others            map[string][]string
+	down              time.Time // until then
+	known             bool      // producers have its route
+	learnt            time.Time
+	perm              int
+}
+
+// given is a message that a consumer gave back or that it has not answered for.
+type given struct {
+	group string
+	due   time.Time
 }
 
 func newModel(seed uint64) *model {
 	m := &model{
-		rand: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_000_000, 0), routes: map[string]int{}, online: map[string]bool{},
+		rand: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_000_000, 0), routes: map[string]int{}, online: map[string]bool{}, broadcast: map[string]bool{},
 	}
 	m.spec = v1alpha1.TopicTransferSpec{
 		Topic: topic, DrainTimeout: &metav1.Duration{Duration: 20 * time.Minute}, StepTimeout: &metav1.Duration{Duration: 3 * time.Minute},
@@ -78,12 +92,16 @@ func newModel(seed uint64) *model {
 			group.RetryMaxTimes = m.rand.IntN(9)
 			s.groups[g] = group
 			m.online[g] = m.chance(0.7)
+			m.broadcast[g] = m.online[g] && m.chance(0.1)
 			if s.topic != nil && (i == 0 || m.chance(0.7)) {
 				s.offsets[g] = map[int]int64{0: 0}
 			}
 		}
 		if m.chance(0.2) {
 			s.others["g0"] = []string{"payments"}
+		}
+		if m.chance(0.3) {
+			s.half = append(s.half, m.now.Add(time.Duration(m.rand.IntN(300))*time.Second))
 		}
 		m.source = append(m.source, s)
 	}
@@ -111,7 +129,7 @@ func newModel(seed uint64) *model {
 
 func newServer(name string, target bool) *server {
 	return &server{name: name, target: target, ends: map[int]int64{}, last: map[int]time.Time{}, taken: map[int][]time.Time{}, groups: map[string]admin.SubscriptionGroup{},
-		offsets: map[string]map[int]int64{}, others: map[string][]string{}, perm: 6, known: !target}
+		offsets: map[string]map[int]int64{}, retries: map[string]int64{}, others: map[string][]string{}, perm: 6, known: !target}
 }
 
 func (m *model) chance(p float64) bool { return m.rand.Float64() < p }
@@ -135,10 +153,41 @@ func (m *model) produce() {
 	if queues == 0 {
 		return
 	}
-	queue := m.rand.IntN(queues)
+	if !m.prompt && m.chance(0.05) {
+		s.half = append(s.half, m.now.Add(time.Duration(m.rand.IntN(90))*time.Second))
+		return
+	}
+	m.store(s, m.rand.IntN(queues))
+}
+
+func (m *model) store(s *server, queue int) {
 	s.ends[queue]++
 	s.last[queue] = m.now
 	s.taken[queue] = append(s.taken[queue], m.now)
+}
+
+// ripen moves on what was delayed, handed to POP consumers, or in a transaction, when its time has come.
+func (m *model) ripen(s *server) {
+	s.half = slices.DeleteFunc(s.half, func(due time.Time) bool {
+		if due.After(m.now) {
+			return false
+		}
+		if s.topic != nil && m.chance(0.7) { // committed; a fence does not keep that
+			m.store(s, 0)
+		}
+		return true
+	})
+	for _, waiting := range []*[]given{&s.delayed, &s.inflight} {
+		*waiting = slices.DeleteFunc(*waiting, func(g given) bool {
+			if g.due.After(m.now) {
+				return false
+			}
+			if waiting == &s.delayed || m.chance(0.3) {
+				s.retries[g.group]++
+			}
+			return true
+		})
+	}
 }
 
 // dispatchTime is how long a message that was taken is not in its queue yet.
@@ -162,17 +211,36 @@ func (m *model) consume() {
 		if s.topic == nil || m.now.Before(s.down) {
 			continue
 		}
-		for g := range s.groups {
+		for _, g := range slices.Sorted(maps.Keys(s.groups)) {
 			if !m.online[g] {
 				continue
 			}
 			if s.offsets[g] == nil {
 				s.offsets[g] = map[int]int64{}
 			}
-			for queue := range s.ends {
-				s.offsets[g][queue] = min(m.end(s, queue), s.offsets[g][queue]+int64(m.rand.IntN(20)))
+			if m.chance(0.1) { // retries take their time
+				s.retries[g] = max(0, s.retries[g]-1)
+			}
+			for _, queue := range slices.Sorted(maps.Keys(s.ends)) {
+				before := s.offsets[g][queue]
+				s.offsets[g][queue] = min(m.end(s, queue), before+int64(m.rand.IntN(20)))
+				if s.offsets[g][queue] > before {
+					m.giveBack(s, g)
+				}
 			}
 		}
+	}
+}
+
+// giveBack one of the messages that a group has just consumed, now and then.
+func (m *model) giveBack(s *server, group string) {
+	if s.target || m.broadcast[group] || m.prompt {
+		return
+	}
+	if back := (given{group, m.now.Add(time.Duration(m.rand.IntN(40)) * time.Second)}); m.chance(0.05) {
+		s.delayed = append(s.delayed, back)
+	} else if m.chance(0.05) {
+		s.inflight = append(s.inflight, back)
 	}
 }
 
@@ -180,6 +248,9 @@ func (m *model) consume() {
 func (m *model) pass() {
 	m.now = m.now.Add(time.Duration(m.rand.IntN([]int{200, 3000}[m.rand.IntN(2)])) * time.Millisecond)
 	for _, s := range m.all() {
+		if !m.now.Before(s.down) {
+			m.ripen(s)
+		}
 		writable := m.routes[s.name]&admin.PermWrite != 0
 		if s.known == writable {
 			s.learnt = m.now
@@ -222,13 +293,11 @@ func (m *model) see() Seen {
 				c.Brokers = append(c.Brokers, b)
 				continue
 			}
-			b.Perm, b.Groups, b.Others, b.Online = s.perm, maps.Clone(s.groups), s.others, maps.Clone(m.online)
-			if s.target && s.topic == nil {
-				b.Online = nil // clients connect to brokers of their topics
-			}
+			b.Perm, b.Groups, b.Others, b.Online, b.Broadcast = s.perm, maps.Clone(s.groups), s.others, maps.Clone(m.online), maps.Clone(m.broadcast)
+			b.Retries, b.Delayed, b.Half, b.Inflight = maps.Clone(s.retries), int64(len(s.delayed)), int64(len(s.half)), int64(len(s.inflight))
 			b.Offsets, b.Queues = map[string]map[int]int64{}, map[int]admin.QueueStats{}
-			for g, offsets := range s.offsets {
-				b.Offsets[g] = maps.Clone(offsets)
+			for _, g := range slices.Sorted(maps.Keys(s.offsets)) {
+				b.Offsets[g] = maps.Clone(s.offsets[g])
 				b.Consumers = append(b.Consumers, g)
 			}
 			if s.topic != nil {
@@ -240,6 +309,7 @@ func (m *model) see() Seen {
 			if perm, shown := m.routes[s.name]; shown {
 				c.NameServers[0].Perms[s.name] = perm
 			}
+			m.forgetUnasked(&b, s)
 			c.Brokers = append(c.Brokers, b)
 		}
 		for _, s := range m.siblings {
@@ -251,6 +321,60 @@ func (m *model) see() Seen {
 		return c
 	}
 	return Seen{Now: m.now, Deleting: m.deleting, Source: look(m.source, "a", m.gone), Target: look(m.target, "b", false)}
+}
+
+// forgetUnasked takes out of an answer what the operator does not ask in this phase (see Needs).
+func (m *model) forgetUnasked(b *Broker, s *server) {
+	side, recorded := Source, m.status.Source
+	if s.target {
+		side, recorded = Target, m.status.Target
+	}
+	q := Needs(m.status.Phase, side, m.status.FencedSince != nil)
+	known := func(group string) bool {
+		return slices.ContainsFunc(m.status.Groups, func(g v1alpha1.TransferGroup) bool { return g.Name == group })
+	}
+	lags := map[string]bool{}
+	for _, g := range m.status.Groups {
+		lags[g.Name] = lag(&Broker{Queues: b.Queues, Offsets: b.Offsets, Retries: b.Retries}, g.Name) > 0
+	}
+	hasTopic := recorded != nil && slices.ContainsFunc(recorded.Brokers, func(r v1alpha1.TransferBroker) bool { return r.Name == s.name && r.Topic != nil })
+	groups := b.Groups
+	asked := func(group string) bool {
+		switch q.Connections {
+		case Lagging:
+			return known(group) && lags[group]
+		case Existing:
+			_, exists := groups[group]
+			return known(group) && exists
+		case All:
+			return known(group) && hasTopic
+		}
+		return false
+	}
+	if !q.Perm {
+		b.Perm = 0
+	}
+	if q.Groups == None || (q.Groups == IfUnknown && !slices.ContainsFunc(b.Consumers, func(g string) bool { return !known(g) })) {
+		b.Groups = nil
+	}
+	if !q.Consumers || b.Topic == nil {
+		b.Consumers = nil
+	}
+	if !q.Pending || b.Topic == nil || slices.Contains(slices.Collect(maps.Values(lags)), true) {
+		b.Delayed, b.Half, b.Inflight = 0, 0, 0
+	}
+	if !q.Retries || b.Topic == nil {
+		b.Retries = nil
+	}
+	if !q.Progress || b.Topic == nil {
+		b.Offsets, b.Queues = nil, nil
+	}
+	for _, flags := range []map[string]bool{b.Online, b.Broadcast} {
+		maps.DeleteFunc(flags, func(group string, _ bool) bool { return !asked(group) })
+	}
+	if !q.Others {
+		b.Others = nil
+	}
 }
 
 func (m *model) complain(format string, args ...any) {
@@ -291,7 +415,8 @@ func (m *model) act(a Action) bool {
 			if s.offsets[o.Group] == nil {
 				s.offsets[o.Group] = map[int]int64{}
 			}
-			if o.Offset < s.offsets[o.Group][o.Queue] {
+			// A consumer that came after the look may have committed meanwhile: then some messages come twice, which is allowed.
+			if o.Offset < s.offsets[o.Group][o.Queue] && m.showed(s, o) {
 				m.complain("offset of %s in queue %d goes back at %s", o.Group, o.Queue, s.name)
 			}
 			s.offsets[o.Group][o.Queue] = o.Offset
@@ -299,7 +424,7 @@ func (m *model) act(a Action) bool {
 	case DeleteTopic:
 		for queue, end := range s.ends {
 			for g := range s.offsets {
-				if !a.Target && s.offsets[g][queue] < end {
+				if !a.Target && !m.broadcast[g] && s.offsets[g][queue] < end {
 					m.complain("deletes %d messages that %s has not consumed at %s", end-s.offsets[g][queue], g, s.name)
 				}
 			}
@@ -309,6 +434,14 @@ func (m *model) act(a Action) bool {
 		}
 		if !a.Target && m.status.Phase != v1alpha1.TransferCleanSource {
 			m.complain("deletes the source's topic in %s", m.status.Phase)
+		}
+		if unfinished := len(s.delayed) + len(s.inflight) + len(s.half); unfinished > 0 {
+			m.complain("deletes the topic at %s, where %d messages are on their way", s.name, unfinished)
+		}
+		for g, n := range s.retries {
+			if !a.Target && n > 0 {
+				m.complain("deletes the topic at %s, where %s has %d messages to retry", s.name, g, n)
+			}
 		}
 		s.topic = nil
 		clear(s.ends)
@@ -325,6 +458,13 @@ func (m *model) act(a Action) bool {
 		delete(s.offsets, a.Group)
 	}
 	return true
+}
+
+// showed reports whether the operator's look showed an offset of that group and queue, or its consumers.
+func (m *model) showed(s *server, o admin.ConsumerOffset) bool {
+	b := m.seen.Target.broker(s.name)
+	_, has := b.Offsets[o.Group][o.Queue]
+	return has || b.Online[o.Group]
 }
 
 // checkNoticed: nobody who was connected can hold the source's queues any more.

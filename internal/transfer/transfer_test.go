@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,13 +63,13 @@ func (m *model) report(t *testing.T, seed uint64) {
 	}
 }
 
+// seeds is how many runs are played: a hundred show a mistake in a rule, thousands a rare race.
+var seeds = flag.Int("seeds", 100, "how many random runs to play")
+
 // TestEveryRunEnds: whatever fails and whenever the operator dies, a transfer ends with the topic at one of the two
 // clusters, complete, and no message that was acknowledged is lost.
 func TestEveryRunEnds(t *testing.T) {
-	runs := 2000
-	if testing.Short() {
-		runs = 500
-	}
+	runs := *seeds
 	ends := map[v1alpha1.TransferPhase]int{}
 	for seed := range uint64(runs) {
 		m := newModel(seed)
@@ -186,7 +187,7 @@ func (m *model) checkRolledBack(before map[string]any) {
 
 // TestCleanSourceStalls: a failure that lasts once the source is being cleaned is told, and it is completed when that ends.
 func TestCleanSourceStalls(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(*seeds) {
 		m := newModel(seed)
 		m.trouble, m.producing, m.spec.HoldBeforeClean = false, false, false
 		for g := range m.online {
@@ -218,7 +219,7 @@ func TestCleanSourceStalls(t *testing.T) {
 
 // TestSourceGone: a cluster that does not exist any more keeps nobody waiting.
 func TestSourceGone(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(*seeds) {
 		m := newModel(seed)
 		m.trouble = false
 		at := m.rand.IntN(40)
@@ -233,7 +234,7 @@ func TestSourceGone(t *testing.T) {
 // TestEveryStepFails: one kind of action never succeeds. Before the source is cleaned that takes everything back.
 func TestEveryStepFails(t *testing.T) {
 	for _, kind := range []ActionKind{PutGroup, PutTopic, PutOffsets} {
-		for seed := range uint64(100) {
+		for seed := range uint64(*seeds) {
 			m := newModel(seed)
 			m.trouble = false
 			before := m.snapshot()
@@ -330,6 +331,10 @@ func TestRefused(t *testing.T) {
 // TestDrainTells what it waits for.
 func TestDrainTells(t *testing.T) {
 	m := newModel(3)
+	m.prompt = true
+	for _, s := range m.source {
+		s.half = nil
+	}
 	m.trouble, m.producing, m.spec.StrictOrder = false, false, false
 	for g := range m.online {
 		m.online[g] = false
@@ -435,7 +440,7 @@ func TestChangesMeanwhile(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(100) {
+			for seed := range uint64(*seeds) {
 				m := newModel(seed)
 				m.trouble, m.producing = false, strings.Contains(name, "open")
 				for g := range m.online {
@@ -464,7 +469,7 @@ func TestChangesMeanwhile(t *testing.T) {
 
 // TestSourceTopicLost: a new master of the source that does not know the topic yet has messages all the same, and no lag.
 func TestSourceTopicLost(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(*seeds) {
 		m := newModel(seed)
 		m.trouble, m.producing, m.spec.HoldBeforeClean = false, false, false
 		for g := range m.online {
@@ -500,7 +505,7 @@ func TestSourceTopicLost(t *testing.T) {
 
 // TestSiblings: other Brokers of the same RocketMQ clusters keep the topic and register it again, and the transfer ends.
 func TestSiblings(t *testing.T) {
-	for seed := range uint64(100) {
+	for seed := range uint64(*seeds) {
 		m := newModel(seed)
 		m.trouble, m.spec.HoldBeforeClean = false, false
 		for g := range m.online {

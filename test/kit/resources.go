@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -23,45 +24,23 @@ type Resource struct {
 
 // Resources lists the operator's resources in the namespace.
 func (n *Namespace) Resources(ctx context.Context) ([]Resource, error) {
-	var (
-		nameServices v1alpha1.NameServiceList
-		controllers  v1alpha1.ControllerList
-		brokers      v1alpha1.BrokerList
-		consoles     v1alpha1.ConsoleList
-		exporters    v1alpha1.ExporterList
-		registries   v1alpha1.SchemaRegistryList
-		proxies      v1alpha1.ProxyList
-		clusters     v1alpha1.RocketMQClusterList
-		all          []Resource
-	)
-	here := client.InNamespace(n.Name)
-	if err := errors.Join(n.Client.List(ctx, &nameServices, here), n.Client.List(ctx, &controllers, here), n.Client.List(ctx, &brokers, here),
-		n.Client.List(ctx, &consoles, here), n.Client.List(ctx, &exporters, here), n.Client.List(ctx, &registries, here), n.Client.List(ctx, &proxies, here), n.Client.List(ctx, &clusters, here)); err != nil {
-		return nil, err
-	}
-	for _, r := range nameServices.Items {
-		all = append(all, Resource{"NameService", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
-	}
-	for _, r := range controllers.Items {
-		all = append(all, Resource{"Controller", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
-	}
-	for _, r := range brokers.Items {
-		all = append(all, Resource{"Broker", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
-	}
-	for _, r := range consoles.Items {
-		all = append(all, Resource{"Console", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
-	}
-	for _, r := range exporters.Items {
-		all = append(all, Resource{"Exporter", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
-	}
-	for _, r := range registries.Items {
-		all = append(all, Resource{"SchemaRegistry", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
-	}
-	for _, r := range clusters.Items {
-		all = append(all, Resource{"RocketMQCluster", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
-	}
-	for _, r := range proxies.Items {
-		all = append(all, Resource{"Proxy", r.Name, r.Generation, r.Status.ObservedGeneration, r.Status.Conditions})
+	var all []Resource
+	for _, kind := range v1alpha1.Kinds() {
+		if kind.Name == "TopicTransfer" {
+			continue // it is an operation, which ends
+		}
+		list := kind.NewList()
+		if err := n.Client.List(ctx, list, client.InNamespace(n.Name)); err != nil {
+			return nil, err
+		}
+		err := meta.EachListItem(list, func(item runtime.Object) error {
+			r := item.(v1alpha1.Resource)
+			all = append(all, Resource{kind.Name, r.GetName(), r.GetGeneration(), r.Common().ObservedGeneration, r.Common().Conditions})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	return all, nil
 }

@@ -3,6 +3,7 @@ package pass
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,68 +17,96 @@ import (
 
 // Reference to another resource.
 type Reference struct {
-	// Kind of the resource, and the Field of the spec that names it.
+	// Kind of the resource, and the Field of the spec that may name it.
 	Kind, Field string
-	Given       *v1alpha1.ObjectReference
+	// Given is what the spec says, nil if it leaves the choice to the operator. By is who says it, the spec's field if empty.
+	Given *v1alpha1.ObjectReference
+	By    string
 	// Resolved is the status field that remembers what was found.
 	Resolved **v1alpha1.ObjectReference
 	// Object is filled in.
 	Object client.Object
 	List   client.ObjectList
+	// Same says of two candidates that it does not matter which one is taken; nil if it always does.
+	Same func(a, b client.Object) bool
 }
 
 // Resolve finds the resource: by name, as resolved before if keep says so, or the only candidate of the namespace.
 func (p *Base) Resolve(ctx context.Context, ref Reference, keep bool) (*kube.Waiting, error) {
-	namespace := p.Owner.GetNamespace()
-	get := func(to v1alpha1.ObjectReference) (bool, error) {
-		if to.Namespace == "" {
-			to.Namespace = namespace
-		}
-		err := p.Client.Get(ctx, client.ObjectKey{Namespace: to.Namespace, Name: to.Name}, ref.Object)
-		if apierrors.IsNotFound(err) {
-			return false, nil
-		}
-		if err != nil {
-			return false, fmt.Errorf("read %s %s: %w", ref.Kind, to.Name, err)
-		}
-		*ref.Resolved = &to
-		return true, nil
-	}
 	if ref.Given != nil {
-		found, err := get(*ref.Given)
-		if !found && err == nil {
-			return p.Trouble(v1alpha1.ConditionMissingReference, "spec.%s names the %s %q, which does not exist: create it or correct the reference",
-				ref.Field, ref.Kind, ref.Given.Name), nil
+		found, err := p.find(ctx, ref, *ref.Given)
+		if found || err != nil {
+			return nil, err
 		}
-		return nil, err
+		by := ref.By
+		if by == "" {
+			by = "spec." + ref.Field
+		}
+		*ref.Resolved = nil
+		return p.Trouble(v1alpha1.ConditionMissingReference, "%s names the %s %q, which does not exist: create it or correct the reference",
+			by, ref.Kind, ref.Given.Name), nil
 	}
+
 	// What was resolved stays while it is used, so that a second candidate breaks nothing that runs.
 	if *ref.Resolved != nil && keep {
-		if found, err := get(**ref.Resolved); found || err != nil {
+		if found, err := p.find(ctx, ref, **ref.Resolved); found || err != nil {
 			return nil, err
 		}
 	}
 	*ref.Resolved = nil
-	if err := p.Client.List(ctx, ref.List, client.InNamespace(namespace)); err != nil {
+	names, err := p.candidates(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	switch len(names) {
+	case 0:
+		return p.Trouble(v1alpha1.ConditionMissingReference, "there is no %s in namespace %s: create one, or name one of another namespace in spec.%s",
+			ref.Kind, p.Owner.GetNamespace(), ref.Field), nil
+	case 1:
+		_, err := p.find(ctx, ref, v1alpha1.ObjectReference{Name: names[0]})
+		return nil, err
+	}
+	return p.Trouble(v1alpha1.ConditionAmbiguousReference, "several %ss are in namespace %s (%s): name one in spec.%s",
+		ref.Kind, p.Owner.GetNamespace(), strings.Join(names, ", "), ref.Field), nil
+}
+
+func (p *Base) find(ctx context.Context, ref Reference, name v1alpha1.ObjectReference) (bool, error) {
+	if name.Namespace == "" {
+		name.Namespace = p.Owner.GetNamespace()
+	}
+	err := p.Client.Get(ctx, client.ObjectKey{Namespace: name.Namespace, Name: name.Name}, ref.Object)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read %s %s: %w", ref.Kind, name.Name, err)
+	}
+	*ref.Resolved = &name
+	return true, nil
+}
+
+// candidates of the namespace by name, one of those that are the same.
+func (p *Base) candidates(ctx context.Context, ref Reference) ([]string, error) {
+	err := p.Client.List(ctx, ref.List, client.InNamespace(p.Owner.GetNamespace()))
+	if err != nil {
 		return nil, fmt.Errorf("list %ss: %w", ref.Kind, err)
 	}
-	var names []string
-	err := meta.EachListItem(ref.List, func(item runtime.Object) error {
-		names = append(names, item.(client.Object).GetName())
+	var all []client.Object
+	err = meta.EachListItem(ref.List, func(item runtime.Object) error {
+		all = append(all, item.(client.Object))
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list %ss: %w", ref.Kind, err)
 	}
-	switch len(names) {
-	case 0:
-		return p.Trouble(v1alpha1.ConditionMissingReference, "there is no %s in namespace %s: create one, or name one of another namespace in spec.%s",
-			ref.Kind, namespace, ref.Field), nil
-	case 1:
-		_, err := get(v1alpha1.ObjectReference{Name: names[0]})
-		return nil, err
-	default:
-		return p.Trouble(v1alpha1.ConditionAmbiguousReference, "several %ss are in namespace %s (%s): name one in spec.%s",
-			ref.Kind, namespace, strings.Join(names, ", "), ref.Field), nil
+	slices.SortFunc(all, func(a, b client.Object) int { return strings.Compare(a.GetName(), b.GetName()) })
+
+	var names []string
+	for i, object := range all {
+		known := ref.Same != nil && slices.ContainsFunc(all[:i], func(other client.Object) bool { return ref.Same(object, other) })
+		if !known {
+			names = append(names, object.GetName())
+		}
 	}
+	return names, nil
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
@@ -16,6 +15,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 )
 
 // maxAge is how old an answer may be before it is no longer acted on.
@@ -24,146 +24,60 @@ const maxAge = 45 * time.Second
 // resolveBroker finds the cluster to serve: by name, by a Broker of it, as resolved before, or the only one that the
 // namespace's Brokers belong to.
 func (p *proxyPass) resolveBroker(ctx context.Context) (*kube.Waiting, error) {
-	spec, status := &p.proxy.Spec, &p.proxy.Status
-	switch {
-	case spec.ClusterName != "":
+	status := &p.proxy.Status
+	if name := p.proxy.Spec.ClusterName; name != "" {
 		status.BrokerRef = nil
-		return p.serve(spec.ClusterName)
-	case spec.BrokerRef != nil:
-		found, err := p.getBroker(ctx, *spec.BrokerRef)
-		if err != nil {
-			return nil, err
-		}
-		if !found {
-			status.BrokerRef = nil
-			return p.Trouble(v1alpha1.ConditionMissingReference, "spec.brokerRef names the Broker %q, which does not exist: create it or correct the reference",
-				spec.BrokerRef.Name), nil
-		}
-		return p.serve(desired.ClusterName(p.broker))
-	}
-	// What was resolved stays while proxies use it, so that a second cluster breaks nothing that runs.
-	if status.BrokerRef != nil && p.exists {
-		if found, err := p.getBroker(ctx, *status.BrokerRef); err != nil {
-			return nil, err
-		} else if found {
-			return p.serve(desired.ClusterName(p.broker))
-		}
-	}
-	status.BrokerRef = nil
-	var list v1alpha1.BrokerList
-	if err := p.Client.List(ctx, &list, client.InNamespace(p.proxy.Namespace)); err != nil {
-		return nil, fmt.Errorf("list Brokers: %w", err)
-	}
-	clusters := map[string]string{} // a Broker of each, the first by name
-	for i := range list.Items {
-		b := &list.Items[i]
-		if first, known := clusters[desired.ClusterName(b)]; !known || b.Name < first {
-			clusters[desired.ClusterName(b)] = b.Name
-		}
-	}
-	switch names := slices.Sorted(maps.Keys(clusters)); len(names) {
-	case 0:
-		return p.Trouble(v1alpha1.ConditionMissingReference, "there is no Broker in namespace %s: create one, or set spec.brokerRef or spec.clusterName",
-			p.proxy.Namespace), nil
-	case 1:
-		if _, err := p.getBroker(ctx, v1alpha1.ObjectReference{Name: clusters[names[0]]}); err != nil {
-			return nil, err
-		}
-		return p.serve(names[0])
-	default:
-		return p.Trouble(v1alpha1.ConditionAmbiguousReference, "the Brokers in namespace %s are of several clusters (%s): name a Broker in spec.brokerRef",
-			p.proxy.Namespace, strings.Join(names, ", ")), nil
-	}
-}
-
-func (p *proxyPass) serve(cluster string) (*kube.Waiting, error) {
-	p.backend.ClusterName, p.proxy.Status.ClusterName = cluster, cluster
-	return nil, nil
-}
-
-func (p *proxyPass) getBroker(ctx context.Context, ref v1alpha1.ObjectReference) (bool, error) {
-	if ref.Namespace == "" {
-		ref.Namespace = p.proxy.Namespace
+		p.backend.ClusterName, status.ClusterName = name, name
+		return nil, nil
 	}
 	broker := &v1alpha1.Broker{}
-	found, err := p.get(ctx, "Broker", ref, broker)
-	if found {
-		p.broker, p.proxy.Status.BrokerRef = broker, &ref
+	waiting, err := p.Resolve(ctx, pass.Reference{
+		Kind: "Broker", Field: "brokerRef", Given: p.proxy.Spec.BrokerRef, Resolved: &status.BrokerRef,
+		Object: broker, List: &v1alpha1.BrokerList{},
+		Same: func(a, b client.Object) bool {
+			return desired.ClusterName(a.(*v1alpha1.Broker)) == desired.ClusterName(b.(*v1alpha1.Broker))
+		},
+	}, p.exists)
+	if waiting != nil || err != nil {
+		return waiting, err
 	}
-	return found, err
-}
-
-func (p *proxyPass) get(ctx context.Context, kind string, ref v1alpha1.ObjectReference, into client.Object) (bool, error) {
-	err := p.Client.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, into)
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read %s %s: %w", kind, ref.Name, err)
-	}
-	return true, nil
+	p.broker = broker
+	p.backend.ClusterName, status.ClusterName = desired.ClusterName(broker), desired.ClusterName(broker)
+	return nil, nil
 }
 
 // resolveNameServers takes those that the user names, else the brokers' own, else the namespace's only ones.
 func (p *proxyPass) resolveNameServers(ctx context.Context) (*kube.Waiting, error) {
 	status := &p.proxy.Status
-	was := status.NameServiceRef
-	status.NameServiceRef, status.NameServers = nil, nil
-	use := func(ref v1alpha1.ObjectReference, missing string, args ...any) (*kube.Waiting, error) {
-		if ref.Namespace == "" {
-			ref.Namespace = p.proxy.Namespace
+	given, by := p.proxy.Spec.NameServiceRef, ""
+	if given == nil && p.broker != nil {
+		if external := desired.ExternalNameServers(p.broker); len(external) > 0 {
+			status.NameServiceRef = nil
+			p.backend.NameServers, status.NameServers = external, external
+			return nil, nil
 		}
-		ns := &v1alpha1.NameService{}
-		found, err := p.get(ctx, "NameService", ref, ns)
-		if err != nil {
-			return nil, err
+		given, by = p.broker.Status.NameServiceRef, "Broker "+p.broker.Name
+		if given == nil && p.exists { // a Broker that has just lost its own
+			given = status.NameServiceRef
 		}
-		if !found {
-			return p.Trouble(v1alpha1.ConditionMissingReference, missing, args...), nil
+		if given == nil {
+			return kube.Wait(v1alpha1.ReasonWaitingForNameServers, "Broker %s has no name servers yet", p.broker.Name), nil
 		}
-		p.nameService = ns
-		p.backend.NameService, status.NameServiceRef = &ref, &ref
-		p.backend.NameServers = []string{p.Installation.NameServerService(ns.Name, ns.Namespace)}
-		status.NameServers = p.backend.NameServers
-		return nil, nil
 	}
-	switch given := p.proxy.Spec.NameServiceRef; {
-	case given != nil:
-		return use(*given, "spec.nameServiceRef names the NameService %q, which does not exist: create it or correct the reference", given.Name)
-	case p.broker != nil && len(desired.ExternalNameServers(p.broker)) > 0:
-		p.backend.NameServers = desired.ExternalNameServers(p.broker)
-		status.NameServers = p.backend.NameServers
-		return nil, nil
-	case p.broker != nil && p.broker.Status.NameServiceRef != nil:
-		ref := *p.broker.Status.NameServiceRef
-		return use(ref, "the NameService %q of Broker %s does not exist: create it", ref.Name, p.broker.Name)
-	case p.broker != nil && was != nil && p.exists: // a Broker that has just lost its own
-		return use(*was, "the NameService %q does not exist: create it", was.Name)
-	case p.broker != nil:
-		return kube.Wait(v1alpha1.ReasonWaitingForNameServers, "Broker %s has no name servers yet", p.broker.Name), nil
+
+	status.NameServers = nil
+	ns := &v1alpha1.NameService{}
+	waiting, err := p.Resolve(ctx, pass.Reference{
+		Kind: "NameService", Field: "nameServiceRef", Given: given, By: by, Resolved: &status.NameServiceRef,
+		Object: ns, List: &v1alpha1.NameServiceList{},
+	}, p.exists)
+	if waiting != nil || err != nil {
+		return waiting, err
 	}
-	var list v1alpha1.NameServiceList
-	if err := p.Client.List(ctx, &list, client.InNamespace(p.proxy.Namespace)); err != nil {
-		return nil, fmt.Errorf("list NameServices: %w", err)
-	}
-	if was != nil && p.exists && slices.ContainsFunc(list.Items, func(ns v1alpha1.NameService) bool { return ns.Name == was.Name && ns.Namespace == was.Namespace }) {
-		return use(*was, "the NameService %q does not exist: create it", was.Name)
-	}
-	switch len(list.Items) {
-	case 0:
-		return p.Trouble(v1alpha1.ConditionMissingReference, "there is no NameService in namespace %s: create one, or name one of another namespace in spec.nameServiceRef",
-			p.proxy.Namespace), nil
-	case 1:
-		name := list.Items[0].Name
-		return use(v1alpha1.ObjectReference{Name: name}, "the NameService %q does not exist: create it", name)
-	}
-	names := make([]string, 0, len(list.Items))
-	for i := range list.Items {
-		names = append(names, list.Items[i].Name)
-	}
-	slices.Sort(names)
-	return p.Trouble(v1alpha1.ConditionAmbiguousReference, "several NameServices are in namespace %s (%s): name one in spec.nameServiceRef",
-		p.proxy.Namespace, strings.Join(names, ", ")), nil
+	p.backend.NameService = status.NameServiceRef
+	p.backend.NameServers = []string{p.Installation.NameServerService(ns.Name, ns.Namespace)}
+	status.NameServers = p.backend.NameServers
+	return nil, nil
 }
 
 // observeBrokers takes in what the name servers last said and says what to ask next.

@@ -82,14 +82,13 @@ type proxyPass struct {
 	observed *observe.Poller[*observe.Routes]
 	proxy    *v1alpha1.Proxy
 
-	exists      bool                  // the Deployment does
-	broker      *v1alpha1.Broker      // of the cluster; nil if only the cluster's name was given
-	nameService *v1alpha1.NameService // nil for name servers given by hand
-	backend     desired.Backend
-	routes      *observe.Routes
-	hash        string // of the wanted spec
-	pods        []corev1.Pod
-	ready       int
+	exists  bool             // the Deployment does
+	broker  *v1alpha1.Broker // of the cluster; nil if only the cluster's name was given
+	backend desired.Backend
+	routes  *observe.Routes
+	hash    string // of the wanted spec
+	pods    []corev1.Pod
+	ready   int
 }
 
 // Reconcile brings the objects and the status of a Proxy to what its spec says.

@@ -6,7 +6,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
@@ -16,7 +15,7 @@ import (
 type part struct {
 	desired.Part
 	// live is the resource, nil if there is none.
-	live client.Object
+	live v1alpha1.Resource
 	seen state
 	// waits for another part: until that one is well, the resource stays as it is.
 	waits *part
@@ -34,24 +33,8 @@ type state struct {
 }
 
 // stateOf a resource.
-func stateOf(object client.Object) state {
-	switch o := object.(type) {
-	case *v1alpha1.NameService:
-		return state{o.Spec.NameServiceImage, o.Status.Members, o.Status.ObservedGeneration, o.Status.Conditions}
-	case *v1alpha1.Controller:
-		return state{o.Spec.ControllerImage, o.Status.Members, o.Status.ObservedGeneration, o.Status.Conditions}
-	case *v1alpha1.Broker:
-		return state{o.Spec.BrokerImage, o.Status.Members, o.Status.ObservedGeneration, o.Status.Conditions}
-	case *v1alpha1.Proxy:
-		return state{o.Spec.Image, o.Status.Members, o.Status.ObservedGeneration, o.Status.Conditions}
-	case *v1alpha1.Console:
-		return state{o.Spec.Image, o.Status.Members, o.Status.ObservedGeneration, o.Status.Conditions}
-	case *v1alpha1.Exporter:
-		return state{o.Spec.Image, o.Status.Members, o.Status.ObservedGeneration, o.Status.Conditions}
-	case *v1alpha1.SchemaRegistry:
-		return state{o.Spec.Image, o.Status.Members, o.Status.ObservedGeneration, o.Status.Conditions}
-	}
-	return state{}
+func stateOf(r v1alpha1.Resource) state {
+	return state{r.GetImage(), r.GetMembers(), r.Common().ObservedGeneration, r.Common().Conditions}
 }
 
 // observed reports whether the resource's status is about what it is asked to be.

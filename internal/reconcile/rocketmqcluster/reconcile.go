@@ -26,11 +26,13 @@ type Reconciler struct{ *pass.Env }
 
 // SetupWithManager registers the reconciler and what wakes it.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error {
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.RocketMQCluster{}).
-		Owns(&v1alpha1.NameService{}).Owns(&v1alpha1.Controller{}).Owns(&v1alpha1.Broker{}).Owns(&v1alpha1.Proxy{}).
-		Owns(&v1alpha1.Console{}).Owns(&v1alpha1.Exporter{}).Owns(&v1alpha1.SchemaRegistry{}).
-		Complete(r)
+	b := ctrl.NewControllerManagedBy(mgr).For(&v1alpha1.RocketMQCluster{})
+	for _, kind := range v1alpha1.Kinds() {
+		if kind.Part {
+			b = b.Owns(kind.New())
+		}
+	}
+	return b.Complete(r)
 }
 
 // clusterPass is one reconcile of one RocketMQCluster.
@@ -69,7 +71,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 func (p *clusterPass) readParts(ctx context.Context) (*kube.Waiting, error) {
 	for _, wanted := range desired.Parts(p.cluster) {
 		found := &part{Part: wanted}
-		live := wanted.Object.DeepCopyObject().(client.Object)
+		live := wanted.Object.DeepCopyObject().(v1alpha1.Resource)
 		err := p.Client.Get(ctx, client.ObjectKeyFromObject(wanted.Object), live)
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("read %s: %w", wanted, err)

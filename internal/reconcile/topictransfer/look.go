@@ -27,41 +27,46 @@ func (p *transferPass) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, side := range []struct {
-		found    *cluster
-		seen     *transfer.Cluster
-		recorded *v1alpha1.TransferCluster
-		target   bool
-	}{{&p.source, &p.seen.Source, p.transfer.Status.Source, false}, {&p.target, &p.seen.Target, p.transfer.Status.Target, true}} {
-		if side.found.broker == nil {
-			continue
-		}
-		side.seen.Brokers = make([]transfer.Broker, 0, len(side.found.masters))
-		for name := range side.found.masters {
-			side.seen.Brokers = append(side.seen.Brokers, transfer.Broker{Name: name})
-		}
-		for i := range side.seen.Brokers {
-			wg.Go(func() {
-				b := &side.seen.Brokers[i]
-				if side.found.unsettled[b.Name] && p.transfer.Status.Phase != v1alpha1.TransferRollBack {
-					b.Err = "its new master gets back what it may lack"
-					return
-				}
-				l := look{asker: p.asker, addr: side.found.masters[b.Name], cluster: side.seen.Cluster, topic: p.transfer.Spec.Topic,
-					phase: p.transfer.Status.Phase, target: side.target, recorded: recordedBroker(side.recorded, b.Name), groups: p.transfer.Status.Groups,
-					closing: p.transfer.Status.FencedSince != nil, into: b}
-				if err := l.at(ctx); err != nil {
-					*b = transfer.Broker{Name: b.Name, Err: tell(err)}
-				}
-			})
-		}
-		side.seen.NameServers = make([]transfer.NameServer, len(side.found.nameServers))
-		for i, addr := range side.found.nameServers {
-			wg.Go(func() { side.seen.NameServers[i] = p.route(ctx, addr, side.seen.Cluster) })
-		}
-	}
+	p.lookAt(ctx, &wg, transfer.Source, &p.source, &p.seen.Source)
+	p.lookAt(ctx, &wg, transfer.Target, &p.target, &p.seen.Target)
 	wg.Wait()
 	return nil
+}
+
+func (p *transferPass) lookAt(ctx context.Context, wg *sync.WaitGroup, side transfer.Side, found *cluster, seen *transfer.Cluster) {
+	if found.broker == nil {
+		return
+	}
+	status := &p.transfer.Status
+	recorded := status.Source
+	if side == transfer.Target {
+		recorded = status.Target
+	}
+
+	seen.Brokers = make([]transfer.Broker, 0, len(found.masters))
+	for name := range found.masters {
+		seen.Brokers = append(seen.Brokers, transfer.Broker{Name: name})
+	}
+	for i := range seen.Brokers {
+		wg.Go(func() {
+			b := &seen.Brokers[i]
+			if found.unsettled[b.Name] && status.Phase != v1alpha1.TransferRollBack {
+				b.Err = "missing topics and consumer groups of its new master are being restored"
+				return
+			}
+			l := look{
+				asker: p.asker, addr: found.masters[b.Name], cluster: seen.Cluster, topic: p.transfer.Spec.Topic, side: side,
+				needs: transfer.Needs(status.Phase, side, status.FencedSince != nil), recorded: recordedBroker(recorded, b.Name), groups: status.Groups, into: b,
+			}
+			if err := l.at(ctx); err != nil {
+				*b = transfer.Broker{Name: b.Name, Err: tell(err)}
+			}
+		})
+	}
+	seen.NameServers = make([]transfer.NameServer, len(found.nameServers))
+	for i, addr := range found.nameServers {
+		wg.Go(func() { seen.NameServers[i] = p.route(ctx, addr, seen.Cluster) })
+	}
 }
 
 func recordedBroker(c *v1alpha1.TransferCluster, name string) *v1alpha1.TransferBroker {
@@ -117,16 +122,12 @@ func (p *transferPass) route(ctx context.Context, addr, cluster string) transfer
 type look struct {
 	*asker
 	addr, cluster, topic string
-	phase                v1alpha1.TransferPhase
-	target               bool
+	side                 transfer.Side
+	needs                transfer.Questions
 	recorded             *v1alpha1.TransferBroker // nil if it is not
 	groups               []v1alpha1.TransferGroup
-	// closing: the source is about to be cleaned, so the target is looked at in full.
-	closing bool
-	into    *transfer.Broker
+	into                 *transfer.Broker
 }
-
-func (l *look) in(phases ...v1alpha1.TransferPhase) bool { return slices.Contains(phases, l.phase) }
 
 func (l *look) at(ctx context.Context) error {
 	if l.addr == "" {
@@ -139,23 +140,7 @@ func (l *look) at(ctx context.Context) error {
 	if !status.Master {
 		return plain("its master is another one now")
 	}
-	if l.phase == v1alpha1.TransferPending {
-		if l.into.Perm, err = l.BrokerPermission(ctx, l.addr); err != nil {
-			return err
-		}
-	}
-	topic, err := l.Topic(ctx, l.addr, l.topic)
-	if err != nil && !remoting.IsCode(err, remoting.TopicNotExist) {
-		return err
-	}
-	if err == nil {
-		l.into.Topic = topic
-	}
-	steps := []func(context.Context) error{l.consumers, l.settings, l.progress}
-	if l.phase == v1alpha1.TransferDrain && !l.target {
-		steps = append(steps, l.ends)
-	}
-	for _, step := range append(steps, l.uses) {
+	for _, step := range []func(context.Context) error{l.permission, l.topicConfig, l.consumers, l.settings, l.progress, l.ends, l.uses} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -163,10 +148,26 @@ func (l *look) at(ctx context.Context) error {
 	return nil
 }
 
+func (l *look) permission(ctx context.Context) (err error) {
+	if l.needs.Perm {
+		l.into.Perm, err = l.BrokerPermission(ctx, l.addr)
+	}
+	return err
+}
+
+func (l *look) topicConfig(ctx context.Context) error {
+	topic, err := l.Topic(ctx, l.addr, l.topic)
+	if remoting.IsCode(err, remoting.TopicNotExist) {
+		return nil
+	}
+	l.into.Topic = topic
+	return err
+}
+
 // ends asks, where nothing seems to be left, for the messages that come to their queue only later, before the queues once
 // more: so one that moves on meanwhile counts at least once. Many transfers that wait should cost brokers little.
 func (l *look) ends(ctx context.Context) error {
-	if l.into.Topic == nil || slices.ContainsFunc(l.groups, func(g v1alpha1.TransferGroup) bool { return l.lags(g.Name) }) {
+	if !l.needs.Pending || l.into.Topic == nil || slices.ContainsFunc(l.groups, func(g v1alpha1.TransferGroup) bool { return l.lags(g.Name) }) {
 		return nil
 	}
 	for _, step := range []func(context.Context) error{l.pending, l.progress, l.delayedAgain} {
@@ -179,7 +180,7 @@ func (l *look) ends(ctx context.Context) error {
 
 // consumers of the topic.
 func (l *look) consumers(ctx context.Context) error {
-	if l.target || l.into.Topic == nil || l.in(v1alpha1.TransferCleanSource, v1alpha1.TransferRollBack) {
+	if !l.needs.Consumers || l.into.Topic == nil {
 		return nil
 	}
 	groups, err := l.TopicConsumers(ctx, l.addr, l.topic)
@@ -188,15 +189,10 @@ func (l *look) consumers(ctx context.Context) error {
 }
 
 // settings of the groups, where one may be copied, made or removed.
-func (l *look) settings(ctx context.Context) error {
-	if l.in(v1alpha1.TransferForbidWrites, v1alpha1.TransferDrain) && !l.target && !slices.ContainsFunc(l.into.Consumers, l.unknown) {
-		return nil
+func (l *look) settings(ctx context.Context) (err error) {
+	if l.needs.Groups == transfer.All || (l.needs.Groups == transfer.IfUnknown && slices.ContainsFunc(l.into.Consumers, l.unknown)) {
+		l.into.Groups, err = l.Groups(ctx, l.addr)
 	}
-	if l.phase == v1alpha1.TransferRollBack && !l.target {
-		return nil
-	}
-	var err error
-	l.into.Groups, err = l.Groups(ctx, l.addr)
 	return err
 }
 
@@ -272,13 +268,7 @@ func (l *look) mayPop(ctx context.Context) (bool, error) {
 
 // progress: offsets before ends, so that no lag is missed.
 func (l *look) progress(ctx context.Context) error {
-	wanted := l.in(v1alpha1.TransferPending, v1alpha1.TransferCreateTarget)
-	if l.target {
-		wanted = wanted || l.phase == v1alpha1.TransferRollBack || (l.phase == v1alpha1.TransferDrain && l.closing)
-	} else {
-		wanted = wanted || l.in(v1alpha1.TransferDrain, v1alpha1.TransferCleanSource)
-	}
-	if l.into.Topic == nil || !wanted {
+	if !l.needs.Progress || l.into.Topic == nil {
 		return nil
 	}
 	offsets, err := l.Offsets(ctx, l.addr)
@@ -291,12 +281,14 @@ func (l *look) progress(ctx context.Context) error {
 			l.into.Offsets[pair.Group] = queues
 		}
 	}
-	if l.into.Queues, err = l.queues(ctx); err != nil {
+	if l.into.Queues, err = l.queues(ctx); err != nil || !l.needs.Retries {
 		return err
 	}
-	if l.target || !l.in(v1alpha1.TransferDrain, v1alpha1.TransferCleanSource) {
-		return nil
-	}
+	return l.retries(ctx, offsets)
+}
+
+// retries are what the groups' retry topics still hold.
+func (l *look) retries(ctx context.Context, offsets map[admin.TopicGroup]map[int]int64) error {
 	l.into.Retries = map[string]int64{}
 	var mu sync.Mutex
 	all, ctx := errgroup.WithContext(ctx)
@@ -341,7 +333,7 @@ func (l *look) queues(ctx context.Context) (map[int]admin.QueueStats, error) {
 	}
 	l.into.Behind = info.DispatchBehindBytes() > 0
 	topic := known.Topic
-	if l.target {
+	if l.side == transfer.Target {
 		topic = known.Wanted
 	}
 	queues := map[int]admin.QueueStats{}
@@ -358,10 +350,7 @@ func (l *look) queues(ctx context.Context) (map[int]admin.QueueStats, error) {
 
 // uses of the groups: whether consumers are connected, and what else they consume.
 func (l *look) uses(ctx context.Context) error {
-	cleaning := l.phase == v1alpha1.TransferCleanSource && !l.target || l.phase == v1alpha1.TransferRollBack && l.target
-	draining := l.phase == v1alpha1.TransferDrain && !l.target
-	creating := l.in(v1alpha1.TransferCreateTarget, v1alpha1.TransferDrain) && l.target && l.recorded != nil && l.recorded.Topic != nil
-	if !cleaning && !draining && !creating {
+	if l.needs.Connections == transfer.None {
 		return nil
 	}
 	l.into.Online, l.into.Broadcast, l.into.Others = map[string]bool{}, map[string]bool{}, map[string][]string{}
@@ -369,10 +358,7 @@ func (l *look) uses(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(questions)
 	for _, g := range l.groups {
-		if draining && !l.lags(g.Name) {
-			continue
-		}
-		if _, exists := l.into.Groups[g.Name]; cleaning && !exists {
+		if !l.asksFor(g.Name) {
 			continue
 		}
 		all.Go(func() error {
@@ -381,7 +367,7 @@ func (l *look) uses(ctx context.Context) error {
 				return err
 			}
 			var others []string
-			if cleaning {
+			if l.needs.Others {
 				if others, err = l.others(ctx, g.Name, connection); err != nil {
 					return err
 				}
@@ -397,6 +383,18 @@ func (l *look) uses(ctx context.Context) error {
 		})
 	}
 	return all.Wait()
+}
+
+// asksFor says whether the connections of a group are asked for.
+func (l *look) asksFor(group string) bool {
+	switch l.needs.Connections {
+	case transfer.Lagging:
+		return l.lags(group)
+	case transfer.Existing:
+		_, exists := l.into.Groups[group]
+		return exists
+	}
+	return l.recorded != nil && l.recorded.Topic != nil // consumers connect to brokers that have the topic
 }
 
 func (l *look) lags(group string) bool {

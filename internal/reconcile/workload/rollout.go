@@ -43,12 +43,8 @@ func (p *Pass) Roll(ctx context.Context, list []corev1.Pod, decision rollout.Dec
 	case rollout.Blocked:
 		p.stop(v1alpha1.ConditionRolloutBlocked, podAt(list, at), fmt.Sprintf("%s; %s. %s", behind, decision.Reason, choices))
 	case rollout.Loss:
-		kind, err := p.Client.GroupVersionKindFor(p.Owner)
-		if err != nil {
-			return fmt.Errorf("kind of %s: %w", p.Owner.GetName(), err)
-		}
 		p.stop(v1alpha1.ConditionWouldLoseMessages, podAt(list, at), fmt.Sprintf("%s; %s. To lose them: kubectl annotate --overwrite -n %s %s %s %s=%s", behind, decision.Reason,
-			p.Owner.GetNamespace(), strings.ToLower(kind.Kind), p.Owner.GetName(), v1alpha1.AnnotationAllowMessageLoss, lossOf(&list[at])))
+			p.Owner.GetNamespace(), strings.ToLower(v1alpha1.KindOf(p.Owner)), p.Owner.GetName(), v1alpha1.AnnotationAllowMessageLoss, lossOf(&list[at])))
 	case rollout.Replace:
 		p.LookAgain(pass.Soon)
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods,
