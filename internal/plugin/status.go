@@ -267,23 +267,23 @@ func newStatus(r v1alpha1.Resource) resourceStatus {
 }
 
 // addProblems of a resource: what its conditions say, and what they cannot say.
-func (s *resourceStatus) addProblems(r v1alpha1.Resource) {
-	conditions := r.Common().Conditions
+func (r *resourceStatus) addProblems(of v1alpha1.Resource) {
+	conditions := of.Common().Conditions
 	switch {
-	case r.GetDeletionTimestamp() != nil:
-		s.Problems = append(s.Problems, problem{Message: "it is being deleted"})
+	case of.GetDeletionTimestamp() != nil:
+		r.Problems = append(r.Problems, problem{Message: "it is being deleted"})
 	case len(conditions) == 0:
-		s.Problems = append(s.Problems, problem{Message: "the operator has said nothing about it yet: does it run, and watch this namespace?"})
-	case r.Common().ObservedGeneration < r.GetGeneration():
-		s.Problems = append(s.Problems, problem{Message: "the operator has not seen the last change of its spec yet"})
+		r.Problems = append(r.Problems, problem{Message: "the operator has said nothing about it yet: does it run, and watch this namespace?"})
+	case of.Common().ObservedGeneration < of.GetGeneration():
+		r.Problems = append(r.Problems, problem{Message: "the operator has not seen the last change of its spec yet"})
 	}
 	for _, c := range conditions {
 		if c.Type == v1alpha1.ConditionReady {
-			s.State = c.Reason
+			r.State = c.Reason
 		}
-		told := slices.ContainsFunc(s.Problems, func(p problem) bool { return p.Reason == c.Type && p.Message == c.Message })
+		told := slices.ContainsFunc(r.Problems, func(p problem) bool { return p.Reason == c.Type && p.Message == c.Message })
 		if !fine(c) && !told { // a trouble that is the reason of Ready comes again under its own name
-			s.Problems = append(s.Problems, problem{c.Type, string(c.Status), c.Reason, c.LastTransitionTime.UTC(), c.Message})
+			r.Problems = append(r.Problems, problem{c.Type, string(c.Status), c.Reason, c.LastTransitionTime.UTC(), c.Message})
 		}
 	}
 }
