@@ -1,16 +1,11 @@
 package remoting
 
-import (
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
-)
+import "fmt"
 
 // RequestCode says what a request asks for: RocketMQ's class RequestCode.
 type RequestCode int
 
-// The requests that this project sends.
+// The requests that package admin sends.
 const (
 	SendMessage                          RequestCode = 10
 	PullMessage                          RequestCode = 11
@@ -49,94 +44,81 @@ const (
 	ControllerElectMaster                RequestCode = 1002
 	ControllerGetMetadataInfo            RequestCode = 1005
 	ControllerGetSyncStateData           RequestCode = 1006
+	NotifyBrokerRoleChanged              RequestCode = 1008
 	UpdateControllerConfig               RequestCode = 1009
 	GetControllerConfig                  RequestCode = 1010
 	CleanBrokerData                      RequestCode = 1011
+	AuthCreateUser                       RequestCode = 3001
+	AuthUpdateUser                       RequestCode = 3002
+	AuthDeleteUser                       RequestCode = 3003
+	AuthGetUser                          RequestCode = 3004
+	AuthListUser                         RequestCode = 3005
+	AuthCreateACL                        RequestCode = 3006
+	AuthUpdateACL                        RequestCode = 3007
+	AuthDeleteACL                        RequestCode = 3008
+	AuthGetACL                           RequestCode = 3009
+	AuthListACL                          RequestCode = 3010
 )
+
+//nolint:gochecknoglobals // a table that nothing writes to
+var requestNames = map[RequestCode]string{
+	SendMessage:                          "SEND_MESSAGE",
+	PullMessage:                          "PULL_MESSAGE",
+	QueryConsumerOffset:                  "QUERY_CONSUMER_OFFSET",
+	UpdateConsumerOffset:                 "UPDATE_CONSUMER_OFFSET",
+	UpdateAndCreateTopic:                 "UPDATE_AND_CREATE_TOPIC",
+	UpdateAndCreateTopicList:             "UPDATE_AND_CREATE_TOPIC_LIST",
+	GetAllTopicConfig:                    "GET_ALL_TOPIC_CONFIG",
+	UpdateBrokerConfig:                   "UPDATE_BROKER_CONFIG",
+	GetBrokerConfig:                      "GET_BROKER_CONFIG",
+	GetBrokerRuntimeInfo:                 "GET_BROKER_RUNTIME_INFO",
+	GetMaxOffset:                         "GET_MAX_OFFSET",
+	GetMinOffset:                         "GET_MIN_OFFSET",
+	GetConsumerListByGroup:               "GET_CONSUMER_LIST_BY_GROUP",
+	GetAllConsumerOffset:                 "GET_ALL_CONSUMER_OFFSET",
+	GetAllDelayOffset:                    "GET_ALL_DELAY_OFFSET",
+	GetTimerMetrics:                      "GET_TIMER_METRICS",
+	GetRouteInfoByTopic:                  "GET_ROUTEINFO_BY_TOPIC",
+	GetBrokerClusterInfo:                 "GET_BROKER_CLUSTER_INFO",
+	UpdateAndCreateSubscriptionGroup:     "UPDATE_AND_CREATE_SUBSCRIPTIONGROUP",
+	GetAllSubscriptionGroupConfig:        "GET_ALL_SUBSCRIPTIONGROUP_CONFIG",
+	GetTopicStatsInfo:                    "GET_TOPIC_STATS_INFO",
+	GetConsumerConnectionList:            "GET_CONSUMER_CONNECTION_LIST",
+	DeleteSubscriptionGroup:              "DELETE_SUBSCRIPTIONGROUP",
+	GetConsumeStats:                      "GET_CONSUME_STATS",
+	DeleteTopicInBroker:                  "DELETE_TOPIC_IN_BROKER",
+	DeleteTopicInNameServer:              "DELETE_TOPIC_IN_NAMESRV",
+	UpdateAndCreateSubscriptionGroupList: "UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST",
+	QueryTopicConsumeByWho:               "QUERY_TOPIC_CONSUME_BY_WHO",
+	GetAllProducerInfo:                   "GET_ALL_PRODUCER_INFO",
+	QueryTopicsByConsumer:                "QUERY_TOPICS_BY_CONSUMER",
+	GetTopicConfig:                       "GET_TOPIC_CONFIG",
+	GetSubscriptionGroupConfig:           "GET_SUBSCRIPTIONGROUP_CONFIG",
+	ExchangeBrokerHAInfo:                 "EXCHANGE_BROKER_HA_INFO",
+	GetBrokerHAStatus:                    "GET_BROKER_HA_STATUS",
+	ControllerElectMaster:                "CONTROLLER_ELECT_MASTER",
+	ControllerGetMetadataInfo:            "CONTROLLER_GET_METADATA_INFO",
+	ControllerGetSyncStateData:           "CONTROLLER_GET_SYNC_STATE_DATA",
+	NotifyBrokerRoleChanged:              "NOTIFY_BROKER_ROLE_CHANGED",
+	UpdateControllerConfig:               "UPDATE_CONTROLLER_CONFIG",
+	GetControllerConfig:                  "GET_CONTROLLER_CONFIG",
+	CleanBrokerData:                      "CLEAN_BROKER_DATA",
+	AuthCreateUser:                       "AUTH_CREATE_USER",
+	AuthUpdateUser:                       "AUTH_UPDATE_USER",
+	AuthDeleteUser:                       "AUTH_DELETE_USER",
+	AuthGetUser:                          "AUTH_GET_USER",
+	AuthListUser:                         "AUTH_LIST_USER",
+	AuthCreateACL:                        "AUTH_CREATE_ACL",
+	AuthUpdateACL:                        "AUTH_UPDATE_ACL",
+	AuthDeleteACL:                        "AUTH_DELETE_ACL",
+	AuthGetACL:                           "AUTH_GET_ACL",
+	AuthListACL:                          "AUTH_LIST_ACL",
+}
 
 // String is the name that RocketMQ's source and documentation use.
 func (c RequestCode) String() string {
-	switch c {
-	case SendMessage:
-		return "SEND_MESSAGE"
-	case PullMessage:
-		return "PULL_MESSAGE"
-	case QueryConsumerOffset:
-		return "QUERY_CONSUMER_OFFSET"
-	case UpdateConsumerOffset:
-		return "UPDATE_CONSUMER_OFFSET"
-	case UpdateAndCreateTopic:
-		return "UPDATE_AND_CREATE_TOPIC"
-	case UpdateAndCreateTopicList:
-		return "UPDATE_AND_CREATE_TOPIC_LIST"
-	case GetAllTopicConfig:
-		return "GET_ALL_TOPIC_CONFIG"
-	case UpdateBrokerConfig:
-		return "UPDATE_BROKER_CONFIG"
-	case GetBrokerConfig:
-		return "GET_BROKER_CONFIG"
-	case GetBrokerRuntimeInfo:
-		return "GET_BROKER_RUNTIME_INFO"
-	case GetMaxOffset:
-		return "GET_MAX_OFFSET"
-	case GetMinOffset:
-		return "GET_MIN_OFFSET"
-	case GetConsumerListByGroup:
-		return "GET_CONSUMER_LIST_BY_GROUP"
-	case GetAllConsumerOffset:
-		return "GET_ALL_CONSUMER_OFFSET"
-	case GetAllDelayOffset:
-		return "GET_ALL_DELAY_OFFSET"
-	case GetTimerMetrics:
-		return "GET_TIMER_METRICS"
-	case GetRouteInfoByTopic:
-		return "GET_ROUTEINFO_BY_TOPIC"
-	case GetBrokerClusterInfo:
-		return "GET_BROKER_CLUSTER_INFO"
-	case UpdateAndCreateSubscriptionGroup:
-		return "UPDATE_AND_CREATE_SUBSCRIPTIONGROUP"
-	case GetAllSubscriptionGroupConfig:
-		return "GET_ALL_SUBSCRIPTIONGROUP_CONFIG"
-	case GetTopicStatsInfo:
-		return "GET_TOPIC_STATS_INFO"
-	case GetConsumerConnectionList:
-		return "GET_CONSUMER_CONNECTION_LIST"
-	case DeleteSubscriptionGroup:
-		return "DELETE_SUBSCRIPTIONGROUP"
-	case GetConsumeStats:
-		return "GET_CONSUME_STATS"
-	case DeleteTopicInBroker:
-		return "DELETE_TOPIC_IN_BROKER"
-	case DeleteTopicInNameServer:
-		return "DELETE_TOPIC_IN_NAMESRV"
-	case UpdateAndCreateSubscriptionGroupList:
-		return "UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST"
-	case QueryTopicConsumeByWho:
-		return "QUERY_TOPIC_CONSUME_BY_WHO"
-	case GetAllProducerInfo:
-		return "GET_ALL_PRODUCER_INFO"
-	case QueryTopicsByConsumer:
-		return "QUERY_TOPICS_BY_CONSUMER"
-	case GetTopicConfig:
-		return "GET_TOPIC_CONFIG"
-	case GetSubscriptionGroupConfig:
-		return "GET_SUBSCRIPTIONGROUP_CONFIG"
-	case ExchangeBrokerHAInfo:
-		return "EXCHANGE_BROKER_HA_INFO"
-	case GetBrokerHAStatus:
-		return "GET_BROKER_HA_STATUS"
-	case ControllerElectMaster:
-		return "CONTROLLER_ELECT_MASTER"
-	case ControllerGetMetadataInfo:
-		return "CONTROLLER_GET_METADATA_INFO"
-	case ControllerGetSyncStateData:
-		return "CONTROLLER_GET_SYNC_STATE_DATA"
-	case UpdateControllerConfig:
-		return "UPDATE_CONTROLLER_CONFIG"
-	case GetControllerConfig:
-		return "GET_CONTROLLER_CONFIG"
-	case CleanBrokerData:
-		return "CLEAN_BROKER_DATA"
+	if name, ok := requestNames[c]; ok {
+		return name
 	}
 	return fmt.Sprintf("request %d", int(c))
 }
@@ -195,116 +177,46 @@ const (
 	ControllerBrokerLiveInfoDoesNotExist ResponseCode = 2016
 )
 
+//nolint:gochecknoglobals // a table that nothing writes to
+var responseNames = map[ResponseCode]string{
+	Success:                              "SUCCESS",
+	SystemError:                          "SYSTEM_ERROR",
+	SystemBusy:                           "SYSTEM_BUSY",
+	RequestCodeNotSupported:              "REQUEST_CODE_NOT_SUPPORTED",
+	ServiceNotAvailable:                  "SERVICE_NOT_AVAILABLE",
+	NoPermission:                         "NO_PERMISSION",
+	TopicNotExist:                        "TOPIC_NOT_EXIST",
+	PullNotFound:                         "PULL_NOT_FOUND",
+	PullRetryImmediately:                 "PULL_RETRY_IMMEDIATELY",
+	PullOffsetMoved:                      "PULL_OFFSET_MOVED",
+	QueryNotFound:                        "QUERY_NOT_FOUND",
+	SubscriptionGroupNotExist:            "SUBSCRIPTION_GROUP_NOT_EXIST",
+	InvalidParameter:                     "INVALID_PARAMETER",
+	ConsumerNotOnline:                    "CONSUMER_NOT_ONLINE",
+	GoAway:                               "GO_AWAY",
+	ControllerFencedMasterEpoch:          "CONTROLLER_FENCED_MASTER_EPOCH",
+	ControllerFencedSyncStateSetEpoch:    "CONTROLLER_FENCED_SYNC_STATE_SET_EPOCH",
+	ControllerInvalidMaster:              "CONTROLLER_INVALID_MASTER",
+	ControllerInvalidReplicas:            "CONTROLLER_INVALID_REPLICAS",
+	ControllerMasterNotAvailable:         "CONTROLLER_MASTER_NOT_AVAILABLE",
+	ControllerInvalidRequest:             "CONTROLLER_INVALID_REQUEST",
+	ControllerBrokerNotAlive:             "CONTROLLER_BROKER_NOT_ALIVE",
+	ControllerNotLeader:                  "CONTROLLER_NOT_LEADER",
+	ControllerBrokerMetadataNotExist:     "CONTROLLER_BROKER_METADATA_NOT_EXIST",
+	ControllerInvalidCleanBrokerMetadata: "CONTROLLER_INVALID_CLEAN_BROKER_METADATA",
+	ControllerBrokerNeedToBeRegistered:   "CONTROLLER_BROKER_NEED_TO_BE_REGISTERED",
+	ControllerMasterStillExist:           "CONTROLLER_MASTER_STILL_EXIST",
+	ControllerElectMasterFailed:          "CONTROLLER_ELECT_MASTER_FAILED",
+	ControllerAlterSyncStateSetFailed:    "CONTROLLER_ALTER_SYNC_STATE_SET_FAILED",
+	ControllerBrokerIDInvalid:            "CONTROLLER_BROKER_ID_INVALID",
+	ControllerJRaftInternalError:         "CONTROLLER_JRAFT_INTERNAL_ERROR",
+	ControllerBrokerLiveInfoDoesNotExist: "CONTROLLER_BROKER_LIVE_INFO_NOT_EXISTS",
+}
+
 // String is the name that RocketMQ's source and documentation use, followed by the number.
 func (c ResponseCode) String() string {
-	if name := c.name(); name != "" {
+	if name, ok := responseNames[c]; ok {
 		return fmt.Sprintf("%s (%d)", name, int(c))
 	}
 	return fmt.Sprintf("code %d", int(c))
-}
-
-func (c ResponseCode) name() string {
-	switch c {
-	case Success:
-		return "SUCCESS"
-	case SystemError:
-		return "SYSTEM_ERROR"
-	case SystemBusy:
-		return "SYSTEM_BUSY"
-	case RequestCodeNotSupported:
-		return "REQUEST_CODE_NOT_SUPPORTED"
-	case ServiceNotAvailable:
-		return "SERVICE_NOT_AVAILABLE"
-	case NoPermission:
-		return "NO_PERMISSION"
-	case TopicNotExist:
-		return "TOPIC_NOT_EXIST"
-	case PullNotFound:
-		return "PULL_NOT_FOUND"
-	case PullRetryImmediately:
-		return "PULL_RETRY_IMMEDIATELY"
-	case PullOffsetMoved:
-		return "PULL_OFFSET_MOVED"
-	case QueryNotFound:
-		return "QUERY_NOT_FOUND"
-	case SubscriptionGroupNotExist:
-		return "SUBSCRIPTION_GROUP_NOT_EXIST"
-	case InvalidParameter:
-		return "INVALID_PARAMETER"
-	case ConsumerNotOnline:
-		return "CONSUMER_NOT_ONLINE"
-	case GoAway:
-		return "GO_AWAY"
-	case ControllerFencedMasterEpoch:
-		return "CONTROLLER_FENCED_MASTER_EPOCH"
-	case ControllerFencedSyncStateSetEpoch:
-		return "CONTROLLER_FENCED_SYNC_STATE_SET_EPOCH"
-	case ControllerInvalidMaster:
-		return "CONTROLLER_INVALID_MASTER"
-	case ControllerInvalidReplicas:
-		return "CONTROLLER_INVALID_REPLICAS"
-	case ControllerMasterNotAvailable:
-		return "CONTROLLER_MASTER_NOT_AVAILABLE"
-	case ControllerInvalidRequest:
-		return "CONTROLLER_INVALID_REQUEST"
-	case ControllerBrokerNotAlive:
-		return "CONTROLLER_BROKER_NOT_ALIVE"
-	case ControllerNotLeader:
-		return "CONTROLLER_NOT_LEADER"
-	case ControllerBrokerMetadataNotExist:
-		return "CONTROLLER_BROKER_METADATA_NOT_EXIST"
-	case ControllerInvalidCleanBrokerMetadata:
-		return "CONTROLLER_INVALID_CLEAN_BROKER_METADATA"
-	case ControllerBrokerNeedToBeRegistered:
-		return "CONTROLLER_BROKER_NEED_TO_BE_REGISTERED"
-	case ControllerMasterStillExist:
-		return "CONTROLLER_MASTER_STILL_EXIST"
-	case ControllerElectMasterFailed:
-		return "CONTROLLER_ELECT_MASTER_FAILED"
-	case ControllerAlterSyncStateSetFailed:
-		return "CONTROLLER_ALTER_SYNC_STATE_SET_FAILED"
-	case ControllerBrokerIDInvalid:
-		return "CONTROLLER_BROKER_ID_INVALID"
-	case ControllerJRaftInternalError:
-		return "CONTROLLER_JRAFT_INTERNAL_ERROR"
-	case ControllerBrokerLiveInfoDoesNotExist:
-		return "CONTROLLER_BROKER_LIVE_INFO_NOT_EXISTS"
-	}
-	return ""
-}
-
-// ResponseError is a server's answer with a code other than Success: the server was reached and refused.
-// Every other error of Invoke means that no answer came.
-type ResponseError struct {
-	Code ResponseCode
-	// Remark is the server's own text, sometimes a whole Java stack trace.
-	Remark string
-	// Request is what was asked, Addr the server that answered.
-	Request RequestCode
-	Addr    string
-}
-
-// Error shortens the remark to one line, because it ends up in conditions and events.
-func (e *ResponseError) Error() string {
-	text := fmt.Sprintf("%s to %s: %s", e.Request, e.Addr, e.Code)
-	if remark := oneLine(e.Remark); remark != "" {
-		text += ": " + remark
-	}
-	return text
-}
-
-// IsCode reports whether err is, or wraps, a server's answer with one of the codes.
-func IsCode(err error, codes ...ResponseCode) bool {
-	var refused *ResponseError
-	return errors.As(err, &refused) && slices.Contains(codes, refused.Code)
-}
-
-const maxRemarkInError = 300 // bytes
-
-func oneLine(s string) string {
-	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
-	if len(s) > maxRemarkInError {
-		s = s[:maxRemarkInError] + "…"
-	}
-	return strings.ToValidUTF8(strings.TrimSpace(s), "")
 }
