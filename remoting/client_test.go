@@ -3,6 +3,8 @@ package remoting
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -162,7 +164,14 @@ func TestInvokeTroubledServers(t *testing.T) {
 		{"garbage", write("\x00\x00\x00\x10garbage garbage garbage"), nil, "only JSON"},
 		{"HTTP", write("HTTP/1.1 400 Bad Request\r\n\r\n"), nil, "is this a RocketMQ port?"},
 		{"huge length", write("\x7f\xff\xff\xff and more"), nil, "frame of 2147483647 bytes"},
-		{"long frame that never comes", write("\x00\xff\xff\xff and more"), context.DeadlineExceeded, "no answer"},
+		{"long frame that never comes", write("\x00\xff\xff\xff\x00\x00\xff\xff and more"), context.DeadlineExceeded, "no answer"},
+		{"long header", write("\x00\xff\xff\xff\x00\xff\x00\x00 and more"), nil, "header of 16711680 bytes"},
+		{"long body that never comes", write(longAnswer(1, 1<<20-100)), context.DeadlineExceeded, "the answer is not complete"},
+		{"long body that ends early", func(conn net.Conn) {
+			_, _ = conn.Read(make([]byte, 1000))
+			_, _ = conn.Write([]byte(longAnswer(1, 1<<20-100) + "a part of it"))
+		}, io.ErrUnexpectedEOF, "frame cut off after 12 of"},
+		{"body longer than accepted", write(longAnswer(1, 15<<20)), nil, "bytes, at most 1048576 are accepted"},
 		{"slow drip", func(conn net.Conn) {
 			frame, _ := encodeFrame(header{Flag: flagResponse, Opaque: 1}, make([]byte, 1000))
 			for _, b := range frame {
@@ -214,6 +223,17 @@ func TestInvokeTroubledServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// longAnswer is the beginning of a successful answer: its body of so many bytes is to follow.
+func longAnswer(opaque int32, body int) string {
+	head, err := json.Marshal(header{Flag: flagResponse, Opaque: opaque})
+	if err != nil {
+		panic(err)
+	}
+	frame := binary.BigEndian.AppendUint32(nil, uint32(4+len(head)+body))
+	frame = binary.BigEndian.AppendUint32(frame, uint32(len(head)))
+	return string(append(frame, head...))
 }
 
 func TestInvokeClosedPort(t *testing.T) {

@@ -1,7 +1,6 @@
 package remoting
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -17,11 +16,19 @@ import (
 //	       body, opaque bytes
 
 const (
-	// DefaultMaxFrame is the servers' own limit (com.rocketmq.remoting.frameMaxLength).
+	// DefaultMaxFrame is how long a request may be for servers to read it, unless they are started with another
+	// com.rocketmq.remoting.frameMaxLength.
 	DefaultMaxFrame = 16 << 20 // bytes
 
+	// smallFrame is how long an answer may be to be read at once, whoever it is for. Longer ones are read as their
+	// callers take them, and share Options.MaxInFlight.
+	smallFrame = 32 << 10 // bytes
+
+	prefixLength    = 8
 	serializeJSON   = 0
 	maxHeaderLength = 1<<24 - 1
+	// maxAnswerHeader is far more than any server sends: a Java stack trace is some 10 kB.
+	maxAnswerHeader = 64 << 10 // bytes
 
 	flagResponse = 1 << 0
 
@@ -57,45 +64,56 @@ func encodeFrame(h header, body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("request of %d bytes is longer than a server accepts (%d): split it",
 			4+len(head)+len(body), DefaultMaxFrame)
 	}
-	frame := make([]byte, 0, 8+len(head)+len(body))
+	frame := make([]byte, 0, prefixLength+len(head)+len(body))
 	frame = binary.BigEndian.AppendUint32(frame, uint32(4+len(head)+len(body)))
 	frame = binary.BigEndian.AppendUint32(frame, serializeJSON<<24|uint32(len(head)))
 	frame = append(frame, head...)
 	return append(frame, body...), nil
 }
 
-// readFrame reads one frame of at most maxFrame bytes. Its memory grows with the bytes that really arrive, so a
-// peer that only announces a long frame costs nothing. io.EOF means that the peer closed between two frames.
-func readFrame(r io.Reader, maxFrame int) (header, []byte, error) {
-	var prefix [4]byte
-	if _, err := io.ReadFull(r, prefix[:]); err != nil {
-		return header{}, nil, err
-	}
+// lengths are what stands before a frame's header.
+type lengths struct {
+	frame  int64 // as Request.MaxAnswer counts: all but the first four bytes
+	header int
+	body   int64
+}
+
+// parsePrefix reads the first bytes of a frame, of at most maxFrame bytes.
+func parsePrefix(prefix [prefixLength]byte, maxFrame int) (lengths, error) {
 	length := int64(binary.BigEndian.Uint32(prefix[:]))
 	if length < 4 || length > int64(maxFrame) {
-		return header{}, nil, fmt.Errorf("frame of %d bytes (4 to %d are allowed): is this a RocketMQ port?", length, maxFrame)
+		return lengths{}, fmt.Errorf("frame of %d bytes (4 to %d are allowed): is this a RocketMQ port?", length, maxFrame)
 	}
-	var buf bytes.Buffer
-	if _, err := io.CopyN(&buf, r, length); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return header{}, nil, fmt.Errorf("frame cut off after %d of %d bytes: %w", buf.Len(), length, err)
-	}
-	frame := buf.Bytes()
-	mark := binary.BigEndian.Uint32(frame)
+	mark := binary.BigEndian.Uint32(prefix[4:])
 	if kind := mark >> 24; kind != serializeJSON {
-		return header{}, nil, fmt.Errorf("header of serialize type %d: only JSON (%d) is understood", kind, serializeJSON)
+		return lengths{}, fmt.Errorf("header of serialize type %d: only JSON (%d) is understood", kind, serializeJSON)
 	}
-	head, body := frame[4:], []byte(nil)
 	n := int(mark & maxHeaderLength)
-	if n > len(head) {
-		return header{}, nil, fmt.Errorf("header of %d bytes in a frame of %d", n, length)
+	if int64(n) > length-4 {
+		return lengths{}, fmt.Errorf("header of %d bytes in a frame of %d", n, length)
 	}
-	head, body = head[:n], head[n:]
+	if n > maxAnswerHeader {
+		return lengths{}, fmt.Errorf("header of %d bytes (at most %d are allowed)", n, maxAnswerHeader)
+	}
+	return lengths{length, n, length - 4 - int64(n)}, nil
+}
+
+// readHeader reads a header of n bytes and as much of what follows as extra says.
+func readHeader(r io.Reader, n int, extra int64) (header, []byte, error) {
+	text := make([]byte, int64(n)+extra)
+	if got, err := io.ReadFull(r, text); err != nil {
+		return header{}, nil, cutOff(int64(got), int64(len(text)), err)
+	}
 	var h header
-	if err := json.Unmarshal(head, &h); err != nil {
+	if err := json.Unmarshal(text[:n], &h); err != nil {
 		return header{}, nil, fmt.Errorf("decode header: %w", err)
 	}
-	return h, body, nil
+	return h, text[n:], nil
+}
+
+func cutOff(got, want int64, err error) error {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("frame cut off after %d of %d bytes: %w", got, want, err)
 }

@@ -1,13 +1,14 @@
 package remoting
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,51 +20,76 @@ var (
 
 // link is one connection to one address, from before it is dialled until it is closed. It is never used again after
 // an error: the client opens another one.
+//
+// There may be thousands of idle links, so one costs little: a goroutine that reads, and no buffers. A second goroutine
+// writes while there is something to write.
 type link struct {
 	client *Client
 	addr   string
 
-	life     context.Context // ends when the link does; its cause is the error that calls see
-	fail     context.CancelCauseFunc
-	outgoing chan []byte // taken by the writer once connected
+	prefix [prefixLength]byte // of the frame that is being read
 
 	mu       sync.Mutex
-	pending  map[int32]chan *Response // by opaque
-	opaque   int32                    // of the last call
-	answers  uint64                   // received so far
-	retired  bool                     // takes no further calls, ends with the last one
+	conn     net.Conn           // nil until connected
+	hangUp   context.CancelFunc // ends dialling
+	err      error              // why the link has ended
+	retired  bool               // takes no further calls, ends with the last one
+	calls    int                // begun and not finished
+	pending  map[int32]*call    // those without reply, by opaque; nil without calls
+	queue    []*call            // to be written
+	writing  bool
+	opaque   int32  // of the last call
+	answers  uint64 // complete ones received so far
 	idleness *time.Timer
 }
 
 func newLink(c *Client, addr string) *link {
-	l := &link{client: c, addr: addr, outgoing: make(chan []byte), pending: map[int32]chan *Response{}}
-	l.life, l.fail = context.WithCancelCause(c.life)
+	l := &link{client: c, addr: addr}
 	l.idleness = time.AfterFunc(c.opts.IdleTimeout, l.closeIfIdle)
 	return l
 }
 
-// run connects and then reads until the link ends.
-func (l *link) run() {
-	defer l.client.forget(l)
-	defer l.idleness.Stop()
-	conn, err := l.dial()
+// connect dials, and has the link's goroutines started.
+func (l *link) connect() {
+	ctx, cancel := context.WithTimeout(l.client.life, l.client.opts.Timeout)
+	defer cancel()
+	if !l.begins(cancel) {
+		return
+	}
+	conn, err := l.dial(ctx)
 	if err != nil {
 		l.fail(fmt.Errorf("connect: %w", err))
 		return
 	}
-	context.AfterFunc(l.life, func() { _ = conn.Close() }) // wakes the reader and the writer
-	l.client.tasks.Go(func() { l.write(conn) })
-	l.fail(l.read(conn))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		_ = conn.Close()
+		return
+	}
+	l.conn, l.hangUp = conn, nil
+	l.client.tasks.Go(func() { l.fail(l.read(conn)) })
+	l.wakeWriter()
 }
 
-func (l *link) dial() (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(l.life, l.client.opts.Timeout)
-	defer cancel()
+// begins tells how to end dialling; false if the link has ended already.
+func (l *link) begins(hangUp context.CancelFunc) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hangUp = hangUp
+	return l.err == nil
+}
+
+func (l *link) dial(ctx context.Context) (net.Conn, error) {
+	config, err := l.client.opts.tlsConfig(l.addr)
+	if err != nil {
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
 	conn, err := l.client.opts.Dialer(ctx, "tcp", l.addr)
-	if err != nil || l.client.opts.TLS == nil {
+	if err != nil || config == nil {
 		return conn, err
 	}
-	secured := tls.Client(conn, l.tlsConfig())
+	secured := tls.Client(conn, config)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("TLS handshake: %w", err)
@@ -71,144 +97,255 @@ func (l *link) dial() (net.Conn, error) {
 	return secured, nil
 }
 
-func (l *link) tlsConfig() *tls.Config {
-	config := l.client.opts.TLS
-	if config.ServerName != "" {
-		return config
+// send puts a call's frame into the queue.
+func (l *link) send(c *call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return // the reply says so
 	}
-	config = config.Clone()
-	config.ServerName = l.addr
-	if host, _, err := net.SplitHostPort(l.addr); err == nil {
-		config.ServerName = host
-	}
-	return config
+	l.queue = append(l.queue, c)
+	l.wakeWriter()
 }
 
-// write has no deadline of its own: callers stop waiting when their contexts end, and when the last one has, the
-// connection is closed.
+func (l *link) wakeWriter() {
+	if l.conn == nil || l.writing || len(l.queue) == 0 {
+		return
+	}
+	l.writing = true
+	conn := l.conn
+	l.client.tasks.Go(func() { l.write(conn) })
+}
+
+// write sends what is in the queue. It has no deadline of its own: callers stop waiting when their contexts end, and when
+// the last one has, the connection is closed.
 func (l *link) write(conn net.Conn) {
 	for {
-		select {
-		case frame := <-l.outgoing:
-			if _, err := conn.Write(frame); err != nil {
-				l.fail(err)
-				return
-			}
-		case <-l.life.Done():
+		frame := l.next()
+		if frame == nil {
+			return
+		}
+		if _, err := conn.Write(frame); err != nil {
+			l.fail(err)
 			return
 		}
 	}
 }
 
+// next frame to be written; nil if there is none, which ends the writer.
+func (l *link) next() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 || l.err != nil {
+		l.queue, l.writing = nil, false
+		return nil
+	}
+	c := l.queue[0]
+	l.queue = l.queue[1:]
+	frame := c.frame
+	c.frame, c.written = nil, true
+	return frame
+}
+
+func (l *link) hasWritten(c *call) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return c.written
+}
+
 func (l *link) read(conn net.Conn) error {
-	r := bufio.NewReader(conn)
 	for {
-		h, body, err := readFrame(r, l.client.opts.MaxFrame)
-		if errors.Is(err, io.EOF) {
+		n, err := io.ReadFull(conn, l.prefix[:])
+		switch {
+		case n == 0 && errors.Is(err, io.EOF):
 			return fmt.Errorf("connection closed by the server: %w", err)
+		case n > 0 && err != nil:
+			return cutOff(int64(n), prefixLength, err)
+		case err != nil:
+			return err
 		}
+		size, err := parsePrefix(l.prefix, l.longest())
 		if err != nil {
 			return err
 		}
-		if h.Flag&flagResponse == 0 {
-			continue // servers send requests of their own to clients; none concerns us
+		if err := l.readFrame(conn, size); err != nil {
+			return err
 		}
-		l.deliver(h, body)
 	}
 }
 
-func (l *link) deliver(h header, body []byte) {
+// longest is how long a frame may be: what some call accepts, or what any server may send.
+func (l *link) longest() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	longest := DefaultMaxFrame
+	for _, c := range l.pending {
+		longest = max(longest, c.maxAnswer)
+	}
+	return longest
+}
+
+// readFrame reads what follows a frame's prefix. A long body is read as fast as its call takes it.
+func (l *link) readFrame(conn net.Conn, size lengths) error {
+	now := size.body
+	if size.frame > smallFrame {
+		now = 0
+	}
+	h, body, err := readHeader(conn, size.header, now)
+	if err != nil {
+		return err
+	}
+	var out *io.PipeWriter
+	if h.Flag&flagResponse != 0 { // servers send requests of their own to clients; none concerns us
+		out = l.deliver(h, body, size)
+	}
+	if now == size.body {
+		return nil
+	}
+	rest := &io.LimitedReader{R: conn, N: size.body}
+	if out != nil {
+		_, _ = io.Copy(out, rest)
+	}
+	if _, err := io.Copy(io.Discard, rest); err != nil || rest.N > 0 { // what the call does not want, or does not come
+		err = cutOff(size.body-rest.N, size.body, cmp.Or(err, io.EOF))
+		l.fail(err)
+		if out != nil {
+			_ = out.CloseWithError(l.cause())
+		}
+		return err
+	}
+	if out != nil {
+		_ = out.Close()
+	}
+	l.answered()
+	return nil
+}
+
+// deliver replies to the call that an answer is for. It returns where to write the rest of a long body, nil if nobody
+// wants it.
+func (l *link) deliver(h header, body []byte, size lengths) *io.PipeWriter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	long := int64(len(body)) < size.body
+	if !long {
+		l.answers++
+	}
+	c := l.pending[h.Opaque]
+	if c == nil {
+		return nil // the caller has gone
+	}
+	delete(l.pending, h.Opaque)
+	if size.frame > int64(c.maxAnswer) {
+		c.replied <- &reply{err: &AnswerTooLongError{Length: size.frame, Max: c.maxAnswer}}
+		return nil
+	}
+	if !long {
+		c.replied <- &reply{header: h, body: body}
+		return nil
+	}
+	in, out := io.Pipe()
+	c.replied <- &reply{header: h, stream: in, size: size.body}
+	return out
+}
+
+func (l *link) answered() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.answers++
-	answer := l.pending[h.Opaque]
-	if answer == nil {
-		return // the caller has gone
-	}
-	delete(l.pending, h.Opaque) // so that a second answer does not block; finish looks after the rest
-	answer <- &Response{Code: ResponseCode(h.Code), Remark: h.Remark, Fields: h.ExtFields, Body: body}
 }
 
 // begin registers a call; nil when the link takes none any more.
-func (l *link) begin() *call {
+func (l *link) begin(maxAnswer int) *call {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.retired || l.life.Err() != nil {
+	if l.retired || l.err != nil {
 		return nil
 	}
 	l.idleness.Stop()
+	l.calls++
 	l.opaque++
-	answer := make(chan *Response, 1)
-	l.pending[l.opaque] = answer
-	return &call{link: l, opaque: l.opaque, answer: answer, answersBefore: l.answers}
+	c := &call{link: l, opaque: l.opaque, maxAnswer: maxAnswer, replied: make(chan *reply, 1), answersBefore: l.answers}
+	if l.pending == nil {
+		l.pending = map[int32]*call{}
+	}
+	l.pending[l.opaque] = c
+	return c
+}
+
+// drop takes a call out that waits for nothing any more.
+func (l *link) drop(c *call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.pending, c.opaque)
+	if !c.written {
+		if i := slices.Index(l.queue, c); i >= 0 {
+			l.queue = slices.Delete(l.queue, i, i+1)
+		}
+	}
+}
+
+// release ends a call.
+func (l *link) release() {
+	l.mu.Lock()
+	l.calls--
+	idle := l.calls == 0
+	retired := l.retired
+	if idle && l.err == nil {
+		l.pending = nil
+		l.idleness.Reset(l.client.opts.IdleTimeout)
+	}
+	l.mu.Unlock()
+	if idle && retired {
+		l.fail(errRetired)
+	}
 }
 
 func (l *link) retire() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.retired = true
-	if len(l.pending) == 0 {
+	idle := l.calls == 0
+	l.mu.Unlock()
+	if idle {
 		l.fail(errRetired)
 	}
 }
 
 func (l *link) closeIfIdle() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.pending) == 0 {
-		l.retired = true
+	idle := l.calls == 0
+	l.retired = l.retired || idle
+	l.mu.Unlock()
+	if idle {
 		l.fail(errIdle)
 	}
 }
 
-// call is one request on a link, between begin and finish.
-type call struct {
-	link          *link
-	opaque        int32
-	answer        chan *Response
-	answersBefore uint64
-}
-
-func (c *call) exchange(ctx context.Context, frame []byte) (*Response, error) {
-	select {
-	case c.link.outgoing <- frame:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("not sent, connection not ready: %w", ctx.Err())
-	case <-c.link.life.Done():
-		return nil, context.Cause(c.link.life)
-	}
-	select {
-	case resp := <-c.answer:
-		return resp, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("no answer: %w", ctx.Err())
-	case <-c.link.life.Done():
-		select {
-		case resp := <-c.answer: // it came just before the connection ended
-			return resp, nil
-		default:
-			return nil, context.Cause(c.link.life)
-		}
-	}
-}
-
-// silent reports whether the server has answered nothing, on this link, since the call began.
-func (c *call) silent() bool {
-	c.link.mu.Lock()
-	defer c.link.mu.Unlock()
-	return c.link.answers == c.answersBefore
-}
-
-func (c *call) finish() {
-	l := c.link
+func (l *link) cause() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.pending, c.opaque)
-	switch {
-	case len(l.pending) > 0 || l.life.Err() != nil:
-	case l.retired:
-		l.fail(errRetired)
-	default:
-		l.idleness.Reset(l.client.opts.IdleTimeout)
+	return l.err
+}
+
+// fail ends the link and its calls, with the first error that it gets.
+func (l *link) fail(err error) {
+	l.mu.Lock()
+	if l.err != nil {
+		l.mu.Unlock()
+		return
 	}
+	l.err = err
+	l.idleness.Stop()
+	for _, c := range l.pending {
+		c.replied <- &reply{err: err}
+	}
+	l.pending, l.queue = nil, nil
+	conn, hangUp := l.conn, l.hangUp
+	l.mu.Unlock()
+	if hangUp != nil {
+		hangUp()
+	}
+	if conn != nil {
+		_ = conn.Close()
+	}
+	l.client.forget(l)
 }
