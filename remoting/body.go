@@ -42,7 +42,8 @@ func UnmarshalBody(data []byte, v any) error {
 //		})
 //	})
 //
-// Errors tell the position in the body. After an error a decoder is of no further use.
+// A single key or value that is decoded may have 256 KiB. Errors tell the position in the body. After an error a decoder is
+// of no further use.
 type BodyDecoder struct {
 	r    io.Reader
 	in   []byte // a window of the body, read up to pos
@@ -50,6 +51,8 @@ type BodyDecoder struct {
 	past int64 // bytes before the window
 
 	out   bytes.Buffer // the value that is being translated
+	max   int          // bytes in out; 0 for any number
+	long  bool         // there would be more
 	keep  bool         // write to out, rather than skip
 	inKey bool         // within a key that is an object or array
 	due   bool         // a visitor has not read its value yet
@@ -57,14 +60,15 @@ type BodyDecoder struct {
 }
 
 // NewBodyDecoder returns a decoder of the body that r reads.
-func NewBodyDecoder(r io.Reader) *BodyDecoder { return &BodyDecoder{r: r} }
+func NewBodyDecoder(r io.Reader) *BodyDecoder { return &BodyDecoder{r: r, max: maxValue} }
+
+// Offset is how many bytes of the body have been read.
+func (d *BodyDecoder) Offset() int64 { return d.past + int64(d.pos) }
 
 // Decode reads the next value into v, following the rules of encoding/json.
 func (d *BodyDecoder) Decode(v any) error {
 	d.due = false
-	d.out.Reset()
-	d.keep = true
-	if err := d.value(); err != nil {
+	if err := d.translate(d.value); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(d.out.Bytes(), v); err != nil {
@@ -133,17 +137,27 @@ func (d *BodyDecoder) visited(visit func() error) error {
 	if d.due {
 		return d.Skip()
 	}
+	return nil
+}
+
+// translate has read copy its text to out.
+func (d *BodyDecoder) translate(read func() error) error {
+	d.out.Reset()
+	d.keep, d.long = true, false
+	if err := read(); err != nil {
+		return err
+	}
 	d.keep = false
+	if d.long {
+		return d.failure(fmt.Errorf("a key or value of more than %d bytes", d.max))
+	}
 	return nil
 }
 
 func (d *BodyDecoder) null() error {
-	d.out.Reset()
-	d.keep = true
-	if err := d.word(); err != nil {
+	if err := d.translate(d.word); err != nil {
 		return err
 	}
-	d.keep = false
 	if d.out.String() != "null" {
 		return d.failure(fmt.Errorf("unexpected %.20q", d.out.String()))
 	}
@@ -152,12 +166,9 @@ func (d *BodyDecoder) null() error {
 
 // keyText is the next key as the string that encoding/json would make of it.
 func (d *BodyDecoder) keyText() (string, error) {
-	d.out.Reset()
-	d.keep = true
-	if err := d.key(); err != nil {
+	if err := d.translate(d.key); err != nil {
 		return "", err
 	}
-	d.keep = false
 	quoted := d.out.Bytes()
 	if plain := quoted[1 : len(quoted)-1]; isPlain(plain) {
 		return string(plain), nil

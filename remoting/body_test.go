@@ -3,11 +3,15 @@ package remoting
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -196,4 +200,132 @@ func testdataNames(t testing.TB, pattern string) []string {
 		names = append(names, filepath.Base(path))
 	}
 	return names
+}
+
+// TestBodyDecoder reads what it wants of a body that is full of traps, byte by byte.
+func TestBodyDecoder(t *testing.T) {
+	const body = `{"skipped":{"a":[1,{2:"}"}]},"list":["x", "y",
+		"z"],"none":null,"map":{0:"a",{"q":1}:"b","k\u0065y\"":NaN,"ref":{"$ref":"$"}},"deep":{"a":{"b":[{"c":[7]}]}},"last":1}`
+	var got []string
+	see := func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }
+	d := NewBodyDecoder(oneByteReader{strings.NewReader(body)})
+	err := d.Object(func(key string) error {
+		switch key {
+		case "list":
+			return d.Array(func() error {
+				var s string
+				err := d.Decode(&s)
+				see("list %s", s)
+				return err
+			})
+		case "none":
+			see("none")
+			return d.Object(func(string) error { return errors.New("null has a member") })
+		case "map":
+			return d.Object(func(key string) error {
+				v := any("?")
+				err := d.Decode(&v)
+				see("map %s=%v", key, v)
+				return err
+			})
+		case "deep":
+			return d.Object(func(string) error {
+				return d.Object(func(string) error {
+					return d.Array(func() error {
+						return d.Object(func(key string) error {
+							var v []int
+							err := d.Decode(&v)
+							see("deep %s=%v", key, v)
+							return err
+						})
+					})
+				})
+			})
+		case "last":
+			see("last at %d of %d", d.Offset(), len(body))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.End(); err != nil {
+		t.Error(err)
+	}
+	want := []string{
+		"list x", "list y", "list z", "none", "map 0=a", `map {"q":1}=b`, `map key"=<nil>`, "map ref=<nil>", "deep c=[7]",
+		fmt.Sprintf("last at %d of %d", len(body)-2, len(body)),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestBodyDecoderErrors(t *testing.T) {
+	all := func(d *BodyDecoder) error {
+		return d.Object(func(string) error { return d.Array(func() error { var v any; return d.Decode(&v) }) })
+	}
+	for _, tc := range []struct{ name, in, want string }{
+		{"empty", "", "at byte 0: unexpected end"},
+		{"of another kind", "[1]", "unexpected '[' instead of an object"},
+		{"a member of another kind", `{"a":{}}`, "unexpected '{' instead of an array"},
+		{"no null", `{"a":nul}`, `unexpected "nul"`},
+		{"cut off", `{"a":[1,`, "unexpected end"},
+		{"text after the end", `{"a":[1]} x`, "text after the end"},
+		{"zero byte after the end", "{}\x00", "text after the end"},
+		{"long value", `{"a":["` + strings.Repeat("x", maxValue) + `"]}`, "a key or value of more than 262144 bytes"},
+		{"long key", `{"` + strings.Repeat("x", maxValue) + `":[]}`, "a key or value of more than 262144 bytes"},
+		{"escape that is none", `{"a\x":[]}`, "invalid character"},
+		{"too deep", `{"a":[` + strings.Repeat("[", 100), "nested more than 64 deep"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := NewBodyDecoder(strings.NewReader(tc.in))
+			err := all(d)
+			if err == nil {
+				err = d.End()
+			}
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %v, want one with %q", err, tc.want)
+			}
+		})
+	}
+	broken := errors.New("line is broken")
+	d := NewBodyDecoder(io.MultiReader(strings.NewReader(`{"a":[1,`), iotest.ErrReader(broken)))
+	if err := all(d); !errors.Is(err, broken) {
+		t.Errorf("error %v, want that of the reader", err)
+	}
+	d = NewBodyDecoder(strings.NewReader(`{"a":[1,2]}`))
+	if err := d.Object(func(string) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("error %v, want that of the visitor", err)
+	}
+}
+
+// TestSkippingTakesNoMemory: what nobody asks for is read at the cost of a window.
+func TestSkippingTakesNoMemory(t *testing.T) {
+	body := `{"skipped":[` + strings.Repeat(`{"k":"v",1:[2,3]},`, 200_000) + `0],"wanted":7}`
+	wanted := 0
+	allocated := allocations(func() {
+		d := NewBodyDecoder(strings.NewReader(body))
+		err := d.Object(func(key string) error {
+			if key == "wanted" {
+				return d.Decode(&wanted)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	if wanted != 7 || allocated > 256<<10 {
+		t.Errorf("%d bytes allocated to find %d in %d", allocated, wanted, len(body))
+	}
+}
+
+// allocations is how many bytes do allocates.
+func allocations(do func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

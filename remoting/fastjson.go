@@ -11,7 +11,8 @@ import (
 
 const (
 	maxBodyDepth = 64
-	bodyWindow   = 8 << 10 // bytes of a stream that a BodyDecoder looks at
+	bodyWindow   = 8 << 10   // bytes of a stream that a BodyDecoder looks at
+	maxValue     = 256 << 10 // bytes of a key or value in a stream
 )
 
 var errEnd = errors.New("unexpected end")
@@ -221,7 +222,11 @@ func (d *BodyDecoder) take() {
 }
 
 func (d *BodyDecoder) emit(text ...byte) {
-	if d.keep {
+	switch {
+	case !d.keep:
+	case d.max > 0 && d.out.Len()+len(text) > d.max:
+		d.long = true
+	default:
 		d.out.Write(text)
 	}
 }
@@ -276,5 +281,5 @@ func (d *BodyDecoder) unexpected(c byte, want string) error {
 }
 
 func (d *BodyDecoder) failure(err error) error {
-	return fmt.Errorf("decode body: at byte %d: %w", d.past+int64(d.pos), err)
+	return fmt.Errorf("decode body: at byte %d: %w", d.Offset(), err)
 }
