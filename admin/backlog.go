@@ -41,26 +41,29 @@ func (c *Client) DelayBacklog(ctx context.Context, broker string) (map[int]int64
 }
 
 // TimerBacklog counts the messages with a delivery time that wait in a broker's timer wheel, by topic
-// (GET_TIMER_METRICS), RocketMQ's own included: see PopBacklog. Topics without are left out, and so is everything when
-// the wheel is disabled. Messages that have not reached the wheel yet are not counted: timerOffsetBehind and
-// timerCongestNum in RuntimeInfo tell of them.
+// (GET_TIMER_METRICS), RocketMQ's own included: see PopBacklog. Topics without such messages are left out, and so is
+// everything when the wheel is disabled. Messages that have not reached the wheel yet are not counted: see
+// RuntimeInfo.TimerBehind.
 func (c *Client) TimerBacklog(ctx context.Context, broker string) (map[string]int64, error) {
-	var body struct {
-		Topics map[string]struct {
-			Count int64 `json:"count"`
-		} `json:"timingCount"`
-	}
 	backlog := map[string]int64{}
-	if _, err := c.invokeJSON(ctx, broker, remoting.Request{Code: remoting.GetTimerMetrics}, &body); err != nil {
-		if refused := new(remoting.ResponseError); errors.As(err, &refused) && refused.Remark == "The timer message store is null" {
-			return backlog, nil
-		}
-		return nil, err
-	}
-	for topic, metric := range body.Topics {
-		if metric.Count > 0 {
+	req := remoting.Request{Code: remoting.GetTimerMetrics, MaxAnswer: longAnswer}
+	err := c.streamMember(ctx, broker, req, "timingCount", func(b *body) error {
+		return b.Object(func(topic string) error {
+			var metric struct {
+				Count int64 `json:"count"`
+			}
+			if err := b.Decode(&metric); err != nil || metric.Count <= 0 {
+				return err
+			}
 			backlog[topic] = metric.Count
-		}
+			return b.keep(64 + len(topic))
+		})
+	})
+	if refused := new(remoting.ResponseError); errors.As(err, &refused) && refused.Remark == "The timer message store is null" {
+		return backlog, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	return backlog, nil
 }
@@ -76,12 +79,22 @@ func (c *Client) TransactionBacklog(ctx context.Context, broker string) (int64, 
 	return stats.lagIn(halfTopic), nil
 }
 
+// ErrPopNotCounted means that a broker keeps its records of POP consumers where no request counts them.
+var ErrPopNotCounted = errors.New("messages at POP consumers cannot be counted: the broker has popConsumerKVServiceEnable=true")
+
 // PopBacklog counts the records that a broker of the cluster keeps of messages handed to POP consumers: 0 means that
-// none is inflight. It is no number of messages, because acknowledgements are records too, and a record stays until the
-// end of its message's invisible time, when the broker settles it. It asks twice, because records wait in the timer
-// wheel and then in the topic of RocketMQ's PopReviveService. With BrokerConfig.popConsumerKVServiceEnable (off by
-// default) records are kept elsewhere and this is always 0.
+// consumers have none in their hands. It is no number of messages, because acknowledgements are records too, and a record
+// stays until the end of its message's invisible time, when the broker settles it. It asks three times: for the broker's
+// configuration, because with BrokerConfig.popConsumerKVServiceEnable (off by default) the answer is ErrPopNotCounted; and
+// twice for records, because they wait in the timer wheel and then in the topic of RocketMQ's PopReviveService.
 func (c *Client) PopBacklog(ctx context.Context, broker, cluster string) (int64, error) {
+	config, err := c.BrokerConfig(ctx, broker)
+	if err != nil {
+		return 0, err
+	}
+	if config["popConsumerKVServiceEnable"] == "true" {
+		return 0, ErrPopNotCounted
+	}
 	topic := reviveTopicPrefix + cluster
 	timers, err := c.TimerBacklog(ctx, broker) // first: what moves on meanwhile counts twice, not never
 	if err != nil {
@@ -105,18 +118,18 @@ func (s ConsumeStats) lagIn(topic string) int64 {
 	return sum
 }
 
-// Pending are messages that wait for something, by the topic that they are for, which is a retry topic where consumers
-// gave them back.
+// Pending counts messages that wait for something: a delivery time, the end of a transaction.
 type Pending struct {
+	// Topics counts them by the topic that they will go to. That is a retry topic for those that consumers gave back.
 	Topics map[string]int64
-	// Unread messages are too many to be looked at.
+	// Unread are further messages, of topics that were not looked up because there are too many of them.
 	Unread int64
 }
 
-// mostRead bounds how many messages of a queue are looked at, some dozen a request.
+// mostRead bounds how many messages of a queue are looked at, 32 a request.
 const mostRead = 512
 
-// DelayedTopics is like DelayBacklog, by topic: it reads the messages.
+// DelayedTopics is DelayBacklog by topic. It reads the messages to find out, up to 512 of each level.
 func (c *Client) DelayedTopics(ctx context.Context, broker string) (Pending, error) {
 	p := Pending{Topics: map[string]int64{}}
 	offsets, err := c.DelayOffsets(ctx, broker)
@@ -135,7 +148,7 @@ func (c *Client) DelayedTopics(ctx context.Context, broker string) (Pending, err
 	return p, nil
 }
 
-// HalfTopics is like TransactionBacklog, by topic: it reads the messages.
+// HalfTopics is TransactionBacklog by topic. It reads the messages to find out, up to 512.
 func (c *Client) HalfTopics(ctx context.Context, broker string) (Pending, error) {
 	p := Pending{Topics: map[string]int64{}}
 	stats, err := c.ConsumeStats(ctx, broker, transactionGroup, halfTopic)

@@ -32,15 +32,12 @@ func (r RuntimeInfo) BootTime() time.Time {
 }
 
 // DispatchBehindBytes is how much of the commit log is not in its queues yet.
-func (r RuntimeInfo) DispatchBehindBytes() int64 {
-	n, _ := strconv.ParseInt(r["dispatchBehindBytes"], 10, 64)
-	return n
-}
+func (r RuntimeInfo) DispatchBehindBytes() int64 { return r.number("dispatchBehindBytes") }
 
-// CommitLogDiskRatio and ConsumeQueueDiskRatio are the used share of the disk that holds them, 0 to 1.
+// CommitLogDiskRatio is the used share of the disk that holds the commit log, 0 to 1.
 func (r RuntimeInfo) CommitLogDiskRatio() float64 { return r.ratio("commitLogDiskRatio") }
 
-// ConsumeQueueDiskRatio is like CommitLogDiskRatio.
+// ConsumeQueueDiskRatio is the used share of the disk that holds the consume queues, 0 to 1.
 func (r RuntimeInfo) ConsumeQueueDiskRatio() float64 { return r.ratio("consumeQueueDiskRatio") }
 
 func (r RuntimeInfo) ratio(key string) float64 {
@@ -48,10 +45,22 @@ func (r RuntimeInfo) ratio(key string) float64 {
 	return f
 }
 
-// InTPS is how many messages a second the broker took in the last 10 s, OutTPS how many it handed out.
+// TimerBehind is how many messages with a delivery time have been stored but are not in the timer wheel yet: TimerBacklog
+// does not count them. RocketMQ's own (see PopBacklog) are among them. 0 without a timer wheel.
+func (r RuntimeInfo) TimerBehind() int64 { return r.number("timerOffsetBehind") }
+
+// TimerWaiting is how many messages wait in the timer wheel, RocketMQ's own among them. 0 without a timer wheel.
+func (r RuntimeInfo) TimerWaiting() int64 { return r.number("timerCongestNum") }
+
+func (r RuntimeInfo) number(key string) int64 {
+	n, _ := strconv.ParseInt(r[key], 10, 64)
+	return n
+}
+
+// InTPS is how many messages the broker stored in a second, on average over the last 10 s.
 func (r RuntimeInfo) InTPS() float64 { return r.firstNumber("putTps") }
 
-// OutTPS is described at InTPS.
+// OutTPS is how many messages the broker handed out in a second, on average over the last 10 s.
 func (r RuntimeInfo) OutTPS() float64 { return r.firstNumber("getTransferredTps") }
 
 // firstNumber reads the first of "1.5 2.5 3.5", the averages of 10 s, 1 min and 10 min (StoreStatsService.getPutTps).
@@ -76,7 +85,7 @@ func (c *Client) BrokerRuntimeInfo(ctx context.Context, broker string) (RuntimeI
 // BrokerConfig asks a broker for its whole configuration (GET_BROKER_CONFIG). Keys that RocketMQ does not know are
 // shown too if they stood in the broker's file; secrets are shown in clear.
 func (c *Client) BrokerConfig(ctx context.Context, broker string) (map[string]string, error) {
-	resp, err := c.remoting.Invoke(ctx, broker, remoting.Request{Code: remoting.GetBrokerConfig})
+	resp, err := c.invoke(ctx, broker, remoting.Request{Code: remoting.GetBrokerConfig, MaxAnswer: mediumAnswer})
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +95,7 @@ func (c *Client) BrokerConfig(ctx context.Context, broker string) (map[string]st
 // UpdateBrokerConfig changes properties of a running broker and its file (UPDATE_BROKER_CONFIG). The broker answers
 // success even for keys it does not know and for keys that only take effect at a restart, and it trims values.
 func (c *Client) UpdateBrokerConfig(ctx context.Context, broker string, props map[string]string) error {
-	_, err := c.remoting.Invoke(ctx, broker, remoting.Request{Code: remoting.UpdateBrokerConfig, Body: formatProperties(props)})
+	_, err := c.invoke(ctx, broker, remoting.Request{Code: remoting.UpdateBrokerConfig, Body: formatProperties(props)})
 	return err
 }
 
@@ -137,7 +146,7 @@ func (s *HAStatus) End() int64 {
 
 // HASlave is one slave's connection, seen from the master (RocketMQ's HARuntimeInfo.HAConnectionRuntimeInfo).
 type HASlave struct {
-	// Addr is the remote end of the connection, not an address that the slave listens on.
+	// Addr is the slave's end of the connection, not an address that it listens on.
 	Addr string `json:"addr"`
 	// AckOffset is how far the slave has written, Diff how many bytes of the master's log it lacks. Diff may be
 	// negative for a moment.
@@ -163,12 +172,16 @@ func (c *Client) HAStatus(ctx context.Context, broker string) (*HAStatus, error)
 	if _, err := c.invokeJSON(ctx, broker, remoting.Request{Code: remoting.GetBrokerHAStatus}, status); err != nil {
 		return nil, err
 	}
+	status.Source.MasterAddr = remoting.CanonicalAddr(status.Source.MasterAddr)
+	for i := range status.Slaves {
+		status.Slaves[i].Addr = clientAddr(status.Slaves[i].Addr)
+	}
 	return status, nil
 }
 
-// HAAddress asks a broker for the host:port that its slaves replicate from, "" if it is no master (EXCHANGE_BROKER_HA_INFO).
+// HAAddress asks a broker for the host:port that its slaves replicate from; "" if it is no master (EXCHANGE_BROKER_HA_INFO).
 func (c *Client) HAAddress(ctx context.Context, broker string) (string, error) {
-	resp, err := c.remoting.Invoke(ctx, broker, remoting.Request{Code: remoting.ExchangeBrokerHAInfo})
+	resp, err := c.invoke(ctx, broker, remoting.Request{Code: remoting.ExchangeBrokerHAInfo})
 	if err != nil {
 		return "", err
 	}
@@ -178,19 +191,24 @@ func (c *Client) HAAddress(ctx context.Context, broker string) (string, error) {
 // Follow tells a slave the host:port to replicate from, its master's HAAddress (EXCHANGE_BROKER_HA_INFO). It connects within
 // five seconds (AutoSwitchHAClient).
 func (c *Client) Follow(ctx context.Context, slave, haAddress string) error {
-	_, err := c.remoting.Invoke(ctx, slave, remoting.Request{Code: remoting.ExchangeBrokerHAInfo, Fields: map[string]string{
+	_, err := c.invoke(ctx, slave, remoting.Request{Code: remoting.ExchangeBrokerHAInfo, Fields: map[string]string{
 		"masterHaAddress": haAddress, "masterFlushOffset": "0", // what the slave has by itself
 	}})
 	return err
 }
 
-// TakesMessages asks a broker whether its store takes messages, with one that no broker stores: its delay is no number
-// (SEND_MESSAGE; HookUtils.checkBeforePutMessage looks at the store, and handleScheduleMessage at the delay after that).
-// group is its brokerName, of which every broker has a topic (TopicConfigManager). A slave's store takes none. A refusal
-// for other reasons is not the store's: of the client, or because of startAcceptSendRequestTimeStamp.
+// probeGroup is a producer group that every broker knows, for tools (MixAll.CLIENT_INNER_PRODUCER_GROUP).
+const probeGroup = "CLIENT_INNER_PRODUCER"
+
+// TakesMessages asks a broker whether its store takes messages. It sends one that no broker stores, because its delay is no
+// number (SEND_MESSAGE): the broker looks at its store first (HookUtils.checkBeforePutMessage) and then at the delay
+// (handleScheduleMessage). Group is the brokerName; every broker has a topic of that name (TopicConfigManager).
+//
+// The answer is false for a slave and for a master that is too busy. It is true where something other than the store
+// refuses: permissions, or the property startAcceptSendRequestTimeStamp.
 func (c *Client) TakesMessages(ctx context.Context, broker, group string) (bool, error) {
-	_, err := c.remoting.Invoke(ctx, broker, remoting.Request{Code: remoting.SendMessage, Body: []byte("?"), Fields: map[string]string{
-		"producerGroup": "rocketmq-operator", "topic": group, "defaultTopic": "", "defaultTopicQueueNums": "0", "queueId": "0", "sysFlag": "0",
+	_, err := c.invoke(ctx, broker, remoting.Request{Code: remoting.SendMessage, Body: []byte("?"), Fields: map[string]string{
+		"producerGroup": probeGroup, "topic": group, "defaultTopic": "", "defaultTopicQueueNums": "0", "queueId": "0", "sysFlag": "0",
 		"bornTimestamp": strconv.FormatInt(time.Now().UnixMilli(), 10), "flag": "0", "properties": "TIMER_DELAY_SEC\x01never",
 		"reconsumeTimes": "0", "unitMode": "false", "batch": "false",
 	}})

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -41,24 +42,54 @@ type Subscription struct {
 // remoting.ConsumerNotOnline is the answer when there are none.
 func (c *Client) ConsumerConnection(ctx context.Context, broker, group string) (*ConsumerConnection, error) {
 	connection := new(ConsumerConnection)
-	req := remoting.Request{Code: remoting.GetConsumerConnectionList, Fields: map[string]string{"consumerGroup": group}}
-	if _, err := c.invokeJSON(ctx, broker, req, connection); err != nil {
+	req := remoting.Request{
+		Code: remoting.GetConsumerConnectionList, Fields: map[string]string{"consumerGroup": group}, MaxAnswer: longAnswer,
+	}
+	err := c.stream(ctx, broker, req, func(_ *remoting.Response, b *body) error {
+		return b.Object(func(key string) (err error) {
+			switch key {
+			case "connectionSet":
+				connection.Members, err = list(b, func(m Connection) int { return 100 + len(m.ClientID) + len(m.Addr) + len(m.Language) })
+			case "subscriptionTable":
+				connection.Subscriptions, err = readSubscriptions(b)
+			case "consumeType":
+				err = b.Decode(&connection.Type)
+			case "messageModel":
+				err = b.Decode(&connection.Model)
+			case "consumeFromWhere":
+				err = b.Decode(&connection.From)
+			}
+			return err
+		})
+	})
+	if err != nil {
 		return nil, err
 	}
+	for i := range connection.Members {
+		connection.Members[i].Addr = clientAddr(connection.Members[i].Addr)
+	}
 	return connection, nil
+}
+
+func readSubscriptions(b *body) (map[string]Subscription, error) {
+	subscriptions := map[string]Subscription{}
+	err := b.Object(func(topic string) error {
+		var s Subscription
+		if err := b.Decode(&s); err != nil {
+			return err
+		}
+		subscriptions[topic] = s
+		return b.keep(150 + 2*len(topic) + len(s.Expression))
+	})
+	return subscriptions, err
 }
 
 // ConsumerIDs asks a broker for the client ids of a consumer group's connected members (GET_CONSUMER_LIST_BY_GROUP). A
 // broker answers remoting.SystemError when there are none.
 func (c *Client) ConsumerIDs(ctx context.Context, broker, group string) ([]string, error) {
-	var body struct {
-		IDs []string `json:"consumerIdList"`
-	}
-	req := remoting.Request{Code: remoting.GetConsumerListByGroup, Fields: map[string]string{"consumerGroup": group}}
-	if _, err := c.invokeJSON(ctx, broker, req, &body); err != nil {
-		return nil, err
-	}
-	return body.IDs, nil
+	return c.stringList(ctx, broker, remoting.Request{
+		Code: remoting.GetConsumerListByGroup, Fields: map[string]string{"consumerGroup": group}, MaxAnswer: longAnswer,
+	}, "consumerIdList")
 }
 
 // Producer is one connected producer (RocketMQ's ProducerInfo).
@@ -74,16 +105,28 @@ type Producer struct {
 
 // Producers asks a broker for its connected producers by producer group (GET_ALL_PRODUCER_INFO).
 func (c *Client) Producers(ctx context.Context, broker string) (map[string][]Producer, error) {
-	var body struct {
-		Data map[string][]Producer `json:"data"`
-	}
-	if _, err := c.invokeJSON(ctx, broker, remoting.Request{Code: remoting.GetAllProducerInfo}, &body); err != nil {
+	all := map[string][]Producer{}
+	req := remoting.Request{Code: remoting.GetAllProducerInfo, MaxAnswer: longAnswer}
+	err := c.streamMember(ctx, broker, req, "data", func(b *body) error {
+		return b.Object(func(group string) error {
+			producers, err := list(b, func(p Producer) int { return 120 + len(p.ClientID) + len(p.Addr) + len(p.Language) })
+			for i := range producers {
+				producers[i].Addr = clientAddr(producers[i].Addr)
+			}
+			all[group] = producers
+			return errors.Join(err, b.keep(64+len(group)))
+		})
+	})
+	if err != nil {
 		return nil, err
 	}
-	for _, producers := range body.Data {
-		for i := range producers {
-			producers[i].Addr = strings.TrimPrefix(producers[i].Addr, "/") // Java's way to write an address
-		}
+	return all, nil
+}
+
+// clientAddr is an address as Java writes it: "/10.0.0.1:50796", or with the name that was looked up before the slash.
+func clientAddr(addr string) string {
+	if _, ip, ok := strings.Cut(addr, "/"); ok {
+		addr = ip
 	}
-	return body.Data, nil
+	return remoting.CanonicalAddr(addr)
 }

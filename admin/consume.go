@@ -55,10 +55,10 @@ func (s ConsumeStats) Inflight() int64 {
 	return sum
 }
 
-// ConsumeStats asks a broker how far a consumer group has come (GET_CONSUME_STATS) in the given topics. Without topics
-// it is in all those of which the broker has an offset of the group; while consumers are connected, without those that
-// they do not subscribe to. Unknown topics and groups have no queues in the answer. RocketMQ 5.3.1 and older heed one
-// topic, but answer as without for several.
+// ConsumeStats asks a broker how far a consumer group has come in the given topics (GET_CONSUME_STATS). Without topics
+// these are all of which the broker has an offset of the group, but while consumers are connected only those that they
+// subscribe to: Lags counts all. Unknown topics and groups have no queues in the answer. RocketMQ 5.3.1 and older understand
+// one topic; several have the effect of none.
 func (c *Client) ConsumeStats(ctx context.Context, broker, group string, topics ...string) (*ConsumeStats, error) {
 	fields := map[string]string{"consumerGroup": group}
 	if len(topics) > 0 {
@@ -67,16 +67,28 @@ func (c *Client) ConsumeStats(ctx context.Context, broker, group string, topics 
 	if len(topics) == 1 {
 		fields["topic"] = topics[0]
 	}
-	var body struct {
-		TPS    float64                      `json:"consumeTps"`
-		Queues map[queueKey]ConsumeProgress `json:"offsetTable"`
+	stats := &ConsumeStats{Queues: map[TopicQueue]ConsumeProgress{}}
+	topic := "" // of the queue before: most follow one of the same topic, whose name is kept once
+	read := func(key queueKey, progress ConsumeProgress) {
+		if key.Topic != topic {
+			topic = key.Topic
+		}
+		stats.Queues[TopicQueue{topic, key.Queue}] = progress
 	}
-	if _, err := c.invokeJSON(ctx, broker, remoting.Request{Code: remoting.GetConsumeStats, Fields: fields}, &body); err != nil {
+	req := remoting.Request{Code: remoting.GetConsumeStats, Fields: fields, MaxAnswer: longAnswer}
+	err := c.stream(ctx, broker, req, func(_ *remoting.Response, b *body) error {
+		return b.Object(func(key string) error {
+			switch key {
+			case "consumeTps":
+				return b.Decode(&stats.TPS)
+			case "offsetTable":
+				return eachQueue(b, read)
+			}
+			return nil
+		})
+	})
+	if err != nil {
 		return nil, err
-	}
-	stats := &ConsumeStats{TPS: body.TPS, Queues: make(map[TopicQueue]ConsumeProgress, len(body.Queues))}
-	for key, progress := range body.Queues {
-		stats.Queues[TopicQueue{key.Topic, key.Queue}] = progress
 	}
 	return stats, nil
 }
@@ -84,24 +96,14 @@ func (c *Client) ConsumeStats(ctx context.Context, broker, group string, topics 
 // TopicConsumers asks a broker which consumer groups consume a topic (QUERY_TOPIC_CONSUME_BY_WHO): those that are
 // connected and those with an offset.
 func (c *Client) TopicConsumers(ctx context.Context, broker, topic string) ([]string, error) {
-	var body struct {
-		Groups []string `json:"groupList"`
-	}
-	req := remoting.Request{Code: remoting.QueryTopicConsumeByWho, Fields: map[string]string{"topic": topic}}
-	if _, err := c.invokeJSON(ctx, broker, req, &body); err != nil {
-		return nil, err
-	}
-	return body.Groups, nil
+	return c.stringList(ctx, broker, remoting.Request{
+		Code: remoting.QueryTopicConsumeByWho, Fields: map[string]string{"topic": topic}, MaxAnswer: longAnswer,
+	}, "groupList")
 }
 
 // GroupTopics asks a broker of which topics it has an offset of a consumer group (QUERY_TOPICS_BY_CONSUMER).
 func (c *Client) GroupTopics(ctx context.Context, broker, group string) ([]string, error) {
-	var body struct {
-		Topics []string `json:"topicList"`
-	}
-	req := remoting.Request{Code: remoting.QueryTopicsByConsumer, Fields: map[string]string{"group": group}}
-	if _, err := c.invokeJSON(ctx, broker, req, &body); err != nil {
-		return nil, err
-	}
-	return body.Topics, nil
+	return c.stringList(ctx, broker, remoting.Request{
+		Code: remoting.QueryTopicsByConsumer, Fields: map[string]string{"group": group}, MaxAnswer: longAnswer,
+	}, "topicList")
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,14 +34,14 @@ type ControllerPeer struct {
 
 // ControllerMetadata asks any controller for its quorum (CONTROLLER_GET_METADATA_INFO).
 func (c *Client) ControllerMetadata(ctx context.Context, controller string) (*ControllerMetadata, error) {
-	resp, err := c.remoting.Invoke(ctx, controller, remoting.Request{Code: remoting.ControllerGetMetadataInfo})
+	resp, err := c.invoke(ctx, controller, remoting.Request{Code: remoting.ControllerGetMetadataInfo})
 	if err != nil {
 		return nil, err
 	}
 	return &ControllerMetadata{
 		Group:      resp.Fields["group"],
 		LeaderID:   resp.Fields["controllerLeaderId"],
-		LeaderAddr: resp.Fields["controllerLeaderAddress"],
+		LeaderAddr: remoting.CanonicalAddr(resp.Fields["controllerLeaderAddress"]),
 		IsLeader:   resp.Fields["isLeader"] == "true",
 		Peers:      parsePeers(resp.Fields["peers"]),
 	}, nil
@@ -53,11 +54,11 @@ func parsePeers(s string) []ControllerPeer {
 		if member == "" {
 			continue
 		}
-		peer := ControllerPeer{Addr: member}
-		if id, addr, _ := strings.Cut(member, ":"); strings.Contains(addr, ":") {
-			peer = ControllerPeer{ID: id, Addr: addr}
+		id, addr := "", member
+		if _, _, err := remoting.SplitAddr(member); err != nil {
+			id, addr, _ = strings.Cut(member, ":")
 		}
-		peers = append(peers, peer)
+		peers = append(peers, ControllerPeer{ID: id, Addr: remoting.CanonicalAddr(addr)})
 	}
 	return peers
 }
@@ -75,6 +76,17 @@ type SyncState struct {
 	// InSync are the members of the SyncStateSet, the only ones that may become master.
 	InSync    []Replica `json:"inSyncReplicas"`
 	NotInSync []Replica `json:"notInSyncReplicas"`
+}
+
+// canonical is the state with addresses in the form of remoting.CanonicalAddr.
+func (s SyncState) canonical() SyncState {
+	s.MasterAddr = remoting.CanonicalAddr(s.MasterAddr)
+	for _, replicas := range [][]Replica{s.InSync, s.NotInSync} {
+		for i := range replicas {
+			replicas[i].Addr = remoting.CanonicalAddr(replicas[i].Addr)
+		}
+	}
+	return s
 }
 
 // Replica is a member of a broker group (RocketMQ's BrokerReplicasInfo.ReplicaIdentity).
@@ -101,9 +113,12 @@ func (c *Client) SyncStateData(ctx context.Context, controller string, brokerNam
 	var info struct {
 		Table map[string]SyncState `json:"replicasInfoTable"`
 	}
-	req := remoting.Request{Code: remoting.ControllerGetSyncStateData, Body: names}
+	req := remoting.Request{Code: remoting.ControllerGetSyncStateData, Body: names, MaxAnswer: mediumAnswer}
 	if _, err := c.invokeJSON(ctx, controller, req, &info); err != nil {
 		return nil, err
+	}
+	for name, state := range info.Table {
+		info.Table[name] = state.canonical()
 	}
 	return info.Table, nil
 }
@@ -164,9 +179,12 @@ func (c *Client) ElectMaster(ctx context.Context, controller string, req ElectMa
 		return nil, err
 	}
 	result := &ElectMasterResult{
-		MasterAddr:   resp.Fields["masterAddress"],
+		MasterAddr:   remoting.CanonicalAddr(resp.Fields["masterAddress"]),
 		Addrs:        body.Group.Addrs,
 		SyncStateSet: body.SyncStateSet,
+	}
+	for id, addr := range result.Addrs {
+		result.Addrs[id] = remoting.CanonicalAddr(addr)
 	}
 	for field, value := range map[string]*int64{
 		"masterBrokerId":    &result.MasterID,
@@ -180,29 +198,73 @@ func (c *Client) ElectMaster(ctx context.Context, controller string, req ElectMa
 	return result, nil
 }
 
+// NotifyRoleChanged tells one member of a broker group who its master is (NOTIFY_BROKER_ROLE_CHANGED), as the controllers do
+// after an election. They do not sign what they send, so a broker with ACL 2.0 refuses them and takes up its role only when
+// it next asks by itself, up to BrokerConfig.syncBrokerMetadataPeriod (5 s) later. Tell every member. A broker
+// without controllers ignores it.
+func (c *Client) NotifyRoleChanged(ctx context.Context, broker string, election *ElectMasterResult) error {
+	body, err := json.Marshal(map[string]any{ // SyncStateSet
+		"syncStateSet": election.SyncStateSet, "syncStateSetEpoch": election.SyncStateSetEpoch,
+	})
+	if err != nil {
+		return fmt.Errorf("encode SyncStateSet: %w", err)
+	}
+	_, err = c.invoke(ctx, broker, remoting.Request{Code: remoting.NotifyBrokerRoleChanged, Body: body, Fields: map[string]string{
+		"masterAddress":     election.MasterAddr,
+		"masterBrokerId":    strconv.FormatInt(election.MasterID, 10),
+		"masterEpoch":       strconv.FormatInt(election.MasterEpoch, 10),
+		"syncStateSetEpoch": strconv.FormatInt(election.SyncStateSetEpoch, 10),
+	}})
+	return err
+}
+
 // leaderTimeout bounds the search for the leader, so that dead controllers leave time for the question itself.
 const leaderTimeout = 2 * time.Second
 
-// Leader asks controllers at the same time which of them leads, for at most two seconds; "" if none says so.
-func (c *Client) Leader(ctx context.Context, controllers []string) string {
+// ErrNoLeader means that none of the controllers asked leads.
+var ErrNoLeader = errors.New("no controller leads")
+
+// FindLeader asks controllers at the same time which of them leads, for at most two seconds. If none says so, the error is
+// ErrNoLeader with what each of them said.
+func (c *Client) FindLeader(ctx context.Context, controllers []string) (string, error) {
+	if len(controllers) == 0 {
+		return "", ErrNoLeader
+	}
 	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
 	defer cancel() // the first leader found is the answer
-	found := make(chan string, len(controllers))
-	for _, controller := range controllers {
+	type look struct {
+		controller int
+		refusal    string // "" from the leader
+	}
+	looks := make(chan look, len(controllers))
+	for i, controller := range controllers {
 		go func() {
 			metadata, err := c.ControllerMetadata(ctx, controller)
-			if err != nil || !metadata.IsLeader {
-				controller = ""
+			switch {
+			case err != nil:
+				looks <- look{i, err.Error()}
+			case !metadata.IsLeader:
+				looks <- look{i, fmt.Sprintf("%s follows %s", controller, cmp.Or(metadata.LeaderAddr, "nobody"))}
+			default:
+				looks <- look{i, ""}
 			}
-			found <- controller
 		}()
 	}
+	refusals := make([]string, len(controllers))
 	for range controllers {
-		if leader := <-found; leader != "" {
-			return leader
+		l := <-looks
+		if l.refusal == "" {
+			return controllers[l.controller], nil
 		}
+		refusals[l.controller] = l.refusal
 	}
-	return ""
+	return "", fmt.Errorf("%w: %s", ErrNoLeader, strings.Join(refusals, "; "))
+}
+
+// Leader is FindLeader for callers that only need to know whether there is one: "" stands for none.
+func (c *Client) Leader(ctx context.Context, controllers []string) string {
+	leader, _ := c.FindLeader(ctx, controllers)
+	return leader
 }
 
 // CleanBrokerData has the leading controller forget members of a broker group by controller id (CLEAN_BROKER_DATA), or
@@ -227,7 +289,7 @@ func (c *Client) CleanBrokerData(ctx context.Context, controller, clusterName, b
 		}
 		fields["brokerControllerIdsToClean"] = strings.Join(list, ";")
 	}
-	_, err := c.remoting.Invoke(ctx, controller, remoting.Request{Code: remoting.CleanBrokerData, Fields: fields})
+	_, err := c.invoke(ctx, controller, remoting.Request{Code: remoting.CleanBrokerData, Fields: fields})
 	if err != nil {
 		return fmt.Errorf("broker group %s: %w", brokerName, err)
 	}
@@ -240,7 +302,7 @@ const ElectUncleanMaster = "enableElectUncleanMaster"
 
 // ControllerConfig reads the properties of one controller (GET_CONTROLLER_CONFIG).
 func (c *Client) ControllerConfig(ctx context.Context, controller string) (map[string]string, error) {
-	resp, err := c.remoting.Invoke(ctx, controller, remoting.Request{Code: remoting.GetControllerConfig})
+	resp, err := c.invoke(ctx, controller, remoting.Request{Code: remoting.GetControllerConfig, MaxAnswer: mediumAnswer})
 	if err != nil {
 		return nil, err
 	}
@@ -250,6 +312,6 @@ func (c *Client) ControllerConfig(ctx context.Context, controller string) (map[s
 // UpdateControllerConfig changes properties of one controller while it runs (UPDATE_CONTROLLER_CONFIG). The other
 // controllers of the quorum keep theirs.
 func (c *Client) UpdateControllerConfig(ctx context.Context, controller string, properties map[string]string) error {
-	_, err := c.remoting.Invoke(ctx, controller, remoting.Request{Code: remoting.UpdateControllerConfig, Body: formatProperties(properties)})
+	_, err := c.invoke(ctx, controller, remoting.Request{Code: remoting.UpdateControllerConfig, Body: formatProperties(properties)})
 	return err
 }

@@ -116,6 +116,15 @@ func canonical(v any) []byte {
 	return text
 }
 
+// memory that it takes, about, in bytes.
+func (g SubscriptionGroup) memory() int {
+	bytes := 300 + len(g.RetryPolicy) + len(g.Subscriptions) + mapMemory(g.Attributes)
+	for key, value := range g.unknown {
+		bytes += 80 + len(key) + len(value)
+	}
+	return bytes
+}
+
 // change is g as it is sent to a broker: attributes are what differs, as in TopicConfig.change.
 func (g SubscriptionGroup) change(current *SubscriptionGroup) (SubscriptionGroup, error) {
 	var attributes map[string]string
@@ -133,7 +142,7 @@ func (g SubscriptionGroup) change(current *SubscriptionGroup) (SubscriptionGroup
 // Groups reads all consumer groups of a broker, system groups included (GET_ALL_SUBSCRIPTIONGROUP_CONFIG), page by
 // page if they are many.
 func (c *Client) Groups(ctx context.Context, broker string) (map[string]SubscriptionGroup, DataVersion, error) {
-	return wholeTable[SubscriptionGroup](ctx, c, broker, groupTable())
+	return wholeTable(ctx, c, broker, groupTable())
 }
 
 // GroupsState is like TopicsState.
@@ -146,7 +155,9 @@ func (c *Client) GroupsState(ctx context.Context, broker string) (TableState, er
 // the answer: use Groups to find out whether a group exists.
 func (c *Client) Group(ctx context.Context, broker, group string) (*SubscriptionGroup, error) {
 	config := new(SubscriptionGroup)
-	req := remoting.Request{Code: remoting.GetSubscriptionGroupConfig, Fields: map[string]string{"group": group}}
+	req := remoting.Request{
+		Code: remoting.GetSubscriptionGroupConfig, Fields: map[string]string{"group": group}, MaxAnswer: mediumAnswer,
+	}
 	if _, err := c.invokeJSON(ctx, broker, req, config); err != nil {
 		return nil, err
 	}
@@ -170,7 +181,7 @@ func (c *Client) PutGroup(ctx context.Context, broker string, current *Subscript
 func (c *Client) putGroup(ctx context.Context, broker string, change SubscriptionGroup) error {
 	body, err := json.Marshal(change)
 	if err == nil {
-		_, err = c.remoting.Invoke(ctx, broker, remoting.Request{Code: remoting.UpdateAndCreateSubscriptionGroup, Body: body})
+		_, err = c.invoke(ctx, broker, remoting.Request{Code: remoting.UpdateAndCreateSubscriptionGroup, Body: body})
 	}
 	return groupError(change.Name, err)
 }
@@ -205,7 +216,7 @@ func (c *Client) PutGroups(ctx context.Context, broker string, current map[strin
 // DeleteGroup deletes a consumer group on a broker (DELETE_SUBSCRIPTIONGROUP), with its offsets if so asked. Its topics
 // %RETRY%group and %DLQ%group stay.
 func (c *Client) DeleteGroup(ctx context.Context, broker, group string, withOffsets bool) error {
-	_, err := c.remoting.Invoke(ctx, broker, remoting.Request{
+	_, err := c.invoke(ctx, broker, remoting.Request{
 		Code:   remoting.DeleteSubscriptionGroup,
 		Fields: map[string]string{"groupName": group, "cleanOffset": strconv.FormatBool(withOffsets)},
 	})

@@ -1,17 +1,18 @@
 package admin
 
 import (
+	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
-// Message is what is told here of a stored message: all but its body.
+// Message is a stored message without its body.
 type Message struct {
 	Topic string
 	Queue int
@@ -24,26 +25,31 @@ type Message struct {
 // pullGroup exists on every broker, for tools (MixAll.TOOLS_CONSUMER_GROUP).
 const pullGroup = "TOOLS_CONSUMER"
 
-// Messages reads a queue from an offset on, as many as the broker hands out at once, some dozen (PULL_MESSAGE). Nobody's
-// offset moves by that. There are none if the queue has no message there.
+const (
+	maxMessages = 32
+	// maxPulled is far more than so many messages have. Their bodies are read over, so they take no memory.
+	maxPulled = 256 << 20 // bytes
+)
+
+// Messages reads a queue from an offset on, as many messages as the broker hands out at once, at most 32 (PULL_MESSAGE). That
+// changes nobody's offset. There are none if the queue has no message there.
 func (c *Client) Messages(ctx context.Context, broker, topic string, queue int, offset int64) ([]Message, error) {
 	const subscription = 1 << 2 // PullSysFlag: the request says which messages
-	resp, err := c.remoting.Invoke(ctx, broker, remoting.Request{Code: remoting.PullMessage, Fields: map[string]string{
+	req := remoting.Request{Code: remoting.PullMessage, MaxAnswer: maxPulled, Fields: map[string]string{
 		"consumerGroup": pullGroup, "topic": topic, "queueId": strconv.Itoa(queue), "queueOffset": strconv.FormatInt(offset, 10),
-		"maxMsgNums": "32", "sysFlag": strconv.Itoa(subscription), "commitOffset": "0", "suspendTimeoutMillis": "0", "subscription": "*",
-		"subVersion": "0", "expressionType": "TAG",
-	}})
-	for _, none := range []remoting.ResponseCode{remoting.PullNotFound, remoting.PullRetryImmediately, remoting.PullOffsetMoved} {
-		if remoting.IsCode(err, none) {
-			return nil, nil
-		}
+		"maxMsgNums": strconv.Itoa(maxMessages), "sysFlag": strconv.Itoa(subscription), "commitOffset": "0",
+		"suspendTimeoutMillis": "0", "subscription": "*", "subVersion": "0", "expressionType": "TAG",
+	}}
+	var messages []Message
+	err := c.remoting.Stream(ctx, broker, req, func(_ *remoting.Response, body io.Reader) (err error) {
+		messages, err = readMessages(body)
+		return err
+	})
+	if remoting.IsCode(err, remoting.PullNotFound, remoting.PullRetryImmediately, remoting.PullOffsetMoved) {
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err
-	}
-	messages, err := parseMessages(resp.Body)
-	if err != nil {
-		return nil, answerError(remoting.PullMessage, broker, err)
 	}
 	return messages, nil
 }
@@ -57,129 +63,119 @@ const (
 
 var errMessage = errors.New("a message is cut off")
 
-// parseMessages reads stored messages, one after the other (MessageDecoder.decode).
-func parseMessages(body []byte) ([]Message, error) {
+// readMessages reads stored messages, one after the other (MessageDecoder.decode).
+func readMessages(r io.Reader) ([]Message, error) {
 	var messages []Message
-	for len(body) > 0 {
-		if len(body) < 4 {
-			return nil, errMessage
+	in := bufio.NewReader(r)
+	for {
+		if _, err := in.Peek(1); errors.Is(err, io.EOF) {
+			return messages, nil
+		} else if err != nil {
+			return nil, err
 		}
-		size := int64(binary.BigEndian.Uint32(body))
-		if size < 4 || size > int64(len(body)) {
-			return nil, fmt.Errorf("a message of %d bytes in %d", size, len(body))
-		}
-		m, err := parseMessage(fields{body[4:size]})
+		m, err := readMessage(in)
 		if err != nil {
 			return nil, err
 		}
+		if len(messages) == maxMessages {
+			return nil, fmt.Errorf("more than %d messages", maxMessages)
+		}
 		messages = append(messages, m)
-		body = body[size:]
 	}
-	return messages, nil
 }
 
-func parseMessage(f fields) (Message, error) {
-	var m Message
-	magic, err := f.number(4)
-	if err != nil {
-		return m, err
+func readMessage(in *bufio.Reader) (Message, error) {
+	f := &fields{in: in, left: 4}
+	f.left = int64(f.number(4)) - 4 // what follows the size
+	magic := f.number(4)
+	if f.err == nil && magic != messageMagic && magic != messageMagic2 {
+		return Message{}, fmt.Errorf("a message of an unknown kind, %#x", magic)
 	}
-	if magic != messageMagic && magic != messageMagic2 {
-		return m, fmt.Errorf("a message of an unknown kind, %#x", magic)
-	}
-	if err := f.skip(4); err != nil { // checksum
-		return m, err
-	}
-	queue, err := f.number(4)
-	if err != nil {
-		return m, err
-	}
-	if err := f.skip(4); err != nil { // flag
-		return m, err
-	}
-	offset, err := f.number(8)
-	if err != nil {
-		return m, err
-	}
-	if err := f.skip(8); err != nil { // place in the commit log
-		return m, err
-	}
-	flags, err := f.number(4)
-	if err != nil {
-		return m, err
-	}
-	address := func(v6 uint64) int {
-		if flags&v6 != 0 {
-			return 16 + 4
-		}
-		return 4 + 4
-	}
-	// Times and hosts of birth and storage, retries, the offset of a prepared transaction.
-	if err := f.skip(8 + address(bornV6) + 8 + address(storeV6) + 4 + 8); err != nil {
-		return m, err
-	}
-	length, err := f.number(4)
-	if err != nil {
-		return m, err
-	}
-	if err := f.skip(int(length)); err != nil { // body
-		return m, err
-	}
+	f.skip(4) // checksum
+	m := Message{Queue: int(int32(f.number(4))), Properties: map[string]string{}}
+	f.skip(4) // flag
+	m.Offset = int64(f.number(8))
+	f.skip(8) // place in the commit log
+	flags := f.number(4)
+	f.skip(8) // time of birth
+	f.skip(hostLength(flags, bornV6))
+	f.skip(8) // time of storage
+	f.skip(hostLength(flags, storeV6))
+	f.skip(4 + 8)              // retries, offset of a prepared transaction
+	f.skip(int64(f.number(4))) // body
 	width := 1
 	if magic == messageMagic2 {
 		width = 2
 	}
-	topic, err := f.text(width)
-	if err != nil {
-		return m, err
-	}
-	properties, err := f.text(2)
-	if err != nil {
-		return m, err
-	}
-	m = Message{Topic: topic, Queue: int(int32(queue)), Offset: int64(offset), Properties: map[string]string{}}
-	for pair := range strings.SplitSeq(properties, "\x02") {
+	m.Topic = f.text(width)
+	for pair := range strings.SplitSeq(f.text(2), "\x02") {
 		if key, value, ok := strings.Cut(pair, "\x01"); ok {
 			m.Properties[key] = value
 		}
 	}
-	return m, nil
+	f.skip(f.left)
+	return m, f.err
 }
 
-// fields are read from the front.
-type fields struct{ rest []byte }
-
-func (f *fields) skip(n int) error {
-	if n < 0 || n > len(f.rest) {
-		return errMessage
+// hostLength is the length of an address with its port.
+func hostLength(flags, v6 uint64) int64 {
+	if flags&v6 != 0 {
+		return 16 + 4
 	}
-	f.rest = f.rest[n:]
-	return nil
+	return 4 + 4
+}
+
+// fields of a message, read one after the other. After an error they are all empty.
+type fields struct {
+	in   *bufio.Reader
+	left int64 // bytes of the message
+	err  error
+}
+
+// take accounts for the next n bytes; false if the message has fewer.
+func (f *fields) take(n int64) bool {
+	if f.err == nil && (n < 0 || n > f.left) {
+		f.err = errMessage
+	}
+	f.left -= n
+	return f.err == nil
+}
+
+func (f *fields) note(err error) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errMessage
+	}
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+func (f *fields) skip(n int64) {
+	if f.take(n) {
+		_, err := io.CopyN(io.Discard, f.in, n)
+		f.note(err)
+	}
 }
 
 // number of some bytes, big endian.
-func (f *fields) number(width int) (uint64, error) {
-	if width > len(f.rest) {
-		return 0, errMessage
-	}
+func (f *fields) number(width int) uint64 {
 	n := uint64(0)
-	for _, b := range f.rest[:width] {
+	for _, b := range f.bytes(int64(width)) {
 		n = n<<8 | uint64(b)
 	}
-	f.rest = f.rest[width:]
-	return n, nil
+	return n
 }
 
 // text whose length stands before it.
-func (f *fields) text(width int) (string, error) {
-	n, err := f.number(width)
-	if err != nil {
-		return "", err
+func (f *fields) text(width int) string { return string(f.bytes(int64(f.number(width)))) }
+
+// bytes are at most 64 KiB: the length of a text has at most two bytes.
+func (f *fields) bytes(n int64) []byte {
+	if !f.take(n) {
+		return nil
 	}
-	if n > uint64(len(f.rest)) {
-		return "", errMessage
-	}
-	text := string(f.rest[:n])
-	f.rest = f.rest[n:]
-	return text, nil
+	text := make([]byte, n)
+	_, err := io.ReadFull(f.in, text)
+	f.note(err)
+	return text
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 
@@ -36,10 +37,10 @@ func stored(topic, properties string, flags uint32, magic uint32) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(4+len(out))), out...)
 }
 
-func TestParseMessages(t *testing.T) {
+func TestReadMessages(t *testing.T) {
 	body := append(stored("SCHEDULE_TOPIC_XXXX", "REAL_TOPIC\x01orders\x02KEYS\x01a b\x02", 0, messageMagic),
 		stored("other", "", bornV6|storeV6, messageMagic2)...)
-	got, err := parseMessages(body)
+	got, err := readMessages(bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,21 +55,21 @@ func TestParseMessages(t *testing.T) {
 		if cut == len(stored("SCHEDULE_TOPIC_XXXX", "REAL_TOPIC\x01orders\x02KEYS\x01a b\x02", 0, messageMagic)) {
 			continue
 		}
-		if _, err := parseMessages(body[:cut]); err == nil {
+		if _, err := readMessages(bytes.NewReader(body[:cut])); err == nil {
 			t.Errorf("%d of %d bytes are no error", cut, len(body))
 		}
 	}
 	body[4] = 0
-	if _, err := parseMessages(body); err == nil {
+	if _, err := readMessages(bytes.NewReader(body)); err == nil {
 		t.Error("a wrong magic number is no error")
 	}
 }
 
-func FuzzParseMessages(f *testing.F) {
+func FuzzReadMessages(f *testing.F) {
 	f.Add(stored("t", "a\x01b\x02", 0, messageMagic))
 	f.Add(stored("t", "", bornV6, messageMagic2))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		messages, err := parseMessages(body)
+		messages, err := readMessages(bytes.NewReader(body))
 		if err == nil && len(messages) > len(body) {
 			t.Errorf("%d messages in %d bytes", len(messages), len(body))
 		}

@@ -2,6 +2,9 @@ package admin
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"strconv"
 
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -9,6 +12,9 @@ import (
 // MasterID is the broker id under which a name server lists a group's master, whatever id the controller gave it
 // (RocketMQ's MixAll.MASTER_ID).
 const MasterID int64 = 0
+
+// maxClusterInfo is enough for some 40,000 brokers.
+const maxClusterInfo = 4 << 20 // bytes
 
 // ClusterInfo is what one name server knows (RocketMQ's ClusterInfo). Name servers do not talk to each other.
 type ClusterInfo struct {
@@ -24,17 +30,98 @@ type BrokerData struct {
 	// Cluster is the brokerClusterName, Name the brokerName.
 	Cluster string `json:"cluster"`
 	Name    string `json:"brokerName"`
-	// Addrs are the registered members' host:port by broker id; MasterID is the master.
+	// Addrs are the registered members' addresses (remoting.CanonicalAddr) by broker id; MasterID is the master.
 	Addrs map[int64]string `json:"brokerAddrs"`
 }
 
 // ClusterInfo asks a name server which brokers are registered (GET_BROKER_CLUSTER_INFO).
 func (c *Client) ClusterInfo(ctx context.Context, nameServer string) (*ClusterInfo, error) {
-	info := new(ClusterInfo)
-	if _, err := c.invokeJSON(ctx, nameServer, remoting.Request{Code: remoting.GetBrokerClusterInfo}, info); err != nil {
+	return c.clusterInfo(ctx, nameServer, func(string) bool { return true })
+}
+
+// ClusterInfoOf is ClusterInfo for some broker groups. The name server answers with all that it has, but only what is
+// wanted is kept: ask this of name servers that others use too. Clusters are those of the wanted groups, and name only
+// these.
+func (c *Client) ClusterInfoOf(ctx context.Context, nameServer string, brokerNames ...string) (*ClusterInfo, error) {
+	return c.clusterInfo(ctx, nameServer, func(name string) bool { return slices.Contains(brokerNames, name) })
+}
+
+func (c *Client) clusterInfo(ctx context.Context, nameServer string, wanted func(brokerName string) bool) (*ClusterInfo, error) {
+	info := &ClusterInfo{Brokers: map[string]BrokerData{}, Clusters: map[string][]string{}}
+	brokers := func(b *body) error {
+		return b.Object(func(name string) error {
+			if !wanted(name) {
+				return nil
+			}
+			data, err := readBrokerData(b)
+			info.Brokers[name] = data
+			return errors.Join(err, b.keep(100+len(name)))
+		})
+	}
+	clusters := func(b *body) error {
+		return b.Object(func(cluster string) error {
+			names, err := wantedNames(b, wanted)
+			if len(names) > 0 {
+				info.Clusters[cluster] = names
+			}
+			return errors.Join(err, b.keep(64+len(cluster)))
+		})
+	}
+	req := remoting.Request{Code: remoting.GetBrokerClusterInfo, MaxAnswer: maxClusterInfo}
+	err := c.stream(ctx, nameServer, req, func(_ *remoting.Response, b *body) error {
+		return b.Object(func(key string) error {
+			switch key {
+			case "brokerAddrTable":
+				return brokers(b)
+			case "clusterAddrTable":
+				return clusters(b)
+			}
+			return nil
+		})
+	})
+	if err != nil {
 		return nil, err
 	}
 	return info, nil
+}
+
+// wantedNames reads an array of names and keeps some.
+func wantedNames(b *body, wanted func(string) bool) ([]string, error) {
+	var names []string
+	err := b.Array(func() error {
+		var name string
+		if err := b.Decode(&name); err != nil || !wanted(name) {
+			return err
+		}
+		names = append(names, name)
+		return b.keep(32 + len(name))
+	})
+	return names, err
+}
+
+func readBrokerData(b *body) (BrokerData, error) {
+	data := BrokerData{Addrs: map[int64]string{}}
+	err := b.Object(func(key string) error {
+		switch key {
+		case "cluster":
+			return b.Decode(&data.Cluster)
+		case "brokerName":
+			return b.Decode(&data.Name)
+		case "brokerAddrs":
+			return b.Object(func(key string) error {
+				id, err := strconv.ParseInt(key, 10, 64)
+				if err != nil {
+					return err
+				}
+				var addr string
+				err = b.Decode(&addr)
+				data.Addrs[id] = remoting.CanonicalAddr(addr)
+				return errors.Join(err, b.keep(64+len(addr)))
+			})
+		}
+		return nil
+	})
+	return data, err
 }
 
 // TopicRoute is where one name server sends a topic's clients (RocketMQ's TopicRouteData).
@@ -45,8 +132,8 @@ type TopicRoute struct {
 	OrderConf string `json:"orderTopicConf"`
 }
 
-// RouteQueue is a topic's queues in one broker group as clients see them (RocketMQ's QueueData): Perm is what is left
-// of the topic's by the broker's own.
+// RouteQueue is a topic's queues in one broker group as clients see them (RocketMQ's QueueData): Perm is what the broker's
+// own permission leaves of the topic's.
 type RouteQueue struct {
 	Broker      string `json:"brokerName"`
 	ReadQueues  int    `json:"readQueueNums"`
@@ -58,12 +145,54 @@ type RouteQueue struct {
 // TopicRoute asks a name server for a topic's route (GET_ROUTEINFO_BY_TOPIC). remoting.TopicNotExist is the answer for
 // a topic that no registered broker has.
 func (c *Client) TopicRoute(ctx context.Context, nameServer, topic string) (*TopicRoute, error) {
+	return c.topicRoute(ctx, nameServer, topic, func(string) bool { return true })
+}
+
+// TopicRouteOf is TopicRoute for some broker groups, as ClusterInfoOf is ClusterInfo.
+func (c *Client) TopicRouteOf(ctx context.Context, nameServer, topic string, brokerNames ...string) (*TopicRoute, error) {
+	return c.topicRoute(ctx, nameServer, topic, func(name string) bool { return slices.Contains(brokerNames, name) })
+}
+
+func (c *Client) topicRoute(ctx context.Context, nameServer, topic string, wanted func(brokerName string) bool) (*TopicRoute, error) {
 	route := new(TopicRoute)
+	brokers := func(b *body) error {
+		return b.Array(func() error {
+			data, err := readBrokerData(b)
+			if err != nil || !wanted(data.Name) {
+				return err
+			}
+			route.Brokers = append(route.Brokers, data)
+			return b.keep(100)
+		})
+	}
+	queues := func(b *body) error {
+		return b.Array(func() error {
+			var queue RouteQueue
+			if err := b.Decode(&queue); err != nil || !wanted(queue.Broker) {
+				return err
+			}
+			route.Queues = append(route.Queues, queue)
+			return b.keep(100)
+		})
+	}
 	req := remoting.Request{
-		Code:   remoting.GetRouteInfoByTopic,
+		Code: remoting.GetRouteInfoByTopic, MaxAnswer: maxClusterInfo,
 		Fields: map[string]string{"topic": topic, "acceptStandardJsonOnly": "true"},
 	}
-	if _, err := c.invokeJSON(ctx, nameServer, req, route); err != nil {
+	err := c.stream(ctx, nameServer, req, func(_ *remoting.Response, b *body) error {
+		return b.Object(func(key string) error {
+			switch key {
+			case "brokerDatas":
+				return brokers(b)
+			case "queueDatas":
+				return queues(b)
+			case "orderTopicConf":
+				return b.Decode(&route.OrderConf)
+			}
+			return nil
+		})
+	})
+	if err != nil {
 		return nil, err
 	}
 	return route, nil

@@ -26,15 +26,96 @@ func (k *TopicGroup) UnmarshalText(text []byte) error {
 }
 
 // Offsets reads all consumer offsets of a broker by queue number (GET_ALL_CONSUMER_OFFSET), with those of retry topics
-// and system groups. An offset is that of the next message to consume.
+// and system groups. An offset is that of the next message to consume. A table of more than 16 MiB is refused: see
+// EachOffset.
 func (c *Client) Offsets(ctx context.Context, broker string) (map[TopicGroup]map[int]int64, error) {
-	var body struct {
-		Offsets map[TopicGroup]map[int]int64 `json:"offsetTable"`
-	}
-	if _, err := c.invokeJSON(ctx, broker, remoting.Request{Code: remoting.GetAllConsumerOffset}, &body); err != nil {
+	all := map[TopicGroup]map[int]int64{}
+	err := c.eachOffset(ctx, broker, longAnswer, func(b *body, pair TopicGroup, offsets map[int]int64) error {
+		all[pair] = offsets
+		return b.keep(240 + len(pair.Topic) + len(pair.Group) + 24*max(0, len(offsets)-8))
+	})
+	if err != nil {
 		return nil, err
 	}
-	return body.Offsets, nil
+	return all, nil
+}
+
+// maxOffsetTable is the limit of EachOffset: some 10 million pairs.
+const maxOffsetTable = 1 << 30 // bytes
+
+// EachOffset is Offsets for tables of any size: it calls visit for every topic and group while the table arrives, so that
+// nothing is kept but what visit keeps. An error of visit ends the reading and is returned. The whole table comes over the
+// network all the same, within ctx: for the offsets of one topic see TopicOffsets. Visit must not make other calls.
+func (c *Client) EachOffset(ctx context.Context, broker string, visit func(pair TopicGroup, offsets map[int]int64) error) error {
+	var failed error
+	err := c.eachOffset(ctx, broker, maxOffsetTable, func(_ *body, pair TopicGroup, offsets map[int]int64) error {
+		failed = visit(pair, offsets)
+		return failed
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+func (c *Client) eachOffset(ctx context.Context, broker string, maxAnswer int,
+	visit func(b *body, pair TopicGroup, offsets map[int]int64) error) error {
+	req := remoting.Request{Code: remoting.GetAllConsumerOffset, MaxAnswer: maxAnswer}
+	return c.streamMember(ctx, broker, req, "offsetTable", func(b *body) error {
+		return b.Object(func(key string) error {
+			var pair TopicGroup
+			if err := pair.UnmarshalText([]byte(key)); err != nil {
+				return err
+			}
+			var offsets map[int]int64
+			if err := b.Decode(&offsets); err != nil {
+				return fmt.Errorf("consumer offset of %.100q: %w", key, err)
+			}
+			return visit(b, pair, offsets)
+		})
+	})
+}
+
+// TopicOffsets reads the offsets of all consumer groups in the first queues of one topic, without the broker's whole table:
+// one request for the groups (QUERY_TOPIC_CONSUME_BY_WHO), then one for each group and queue (QUERY_CONSUMER_OFFSET). The
+// topic's own number of queues does not matter, so it works for a topic that has been closed as well. Queues without an
+// offset are left out, but see Offset.
+func (c *Client) TopicOffsets(ctx context.Context, broker, topic string, queues int) (map[string]map[int]int64, error) {
+	groups, err := c.TopicConsumers(ctx, broker, topic)
+	if err != nil {
+		return nil, err
+	}
+	asked := make([]ConsumerOffset, 0, len(groups)*queues)
+	for _, group := range groups {
+		for queue := range queues {
+			asked = append(asked, ConsumerOffset{Topic: topic, Group: group, Queue: queue, Offset: -1})
+		}
+	}
+	indexes := make([]int, len(asked))
+	for i := range indexes {
+		indexes[i] = i
+	}
+	_, err = pipeline(ctx, indexes, func(ctx context.Context, i int) error {
+		offset, ok, err := c.Offset(ctx, broker, asked[i].Group, topic, asked[i].Queue)
+		if ok {
+			asked[i].Offset = offset
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]map[int]int64{}
+	for _, o := range asked {
+		if o.Offset < 0 {
+			continue
+		}
+		if all[o.Group] == nil {
+			all[o.Group] = map[int]int64{}
+		}
+		all[o.Group][o.Queue] = o.Offset
+	}
+	return all, nil
 }
 
 // ConsumerOffset is how far a consumer group has come in one queue.
@@ -49,7 +130,7 @@ type ConsumerOffset struct {
 // Where none is stored but the queue's first message is recent, a broker answers 0 all the same: only Offsets tells
 // these apart.
 func (c *Client) Offset(ctx context.Context, broker, group, topic string, queue int) (offset int64, ok bool, err error) {
-	resp, err := c.remoting.Invoke(ctx, broker, remoting.Request{
+	resp, err := c.invoke(ctx, broker, remoting.Request{
 		Code:   remoting.QueryConsumerOffset,
 		Fields: map[string]string{"consumerGroup": group, "topic": topic, "queueId": strconv.Itoa(queue), "setZeroIfNotFound": "false"},
 	})
@@ -72,7 +153,7 @@ func (c *Client) PutOffset(ctx context.Context, broker string, o ConsumerOffset)
 	if o.Offset < 0 {
 		return errors.New("negative consumer offset")
 	}
-	_, err := c.remoting.Invoke(ctx, broker, remoting.Request{
+	_, err := c.invoke(ctx, broker, remoting.Request{
 		Code: remoting.UpdateConsumerOffset,
 		Fields: map[string]string{
 			"consumerGroup": o.Group, "topic": o.Topic, "queueId": strconv.Itoa(o.Queue),

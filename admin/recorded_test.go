@@ -301,7 +301,7 @@ func TestRecordedRefusal(t *testing.T) {
 func TestUnusableAnswers(t *testing.T) {
 	c, addr := replay(t, "metadata") // an answer without a body
 	_, err := c.ClusterInfo(t.Context(), addr)
-	want := "GET_BROKER_CLUSTER_INFO to " + addr + ": unusable answer: decode body: at byte 0 of 0: unexpected end"
+	want := "GET_BROKER_CLUSTER_INFO to " + addr + ": unusable answer: decode body: at byte 0: unexpected end"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

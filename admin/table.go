@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strconv"
 
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -36,82 +35,145 @@ const (
 	maxEntries = 1 << 20
 )
 
-// tableKind says how one of the two tables is asked for.
-type tableKind struct {
+// tableKind says how one of the two tables is asked for, and what its entries are.
+type tableKind[T any] struct {
 	code              remoting.RequestCode
-	seq, limit, total string // names of header fields
-	entries           string // name of the body's map
+	seq, limit, total string      // names of header fields
+	entries           string      // name of the body's map
+	memory            func(T) int // of an entry without its name, bytes
 }
 
-func topicTable() tableKind {
-	return tableKind{remoting.GetAllTopicConfig, "topicSeq", "maxTopicNum", "totalTopicNum", "topicConfigTable"}
+func topicTable() tableKind[TopicConfig] {
+	return tableKind[TopicConfig]{
+		remoting.GetAllTopicConfig, "topicSeq", "maxTopicNum", "totalTopicNum", "topicConfigTable", TopicConfig.memory,
+	}
 }
 
-func groupTable() tableKind {
-	return tableKind{remoting.GetAllSubscriptionGroupConfig, "groupSeq", "maxGroupNum", "totalGroupNum", "subscriptionGroupTable"}
+func groupTable() tableKind[SubscriptionGroup] {
+	return tableKind[SubscriptionGroup]{
+		remoting.GetAllSubscriptionGroupConfig, "groupSeq", "maxGroupNum", "totalGroupNum", "subscriptionGroupTable",
+		SubscriptionGroup.memory,
+	}
 }
 
-// page asks for at most limit entries from the one with the number first on, in the order of their names. A broker
-// begins at 0 when its version is another than the given one. Releases before 5.3.4 know no pages and answer with
-// the whole table; then the state is taken from that. With limit 0 everybody answers with the whole table.
-func page[T any](ctx context.Context, c *Client, broker string, kind tableKind, first, limit int, version string) (map[string]T, TableState, error) {
-	req := remoting.Request{Code: kind.code}
+// mapMemory is about what a map takes.
+func mapMemory(m map[string]string) int {
+	bytes := 0
+	for key, value := range m {
+		bytes += 64 + len(key) + len(value)
+	}
+	return bytes
+}
+
+// page asks for at most limit entries from the one with the number first on, in the order of their names, and puts them
+// into the table; into nil they are only counted. It returns the memory that they take. A broker begins at
+// 0 when its version is another than the given one. Releases before 5.3.4 know no pages and answer with the whole table;
+// then the state is taken from that. With limit 0 everybody answers with the whole table.
+func page[T any](ctx context.Context, c *Client, broker string, kind tableKind[T], first, limit int, version string,
+	into map[string]T) (state TableState, memory int64, err error) {
+	req := remoting.Request{Code: kind.code, MaxAnswer: longAnswer}
 	if limit > 0 {
 		req.Fields = map[string]string{kind.seq: strconv.Itoa(first), kind.limit: strconv.Itoa(limit), "dataVersion": version}
 	}
-	var body map[string]json.RawMessage
-	resp, err := c.invokeJSON(ctx, broker, req, &body)
+	err = c.stream(ctx, broker, req, func(resp *remoting.Response, b *body) error {
+		found, came := false, 0
+		err := b.Object(func(key string) error {
+			switch key {
+			case kind.entries:
+				found = true
+				return b.Object(func(name string) error {
+					came++
+					return readEntry(b, kind, name, into)
+				})
+			case "dataVersion":
+				return b.Decode(&state.Version)
+			}
+			return nil
+		})
+		if err == nil && !found {
+			err = fmt.Errorf("no %s", kind.entries)
+		}
+		if err != nil {
+			return err
+		}
+		memory = b.kept
+		state.Total, err = tableTotal(resp.Fields, kind.total, came)
+		return err
+	})
+	return state, memory, err
+}
+
+func readEntry[T any](b *body, kind tableKind[T], name string, into map[string]T) error {
+	if into == nil {
+		return nil
+	}
+	var entry T
+	if err := b.Decode(&entry); err != nil {
+		return fmt.Errorf("%s: %w", kind.entries, err)
+	}
+	into[name] = entry
+	return b.keep(2*len(name) + kind.memory(entry))
+}
+
+// tableTotal is the number of entries that the header tells of, or else of those that came.
+func tableTotal(fields map[string]string, field string, came int) (int, error) {
+	text, ok := fields[field]
+	if !ok {
+		return came, nil
+	}
+	total, err := strconv.Atoi(text)
+	if err == nil && (total < 0 || total > maxEntries) {
+		err = strconv.ErrRange
+	}
 	if err != nil {
-		return nil, TableState{}, err
+		return 0, fmt.Errorf("field %s, %q: %w", field, text, err)
 	}
-	var entries map[string]T
-	var state TableState
-	for name, v := range map[string]any{kind.entries: &entries, "dataVersion": &state.Version} {
-		if err := json.Unmarshal(body[name], v); err != nil {
-			return nil, TableState{}, answerError(kind.code, broker, fmt.Errorf("%s: %w", name, err))
-		}
-	}
-	state.Total = len(entries)
-	if total, ok := resp.Fields[kind.total]; ok {
-		if state.Total, err = strconv.Atoi(total); err != nil {
-			return nil, TableState{}, answerError(kind.code, broker, fmt.Errorf("field %s: %w", kind.total, err))
-		}
-	}
-	if state.Total < 0 || state.Total > maxEntries {
-		return nil, TableState{}, answerError(kind.code, broker, fmt.Errorf("field %s: %d", kind.total, state.Total))
-	}
-	return entries, state, nil
+	return total, nil
 }
 
 // wholeTable reads a table page by page, as of one version.
-func wholeTable[T any](ctx context.Context, c *Client, broker string, kind tableKind) (map[string]T, DataVersion, error) {
+func wholeTable[T any](ctx context.Context, c *Client, broker string, kind tableKind[T]) (map[string]T, DataVersion, error) {
 	for range pagingTries {
-		table, state, err := page[T](ctx, c, broker, kind, 0, pageSize, "")
+		table, version, err := pages(ctx, c, broker, kind)
+		if table != nil || err != nil {
+			return table, version, err
+		}
+	}
+	table := map[string]T{}
+	state, _, err := page(ctx, c, broker, kind, 0, 0, "", table)
+	if err != nil {
+		return nil, DataVersion{}, err
+	}
+	return table, state.Version, nil
+}
+
+// pages reads a table page by page; the table is nil if it has changed meanwhile, or if the pages do not fit together.
+func pages[T any](ctx context.Context, c *Client, broker string, kind tableKind[T]) (map[string]T, DataVersion, error) {
+	table := map[string]T{}
+	state, memory, err := page(ctx, c, broker, kind, 0, pageSize, "", table)
+	if err != nil {
+		return nil, DataVersion{}, err
+	}
+	version, err := json.Marshal(state.Version)
+	if err != nil {
+		return nil, DataVersion{}, fmt.Errorf("encode version: %w", err)
+	}
+	for first := len(table); first < state.Total; first = len(table) {
+		now, more, err := page(ctx, c, broker, kind, first, pageSize, string(version), table)
 		if err != nil {
 			return nil, DataVersion{}, err
 		}
-		same := true
-		for first := len(table); first < state.Total && same; first = len(table) {
-			version, err := json.Marshal(state.Version)
-			if err != nil {
-				return nil, DataVersion{}, fmt.Errorf("encode version: %w", err)
-			}
-			more, now, err := page[T](ctx, c, broker, kind, first, pageSize, string(version))
-			if err != nil {
-				return nil, DataVersion{}, err
-			}
-			maps.Copy(table, more)
-			same = now == state && len(table) > first // no progress: the pages do not fit together
+		if memory += more; memory > keptAtMost {
+			return nil, DataVersion{}, answerError(kind.code, broker, errTooLarge)
 		}
-		if same {
-			return table, state.Version, nil
+		if now != state || len(table) == first {
+			return nil, DataVersion{}, nil
 		}
 	}
-	table, state, err := page[T](ctx, c, broker, kind, 0, 0, "")
-	return table, state.Version, err
+	return table, state.Version, nil
 }
 
-func tableState(ctx context.Context, c *Client, broker string, kind tableKind) (TableState, error) {
-	_, state, err := page[json.RawMessage](ctx, c, broker, kind, 0, 1, "")
+func tableState[T any](ctx context.Context, c *Client, broker string, kind tableKind[T]) (TableState, error) {
+	state, _, err := page(ctx, c, broker, kind, 0, 1, "", nil)
 	return state, err
 }

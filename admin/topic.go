@@ -39,6 +39,9 @@ func (t TopicConfig) Equal(other TopicConfig) bool {
 		t.Order == other.Order && maps.Equal(t.Attributes, other.Attributes)
 }
 
+// memory that it takes, about, in bytes.
+func (t TopicConfig) memory() int { return 200 + mapMemory(t.Attributes) }
+
 func (t TopicConfig) filterType() string {
 	if t.FilterType == "" {
 		return "SINGLE_TAG"
@@ -63,7 +66,7 @@ func (t TopicConfig) change(current *TopicConfig) (TopicConfig, error) {
 // Topics reads all topics of a broker, its system topics included (GET_ALL_TOPIC_CONFIG), page by page if they are
 // many.
 func (c *Client) Topics(ctx context.Context, broker string) (map[string]TopicConfig, DataVersion, error) {
-	return wholeTable[TopicConfig](ctx, c, broker, topicTable())
+	return wholeTable(ctx, c, broker, topicTable())
 }
 
 // TopicsState asks for the version and size of a broker's topic table: some hundred bytes from RocketMQ 5.3.4 on, the
@@ -98,7 +101,7 @@ func (c *Client) PutTopic(ctx context.Context, broker string, current *TopicConf
 }
 
 func (c *Client) putTopic(ctx context.Context, broker string, change TopicConfig) error {
-	_, err := c.remoting.Invoke(ctx, broker, remoting.Request{
+	_, err := c.invoke(ctx, broker, remoting.Request{
 		Code: remoting.UpdateAndCreateTopic,
 		Fields: map[string]string{
 			"topic":           change.Name,
@@ -159,7 +162,7 @@ func putBatches[T any](ctx context.Context, c *Client, broker string, code remot
 		if err != nil {
 			return done, fmt.Errorf("encode %s: %w", list, err)
 		}
-		_, err = c.remoting.Invoke(ctx, broker, remoting.Request{Code: code, Body: body})
+		_, err = c.invoke(ctx, broker, remoting.Request{Code: code, Body: body})
 		if remoting.IsCode(err, remoting.RequestCodeNotSupported) {
 			n, err := pipeline(ctx, changes[done:], put)
 			return done + n, err
@@ -186,7 +189,7 @@ func pointer[T any](v T, exists bool) *T {
 // RocketMQ 5.3.3 and newer with timerWheelEnable=false report an error after the work is done; a second request then
 // asks whether the topic is gone.
 func (c *Client) DeleteTopic(ctx context.Context, broker, topic string) error {
-	_, err := c.remoting.Invoke(ctx, broker, remoting.Request{
+	_, err := c.invoke(ctx, broker, remoting.Request{
 		Code: remoting.DeleteTopicInBroker, Fields: map[string]string{"topic": topic},
 	})
 	if remoting.IsCode(err, remoting.SystemError) {
@@ -204,7 +207,7 @@ func (c *Client) DeleteTopicRoute(ctx context.Context, nameServer, cluster, topi
 	if cluster != "" {
 		fields["clusterName"] = cluster
 	}
-	_, err := c.remoting.Invoke(ctx, nameServer, remoting.Request{Code: remoting.DeleteTopicInNameServer, Fields: fields})
+	_, err := c.invoke(ctx, nameServer, remoting.Request{Code: remoting.DeleteTopicInNameServer, Fields: fields})
 	return topicError(topic, err)
 }
 
@@ -219,16 +222,13 @@ type QueueStats struct {
 // TopicStats asks a broker for the offsets of a topic's queues, by queue number (GET_TOPIC_STATS_INFO).
 // remoting.TopicNotExist is the answer for an unknown topic.
 func (c *Client) TopicStats(ctx context.Context, broker, topic string) (map[int]QueueStats, error) {
-	var body struct {
-		Queues map[queueKey]QueueStats `json:"offsetTable"`
-	}
-	req := remoting.Request{Code: remoting.GetTopicStatsInfo, Fields: map[string]string{"topic": topic}}
-	if _, err := c.invokeJSON(ctx, broker, req, &body); err != nil {
+	stats := map[int]QueueStats{}
+	req := remoting.Request{Code: remoting.GetTopicStatsInfo, Fields: map[string]string{"topic": topic}, MaxAnswer: longAnswer}
+	err := c.streamMember(ctx, broker, req, "offsetTable", func(b *body) error {
+		return eachQueue(b, func(key queueKey, queue QueueStats) { stats[key.Queue] = queue })
+	})
+	if err != nil {
 		return nil, err
-	}
-	stats := make(map[int]QueueStats, len(body.Queues))
-	for key, queue := range body.Queues {
-		stats[key.Queue] = queue
 	}
 	return stats, nil
 }
@@ -237,7 +237,7 @@ func (c *Client) TopicStats(ctx context.Context, broker, topic string) (map[int]
 // GET_MAX_OFFSET). It does not tell when the last message was stored. A queue that never was has 0 messages.
 func (c *Client) QueueStats(ctx context.Context, broker, topic string, queue int) (QueueStats, error) {
 	ask := func(code remoting.RequestCode) (int64, error) {
-		resp, err := c.remoting.Invoke(ctx, broker, remoting.Request{
+		resp, err := c.invoke(ctx, broker, remoting.Request{
 			Code: code, Fields: map[string]string{"topic": topic, "queueId": strconv.Itoa(queue)},
 		})
 		if err != nil {
@@ -255,6 +255,22 @@ func (c *Client) QueueStats(ctx context.Context, broker, topic string, queue int
 	}
 	end, err := ask(remoting.GetMaxOffset)
 	return QueueStats{MinOffset: max(0, first), MaxOffset: max(0, end)}, err
+}
+
+// eachQueue reads an object whose keys are queues.
+func eachQueue[T any](b *body, visit func(key queueKey, v T)) error {
+	return b.Object(func(text string) error {
+		var key queueKey
+		if err := key.UnmarshalText([]byte(text)); err != nil {
+			return err
+		}
+		var v T
+		if err := b.Decode(&v); err != nil {
+			return err
+		}
+		visit(key, v)
+		return b.keep(100)
+	})
 }
 
 // queueKey is RocketMQ's MessageQueue where it is the key of a map: an object.
