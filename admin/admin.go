@@ -124,9 +124,15 @@ func list[T any](b *body, cost func(T) int) ([]T, error) {
 // stringList asks for a body whose member name is a list of names.
 func (c *Client) stringList(ctx context.Context, addr string, req remoting.Request, name string) ([]string, error) {
 	var names []string
-	err := c.streamMember(ctx, addr, req, name, func(b *body) (err error) {
-		names, err = list(b, func(s string) int { return 32 + len(s) })
-		return err
+	err := c.streamMember(ctx, addr, req, name, func(b *body) error {
+		return b.Array(func() error {
+			s, err := b.String()
+			if err != nil {
+				return err
+			}
+			names = append(names, s)
+			return b.keep(32 + len(s))
+		})
 	})
 	return names, err
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -89,8 +90,8 @@ func (c *Client) clusterInfo(ctx context.Context, nameServer string, wanted func
 func wantedNames(b *body, wanted func(string) bool) ([]string, error) {
 	var names []string
 	err := b.Array(func() error {
-		var name string
-		if err := b.Decode(&name); err != nil || !wanted(name) {
+		name, err := b.String()
+		if err != nil || !wanted(name) {
 			return err
 		}
 		names = append(names, name)
@@ -101,27 +102,37 @@ func wantedNames(b *body, wanted func(string) bool) ([]string, error) {
 
 func readBrokerData(b *body) (BrokerData, error) {
 	data := BrokerData{Addrs: map[int64]string{}}
-	err := b.Object(func(key string) error {
+	err := b.Object(func(key string) (err error) {
 		switch key {
 		case "cluster":
-			return b.Decode(&data.Cluster)
+			data.Cluster, err = b.String()
 		case "brokerName":
-			return b.Decode(&data.Name)
+			data.Name, err = b.String()
 		case "brokerAddrs":
-			return b.Object(func(key string) error {
-				id, err := strconv.ParseInt(key, 10, 64)
-				if err != nil {
-					return err
-				}
-				var addr string
-				err = b.Decode(&addr)
-				data.Addrs[id] = remoting.CanonicalAddr(addr)
-				return errors.Join(err, b.keep(64+len(addr)))
-			})
+			err = b.Object(func(id string) error { return readMember(b, id, data.Addrs) })
 		}
-		return nil
+		return err
 	})
 	return data, err
+}
+
+// maxMembers is far more than a broker group has.
+const maxMembers = 1000
+
+func readMember(b *body, idText string, addrs map[int64]string) error {
+	id, err := strconv.ParseInt(idText, 10, 64)
+	if err != nil {
+		return fmt.Errorf("broker id: %w", err)
+	}
+	addr, err := b.String()
+	if err != nil {
+		return err
+	}
+	if len(addrs) == maxMembers {
+		return fmt.Errorf("a broker group with more than %d members", maxMembers)
+	}
+	addrs[id] = remoting.CanonicalAddr(addr)
+	return b.keep(64 + len(addr))
 }
 
 // TopicRoute is where one name server sends a topic's clients (RocketMQ's TopicRouteData).
@@ -176,20 +187,20 @@ func (c *Client) topicRoute(ctx context.Context, nameServer, topic string, wante
 		})
 	}
 	req := remoting.Request{
-		Code: remoting.GetRouteInfoByTopic, MaxAnswer: maxClusterInfo,
+		Code: remoting.GetRouteInfoByTopic, MaxAnswer: mediumAnswer,
 		Fields: map[string]string{"topic": topic, "acceptStandardJsonOnly": "true"},
 	}
 	err := c.stream(ctx, nameServer, req, func(_ *remoting.Response, b *body) error {
-		return b.Object(func(key string) error {
+		return b.Object(func(key string) (err error) {
 			switch key {
 			case "brokerDatas":
-				return brokers(b)
+				err = brokers(b)
 			case "queueDatas":
-				return queues(b)
+				err = queues(b)
 			case "orderTopicConf":
-				return b.Decode(&route.OrderConf)
+				route.OrderConf, err = b.String()
 			}
-			return nil
+			return err
 		})
 	})
 	if err != nil {

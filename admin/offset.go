@@ -67,13 +67,32 @@ func (c *Client) eachOffset(ctx context.Context, broker string, maxAnswer int,
 			if err := pair.UnmarshalText([]byte(key)); err != nil {
 				return err
 			}
-			var offsets map[int]int64
-			if err := b.Decode(&offsets); err != nil {
+			offsets, err := readQueueOffsets(b)
+			if err != nil {
 				return fmt.Errorf("consumer offset of %.100q: %w", key, err)
 			}
 			return visit(b, pair, offsets)
 		})
 	})
+}
+
+// maxQueues is far more than a topic has.
+const maxQueues = 100_000
+
+func readQueueOffsets(b *body) (map[int]int64, error) {
+	offsets := map[int]int64{}
+	err := b.Object(func(queueText string) error {
+		queue, err := strconv.Atoi(queueText)
+		if err != nil {
+			return fmt.Errorf("queue: %w", err)
+		}
+		if len(offsets) == maxQueues {
+			return fmt.Errorf("more than %d queues", maxQueues)
+		}
+		offsets[queue], err = b.Int()
+		return err
+	})
+	return offsets, err
 }
 
 // TopicOffsets reads the offsets of all consumer groups in the first queues of one topic, without the broker's whole table:

@@ -261,6 +261,38 @@ func TestBodyDecoder(t *testing.T) {
 	}
 }
 
+func TestBodyDecoderScalars(t *testing.T) {
+	d := NewBodyDecoder(strings.NewReader(`["a","\u00e9\"",null,7,-9007199254740993,null]`))
+	var got []any
+	read := func() (v any, err error) {
+		if len(got) < 3 {
+			return d.String()
+		}
+		return d.Int()
+	}
+	err := d.Array(func() error {
+		v, err := read()
+		got = append(got, v)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]any{"a", `é"`, "", int64(7), int64(-9007199254740993), int64(0)}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	for _, in := range []string{`7`, `{"a":1}`, `nul`, `"a`, `"\x"`, ``} {
+		if s, err := NewBodyDecoder(strings.NewReader(in)).String(); err == nil {
+			t.Errorf("%s is the string %q", in, s)
+		}
+	}
+	for _, in := range []string{`"7"`, `[7]`, `7.5`, `1e3`, `9223372036854775808`, ``} {
+		if n, err := NewBodyDecoder(strings.NewReader(in)).Int(); err == nil {
+			t.Errorf("%s is the integer %d", in, n)
+		}
+	}
+}
+
 func TestBodyDecoderErrors(t *testing.T) {
 	all := func(d *BodyDecoder) error {
 		return d.Object(func(string) error { return d.Array(func() error { var v any; return d.Decode(&v) }) })

@@ -20,6 +20,10 @@ const (
 	// com.rocketmq.remoting.frameMaxLength.
 	DefaultMaxFrame = 16 << 20 // bytes
 
+	// maxFrame is how long a frame may be to be taken for one. Servers send tables longer than DefaultMaxFrame; what a
+	// TLS or HTTP server sends looks like a longer one still.
+	maxFrame = 256 << 20 // bytes
+
 	// smallFrame is how long an answer may be to be read at once, whoever it is for. Longer ones are read as their
 	// callers take them, and share Options.MaxInFlight.
 	smallFrame = 32 << 10 // bytes
@@ -78,11 +82,11 @@ type lengths struct {
 	body   int64
 }
 
-// parsePrefix reads the first bytes of a frame, of at most maxFrame bytes.
-func parsePrefix(prefix [prefixLength]byte, maxFrame int) (lengths, error) {
+// parsePrefix reads the first bytes of a frame, of at most so many bytes.
+func parsePrefix(prefix [prefixLength]byte, longest int) (lengths, error) {
 	length := int64(binary.BigEndian.Uint32(prefix[:]))
-	if length < 4 || length > int64(maxFrame) {
-		return lengths{}, fmt.Errorf("frame of %d bytes (4 to %d are allowed): is this a RocketMQ port?", length, maxFrame)
+	if length < 4 || length > int64(longest) {
+		return lengths{}, fmt.Errorf("frame of %d bytes (4 to %d are allowed): is this a RocketMQ port?", length, longest)
 	}
 	mark := binary.BigEndian.Uint32(prefix[4:])
 	if kind := mark >> 24; kind != serializeJSON {

@@ -33,14 +33,14 @@ func TestEncodeRequestTooLong(t *testing.T) {
 }
 
 // readFrame reads a whole frame.
-func readFrame(r io.Reader, maxFrame int) (header, []byte, error) {
+func readFrame(r io.Reader, longest int) (header, []byte, error) {
 	var prefix [prefixLength]byte
 	if n, err := io.ReadFull(r, prefix[:]); n > 0 && err != nil {
 		return header{}, nil, cutOff(int64(n), prefixLength, err)
 	} else if err != nil {
 		return header{}, nil, err
 	}
-	size, err := parsePrefix(prefix, maxFrame)
+	size, err := parsePrefix(prefix, longest)
 	if err != nil {
 		return header{}, nil, err
 	}

@@ -174,11 +174,11 @@ func (l *link) read(conn net.Conn) error {
 	}
 }
 
-// longest is how long a frame may be: what some call accepts, or what any server may send.
+// longest is how long a frame may be: what some call accepts, or what some server may send.
 func (l *link) longest() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	longest := DefaultMaxFrame
+	longest := maxFrame
 	for _, c := range l.pending {
 		longest = max(longest, c.maxAnswer)
 	}
