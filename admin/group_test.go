@@ -3,7 +3,6 @@ package admin
 import (
 	"encoding/json"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -87,37 +86,6 @@ func FuzzSubscriptionGroup(f *testing.F) {
 		}
 		if !first.Equal(second) {
 			t.Fatalf("%s became %s", data, text)
-		}
-	})
-}
-
-// FuzzBodies: whatever a server answers is decoded or refused, quickly.
-func FuzzBodies(f *testing.F) {
-	f.Add([]byte(`{"offsetTable":{{"brokerName":"static","queueId":0,"topic":"t1"}:{"brokerOffset":3,"consumerOffset":1,"lastTimestamp":1795471930129,"pullOffset":1}},"consumeTps":0.0}`))
-	f.Add([]byte(`{"offsetTable":{"t1@g1":{0:1}},"dataVersion":{"counter":1,"stateVersion":0,"timestamp":1}}`))
-	f.Add([]byte(`{"topicConfigTable":{"t":{"attributes":{"message.type":"FIFO"},"order":true,"perm":6,"readQueueNums":3,"topicFilterType":"SINGLE_TAG","topicName":"t","topicSysFlag":0,"writeQueueNums":2}}}`))
-	f.Add([]byte(`{"offsetTable":{18:0}}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		start := time.Now()
-		for _, v := range []any{
-			new(struct {
-				Queues map[queueKey]ConsumeProgress `json:"offsetTable"`
-			}),
-			new(struct {
-				Offsets map[TopicGroup]map[int]int64 `json:"offsetTable"`
-			}),
-			new(struct {
-				Offsets map[int]int64 `json:"offsetTable"`
-			}),
-			new(struct {
-				Topics map[string]TopicConfig `json:"topicConfigTable"`
-			}),
-			new(map[string]SubscriptionGroup), new(TopicRoute), new(ConsumerConnection),
-		} {
-			_ = remoting.UnmarshalBody(data, v) // an error is as good as a value
-		}
-		if took := time.Since(start); took > 5*time.Second {
-			t.Fatalf("%d bytes took %v", len(data), took)
 		}
 	})
 }

@@ -34,6 +34,8 @@ func TestParsePeers(t *testing.T) {
 		"n0:host-0.svc:9878;":      {{ID: "n0", Addr: "host-0.svc:9878"}},
 		"n0:a:1;n1:b:2":            {{ID: "n0", Addr: "a:1"}, {ID: "n1", Addr: "b:2"}},
 		"localhost:9880;other:988": {{Addr: "localhost:9880"}, {Addr: "other:988"}}, // jRaft
+		"[fd00::1]:9880":           {{Addr: "[fd00::1]:9880"}},
+		"n0:[fd00::1]:9880":        {{ID: "n0", Addr: "[fd00::1]:9880"}},
 	} {
 		if diff := cmp.Diff(want, parsePeers(in)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", in, diff)
@@ -44,8 +46,24 @@ func TestParsePeers(t *testing.T) {
 func TestRuntimeInfoWithoutFigures(t *testing.T) {
 	r := RuntimeInfo{"commitLogDiskRatio": "much", "bootTimestamp": "today"}
 	if r.Version() != "" || r.Active() || r.DispatchBehindBytes() != 0 || r.CommitLogDiskRatio() != 0 ||
-		r.ConsumeQueueDiskRatio() != 0 || r.InTPS() != 0 || r.OutTPS() != 0 || !r.BootTime().Equal(time.Time{}) {
+		r.ConsumeQueueDiskRatio() != 0 || r.InTPS() != 0 || r.OutTPS() != 0 || r.TimerBehind() != 0 || r.TimerWaiting() != 0 || !r.BootTime().Equal(time.Time{}) {
 		t.Errorf("figures appeared from %v", r)
+	}
+}
+
+func TestClientAddr(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                              "",
+		"10.0.0.1:50796":                "10.0.0.1:50796",
+		"/10.0.0.1:50796":               "10.0.0.1:50796",
+		"host.svc/10.0.0.1:50796":       "10.0.0.1:50796",
+		"/[fd00:0:0:0:0:0:0:1]:50796":   "[fd00::1]:50796",
+		"/fd00:0:0:0:0:0:0:1:50796":     "[fd00::1]:50796",
+		"/[fe80:0:0:0:0:0:0:1%2]:50796": "[fe80::1%2]:50796",
+	} {
+		if got := clientAddr(in); got != want {
+			t.Errorf("%s becomes %s, want %s", in, got, want)
+		}
 	}
 }
 

@@ -8,12 +8,19 @@ import (
 	"slices"
 )
 
-// Credentials of a RocketMQ user, for servers with authentication enabled (ACL 1.0 and 2.0 alike).
+// Credentials of a RocketMQ user, for servers with authentication enabled (ACL 1.0 and 2.0 alike). Printing them with package
+// fmt does not show the secrets.
 type Credentials struct {
 	AccessKey, SecretKey string
 	// SecurityToken goes along with temporary credentials; RocketMQ's own users have none.
 	SecurityToken string
 }
+
+// String shows only who it is.
+func (c Credentials) String() string { return "credentials of " + c.AccessKey }
+
+// GoString is String.
+func (c Credentials) GoString() string { return c.String() }
 
 // Names of the fields that a signature adds (RocketMQ's SessionCredentials).
 const (
