@@ -126,7 +126,7 @@ func (c *Client) stringList(ctx context.Context, addr string, req remoting.Reque
 	var names []string
 	err := c.streamMember(ctx, addr, req, name, func(b *body) error {
 		return b.Array(func() error {
-			s, err := b.String()
+			s, err := b.Text()
 			if err != nil {
 				return err
 			}

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// ErrCreateOnly means that a topic attribute was to change that RocketMQ only lets be set when the topic is made.
+// ErrCreateOnly means that a change was asked for of a topic attribute that RocketMQ sets only when it creates the topic.
 var ErrCreateOnly = errors.New("attribute can only be set when the topic is created: delete the topic and create it anew")
 
-// AttributeDiff says what to send to a broker so that an object with the attributes current gets those of wanted:
-// "+key" with the value for what is new or different, "-key" for what is to go. Nothing is sent for what is the same,
-// because brokers refuse even the same value for a create-only attribute (RocketMQ's AttributeUtil). exists tells
-// whether the object is there already; if not, current must be empty.
+// AttributeDiff returns what to send to a broker to change a topic's or group's attributes from current to wanted: "+key"
+// with its value for each attribute that is new or different, "-key" for each that is to be removed. Unchanged attributes are
+// left out, because brokers refuse even the same value for a create-only attribute (RocketMQ's AttributeUtil). If the topic or
+// group does not exist yet, exists is false and current is empty.
 func AttributeDiff(exists bool, current, wanted map[string]string) (map[string]string, error) {
 	diff := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(wanted)) {
@@ -46,7 +46,7 @@ func AttributeDiff(exists bool, current, wanted map[string]string) (map[string]s
 	return diff, nil
 }
 
-// createOnly is RocketMQ's TopicAttributes: those attributes that are not changeable.
+// createOnly reports whether an attribute cannot be changed (RocketMQ's TopicAttributes).
 func createOnly(key string) bool { return key == "queue.type" || key == "cleanup.policy" }
 
 // attributesField writes a diff as "+k=v,-k2" (RocketMQ's AttributeParser).

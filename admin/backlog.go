@@ -7,8 +7,8 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
-// DelayOffsets asks a broker how far it has delivered the messages of each delay level, as the next offset in the
-// level's queue (GET_ALL_DELAY_OFFSET).
+// DelayOffsets asks a broker how far it has delivered the messages of each delay level (GET_ALL_DELAY_OFFSET). An offset is
+// that of the next message to deliver.
 func (c *Client) DelayOffsets(ctx context.Context, broker string) (map[int]int64, error) {
 	var body struct {
 		Offsets map[int]int64 `json:"offsetTable"`
@@ -19,11 +19,11 @@ func (c *Client) DelayOffsets(ctx context.Context, broker string) (map[int]int64
 	return body.Offsets, nil
 }
 
-// DelayBacklog counts the messages with a delay level that a broker has still to deliver, by level from 1 on. It asks
-// twice: the broker's offsets, and the queues of SCHEDULE_TOPIC_XXXX, where level n waits in queue n-1. Levels without
-// pending messages are left out.
+// DelayBacklog counts the messages with a delay level that a broker has not delivered yet, by level, from 1 on. It makes two
+// requests: DelayOffsets, and TopicStats of SCHEDULE_TOPIC_XXXX, where level n waits in queue n-1. Levels without messages
+// are left out.
 func (c *Client) DelayBacklog(ctx context.Context, broker string) (map[int]int64, error) {
-	offsets, err := c.DelayOffsets(ctx, broker) // first: what is delivered meanwhile counts once more, not less
+	offsets, err := c.DelayOffsets(ctx, broker) // first, so that what is delivered meanwhile still counts
 	if err != nil {
 		return nil, err
 	}
@@ -40,10 +40,9 @@ func (c *Client) DelayBacklog(ctx context.Context, broker string) (map[int]int64
 	return backlog, nil
 }
 
-// TimerBacklog counts the messages with a delivery time that wait in a broker's timer wheel, by topic
-// (GET_TIMER_METRICS), RocketMQ's own included: see PopBacklog. Topics without such messages are left out, and so is
-// everything when the wheel is disabled. Messages that have not reached the wheel yet are not counted: see
-// RuntimeInfo.TimerBehind.
+// TimerBacklog counts the messages with a delivery time that wait in a broker's timer wheel, by topic (GET_TIMER_METRICS).
+// RocketMQ's own are included: see PopBacklog. Topics without such messages are left out; the result is empty if the wheel is
+// disabled. Messages that are stored but not in the wheel yet are not counted: see RuntimeInfo.TimerBehind.
 func (c *Client) TimerBacklog(ctx context.Context, broker string) (map[string]int64, error) {
 	backlog := map[string]int64{}
 	req := remoting.Request{Code: remoting.GetTimerMetrics, MaxAnswer: longAnswer}
@@ -68,9 +67,9 @@ func (c *Client) TimerBacklog(ctx context.Context, broker string) (map[string]in
 	return backlog, nil
 }
 
-// TransactionBacklog counts the half messages that a broker has still to look at: 0 means that every transaction is
-// committed, rolled back or given up. A transaction that the broker is still asking its producer about counts at least
-// once; one that ended counts until the next check, which BrokerConfig.transactionCheckInterval (30 s) times.
+// TransactionBacklog counts the half messages that a broker has not settled: 0 means that every transaction has been
+// committed, rolled back or given up. An open transaction counts at least once. One that has ended counts until the broker's
+// next check, which comes every 30 s (BrokerConfig.transactionCheckInterval).
 func (c *Client) TransactionBacklog(ctx context.Context, broker string) (int64, error) {
 	stats, err := c.ConsumeStats(ctx, broker, transactionGroup, halfTopic)
 	if err != nil {
@@ -79,14 +78,16 @@ func (c *Client) TransactionBacklog(ctx context.Context, broker string) (int64, 
 	return stats.lagIn(halfTopic), nil
 }
 
-// ErrPopNotCounted means that a broker keeps its records of POP consumers where no request counts them.
+// ErrPopNotCounted means that a broker keeps the records of its POP consumers where no request can count them.
 var ErrPopNotCounted = errors.New("messages at POP consumers cannot be counted: the broker has popConsumerKVServiceEnable=true")
 
-// PopBacklog counts the records that a broker of the cluster keeps of messages handed to POP consumers: 0 means that
-// consumers have none in their hands. It is no number of messages, because acknowledgements are records too, and a record
-// stays until the end of its message's invisible time, when the broker settles it. It asks three times: for the broker's
-// configuration, because with BrokerConfig.popConsumerKVServiceEnable (off by default) the answer is ErrPopNotCounted; and
-// twice for records, because they wait in the timer wheel and then in the topic of RocketMQ's PopReviveService.
+// PopBacklog counts the records that a broker keeps of messages handed out to POP consumers: 0 means that no message is
+// waiting for its acknowledgement. Other results are no numbers of messages: acknowledgements are records too, and a record
+// stays until the invisible time of its message is over.
+//
+// Cluster is the brokerClusterName. A broker with BrokerConfig.popConsumerKVServiceEnable (off by default) keeps its records
+// elsewhere: ErrPopNotCounted. There are three requests: BrokerConfig, to find that out; TimerBacklog, because records first wait
+// in the timer wheel; and ConsumeStats of the topic of RocketMQ's PopReviveService, where they go from there.
 func (c *Client) PopBacklog(ctx context.Context, broker, cluster string) (int64, error) {
 	config, err := c.BrokerConfig(ctx, broker)
 	if err != nil {
@@ -96,7 +97,7 @@ func (c *Client) PopBacklog(ctx context.Context, broker, cluster string) (int64,
 		return 0, ErrPopNotCounted
 	}
 	topic := reviveTopicPrefix + cluster
-	timers, err := c.TimerBacklog(ctx, broker) // first: what moves on meanwhile counts twice, not never
+	timers, err := c.TimerBacklog(ctx, broker) // first, so that what moves on meanwhile counts twice rather than never
 	if err != nil {
 		return 0, err
 	}
@@ -107,7 +108,7 @@ func (c *Client) PopBacklog(ctx context.Context, broker, cluster string) (int64,
 	return timers[topic] + stats.lagIn(topic), nil
 }
 
-// lagIn is the lag in one topic, because older brokers answer with all topics of the group.
+// lagIn is the lag in one topic; brokers before 5.3.2 may answer with all topics of the group.
 func (s ConsumeStats) lagIn(topic string) int64 {
 	var sum int64
 	for queue, progress := range s.Queues {
@@ -126,7 +127,7 @@ type Pending struct {
 	Unread int64
 }
 
-// mostRead bounds how many messages of a queue are looked at, 32 a request.
+// mostRead is how many messages of a queue are read at most, 32 with each request.
 const mostRead = 512
 
 // DelayedTopics is DelayBacklog by topic. It reads the messages to find out, up to 512 of each level.
@@ -166,7 +167,7 @@ func (c *Client) HalfTopics(ctx context.Context, broker string) (Pending, error)
 	return p, nil
 }
 
-// readTopics counts the messages of a queue by the topic that they are for.
+// readTopics counts the messages of a queue by the topic that they will go to.
 func (c *Client) readTopics(ctx context.Context, broker, topic string, queue int, from, end int64, into *Pending) error {
 	if end-from > mostRead {
 		into.Unread += end - from
@@ -183,7 +184,7 @@ func (c *Client) readTopics(ctx context.Context, broker, topic string, queue int
 				from = m.Offset + 1
 			}
 		}
-		if len(messages) == 0 { // it cannot be read, so it may be anything
+		if len(messages) == 0 { // unreadable, so they may be of any topic
 			into.Unread += end - from
 			return nil
 		}

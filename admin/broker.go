@@ -11,15 +11,14 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
-// RuntimeInfo is a broker's figures by RocketMQ's names (RocketMQ's KVTable, filled in
-// AdminBrokerProcessor.prepareRuntimeInfo). The methods read the ones needed here; a figure that is absent or not a
-// number gives the zero value.
+// RuntimeInfo holds a broker's figures under RocketMQ's names for them (AdminBrokerProcessor.prepareRuntimeInfo). Methods
+// read some of them; they return zero for a figure that is absent or no number.
 type RuntimeInfo map[string]string
 
 // Version is the release, such as "V5_4_0".
 func (r RuntimeInfo) Version() string { return r["brokerVersionDesc"] }
 
-// Active reports whether the broker runs its special services, which is so on a master that serves.
+// Active reports whether the broker runs the services of a master, such as delayed delivery.
 func (r RuntimeInfo) Active() bool { return r["brokerActive"] == "true" }
 
 // BootTime is when the broker process started.
@@ -31,7 +30,7 @@ func (r RuntimeInfo) BootTime() time.Time {
 	return time.UnixMilli(ms)
 }
 
-// DispatchBehindBytes is how much of the commit log is not in its queues yet.
+// DispatchBehindBytes is how much of the commit log the consume queues do not show yet, in bytes.
 func (r RuntimeInfo) DispatchBehindBytes() int64 { return r.number("dispatchBehindBytes") }
 
 // CommitLogDiskRatio is the used share of the disk that holds the commit log, 0 to 1.
@@ -70,8 +69,8 @@ func (r RuntimeInfo) firstNumber(key string) float64 {
 	return f
 }
 
-// BrokerRuntimeInfo asks a broker for its figures (GET_BROKER_RUNTIME_INFO). For some of them it reads its whole timer wheel
-// (TimerWheel.getAllNum, 38 MB), so it costs it much more than other requests do.
+// BrokerRuntimeInfo asks a broker for its figures (GET_BROKER_RUNTIME_INFO). This is an expensive request for the broker: it
+// reads its whole timer wheel, 38 MB (TimerWheel.getAllNum).
 func (c *Client) BrokerRuntimeInfo(ctx context.Context, broker string) (RuntimeInfo, error) {
 	var table struct {
 		Table RuntimeInfo `json:"table"`
@@ -82,8 +81,8 @@ func (c *Client) BrokerRuntimeInfo(ctx context.Context, broker string) (RuntimeI
 	return table.Table, nil
 }
 
-// BrokerConfig asks a broker for its whole configuration (GET_BROKER_CONFIG). Keys that RocketMQ does not know are
-// shown too if they stood in the broker's file; secrets are shown in clear.
+// BrokerConfig asks a broker for its whole configuration (GET_BROKER_CONFIG): some 450 keys, those in its file that RocketMQ
+// does not know included. Secrets are in clear.
 func (c *Client) BrokerConfig(ctx context.Context, broker string) (map[string]string, error) {
 	resp, err := c.invoke(ctx, broker, remoting.Request{Code: remoting.GetBrokerConfig, MaxAnswer: mediumAnswer})
 	if err != nil {
@@ -92,17 +91,18 @@ func (c *Client) BrokerConfig(ctx context.Context, broker string) (map[string]st
 	return parseProperties(resp.Body), nil
 }
 
-// UpdateBrokerConfig changes properties of a running broker and its file (UPDATE_BROKER_CONFIG). The broker answers
-// success even for keys it does not know and for keys that only take effect at a restart, and it trims values.
+// UpdateBrokerConfig changes properties of a running broker and of its file (UPDATE_BROKER_CONFIG). The broker reports success
+// for keys that it does not know and ignores, and for keys that take effect only after a restart. It trims values. Keys in its
+// configBlackList are refused with remoting.NoPermission.
 func (c *Client) UpdateBrokerConfig(ctx context.Context, broker string, props map[string]string) error {
 	_, err := c.invoke(ctx, broker, remoting.Request{Code: remoting.UpdateBrokerConfig, Body: formatProperties(props)})
 	return err
 }
 
-// brokerPermission masks the permissions of all topics of a broker for clients (BrokerConfig.brokerPermission).
+// brokerPermission limits the permissions of all topics of a broker (BrokerConfig.brokerPermission).
 const brokerPermission = "brokerPermission"
 
-// BrokerPermission asks a broker what it lets clients do: a sum of PermRead and PermWrite, 0 hides it.
+// BrokerPermission asks a broker what it allows clients: a sum of PermRead and PermWrite. With 0 clients do not see it.
 func (c *Client) BrokerPermission(ctx context.Context, broker string) (int, error) {
 	config, err := c.BrokerConfig(ctx, broker)
 	if err != nil {
@@ -115,9 +115,9 @@ func (c *Client) BrokerPermission(ctx context.Context, broker string) (int, erro
 	return perm, nil
 }
 
-// SetBrokerPermission changes what a broker lets clients do, which a master registers at its name servers at once.
-// Clients heed it when they next ask for routes (every 30 s by default); those that name their queues do not at all.
-// Every member of a group has its own permission.
+// SetBrokerPermission changes what a broker allows clients. A master tells its name servers at once; clients notice when they
+// next ask for routes, every 30 s by default. Clients that choose their queues themselves do not notice at all. Each member of
+// a group has a permission of its own.
 func (c *Client) SetBrokerPermission(ctx context.Context, broker string, perm int) error {
 	return c.UpdateBrokerConfig(ctx, broker, map[string]string{brokerPermission: strconv.Itoa(perm)})
 }
@@ -128,7 +128,7 @@ type HAStatus struct {
 	Master bool `json:"master"`
 	// MaxOffset is the end of a master's commit log, in bytes.
 	MaxOffset int64 `json:"masterCommitLogMaxOffset"`
-	// InSyncSlaves counts the slaves whose lag is small.
+	// InSyncSlaves is how many slaves lag only a little.
 	InSyncSlaves int `json:"inSyncSlaveNums"`
 	// Slaves are those connected to a master.
 	Slaves []HASlave `json:"haConnectionInfo"`
@@ -136,7 +136,7 @@ type HAStatus struct {
 	Source HASource `json:"haClientRuntimeInfo"`
 }
 
-// End of the broker's own commit log, in bytes since the group's beginning: on a slave, what it has of its master's.
+// End is the end of the broker's own commit log, in bytes since the group began. On a slave it is how far it has replicated.
 func (s *HAStatus) End() int64 {
 	if s.Master {
 		return s.MaxOffset
@@ -159,7 +159,8 @@ type HASlave struct {
 type HASource struct {
 	// MasterAddr is the host:port of the master's HA listener.
 	MasterAddr string `json:"masterAddr"`
-	// MaxOffset is the end of the slave's own commit log, MasterFlushOffset the master's flushed offset as last told.
+	// MaxOffset is the end of the slave's own commit log. MasterFlushOffset is how far the master's was on its disk, as the
+	// slave last heard.
 	MaxOffset         int64 `json:"maxOffset"`
 	MasterFlushOffset int64 `json:"masterFlushOffset"`
 	// LastReadMillis is when the slave last heard from its master, in milliseconds since 1970; 0 on a master.
@@ -179,7 +180,7 @@ func (c *Client) HAStatus(ctx context.Context, broker string) (*HAStatus, error)
 	return status, nil
 }
 
-// HAAddress asks a broker for the host:port that its slaves replicate from; "" if it is no master (EXCHANGE_BROKER_HA_INFO).
+// HAAddress asks a broker for the address from which its slaves replicate (EXCHANGE_BROKER_HA_INFO); "" if it is no master.
 func (c *Client) HAAddress(ctx context.Context, broker string) (string, error) {
 	resp, err := c.invoke(ctx, broker, remoting.Request{Code: remoting.ExchangeBrokerHAInfo})
 	if err != nil {
@@ -188,11 +189,11 @@ func (c *Client) HAAddress(ctx context.Context, broker string) (string, error) {
 	return resp.Fields["masterHaAddress"], nil
 }
 
-// Follow tells a slave the host:port to replicate from, its master's HAAddress (EXCHANGE_BROKER_HA_INFO). It connects within
-// five seconds (AutoSwitchHAClient).
+// Follow tells a slave the address to replicate from, its master's HAAddress (EXCHANGE_BROKER_HA_INFO). The slave connects
+// within five seconds (AutoSwitchHAClient).
 func (c *Client) Follow(ctx context.Context, slave, haAddress string) error {
 	_, err := c.invoke(ctx, slave, remoting.Request{Code: remoting.ExchangeBrokerHAInfo, Fields: map[string]string{
-		"masterHaAddress": haAddress, "masterFlushOffset": "0", // what the slave has by itself
+		"masterHaAddress": haAddress, "masterFlushOffset": "0", // the slave knows it better
 	}})
 	return err
 }
@@ -219,6 +220,6 @@ func (c *Client) TakesMessages(ctx context.Context, broker, group string) (bool,
 	case !errors.As(err, &answer):
 		return false, err
 	}
-	// A slave, or a master that has too much to do, is busy (SendMessageProcessor.rejectRequest).
+	// A slave says that it is busy, as a master does that has too much to do (SendMessageProcessor.rejectRequest).
 	return !remoting.IsCode(err, remoting.ServiceNotAvailable, remoting.SystemBusy), nil
 }

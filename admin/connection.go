@@ -11,9 +11,9 @@ import (
 // ConsumerConnection is a consumer group's connections to one broker (RocketMQ's ConsumerConnection).
 type ConsumerConnection struct {
 	Members []Connection `json:"connectionSet"`
-	// Subscriptions are those of the group's members by topic.
+	// Subscriptions are what the members subscribe to, by topic.
 	Subscriptions map[string]Subscription `json:"subscriptionTable"`
-	// Type is CONSUME_PASSIVELY, CONSUME_ACTIVELY or CONSUME_POP, Model CLUSTERING or BROADCASTING, From where a new
+	// Type is CONSUME_PASSIVELY, CONSUME_ACTIVELY or CONSUME_POP; Model is CLUSTERING or BROADCASTING; From is where a new
 	// group begins, such as CONSUME_FROM_LAST_OFFSET.
 	Type  string `json:"consumeType"`
 	Model string `json:"messageModel"`
@@ -39,7 +39,7 @@ type Subscription struct {
 }
 
 // ConsumerConnection asks a broker for the connected members of a consumer group (GET_CONSUMER_CONNECTION_LIST).
-// remoting.ConsumerNotOnline is the answer when there are none.
+// If there are none the error is remoting.ConsumerNotOnline.
 func (c *Client) ConsumerConnection(ctx context.Context, broker, group string) (*ConsumerConnection, error) {
 	connection := new(ConsumerConnection)
 	req := remoting.Request{
@@ -84,8 +84,8 @@ func readSubscriptions(b *body) (map[string]Subscription, error) {
 	return subscriptions, err
 }
 
-// ConsumerIDs asks a broker for the client ids of a consumer group's connected members (GET_CONSUMER_LIST_BY_GROUP). A
-// broker answers remoting.SystemError when there are none.
+// ConsumerIDs asks a broker for the client ids of a consumer group's connected members (GET_CONSUMER_LIST_BY_GROUP). If
+// there are none the error is remoting.SystemError.
 func (c *Client) ConsumerIDs(ctx context.Context, broker, group string) ([]string, error) {
 	return c.stringList(ctx, broker, remoting.Request{
 		Code: remoting.GetConsumerListByGroup, Fields: map[string]string{"consumerGroup": group}, MaxAnswer: longAnswer,

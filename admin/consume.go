@@ -15,19 +15,19 @@ type TopicQueue struct {
 
 // ConsumeStats is how far a consumer group has come on one broker (RocketMQ's ConsumeStats).
 type ConsumeStats struct {
-	// TPS is messages handed out a second.
+	// TPS is how many messages are handed out in a second.
 	TPS    float64
 	Queues map[TopicQueue]ConsumeProgress
 }
 
 // ConsumeProgress is a consumer group's progress in one queue (RocketMQ's OffsetWrapper).
 type ConsumeProgress struct {
-	// BrokerOffset is the end of the queue, ConsumerOffset the first message that is not confirmed as consumed,
+	// BrokerOffset is the end of the queue. ConsumerOffset is the first message that is not confirmed as consumed,
 	// PullOffset the first that no consumer has fetched.
 	BrokerOffset   int64 `json:"brokerOffset"`
 	ConsumerOffset int64 `json:"consumerOffset"`
 	PullOffset     int64 `json:"pullOffset"`
-	// LastMillis is when the last consumed message had been stored, in milliseconds since 1970; 0 if none.
+	// LastMillis is when the last consumed message was stored, in milliseconds since 1970; 0 if there is none.
 	LastMillis int64 `json:"lastTimestamp"`
 }
 

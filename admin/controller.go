@@ -13,16 +13,16 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
-// ControllerMetadata is what a controller knows of its own quorum (RocketMQ's GetMetaDataResponseHeader).
+// ControllerMetadata is what a controller knows about its quorum (RocketMQ's GetMetaDataResponseHeader).
 type ControllerMetadata struct {
 	// Group is the name of the raft group.
 	Group string
 	// LeaderID and LeaderAddr (host:port) are empty while there is no leader.
 	LeaderID   string
 	LeaderAddr string
-	// IsLeader reports whether the controller that answered leads.
+	// IsLeader reports whether the controller that answered is the leader.
 	IsLeader bool
-	// Peers are the configured members, in their order.
+	// Peers are the members of the quorum, in the order in which they are configured.
 	Peers []ControllerPeer
 }
 
@@ -32,7 +32,7 @@ type ControllerPeer struct {
 	Addr string // host:port
 }
 
-// ControllerMetadata asks any controller for its quorum (CONTROLLER_GET_METADATA_INFO).
+// ControllerMetadata asks a controller, leader or not, about its quorum (CONTROLLER_GET_METADATA_INFO).
 func (c *Client) ControllerMetadata(ctx context.Context, controller string) (*ControllerMetadata, error) {
 	resp, err := c.invoke(ctx, controller, remoting.Request{Code: remoting.ControllerGetMetadataInfo})
 	if err != nil {
@@ -63,14 +63,14 @@ func parsePeers(s string) []ControllerPeer {
 	return peers
 }
 
-// SyncState is what the controllers know of one broker group (RocketMQ's BrokerReplicasInfo.ReplicasInfo).
+// SyncState is what the controllers know about one broker group (RocketMQ's BrokerReplicasInfo.ReplicasInfo).
 type SyncState struct {
-	// MasterID is the controller's id of the master, counted from 1; 0 while there is no master. It is not the id
-	// in a name server, where every master is 0.
+	// MasterID is the id that the controllers gave to the master, counted from 1; 0 while there is no master. Name servers
+	// show a master under another id: MasterID.
 	MasterID int64 `json:"masterBrokerId"`
 	// MasterAddr is host:port, empty while there is no master.
 	MasterAddr string `json:"masterAddress"`
-	// MasterEpoch grows with every election, SyncStateSetEpoch with every change of the set.
+	// MasterEpoch grows with every election, SyncStateSetEpoch with every change of the SyncStateSet.
 	MasterEpoch       int64 `json:"masterEpoch"`
 	SyncStateSetEpoch int64 `json:"syncStateSetEpoch"`
 	// InSync are the members of the SyncStateSet, the only ones that may become master.
@@ -91,17 +91,16 @@ func (s SyncState) canonical() SyncState {
 
 // Replica is a member of a broker group (RocketMQ's BrokerReplicasInfo.ReplicaIdentity).
 type Replica struct {
-	// ID is the controller's, counted from 1.
+	// ID is the one that the controllers gave to the broker, counted from 1.
 	ID   int64  `json:"brokerId"`
 	Addr string `json:"brokerAddress"`
-	// Alive reports whether the asked controller gets the broker's heartbeats.
+	// Alive reports whether the controller that answered receives heartbeats from the broker.
 	Alive bool `json:"alive"`
 }
 
-// SyncStateData asks the leading controller for the state of broker groups by brokerName
-// (CONTROLLER_GET_SYNC_STATE_DATA). Groups that it does not know are missing in the result. A controller that does
-// not lead answers remoting.ControllerNotLeader. Without names nothing is asked: a controller answers an empty list
-// with an error.
+// SyncStateData asks the leading controller for the state of broker groups, by brokerName (CONTROLLER_GET_SYNC_STATE_DATA).
+// Groups that it does not know are missing from the result. A controller that does not lead answers
+// remoting.ControllerNotLeader. Without names there is no request, because controllers refuse an empty list.
 func (c *Client) SyncStateData(ctx context.Context, controller string, brokerNames ...string) (map[string]SyncState, error) {
 	if len(brokerNames) == 0 {
 		return map[string]SyncState{}, nil
@@ -127,12 +126,12 @@ func (c *Client) SyncStateData(ctx context.Context, controller string, brokerNam
 type ElectMasterRequest struct {
 	ClusterName string
 	BrokerName  string
-	// BrokerID is the controller's id of the broker, as in Replica.ID; 0 lets the controllers choose among those that may
-	// become master: the one with the highest epoch, then the most messages.
+	// BrokerID is the broker's Replica.ID. With 0 the controllers choose among the members that may become master: the
+	// highest epoch wins, then the most messages.
 	BrokerID int64
 }
 
-// designation of a broker in the terms of the protocol.
+// designation is the broker in the terms of the protocol.
 func (r ElectMasterRequest) designation() (id, designate string) {
 	if r.BrokerID == 0 {
 		return "-1", "false"
@@ -146,17 +145,20 @@ type ElectMasterResult struct {
 	MasterAddr        string
 	MasterEpoch       int64
 	SyncStateSetEpoch int64
-	// Addrs are the host:ports of the members by controller id.
+	// Addrs are the members' addresses by Replica.ID.
 	Addrs map[int64]string
-	// SyncStateSet are the ids in the SyncStateSet, only the new master at first.
+	// SyncStateSet holds the ids of its members: at first only the new master.
 	SyncStateSet []int64
 }
 
-// ElectMaster has the leading controller make a broker the master of its group (CONTROLLER_ELECT_MASTER). It is
-// refused with remoting.ControllerMasterStillExist if the broker is the master already, with
-// remoting.ControllerElectMasterFailed if it is not alive or not in the SyncStateSet, with
-// remoting.ControllerMasterNotAvailable if the choice is left to the controllers and no member may become master, with
-// remoting.ControllerBrokerNeedToBeRegistered if the group is unknown and with remoting.ControllerNotLeader.
+// ElectMaster asks the leading controller to make a broker the master of its group (CONTROLLER_ELECT_MASTER). The former
+// master throws away what it has not replicated. Refusals are
+//
+//   - remoting.ControllerMasterStillExist: the broker is the master already,
+//   - remoting.ControllerElectMasterFailed: the broker is not alive or not in the SyncStateSet,
+//   - remoting.ControllerMasterNotAvailable: no BrokerID was given and no member may become master,
+//   - remoting.ControllerBrokerNeedToBeRegistered: the controllers do not know the group,
+//   - remoting.ControllerNotLeader: another controller leads, see FindLeader.
 func (c *Client) ElectMaster(ctx context.Context, controller string, req ElectMasterRequest) (*ElectMasterResult, error) {
 	var body struct {
 		Group struct {
@@ -198,10 +200,10 @@ func (c *Client) ElectMaster(ctx context.Context, controller string, req ElectMa
 	return result, nil
 }
 
-// NotifyRoleChanged tells one member of a broker group who its master is (NOTIFY_BROKER_ROLE_CHANGED), as the controllers do
-// after an election. They do not sign what they send, so a broker with ACL 2.0 refuses them and takes up its role only when
-// it next asks by itself, up to BrokerConfig.syncBrokerMetadataPeriod (5 s) later. Tell every member. A broker
-// without controllers ignores it.
+// NotifyRoleChanged tells one member of a broker group the result of an election (NOTIFY_BROKER_ROLE_CHANGED). Controllers do
+// that by themselves, but without a signature, so that brokers with ACL 2.0 do not listen and notice only when they next ask,
+// up to 5 s later (BrokerConfig.syncBrokerMetadataPeriod). There, tell every member after ElectMaster. A broker that has no
+// controllers ignores it.
 func (c *Client) NotifyRoleChanged(ctx context.Context, broker string, election *ElectMasterResult) error {
 	body, err := json.Marshal(map[string]any{ // SyncStateSet
 		"syncStateSet": election.SyncStateSet, "syncStateSetEpoch": election.SyncStateSetEpoch,
@@ -218,14 +220,14 @@ func (c *Client) NotifyRoleChanged(ctx context.Context, broker string, election 
 	return err
 }
 
-// leaderTimeout bounds the search for the leader, so that dead controllers leave time for the question itself.
+// leaderTimeout bounds the search for the leader, so that dead controllers leave the caller time for his own question.
 const leaderTimeout = 2 * time.Second
 
 // ErrNoLeader means that none of the controllers asked leads.
 var ErrNoLeader = errors.New("no controller leads")
 
-// FindLeader asks controllers at the same time which of them leads, for at most two seconds. If none says so, the error is
-// ErrNoLeader with what each of them said.
+// FindLeader asks all controllers at the same time, for at most two seconds, and returns the one that leads. If none does, the
+// error is ErrNoLeader and says what each of them answered.
 func (c *Client) FindLeader(ctx context.Context, controllers []string) (string, error) {
 	if len(controllers) == 0 {
 		return "", ErrNoLeader
@@ -261,17 +263,16 @@ func (c *Client) FindLeader(ctx context.Context, controllers []string) (string, 
 	return "", fmt.Errorf("%w: %s", ErrNoLeader, strings.Join(refusals, "; "))
 }
 
-// Leader is FindLeader for callers that only need to know whether there is one: "" stands for none.
+// Leader is FindLeader without the reason: "" if no controller leads.
 func (c *Client) Leader(ctx context.Context, controllers []string) string {
 	leader, _ := c.FindLeader(ctx, controllers)
 	return leader
 }
 
-// CleanBrokerData has the leading controller forget members of a broker group by controller id (CLEAN_BROKER_DATA), or
-// the whole group without ids. What is forgotten must come back with an empty store: a broker whose own record names an
-// id that the controller does not know is refused with remoting.ControllerBrokerNeedToBeRegistered for good.
-// remoting.ControllerInvalidCleanBrokerMetadata is the answer while one of them is alive or nothing is known of the
-// group.
+// CleanBrokerData makes the leading controller forget members of a broker group, given by Replica.ID, or the whole group
+// without ids (CLEAN_BROKER_DATA). A forgotten broker can come back only with an empty disk: with its old one it is refused for
+// ever, with remoting.ControllerBrokerNeedToBeRegistered. While one of the members is alive, and for a group that the controller
+// does not know, the error is remoting.ControllerInvalidCleanBrokerMetadata.
 func (c *Client) CleanBrokerData(ctx context.Context, controller, clusterName, brokerName string, ids ...int64) error {
 	if brokerName == "" {
 		return errors.New("clean broker data: no broker name")
@@ -296,8 +297,8 @@ func (c *Client) CleanBrokerData(ctx context.Context, controller, clusterName, b
 	return nil
 }
 
-// ElectUncleanMaster is the property of a controller that lets members outside of the SyncStateSet become master, at the
-// price of the messages that they do not have. The leading controller's value counts.
+// ElectUncleanMaster is the property of controllers that allows members outside of the SyncStateSet to become master. The
+// messages that they lack are lost. The value at the leading controller counts.
 const ElectUncleanMaster = "enableElectUncleanMaster"
 
 // ControllerConfig reads the properties of one controller (GET_CONTROLLER_CONFIG).
@@ -309,8 +310,8 @@ func (c *Client) ControllerConfig(ctx context.Context, controller string) (map[s
 	return parseProperties(resp.Body), nil
 }
 
-// UpdateControllerConfig changes properties of one controller while it runs (UPDATE_CONTROLLER_CONFIG). The other
-// controllers of the quorum keep theirs.
+// UpdateControllerConfig changes properties of one running controller (UPDATE_CONTROLLER_CONFIG). The others of its quorum keep
+// theirs.
 func (c *Client) UpdateControllerConfig(ctx context.Context, controller string, properties map[string]string) error {
 	_, err := c.invoke(ctx, controller, remoting.Request{Code: remoting.UpdateControllerConfig, Body: formatProperties(properties)})
 	return err

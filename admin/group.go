@@ -13,8 +13,8 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
-// SubscriptionGroup is a consumer group's settings in one broker group (RocketMQ's SubscriptionGroupConfig). Settings
-// that this version does not know are kept from reading to writing.
+// SubscriptionGroup holds the settings of a consumer group on one broker (RocketMQ's SubscriptionGroupConfig). Settings that
+// this package does not know survive being read and written.
 type SubscriptionGroup struct {
 	Name                  string `json:"groupName"`
 	ConsumeEnable         bool   `json:"consumeEnable"`
@@ -28,8 +28,8 @@ type SubscriptionGroup struct {
 	NotifyConsumersChange bool   `json:"notifyConsumerIdsChangedEnable"`
 	SysFlag               int    `json:"groupSysFlag"`
 	ConsumeTimeoutMinutes int    `json:"consumeTimeoutMinute"`
-	// RetryPolicy (GroupRetryPolicy) and Subscriptions (a set of SimpleSubscriptionData) are as the broker wrote
-	// them; nil stands for RocketMQ's default.
+	// RetryPolicy (RocketMQ's GroupRetryPolicy) and Subscriptions (a set of SimpleSubscriptionData) are the broker's JSON; nil
+	// stands for RocketMQ's default.
 	RetryPolicy   json.RawMessage   `json:"groupRetryPolicy,omitempty"`
 	Subscriptions json.RawMessage   `json:"subscriptionDataSet,omitempty"`
 	Attributes    map[string]string `json:"attributes"`
@@ -47,7 +47,7 @@ func NewSubscriptionGroup(name string) SubscriptionGroup {
 
 type plainGroup SubscriptionGroup // without methods
 
-// UnmarshalJSON takes RocketMQ's defaults for settings that are missing, as a broker does.
+// UnmarshalJSON uses RocketMQ's defaults for missing settings, as a broker does.
 func (g *SubscriptionGroup) UnmarshalJSON(data []byte) error {
 	plain := plainGroup(NewSubscriptionGroup(""))
 	var all map[string]json.RawMessage
@@ -86,7 +86,7 @@ func (g SubscriptionGroup) Equal(other SubscriptionGroup) bool {
 	return reflect.DeepEqual(g.comparable(), other.comparable())
 }
 
-// comparable is the group as plain values, without what only the order of a set or an empty value tells apart.
+// comparable is the group as plain values that are equal if groups are: sets are sorted, empty values left out.
 func (g SubscriptionGroup) comparable() any {
 	text, err := json.Marshal(g)
 	if err != nil {
@@ -112,7 +112,7 @@ func (g SubscriptionGroup) comparable() any {
 }
 
 func canonical(v any) []byte {
-	text, _ := json.Marshal(v) // came from JSON
+	text, _ := json.Marshal(v) // it came from JSON, so it cannot fail
 	return text
 }
 
@@ -125,7 +125,7 @@ func (g SubscriptionGroup) memory() int {
 	return bytes
 }
 
-// change is g as it is sent to a broker: attributes are what differs, as in TopicConfig.change.
+// change is g as it is sent to a broker, with the difference of its attributes, as in TopicConfig.change.
 func (g SubscriptionGroup) change(current *SubscriptionGroup) (SubscriptionGroup, error) {
 	var attributes map[string]string
 	if current != nil {
@@ -145,14 +145,14 @@ func (c *Client) Groups(ctx context.Context, broker string) (map[string]Subscrip
 	return wholeTable(ctx, c, broker, groupTable())
 }
 
-// GroupsState is like TopicsState.
+// GroupsState is TopicsState for consumer groups.
 func (c *Client) GroupsState(ctx context.Context, broker string) (TableState, error) {
 	return tableState(ctx, c, broker, groupTable())
 }
 
-// Group reads one consumer group of a broker (GET_SUBSCRIPTIONGROUP_CONFIG). A broker makes an unknown one by this, with
-// defaults, unless BrokerConfig.autoCreateSubscriptionGroup is off, in which case remoting.SubscriptionGroupNotExist is
-// the answer: use Groups to find out whether a group exists.
+// Group reads one consumer group of a broker (GET_SUBSCRIPTIONGROUP_CONFIG). Beware: a broker that does not know the group
+// creates it. Only with BrokerConfig.autoCreateSubscriptionGroup=false is the error remoting.SubscriptionGroupNotExist. Use
+// Groups to find out whether a group exists.
 func (c *Client) Group(ctx context.Context, broker, group string) (*SubscriptionGroup, error) {
 	config := new(SubscriptionGroup)
 	req := remoting.Request{
@@ -164,9 +164,8 @@ func (c *Client) Group(ctx context.Context, broker, group string) (*Subscription
 	return config, nil
 }
 
-// PutGroup makes a consumer group on a master, or changes all its settings to wanted
-// (UPDATE_AND_CREATE_SUBSCRIPTIONGROUP). current is the group as the broker has it, nil if it has none; nothing is sent
-// when both are equal.
+// PutGroup creates a consumer group on a master, or changes all its settings to wanted (UPDATE_AND_CREATE_SUBSCRIPTIONGROUP).
+// Current is the group as the broker has it, nil if it has none. If both are equal there is no request.
 func (c *Client) PutGroup(ctx context.Context, broker string, current *SubscriptionGroup, wanted SubscriptionGroup) error {
 	if current != nil && current.Equal(wanted) {
 		return nil
@@ -193,10 +192,11 @@ func groupError(group string, err error) error {
 	return nil
 }
 
-// PutGroups is PutGroup for many groups; current are the broker's groups by name, as Groups reads them. It sends what is
-// missing or different, some hundred groups a request (UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST), or one by one to
-// brokers older than 5.3.1. It returns how many groups it sent successfully.
-func (c *Client) PutGroups(ctx context.Context, broker string, current map[string]SubscriptionGroup, wanted []SubscriptionGroup) (int, error) {
+// PutGroups is PutGroup for many groups. Current are the broker's groups by name, as Groups returns them. It sends those that
+// are missing or different, 500 in a request (UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST), or one by one to brokers older than
+// 5.3.1. It returns how many groups were sent successfully.
+func (c *Client) PutGroups(ctx context.Context, broker string, current map[string]SubscriptionGroup,
+	wanted []SubscriptionGroup) (int, error) {
 	var changes []SubscriptionGroup
 	for _, group := range wanted {
 		old, exists := current[group.Name]
@@ -213,7 +213,7 @@ func (c *Client) PutGroups(ctx context.Context, broker string, current map[strin
 	return putBatches(ctx, c, broker, remoting.UpdateAndCreateSubscriptionGroupList, "groupConfigList", changes, put)
 }
 
-// DeleteGroup deletes a consumer group on a broker (DELETE_SUBSCRIPTIONGROUP), with its offsets if so asked. Its topics
+// DeleteGroup deletes a consumer group on a broker (DELETE_SUBSCRIPTIONGROUP), and its offsets if withOffsets is set. Its topics
 // %RETRY%group and %DLQ%group stay.
 func (c *Client) DeleteGroup(ctx context.Context, broker, group string, withOffsets bool) error {
 	_, err := c.invoke(ctx, broker, remoting.Request{

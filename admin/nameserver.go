@@ -40,9 +40,8 @@ func (c *Client) ClusterInfo(ctx context.Context, nameServer string) (*ClusterIn
 	return c.clusterInfo(ctx, nameServer, func(string) bool { return true })
 }
 
-// ClusterInfoOf is ClusterInfo for some broker groups. The name server answers with all that it has, but only what is
-// wanted is kept: ask this of name servers that others use too. Clusters are those of the wanted groups, and name only
-// these.
+// ClusterInfoOf is ClusterInfo for some broker groups. The name server sends everything that it knows all the same, but only
+// the wanted groups take memory, so prefer it for name servers that others use too. Clusters holds only the wanted groups.
 func (c *Client) ClusterInfoOf(ctx context.Context, nameServer string, brokerNames ...string) (*ClusterInfo, error) {
 	return c.clusterInfo(ctx, nameServer, func(name string) bool { return slices.Contains(brokerNames, name) })
 }
@@ -90,7 +89,7 @@ func (c *Client) clusterInfo(ctx context.Context, nameServer string, wanted func
 func wantedNames(b *body, wanted func(string) bool) ([]string, error) {
 	var names []string
 	err := b.Array(func() error {
-		name, err := b.String()
+		name, err := b.Text()
 		if err != nil || !wanted(name) {
 			return err
 		}
@@ -105,9 +104,9 @@ func readBrokerData(b *body) (BrokerData, error) {
 	err := b.Object(func(key string) (err error) {
 		switch key {
 		case "cluster":
-			data.Cluster, err = b.String()
+			data.Cluster, err = b.Text()
 		case "brokerName":
-			data.Name, err = b.String()
+			data.Name, err = b.Text()
 		case "brokerAddrs":
 			err = b.Object(func(id string) error { return readMember(b, id, data.Addrs) })
 		}
@@ -124,7 +123,7 @@ func readMember(b *body, idText string, addrs map[int64]string) error {
 	if err != nil {
 		return fmt.Errorf("broker id: %w", err)
 	}
-	addr, err := b.String()
+	addr, err := b.Text()
 	if err != nil {
 		return err
 	}
@@ -135,7 +134,7 @@ func readMember(b *body, idText string, addrs map[int64]string) error {
 	return b.keep(64 + len(addr))
 }
 
-// TopicRoute is where one name server sends a topic's clients (RocketMQ's TopicRouteData).
+// TopicRoute is where one name server sends the clients of a topic (RocketMQ's TopicRouteData).
 type TopicRoute struct {
 	Brokers []BrokerData `json:"brokerDatas"`
 	Queues  []RouteQueue `json:"queueDatas"`
@@ -153,8 +152,8 @@ type RouteQueue struct {
 	SysFlag     int    `json:"topicSysFlag"`
 }
 
-// TopicRoute asks a name server for a topic's route (GET_ROUTEINFO_BY_TOPIC). remoting.TopicNotExist is the answer for
-// a topic that no registered broker has.
+// TopicRoute asks a name server for a topic's route (GET_ROUTEINFO_BY_TOPIC). If no registered broker has the
+// topic, the error is remoting.TopicNotExist.
 func (c *Client) TopicRoute(ctx context.Context, nameServer, topic string) (*TopicRoute, error) {
 	return c.topicRoute(ctx, nameServer, topic, func(string) bool { return true })
 }
@@ -198,7 +197,7 @@ func (c *Client) topicRoute(ctx context.Context, nameServer, topic string, wante
 			case "queueDatas":
 				err = queues(b)
 			case "orderTopicConf":
-				route.OrderConf, err = b.String()
+				route.OrderConf, err = b.Text()
 			}
 			return err
 		})

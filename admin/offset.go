@@ -25,9 +25,9 @@ func (k *TopicGroup) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Offsets reads all consumer offsets of a broker by queue number (GET_ALL_CONSUMER_OFFSET), with those of retry topics
-// and system groups. An offset is that of the next message to consume. A table of more than 16 MiB is refused: see
-// EachOffset.
+// Offsets reads all consumer offsets of a broker, by queue number (GET_ALL_CONSUMER_OFFSET). Those of retry topics and of
+// system groups are among them. An offset is that of the next message to consume. A table of more than 16 MiB is a
+// *remoting.AnswerTooLongError: see EachOffset.
 func (c *Client) Offsets(ctx context.Context, broker string) (map[TopicGroup]map[int]int64, error) {
 	all := map[TopicGroup]map[int]int64{}
 	err := c.eachOffset(ctx, broker, longAnswer, func(b *body, pair TopicGroup, offsets map[int]int64) error {
@@ -43,9 +43,9 @@ func (c *Client) Offsets(ctx context.Context, broker string) (map[TopicGroup]map
 // maxOffsetTable is the limit of EachOffset: some 10 million pairs.
 const maxOffsetTable = 1 << 30 // bytes
 
-// EachOffset is Offsets for tables of any size: it calls visit for every topic and group while the table arrives, so that
-// nothing is kept but what visit keeps. An error of visit ends the reading and is returned. The whole table comes over the
-// network all the same, within ctx: for the offsets of one topic see TopicOffsets. Visit must not make other calls.
+// EachOffset is Offsets for tables of any size: it calls visit for every topic and group while the table arrives, and keeps
+// nothing. An error of visit ends the reading and is returned. Visit must not call the client. The whole table still comes over
+// the network, within ctx: for one topic see TopicOffsets.
 func (c *Client) EachOffset(ctx context.Context, broker string, visit func(pair TopicGroup, offsets map[int]int64) error) error {
 	var failed error
 	err := c.eachOffset(ctx, broker, maxOffsetTable, func(_ *body, pair TopicGroup, offsets map[int]int64) error {
@@ -95,10 +95,10 @@ func readQueueOffsets(b *body) (map[int]int64, error) {
 	return offsets, err
 }
 
-// TopicOffsets reads the offsets of all consumer groups in the first queues of one topic, without the broker's whole table:
-// one request for the groups (QUERY_TOPIC_CONSUME_BY_WHO), then one for each group and queue (QUERY_CONSUMER_OFFSET). The
-// topic's own number of queues does not matter, so it works for a topic that has been closed as well. Queues without an
-// offset are left out, but see Offset.
+// TopicOffsets reads the offsets of all consumer groups in the queues 0 to queues-1 of one topic, without the broker's whole
+// table: one request for the groups (QUERY_TOPIC_CONSUME_BY_WHO), then one for each group and queue (QUERY_CONSUMER_OFFSET).
+// The topic need not have that many queues any more, so that it works for a closed topic too. Queues without an offset are left
+// out, but see Offset for one that is shown as 0.
 func (c *Client) TopicOffsets(ctx context.Context, broker, topic string, queues int) (map[string]map[int]int64, error) {
 	groups, err := c.TopicConsumers(ctx, broker, topic)
 	if err != nil {
@@ -145,8 +145,8 @@ type ConsumerOffset struct {
 	Offset int64
 }
 
-// Offset asks a broker for a consumer group's offset in a queue (QUERY_CONSUMER_OFFSET); ok tells whether there is one.
-// Where none is stored but the queue's first message is recent, a broker answers 0 all the same: only Offsets tells
+// Offset asks a broker for a consumer group's offset in a queue (QUERY_CONSUMER_OFFSET). Ok is false if there is none. A broker
+// that has none may answer 0 instead, if it still has the queue's first message in memory: only Offsets and EachOffset tell
 // these apart.
 func (c *Client) Offset(ctx context.Context, broker, group, topic string, queue int) (offset int64, ok bool, err error) {
 	resp, err := c.invoke(ctx, broker, remoting.Request{
@@ -165,9 +165,9 @@ func (c *Client) Offset(ctx context.Context, broker, group, topic string, queue 
 	return offset, true, nil
 }
 
-// PutOffset stores a consumer offset on a broker, also one smaller than before (UPDATE_CONSUMER_OFFSET). Group and topic
-// must exist there. A slave takes it too, until it asks its master for all (SlaveSynchronize). The broker keeps it in memory
-// and writes its file every few seconds.
+// PutOffset stores a consumer offset on a broker (UPDATE_CONSUMER_OFFSET); it may be smaller than the one before. Group and
+// topic must exist there. A slave takes it too, until it copies all offsets from its master (SlaveSynchronize). The broker
+// writes it to its disk some seconds later.
 func (c *Client) PutOffset(ctx context.Context, broker string, o ConsumerOffset) error {
 	if o.Offset < 0 {
 		return errors.New("negative consumer offset")
@@ -185,8 +185,7 @@ func (c *Client) PutOffset(ctx context.Context, broker string, o ConsumerOffset)
 	return nil
 }
 
-// PutOffsets is PutOffset for many, some dozen at a time on one connection. It stops at the first error and returns how
-// many were stored.
+// PutOffsets is PutOffset for many, 32 at a time. It stops after the first error and returns how many were stored.
 func (c *Client) PutOffsets(ctx context.Context, broker string, offsets []ConsumerOffset) (int, error) {
 	return pipeline(ctx, offsets, func(ctx context.Context, o ConsumerOffset) error { return c.PutOffset(ctx, broker, o) })
 }

@@ -5,19 +5,19 @@ import (
 	"sync"
 )
 
-// inFlight is how many requests of a pipeline are under way at once, on one connection: enough to hide the network's
-// delay, few enough to leave the broker's thread pool to others.
+// inFlight is how many requests of a pipeline are under way at once, on one connection: enough to hide the delay of the
+// network, few enough to leave threads of the broker to others.
 const inFlight = 32
 
-// pipeline calls do for every item, inFlight at a time. After the first error it starts no more; it returns how many calls
-// succeeded, and of their errors that of the foremost item, so that the same trouble is always told in the same words. It
-// returns only when all its calls have, so do must end with ctx.
+// pipeline calls do for every item, inFlight at a time. After an error it starts no further calls. It returns how many calls
+// succeeded and, of several errors, that of the first item in the list, so that the same trouble has the same error each time.
+// It returns when all its calls have, so do must end with ctx.
 func pipeline[T any](ctx context.Context, items []T, do func(ctx context.Context, item T) error) (int, error) {
 	var (
 		mu      sync.Mutex
 		next    int
 		done    int
-		failed  = len(items) // the foremost
+		failed  = len(items) // the first in the list
 		failure error
 		calling sync.WaitGroup
 	)

@@ -9,9 +9,8 @@ import (
 	"unicode/utf16"
 )
 
-// parseProperties reads the text of GET_*_CONFIG. RocketMQ writes it without any escaping, one key=value a line
-// (MixAll.properties2String), so it must not be read by the rules of java.util.Properties. Each string has memory of its
-// own: callers keep a few of hundreds.
+// parseProperties reads the text of GET_*_CONFIG: one key=value on a line, without escapes (MixAll.properties2String), so that
+// the rules of java.util.Properties do not apply. Each string has memory of its own, because callers keep a few of hundreds.
 func parseProperties(text []byte) map[string]string {
 	props := map[string]string{}
 	for line := range bytes.Lines(text) {
@@ -22,8 +21,8 @@ func parseProperties(text []byte) map[string]string {
 	return props
 }
 
-// formatProperties writes the text of UPDATE_*_CONFIG, which the server does read by the rules of
-// java.util.Properties (MixAll.string2Properties): ISO 8859-1 with escapes.
+// formatProperties writes the text of UPDATE_*_CONFIG. Here the rules of java.util.Properties do apply
+// (MixAll.string2Properties): ISO 8859-1 with escapes.
 func formatProperties(props map[string]string) []byte {
 	var text strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(props)) {

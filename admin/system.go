@@ -2,7 +2,7 @@ package admin
 
 import "strings"
 
-// Names that RocketMQ keeps its own messages and offsets under (TopicValidator, MixAll, PopAckConstants).
+// Names under which RocketMQ keeps messages and offsets of its own (TopicValidator, MixAll, PopAckConstants).
 const (
 	scheduleTopic     = "SCHEDULE_TOPIC_XXXX"
 	halfTopic         = "RMQ_SYS_TRANS_HALF_TOPIC"
@@ -10,17 +10,16 @@ const (
 	reviveTopicPrefix = "rmq_sys_REVIVE_LOG_"
 	reviveGroup       = "CID_RMQ_SYS_REVIVE_GROUP"
 
-	// realTopic is the property of a message that waits under another topic (MessageConst.PROPERTY_REAL_TOPIC).
+	// realTopic is the property with the topic that a waiting message will go to (MessageConst.PROPERTY_REAL_TOPIC).
 	realTopic = "REAL_TOPIC"
 
 	retryTopicPrefix = "%RETRY%"
 	deadTopicPrefix  = "%DLQ%"
 )
 
-// IsSystemTopic reports whether RocketMQ itself makes and owns a topic, on a broker of the given cluster and group
-// (brokerClusterName, brokerName): the names in TopicValidator.SYSTEM_TOPIC_SET and with its prefix, and those that
-// TopicConfigManager.init adds. Brokers refuse to change or delete them. Retry and dead letter topics are no system
-// topics.
+// IsSystemTopic reports whether a topic is RocketMQ's own, on a broker with the given brokerClusterName and brokerName. Brokers
+// create these topics themselves and refuse to change or delete them. They are those of TopicValidator.SYSTEM_TOPIC_SET, those
+// with its prefix, and those of TopicConfigManager.init. Retry and dead letter topics are no system topics.
 func IsSystemTopic(topic, clusterName, brokerName string) bool {
 	switch topic {
 	case "TBW102", scheduleTopic, "BenchmarkTest", halfTopic, "RMQ_SYS_TRACE_TOPIC", "RMQ_SYS_TRANS_OP_HALF_TOPIC",
@@ -32,8 +31,8 @@ func IsSystemTopic(topic, clusterName, brokerName string) bool {
 	return strings.HasPrefix(topic, "rmq_sys_")
 }
 
-// IsSystemGroup reports whether a consumer group is RocketMQ's own: MixAll.PREDEFINE_GROUP_SET and
-// MixAll.isSysConsumerGroup. (DEFAULT_PRODUCER, CLIENT_INNER_PRODUCER and SELF_TEST_P_GROUP, of producers, are in that set.)
+// IsSystemGroup reports whether a consumer group is RocketMQ's own (MixAll.PREDEFINE_GROUP_SET, where some producer groups are
+// listed too, and MixAll.isSysConsumerGroup).
 func IsSystemGroup(group string) bool {
 	switch group {
 	case "DEFAULT_CONSUMER", "DEFAULT_PRODUCER", "TOOLS_CONSUMER", "SCHEDULE_CONSUMER", "FILTERSRV_CONSUMER",
@@ -44,9 +43,8 @@ func IsSystemGroup(group string) bool {
 	return strings.HasPrefix(group, "CID_RMQ_SYS_")
 }
 
-// RetryTopic is where a broker puts messages that a consumer group failed to consume, DeadTopic where those go that
-// failed too often (MixAll.getRetryTopic, getDLQTopic).
+// RetryTopic is the topic to which messages go that a consumer group failed to consume (MixAll.getRetryTopic).
 func RetryTopic(group string) string { return retryTopicPrefix + group }
 
-// DeadTopic is described at RetryTopic.
+// DeadTopic is the dead letter topic of a consumer group, to which messages go that failed too often (MixAll.getDLQTopic).
 func DeadTopic(group string) string { return deadTopicPrefix + group }

@@ -9,9 +9,8 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
-// DataVersion tells one state of a broker's table from another (RocketMQ's DataVersion). Compare two versions of the
-// same broker only: a slave may show its master's version while its own table is half empty, and some releases raise
-// a slave's version without end.
+// DataVersion changes whenever a broker's table does (RocketMQ's DataVersion). Compare versions of one broker only: a slave may
+// show its master's version while its own table is half empty, and with some releases a slave's version never stops growing.
 type DataVersion struct {
 	StateVersion int64 `json:"stateVersion"`
 	// Timestamp is when the table changed, in milliseconds since 1970.
@@ -19,7 +18,7 @@ type DataVersion struct {
 	Counter   int64 `json:"counter"`
 }
 
-// TableState is what can be known of a table without reading it.
+// TableState is what a broker tells about its table of topics or groups without sending it.
 type TableState struct {
 	Version DataVersion
 	// Total is the number of entries, those of system topics or groups included.
@@ -29,9 +28,9 @@ type TableState struct {
 const (
 	// pageSize is the most that a broker puts into one answer by default (BrokerConfig.splitMetadataSize).
 	pageSize = 2000
-	// pagingTries is how often a table that changes meanwhile is begun again before it is read in one answer.
+	// pagingTries is how often to start again when the table changes meanwhile. After that it is read in one answer.
 	pagingTries = 3
-	// maxEntries is far above what a broker can hold, so a larger total is no broker's.
+	// maxEntries is far more than a broker can hold.
 	maxEntries = 1 << 20
 )
 
@@ -65,10 +64,10 @@ func mapMemory(m map[string]string) int {
 	return bytes
 }
 
-// page asks for at most limit entries from the one with the number first on, in the order of their names, and puts them
-// into the table; into nil they are only counted. It returns the memory that they take. A broker begins at
-// 0 when its version is another than the given one. Releases before 5.3.4 know no pages and answer with the whole table;
-// then the state is taken from that. With limit 0 everybody answers with the whole table.
+// page asks for at most limit entries, from number first on, in the order of their names, and puts them into a map; nil only
+// counts them. It returns the memory that they take. A broker whose table has another version than the given one starts at 0.
+// Releases before 5.3.4 have no pages and always send the whole table, from which the state is taken then. With limit 0 every
+// broker sends the whole table.
 func page[T any](ctx context.Context, c *Client, broker string, kind tableKind[T], first, limit int, version string,
 	into map[string]T) (state TableState, memory int64, err error) {
 	req := remoting.Request{Code: kind.code, MaxAnswer: longAnswer}
@@ -115,7 +114,7 @@ func readEntry[T any](b *body, kind tableKind[T], name string, into map[string]T
 	return b.keep(2*len(name) + kind.memory(entry))
 }
 
-// tableTotal is the number of entries that the header tells of, or else of those that came.
+// tableTotal is the number of entries according to the answer's header, or of those that came if it does not say.
 func tableTotal(fields map[string]string, field string, came int) (int, error) {
 	text, ok := fields[field]
 	if !ok {
@@ -131,7 +130,7 @@ func tableTotal(fields map[string]string, field string, came int) (int, error) {
 	return total, nil
 }
 
-// wholeTable reads a table page by page, as of one version.
+// wholeTable reads a table page by page; all pages are of one version.
 func wholeTable[T any](ctx context.Context, c *Client, broker string, kind tableKind[T]) (map[string]T, DataVersion, error) {
 	for range pagingTries {
 		table, version, err := pages(ctx, c, broker, kind)
@@ -147,7 +146,7 @@ func wholeTable[T any](ctx context.Context, c *Client, broker string, kind table
 	return table, state.Version, nil
 }
 
-// pages reads a table page by page; the table is nil if it has changed meanwhile, or if the pages do not fit together.
+// pages reads a table page by page. The result is nil if the table has changed meanwhile or the pages do not fit together.
 func pages[T any](ctx context.Context, c *Client, broker string, kind tableKind[T]) (map[string]T, DataVersion, error) {
 	table := map[string]T{}
 	state, memory, err := page(ctx, c, broker, kind, 0, pageSize, "", table)

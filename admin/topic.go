@@ -11,7 +11,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
-// Permissions of topics and brokers, to be added (RocketMQ's PermName).
+// Permissions of topics and brokers: PermRead + PermWrite is 6, as RocketMQ's tools show it (PermName).
 const (
 	PermWrite = 2
 	PermRead  = 4
@@ -22,9 +22,9 @@ type TopicConfig struct {
 	Name        string `json:"topicName"`
 	ReadQueues  int    `json:"readQueueNums"`
 	WriteQueues int    `json:"writeQueueNums"`
-	// Perm is a sum of PermRead and PermWrite; 0 hides the topic from clients.
+	// Perm is a sum of PermRead and PermWrite. With 0 clients do not see the topic.
 	Perm int `json:"perm"`
-	// FilterType is SINGLE_TAG or MULTI_TAG, empty is SINGLE_TAG.
+	// FilterType is SINGLE_TAG or MULTI_TAG; "" stands for SINGLE_TAG.
 	FilterType string `json:"topicFilterType"`
 	SysFlag    int    `json:"topicSysFlag"`
 	Order      bool   `json:"order"`
@@ -49,7 +49,7 @@ func (t TopicConfig) filterType() string {
 	return t.FilterType
 }
 
-// change is t as it is sent to a broker: its attributes are what differs from current, nil for a topic to be made.
+// change is t as it is sent to a broker: with the difference of its attributes from those of current, nil for a new topic.
 func (t TopicConfig) change(current *TopicConfig) (TopicConfig, error) {
 	var attributes map[string]string
 	if current != nil {
@@ -63,19 +63,18 @@ func (t TopicConfig) change(current *TopicConfig) (TopicConfig, error) {
 	return t, nil
 }
 
-// Topics reads all topics of a broker, its system topics included (GET_ALL_TOPIC_CONFIG), page by page if they are
-// many.
+// Topics reads all topics of a broker, system topics included (GET_ALL_TOPIC_CONFIG), page by page if they are many.
 func (c *Client) Topics(ctx context.Context, broker string) (map[string]TopicConfig, DataVersion, error) {
 	return wholeTable(ctx, c, broker, topicTable())
 }
 
-// TopicsState asks for the version and size of a broker's topic table: some hundred bytes from RocketMQ 5.3.4 on, the
-// whole table from earlier releases.
+// TopicsState asks a broker for the version and size of its topic table, to find out whether it has changed. Since RocketMQ
+// 5.3.4 the answer has some hundred bytes; older brokers send the whole table for it.
 func (c *Client) TopicsState(ctx context.Context, broker string) (TableState, error) {
 	return tableState(ctx, c, broker, topicTable())
 }
 
-// Topic reads one topic of a broker (GET_TOPIC_CONFIG). remoting.TopicNotExist is the answer for an unknown one.
+// Topic reads one topic of a broker (GET_TOPIC_CONFIG). For an unknown one the error is remoting.TopicNotExist.
 func (c *Client) Topic(ctx context.Context, broker, topic string) (*TopicConfig, error) {
 	config := new(TopicConfig)
 	req := remoting.Request{Code: remoting.GetTopicConfig, Fields: map[string]string{"topic": topic}}
@@ -85,10 +84,10 @@ func (c *Client) Topic(ctx context.Context, broker, topic string) (*TopicConfig,
 	return config, nil
 }
 
-// PutTopic makes a topic on a master, or changes it to be like wanted (UPDATE_AND_CREATE_TOPIC). current is the topic as
-// the broker has it, nil if it has none; nothing is sent when both are equal. A change that no broker allows is
-// ErrCreateOnly, without a request. The broker writes its whole table for each call: use PutTopics for many. A slave
-// would accept the change and lose it with its next synchronization.
+// PutTopic creates a topic on a master, or changes it to wanted (UPDATE_AND_CREATE_TOPIC). Current is the topic as the broker
+// has it, nil if it has none. If both are equal there is no request; nor is there one for a change that no broker allows, which
+// is ErrCreateOnly. Each call makes the broker write its whole table, so use PutTopics for many. A slave accepts the change too
+// and loses it when it next copies its master's topics.
 func (c *Client) PutTopic(ctx context.Context, broker string, current *TopicConfig, wanted TopicConfig) error {
 	if current != nil && current.Equal(wanted) {
 		return nil
@@ -126,12 +125,12 @@ func topicError(topic string, err error) error {
 	return nil
 }
 
-// PutTopics is PutTopic for many topics; current are the broker's topics by name, as Topics reads them. It sends what
-// is missing or different, some hundred topics a request (UPDATE_AND_CREATE_TOPIC_LIST), or one by one to brokers
-// older than 5.3.0. It returns how many topics it sent successfully.
+// PutTopics is PutTopic for many topics. Current are the broker's topics by name, as Topics returns them. It sends those that
+// are missing or different, 500 in a request (UPDATE_AND_CREATE_TOPIC_LIST), or one by one to brokers older than 5.3.0. It
+// returns how many topics were sent successfully.
 //
-// A broker drops a whole request, and says success, if a topic in it has become identical since current was read:
-// read the topics again before relying on the result. A broker that refuses one topic of a request may have
+// Read the topics again before you rely on the result: if somebody else has made one of the topics equal since current was
+// read, the broker ignores the whole request and still reports success. When it refuses one topic of a request, it may have
 // applied those before it.
 func (c *Client) PutTopics(ctx context.Context, broker string, current map[string]TopicConfig, wanted []TopicConfig) (int, error) {
 	var changes []TopicConfig
@@ -153,7 +152,7 @@ func (c *Client) PutTopics(ctx context.Context, broker string, current map[strin
 // putBatchSize is measured: 10,000 topics take 2 s, and one request of 500 is about 100 kB.
 const putBatchSize = 500
 
-// putBatches sends changes in requests of putBatchSize, or each with put if the broker does not know the request.
+// putBatches sends changes in requests of putBatchSize; if the broker does not know that request, it calls put for each.
 func putBatches[T any](ctx context.Context, c *Client, broker string, code remoting.RequestCode, list string, changes []T,
 	put func(ctx context.Context, change T) error) (int, error) {
 	done := 0
@@ -182,12 +181,12 @@ func pointer[T any](v T, exists bool) *T {
 	return &v
 }
 
-// DeleteTopic deletes a topic on a broker, with its messages, its consumer offsets and the retry topics of POP
-// consumers (DELETE_TOPIC_IN_BROKER). It is no error if the topic does not exist. Name servers go on listing it: see
+// DeleteTopic deletes a topic on a broker, with its messages, its consumer offsets and the retry topics of its POP consumers
+// (DELETE_TOPIC_IN_BROKER). It is no error if the topic does not exist. Name servers go on listing the topic: see
 // DeleteTopicRoute.
 //
-// RocketMQ 5.3.3 and newer with timerWheelEnable=false report an error after the work is done; a second request then
-// asks whether the topic is gone.
+// RocketMQ 5.3.3 and newer with timerWheelEnable=false report an error although the topic has been deleted. After an error a
+// second request finds out.
 func (c *Client) DeleteTopic(ctx context.Context, broker, topic string) error {
 	_, err := c.invoke(ctx, broker, remoting.Request{
 		Code: remoting.DeleteTopicInBroker, Fields: map[string]string{"topic": topic},
@@ -200,8 +199,8 @@ func (c *Client) DeleteTopic(ctx context.Context, broker, topic string) error {
 	return topicError(topic, err)
 }
 
-// DeleteTopicRoute deletes a cluster's topic at one name server (DELETE_TOPIC_IN_NAMESRV); the brokers that still have
-// it register it again. An empty cluster stands for all.
+// DeleteTopicRoute makes one name server forget a topic of a cluster (DELETE_TOPIC_IN_NAMESRV); "" stands for all clusters.
+// Brokers that still have the topic register it again.
 func (c *Client) DeleteTopicRoute(ctx context.Context, nameServer, cluster, topic string) error {
 	fields := map[string]string{"topic": topic}
 	if cluster != "" {
@@ -211,7 +210,7 @@ func (c *Client) DeleteTopicRoute(ctx context.Context, nameServer, cluster, topi
 	return topicError(topic, err)
 }
 
-// QueueStats are the offsets of one queue: it holds the messages from MinOffset to just before MaxOffset.
+// QueueStats says which messages a queue holds: those from MinOffset on, up to but without MaxOffset.
 type QueueStats struct {
 	MinOffset int64 `json:"minOffset"`
 	MaxOffset int64 `json:"maxOffset"`
@@ -220,7 +219,7 @@ type QueueStats struct {
 }
 
 // TopicStats asks a broker for the offsets of a topic's queues, by queue number (GET_TOPIC_STATS_INFO).
-// remoting.TopicNotExist is the answer for an unknown topic.
+// For an unknown topic the error is remoting.TopicNotExist.
 func (c *Client) TopicStats(ctx context.Context, broker, topic string) (map[int]QueueStats, error) {
 	stats := map[int]QueueStats{}
 	req := remoting.Request{Code: remoting.GetTopicStatsInfo, Fields: map[string]string{"topic": topic}, MaxAnswer: longAnswer}
@@ -233,8 +232,8 @@ func (c *Client) TopicStats(ctx context.Context, broker, topic string) (map[int]
 	return stats, nil
 }
 
-// QueueStats asks a broker for the offsets of one queue, also one that the topic's number of queues hides (GET_MIN_OFFSET,
-// GET_MAX_OFFSET). It does not tell when the last message was stored. A queue that never was has 0 messages.
+// QueueStats asks a broker for the offsets of one queue (GET_MIN_OFFSET, GET_MAX_OFFSET), even if the topic has fewer queues
+// now. LastUpdateMillis stays 0. A queue that never existed has no messages.
 func (c *Client) QueueStats(ctx context.Context, broker, topic string, queue int) (QueueStats, error) {
 	ask := func(code remoting.RequestCode) (int64, error) {
 		resp, err := c.invoke(ctx, broker, remoting.Request{
@@ -273,14 +272,14 @@ func eachQueue[T any](b *body, visit func(key queueKey, v T)) error {
 	})
 }
 
-// queueKey is RocketMQ's MessageQueue where it is the key of a map: an object.
+// queueKey is RocketMQ's MessageQueue as the key of a map: a JSON object.
 type queueKey struct {
 	Topic  string
 	Broker string
 	Queue  int
 }
 
-// UnmarshalText reads what remoting.UnmarshalBody makes of a key that is an object.
+// UnmarshalText reads the text that package remoting makes of a key that is an object.
 func (k *queueKey) UnmarshalText(text []byte) error {
 	var key struct {
 		Topic  string `json:"topic"`

@@ -176,7 +176,8 @@ func (c *Client) User(ctx context.Context, broker, name string) (*User, error) {
 // (AUTH_LIST_USER).
 func (c *Client) Users(ctx context.Context, broker, filter string) ([]User, error) {
 	var users []User
-	err := c.accessList(ctx, broker, remoting.Request{Code: remoting.AuthListUser, Fields: map[string]string{"filter": filter}}, func(b *body) error {
+	req := remoting.Request{Code: remoting.AuthListUser, Fields: map[string]string{"filter": filter}}
+	err := c.accessList(ctx, broker, req, func(b *body) error {
 		var info userInfo
 		if err := b.Decode(&info); err != nil {
 			return err

@@ -78,8 +78,8 @@ func (d *BodyDecoder) Decode(v any) error {
 	return nil
 }
 
-// String reads the next value, which must be a string or null. It is Decode for strings, and faster.
-func (d *BodyDecoder) String() (string, error) {
+// Text reads the next value, which must be a string or null. It is Decode for strings, and faster.
+func (d *BodyDecoder) Text() (string, error) {
 	d.due = false
 	switch c, err := d.peek(); {
 	case err != nil:

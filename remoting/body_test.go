@@ -266,7 +266,7 @@ func TestBodyDecoderScalars(t *testing.T) {
 	var got []any
 	read := func() (v any, err error) {
 		if len(got) < 3 {
-			return d.String()
+			return d.Text()
 		}
 		return d.Int()
 	}
@@ -282,7 +282,7 @@ func TestBodyDecoderScalars(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	for _, in := range []string{`7`, `{"a":1}`, `nul`, `"a`, `"\x"`, ``} {
-		if s, err := NewBodyDecoder(strings.NewReader(in)).String(); err == nil {
+		if s, err := NewBodyDecoder(strings.NewReader(in)).Text(); err == nil {
 			t.Errorf("%s is the string %q", in, s)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// AnswerTooLongError means that an answer was longer than its request allowed (Request.MaxAnswer). None of it was kept.
+// AnswerTooLongError means that an answer was longer than Request.MaxAnswer allows.
 type AnswerTooLongError struct {
 	// Length is the answer's, Max what was allowed, in bytes.
 	Length int64

@@ -16,7 +16,7 @@ import (
 const (
 	defaultTimeout     = 3 * time.Second
 	defaultIdleTimeout = time.Minute // servers close after 120 s; closing first avoids losing a request to that
-	defaultMaxInFlight = 32 << 20
+	defaultMaxInFlight = DefaultMaxFrame
 
 	// DefaultMaxAnswer is how long an answer may be when neither the request nor Options.MaxAnswer says otherwise.
 	DefaultMaxAnswer = 1 << 20 // bytes
@@ -37,20 +37,19 @@ type Options struct {
 
 	// MaxAnswer is how long an answer may be, in bytes, unless its Request says otherwise. Default DefaultMaxAnswer.
 	MaxAnswer int
-	// MaxInFlight bounds the memory for long answers: it is how many bytes those over 32 KiB may have together while
-	// their calls run. Calls wait for each other beyond that, within their contexts. One answer may always be longer.
-	// Default 32 MiB.
+	// MaxInFlight bounds the memory for long answers: it is how many bytes all answers over 32 KiB may have together while
+	// their calls run. Further calls wait, within their contexts. An answer longer than that is read alone. Default 16 MiB.
 	MaxInFlight int
 
-	// TLS, if set, secures every connection. Unless it has a ServerName, the server's certificate must be for the name
-	// that the function ServerName gives.
+	// TLS, if set, secures every connection. If it has no ServerName, the server's certificate must be for the name that
+	// Options.ServerName gives.
 	TLS *tls.Config
-	// TLSFor, if set, takes the place of TLS: it is asked before each new connection, so that what it returns may change
-	// (a renewed CA or client certificate) or differ from server to server. nil is a connection without TLS. Open
-	// connections stay as they are: see Client.Reconnect.
+	// TLSFor, if set, is used instead of TLS. It is called before each new connection, so that its result may change, such as
+	// for a renewed CA or client certificate, and may differ from server to server. With a nil result the connection has no
+	// TLS. Open connections stay as they are: see Client.Reconnect.
 	TLSFor func(addr string) (*tls.Config, error)
-	// ServerName gives the name that the certificate of the server at addr must be for, where it is not the host in addr:
-	// a DNS name while an IP address is dialled. "" stands for the host.
+	// ServerName returns the name that the certificate of the server at addr must be for, if that is not the host in addr:
+	// the DNS name of a server whose IP address is dialled. "" stands for the host.
 	ServerName func(addr string) string
 
 	// Credentials, if set, sign every request.
@@ -93,7 +92,7 @@ type Client struct {
 	all    map[*link]struct{} // also those that only finish their calls
 }
 
-// NewClient returns a client that connects when first asked.
+// NewClient returns a client. It connects to a server with the first call.
 func NewClient(opts Options) *Client {
 	if opts.Timeout <= 0 {
 		opts.Timeout = defaultTimeout
@@ -135,11 +134,11 @@ func (c *Client) Invoke(ctx context.Context, addr string, req Request) (*Respons
 	return resp, nil
 }
 
-// Stream is Invoke for an answer that may be long: read gets the body while it arrives and takes of it what it needs, so
-// that the whole is never in memory. It is called for Success only. What it leaves is thrown away. Its error is returned as
-// that of an unusable answer.
+// Stream is Invoke for an answer that may be long: read gets the body while it arrives, so that the whole is never in memory.
+// It is called only if the server answers Success. It need not read everything; an error that it returns is returned as that
+// of an unusable answer.
 //
-// While read runs, other calls to the same server wait, so it must not make any.
+// While read runs, other calls to the same server wait, so read must not call the client.
 func (c *Client) Stream(ctx context.Context, addr string, req Request, read func(resp *Response, body io.Reader) error) error {
 	return c.do(ctx, addr, req, func(ctx context.Context, r *reply) error {
 		body := r.reader(ctx)
@@ -219,8 +218,8 @@ func (c *Client) use(ctx context.Context, r *reply, use func(context.Context, *r
 	return use(ctx, r)
 }
 
-// Reconnect makes later calls use new connections. Calls under way may still be answered on the old ones. It brings
-// changed certificates into force (see Options.TLSFor).
+// Reconnect makes later calls use new connections; calls under way may still be answered on the old ones. Call it after
+// certificates have changed (see Options.TLSFor).
 func (c *Client) Reconnect() {
 	c.mu.Lock()
 	links := make([]*link, 0, len(c.links))

@@ -2,7 +2,7 @@ package remoting
 
 import "fmt"
 
-// RequestCode says what a request asks for: RocketMQ's class RequestCode.
+// RequestCode says what a request asks for (RocketMQ's class RequestCode).
 type RequestCode int
 
 // The requests that package admin sends.
@@ -123,22 +123,23 @@ func (c RequestCode) String() string {
 	return fmt.Sprintf("request %d", int(c))
 }
 
-// ResponseCode is a server's verdict: RocketMQ's classes RemotingSysResponseCode and ResponseCode.
+// ResponseCode says how a server answers (RocketMQ's classes RemotingSysResponseCode and ResponseCode).
 type ResponseCode int
 
-// The verdicts that callers tell apart.
+// Some of the answers.
 const (
 	Success ResponseCode = 0
-	// SystemError is everything without a code of its own; the remark says what, often as a Java stack trace.
+	// SystemError is any failure without a code of its own; the remark tells more, often in a Java stack trace.
 	SystemError ResponseCode = 1
-	// SystemBusy asks to try again later.
+	// SystemBusy: try again later.
 	SystemBusy ResponseCode = 2
-	// RequestCodeNotSupported comes from a server of another kind or of an older version.
+	// RequestCodeNotSupported: the server is of another kind, or older than the request.
 	RequestCodeNotSupported ResponseCode = 3
-	// ServiceNotAvailable is the answer to a message that a broker's store does not take: it is a slave's, is fenced while a
-	// group starts, or its disk is full.
+	// ServiceNotAvailable: the broker stores no messages, because it is a slave, its group has no master yet, or its disk is
+	// full.
 	ServiceNotAvailable ResponseCode = 14
-	// NoPermission is also the answer to every failed authentication.
+	// NoPermission: the server refuses for reasons of access control (see ErrNotAuthenticated and the others), or of the
+	// permissions of a topic, group or broker.
 	NoPermission ResponseCode = 16
 	// PullNotFound, PullRetryImmediately and PullOffsetMoved: a queue has no message there.
 	PullNotFound         ResponseCode = 19
@@ -148,11 +149,11 @@ const (
 	TopicNotExist             ResponseCode = 17
 	QueryNotFound             ResponseCode = 22
 	SubscriptionGroupNotExist ResponseCode = 26
-	// InvalidParameter is the answer to names that are not allowed and to those of system topics.
+	// InvalidParameter: the name is not allowed, or is a system topic's.
 	InvalidParameter ResponseCode = 29
 	// ConsumerNotOnline: no member of the consumer group is connected.
 	ConsumerNotOnline ResponseCode = 206
-	// GoAway says that the server is about to close the connection; the client opens a new one for the next request.
+	// GoAway: the server is about to close the connection. The client opens a new one for its next request.
 	GoAway ResponseCode = 1500
 
 	ControllerFencedMasterEpoch          ResponseCode = 2000

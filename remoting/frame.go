@@ -16,22 +16,22 @@ import (
 //	       body, opaque bytes
 
 const (
-	// DefaultMaxFrame is how long a request may be for servers to read it, unless they are started with another
+	// DefaultMaxFrame is the longest request that servers read, unless they are started with another
 	// com.rocketmq.remoting.frameMaxLength.
 	DefaultMaxFrame = 16 << 20 // bytes
 
-	// maxFrame is how long a frame may be to be taken for one. Servers send tables longer than DefaultMaxFrame; what a
-	// TLS or HTTP server sends looks like a longer one still.
+	// maxFrame is the length beyond which bytes are not taken for a frame. RocketMQ's servers do send tables longer than
+	// DefaultMaxFrame; the bytes of a TLS or HTTP server would be a frame longer than this.
 	maxFrame = 256 << 20 // bytes
 
-	// smallFrame is how long an answer may be to be read at once, whoever it is for. Longer ones are read as their
-	// callers take them, and share Options.MaxInFlight.
+	// smallFrame is the longest answer that is read at once, before it is known whose it is. Longer ones are read as their
+	// calls take them, and share Options.MaxInFlight.
 	smallFrame = 32 << 10 // bytes
 
 	prefixLength    = 8
 	serializeJSON   = 0
 	maxHeaderLength = 1<<24 - 1
-	// maxAnswerHeader is far more than any server sends: a Java stack trace is some 10 kB.
+	// maxAnswerHeader is far more than any server sends; a Java stack trace has some 10 KB.
 	maxAnswerHeader = 64 << 10 // bytes
 
 	flagResponse = 1 << 0
@@ -75,14 +75,14 @@ func encodeFrame(h header, body []byte) ([]byte, error) {
 	return append(frame, body...), nil
 }
 
-// lengths are what stands before a frame's header.
+// lengths of a frame's parts, as the bytes before its header say.
 type lengths struct {
-	frame  int64 // as Request.MaxAnswer counts: all but the first four bytes
+	frame  int64 // without its first four bytes: what Request.MaxAnswer limits
 	header int
 	body   int64
 }
 
-// parsePrefix reads the first bytes of a frame, of at most so many bytes.
+// parsePrefix reads the first bytes of a frame. Longest is how long it may be.
 func parsePrefix(prefix [prefixLength]byte, longest int) (lengths, error) {
 	length := int64(binary.BigEndian.Uint32(prefix[:]))
 	if length < 4 || length > int64(longest) {
@@ -102,7 +102,7 @@ func parsePrefix(prefix [prefixLength]byte, longest int) (lengths, error) {
 	return lengths{length, n, length - 4 - int64(n)}, nil
 }
 
-// readHeader reads a header of n bytes and as much of what follows as extra says.
+// readHeader reads a header of n bytes and the extra bytes that follow it.
 func readHeader(r io.Reader, n int, extra int64) (header, []byte, error) {
 	text := make([]byte, int64(n)+extra)
 	if got, err := io.ReadFull(r, text); err != nil {

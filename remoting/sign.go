@@ -29,9 +29,9 @@ const (
 	fieldSignature     = "Signature"
 )
 
-// sign returns req with the fields that prove who asks: RocketMQ's AclClientRPCHook and AclUtils. The signature is the
-// HMAC-SHA1 over the values of all other fields in the order of their names, followed by the body. Nothing in it
-// differs from one request to the next, so it does not protect against repetition: TLS does.
+// sign returns req with the fields that prove who asks (RocketMQ's AclClientRPCHook and AclUtils). The signature is the
+// HMAC-SHA1 of the values of all other fields, in the order of their names, and of the body. Nothing in it changes from one
+// request to the next, so it does not protect against repetition; TLS does.
 func (c *Credentials) sign(req Request) Request {
 	if c == nil {
 		return req

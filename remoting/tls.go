@@ -4,7 +4,7 @@ import (
 	"crypto/tls"
 )
 
-// tlsConfig is what a new connection to addr is secured with; nil for a connection without TLS.
+// tlsConfig returns the configuration for a new connection to addr; nil for one without TLS.
 func (o *Options) tlsConfig(addr string) (*tls.Config, error) {
 	config := o.TLS
 	if o.TLSFor != nil {
@@ -21,7 +21,7 @@ func (o *Options) tlsConfig(addr string) (*tls.Config, error) {
 	return config, nil
 }
 
-// serverName is the name that the certificate of the server at addr must be for.
+// serverName is the name for which the certificate of the server at addr must be.
 func (o *Options) serverName(addr string) string {
 	if o.ServerName != nil {
 		if name := o.ServerName(addr); name != "" {
