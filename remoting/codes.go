@@ -5,7 +5,7 @@ import "fmt"
 // RequestCode says what a request asks for (RocketMQ's class RequestCode).
 type RequestCode int
 
-// The requests that package admin sends.
+// The requests that package admin sends, and some of their kin.
 const (
 	SendMessage                          RequestCode = 10
 	PullMessage                          RequestCode = 11

@@ -9,7 +9,7 @@
 // # Requests and answers
 //
 // A Request is a RequestCode, named fields and a body; the names are those of RocketMQ's Java header classes. Any number may be
-// used as a code; those that have a name here are the ones that package admin sends. Bodies of answers look like JSON but are
+// used as a code; names stand here for those that package admin sends. Bodies of answers look like JSON but are
 // not: decode them with UnmarshalBody, or piece by piece with a BodyDecoder.
 //
 // # Errors

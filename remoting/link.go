@@ -206,8 +206,7 @@ func (l *link) readFrame(conn net.Conn, size lengths) error {
 	if out != nil {
 		_, _ = io.Copy(out, rest)
 	}
-	if _, err := io.Copy(io.Discard, rest); err != nil || rest.N > 0 { // what the call does not want, or does not come
-		err = cutOff(size.body-rest.N, size.body, cmp.Or(err, io.EOF))
+	if err := discard(rest, size.body); err != nil {
 		l.fail(err)
 		if out != nil {
 			_ = out.CloseWithError(l.cause())
@@ -218,6 +217,18 @@ func (l *link) readFrame(conn net.Conn, size lengths) error {
 		_ = out.Close()
 	}
 	l.answered()
+	return nil
+}
+
+// discard reads over what is left of a body because no call wants it, for the sake of other calls on the link. It fails if
+// that is not worth the time, and if the rest does not come.
+func discard(rest *io.LimitedReader, size int64) error {
+	if rest.N > DefaultMaxFrame {
+		return fmt.Errorf("the connection carries an answer of %d bytes that nobody wants", size)
+	}
+	if _, err := io.Copy(io.Discard, rest); err != nil || rest.N > 0 {
+		return cutOff(size-rest.N, size, cmp.Or(err, io.EOF))
+	}
 	return nil
 }
 

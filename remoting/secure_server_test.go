@@ -21,7 +21,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/test/rocketmq"
 )
 
-// TestSecuredBroker asks a real broker that takes only TLS, with a certificate of our own CA, and only known users.
+// TestSecuredBroker asks a real broker that takes only TLS, with certificates of our own CA on both sides, and only known users.
 func TestSecuredBroker(t *testing.T) {
 	certificate := newCertificate(t)
 	s := rocketmq.New(t)
@@ -51,7 +51,7 @@ func TestSecuredBroker(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	trusted := &tls.Config{RootCAs: certificate.pool}
+	trusted := &tls.Config{RootCAs: certificate.pool, Certificates: []tls.Certificate{certificate.client}}
 	admin := &remoting.Credentials{AccessKey: "admin", SecretKey: "swordfish"}
 	for _, tc := range []struct {
 		name   string
@@ -60,7 +60,14 @@ func TestSecuredBroker(t *testing.T) {
 		want   string // in the error, of anything but an answer
 	}{
 		{name: "all is well", opts: remoting.Options{TLS: trusted, Credentials: admin}},
-		{name: "any certificate", opts: remoting.Options{TLS: &tls.Config{InsecureSkipVerify: true}, Credentials: admin}},
+		{name: "any certificate", opts: remoting.Options{TLS: &tls.Config{InsecureSkipVerify: true, Certificates: trusted.Certificates}, Credentials: admin}},
+		{name: "by a name that is not the address", opts: remoting.Options{
+			TLS: trusted, Credentials: admin, ServerName: func(string) string { return "secured.brokers.svc" },
+		}},
+		{name: "by another broker's name", opts: remoting.Options{
+			TLS: trusted, Credentials: admin, ServerName: func(string) string { return "other.brokers.svc" },
+		}, want: "certificate is valid for secured.brokers.svc"},
+		{name: "without a client certificate", opts: remoting.Options{TLS: &tls.Config{RootCAs: certificate.pool}, Credentials: admin}, want: "GET_BROKER_CONFIG to "},
 		{name: "another CA", opts: remoting.Options{TLS: &tls.Config{RootCAs: x509.NewCertPool()}, Credentials: admin}, want: "certificate"},
 		{name: "without TLS", opts: remoting.Options{Credentials: admin}, want: "GET_BROKER_CONFIG to "},
 		{name: "no user", opts: remoting.Options{TLS: trusted}, denied: true},
@@ -104,10 +111,12 @@ func TestSecuredBroker(t *testing.T) {
 
 type certificate struct {
 	pool       *x509.CertPool
+	client     tls.Certificate
 	properties string // file for a server's -Dtls.config.file
 }
 
-// newCertificate makes a CA and, signed by it, a certificate for 127.0.0.1.
+// newCertificate makes a CA and, signed by it, a certificate for a server at 127.0.0.1 and for clients, which the server asks
+// for.
 func newCertificate(t *testing.T) certificate {
 	t.Helper()
 	must := func(err error) {
@@ -126,7 +135,7 @@ func newCertificate(t *testing.T) certificate {
 	}
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "broker"}, NotAfter: ca.NotAfter,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"secured.brokers.svc"},
 	}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
 	must(err)
@@ -147,6 +156,9 @@ func newCertificate(t *testing.T) certificate {
 	must(err)
 	pool := x509.NewCertPool()
 	pool.AddCert(parsed)
-	return certificate{pool, write("tls.properties", []byte("tls.test.mode.enable=false\ntls.server.authClient=false\n"+
-		"tls.server.keyPath="+keyFile+"\ntls.server.certPath="+certFile+"\n"))}
+	caFile := write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}))
+	properties := write("tls.properties", []byte("tls.test.mode.enable=false\n"+
+		"tls.server.authClient=true\ntls.server.need.client.auth=require\ntls.server.trustCertPath="+caFile+"\n"+
+		"tls.server.keyPath="+keyFile+"\ntls.server.certPath="+certFile+"\n"))
+	return certificate{pool, tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: key}, properties}
 }
