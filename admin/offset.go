@@ -186,6 +186,30 @@ func (c *Client) PutOffset(ctx context.Context, broker string, o ConsumerOffset)
 }
 
 // PutOffsets is PutOffset for many, 32 at a time. It stops after the first error and returns how many were stored.
+//
+// The first offset of each topic and group is stored before the others: a broker that gets two of them at once, and has none
+// yet, loses one without an error (ConsumerOffsetManager.commitOffset).
 func (c *Client) PutOffsets(ctx context.Context, broker string, offsets []ConsumerOffset) (int, error) {
-	return pipeline(ctx, offsets, func(ctx context.Context, o ConsumerOffset) error { return c.PutOffset(ctx, broker, o) })
+	put := func(ctx context.Context, o ConsumerOffset) error { return c.PutOffset(ctx, broker, o) }
+	first, others := firstOfEach(offsets)
+	done, err := pipeline(ctx, first, put)
+	if err != nil {
+		return done, err
+	}
+	more, err := pipeline(ctx, others, put)
+	return done + more, err
+}
+
+// firstOfEach tells the first offset of each topic and group from the others.
+func firstOfEach(offsets []ConsumerOffset) (first, others []ConsumerOffset) {
+	seen := map[TopicGroup]bool{}
+	for _, o := range offsets {
+		if pair := (TopicGroup{o.Topic, o.Group}); !seen[pair] {
+			seen[pair] = true
+			first = append(first, o)
+		} else {
+			others = append(others, o)
+		}
+	}
+	return first, others
 }
