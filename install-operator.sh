@@ -3,16 +3,21 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-usage='usage: ./install-operator.sh [--image IMAGE]
+usage='usage: ./install-operator.sh [--image IMAGE] [--cluster-domain DOMAIN]
 Installs the RocketMQ operator into the cluster that kubectl talks to, with the rights to run RocketMQ in all namespaces.
-  --image IMAGE  the operator'\''s image, if it is not to be the one of the manifests'
+  --image IMAGE            the operator'\''s image, if it is not to be the one of the manifests
+  --cluster-domain DOMAIN  the DNS domain of the Kubernetes cluster, if it is not cluster.local; brokers register
+                           under names that end with it, so do not change it later'
 
 namespace=rocketmq-operator-system
 image=
+domain=
 while [ $# -gt 0 ]; do
   case $1 in
     --image) image=${2:?"$usage"}; shift 2 ;;
     --image=*) image=${1#*=}; shift ;;
+    --cluster-domain) domain=${2:?"$usage"}; shift 2 ;;
+    --cluster-domain=*) domain=${1#*=}; shift ;;
     -h | --help) echo "$usage"; exit ;;
     *) echo "$usage" >&2; exit 2 ;;
   esac
@@ -38,6 +43,9 @@ else
 fi
 if [ -n "$image" ]; then
   manifests=${manifests//rocketmq-operator\/rocketmq-operator:dev/$image}
+fi
+if [ -n "$domain" ]; then
+  manifests=${manifests//--cluster-domain=cluster.local/--cluster-domain=$domain}
 fi
 
 # Server-side, because it has no limit of size, and by force, because the CRDs may come from apache/rocketmq-operator.

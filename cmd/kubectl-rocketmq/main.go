@@ -10,12 +10,15 @@ import (
 
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // the ways to log in that kubectl knows
 
+	"github.com/rocketmq-operator/rocketmq-operator/internal/buildinfo"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/plugin"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := plugin.Command(plugin.Connect).ExecuteContext(ctx)
+	command := plugin.Command(plugin.Connect)
+	command.Version = buildinfo.Details()
+	err := command.ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)

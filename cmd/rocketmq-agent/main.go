@@ -4,11 +4,17 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/buildinfo"
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "--version" {
+		fmt.Println("rocketmq-agent", buildinfo.Details())
+		return
+	}
 	os.Exit(agent.Main(context.Background(), os.Args[1:]))
 }

@@ -18,13 +18,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/rocketmq-operator/rocketmq-operator/internal/buildinfo"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile"
 )
 
 func main() {
 	o, err := parse(os.Args[1:])
-	if err == nil {
+	switch {
+	case err == nil && o.version:
+		fmt.Println("rocketmq-operator", buildinfo.Details())
+	case err == nil:
 		err = run(ctrl.SetupSignalHandler(), o)
 	}
 	switch {
@@ -37,6 +41,7 @@ func main() {
 
 // options are the command line.
 type options struct {
+	version         bool
 	agentImage      string
 	clusterDomain   string
 	namespaces      []string
@@ -51,7 +56,8 @@ type options struct {
 func parse(args []string) (options, error) {
 	var o options
 	f := flag.NewFlagSet("rocketmq-operator", flag.ContinueOnError)
-	f.StringVar(&o.agentImage, "agent-image", "", "image that RocketMQ pods copy the agent from: the operator's own (required)")
+	f.BoolVar(&o.version, "version", false, "print the version and end")
+	f.StringVar(&o.agentImage, "agent-image", "", "image that RocketMQ pods copy the agent from; the one that this pod runs from if empty")
 	f.StringVar(&o.clusterDomain, "cluster-domain", "cluster.local", "DNS domain of the Kubernetes cluster")
 	f.Func("watch-namespaces", "`namespaces` to watch, comma separated; all if empty", func(text string) error {
 		o.namespaces = list(text)
@@ -66,11 +72,8 @@ func parse(args []string) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	switch {
-	case f.NArg() > 0:
+	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q: see --help", f.Arg(0))
-	case o.agentImage == "":
-		return o, errors.New("--agent-image is not set: give the image that this program runs from")
 	}
 	return o, nil
 }
@@ -115,6 +118,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return err
+	}
+	if err := o.findImage(ctx, mgr.GetAPIReader()); err != nil {
 		return err
 	}
 	err = reconcile.Setup(ctx, mgr, reconcile.Options{
