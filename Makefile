@@ -10,9 +10,12 @@ export GOFLAGS := -buildvcs=false -trimpath
 
 # Tools are built once for each set of versions, outside of the checkout.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rocketmq-operator
-TOOLS := $(CACHE)/tools/$(shell { go version; cat tools/go.mod tools/go.sum; } | sha256sum | cut -c1-16)
+TOOLS := $(CACHE)/tools/$(shell { go version; cat tools/go.* tools/actionlint/go.* test/charts/go.*; } | sha256sum | cut -c1-16)
 CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
+ACTIONLINT := $(TOOLS)/actionlint
+CRANE := $(TOOLS)/crane
+HELM := $(TOOLS)/helm
 
 LOCALKUBE := go run -C test/localkube ./cmd/localkube
 FUZZTIME := 60s
@@ -30,6 +33,8 @@ UNIT := \
 	unit '$(GO_TEST) $$(go list ./... | grep -v /internal/reconcile)'
 OTHER_MODULES := \
 	unit-localkube 'go test -C test/localkube -json ./cmd/... ./internal/...' \
+	unit-bundle 'go test -C test/bundle -json ./...' \
+	unit-charts 'go test -C test/charts -json ./...' \
 	unit-ledger 'go test -C test/ledger -json ./...' \
 	unit-tools 'go test -C tools -json ./...'
 GO_TEST_APISERVER := KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && $(GO_TEST) -timeout 40m ./internal/reconcile/...
@@ -80,9 +85,12 @@ verify: ## Fail if generated files, go.mod files or the formatting are out of da
 	@hack/verify
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Run the linters on every module
+lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Run the linters on every module, and on the workflows
+	$(ACTIONLINT)
 	$(GOLANGCI_LINT) run --allow-parallel-runners
 	cd tools && $(GOLANGCI_LINT) run --allow-parallel-runners
+	cd test/bundle && $(GOLANGCI_LINT) run --allow-parallel-runners
+	cd test/charts && $(GOLANGCI_LINT) run --allow-parallel-runners
 	cd test/ledger && $(GOLANGCI_LINT) run --allow-parallel-runners
 	cd test/localkube && $(GOLANGCI_LINT) run --allow-parallel-runners ./cmd/... ./internal/...
 
@@ -119,9 +127,15 @@ bench-proxy: ## Time sends through the proxy and to the brokers, PAIRS=5 times
 	@hack/with-cluster go run ./test/bench proxy $(PAIRS)
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Generate deep copies and CRDs from api/
+generate: $(CONTROLLER_GEN) ## Generate from api/: deep copies, CRDs, field reference, and what the charts take from config/
 	@$(CONTROLLER_GEN) object crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd
 	@go run -C tools ./crdtrim $(CURDIR)/config/crd/rocketmq.apache.org_*.yaml
+	@go run -C tools ./chart
+	@go run -C tools ./fieldref
+
+.PHONY: licence
+licence: ## Add the licence line to the Go files and scripts that lack it
+	@go run -C tools ./licence add
 
 .PHONY: build
 build: ## Build the programs into bin/
@@ -139,6 +153,26 @@ install-yaml: ## Write dist/install.yaml, all that a cluster needs in one file
 	@mv dist/install.yaml.tmp dist/install.yaml
 	@echo dist/install.yaml
 
+.PHONY: bundle
+bundle: ## Write dist/bundle, by which the Operator Lifecycle Manager installs the operator
+	@go run -C tools ./bundle --out $(CURDIR)/dist/bundle
+
+.PHONY: release
+release: ## Build all that a release publishes below dist/: make release VERSION=v1.2.3
+	@go run -C tools ./release --version '$(VERSION)' $(RELEASE_FLAGS)
+
+.PHONY: publish
+publish: $(CRANE) $(HELM) ## Push a built release: make publish VERSION=v1.2.3 IMAGE=ghcr.io/you/rocketmq-operator
+	@CRANE=$(CRANE) HELM=$(HELM) hack/publish '$(VERSION)' '$(IMAGE)'
+
+.PHONY: docs
+docs: ## Build the documentation's website into dist/docs, and check its links
+	@hack/docs
+
+.PHONY: helm
+helm: $(HELM) ## Build Helm, and print where it is
+	@echo $(HELM)
+
 .PHONY: clean
 clean: ## Remove what was built in this checkout (not the caches)
 	rm -rf bin dist
@@ -149,6 +183,12 @@ bin/suite:
 
 $(CONTROLLER_GEN): PACKAGE = sigs.k8s.io/controller-tools/cmd/controller-gen
 $(GOLANGCI_LINT): PACKAGE = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(ACTIONLINT): PACKAGE = github.com/rhysd/actionlint/cmd/actionlint
+$(CRANE): PACKAGE = github.com/google/go-containerregistry/cmd/crane
+$(HELM): PACKAGE = helm.sh/helm/v4/cmd/helm
+# Helm comes from the module that tests the charts with it; actionlint cannot share a module with golangci-lint.
+$(HELM): MODULE = test/charts
+$(ACTIONLINT): MODULE = tools/actionlint
 $(TOOLS)/%:
 	@echo 'building $* (once)' >&2
-	@go build -C tools -o $@.$$$$ $(PACKAGE) && mv $@.$$$$ $@
+	@go build -C $(or $(MODULE),tools) -o $@.$$$$ $(PACKAGE) && mv $@.$$$$ $@
