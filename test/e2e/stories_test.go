@@ -46,6 +46,7 @@ func TestStories(t *testing.T) {
 	free := semaphore.NewWeighted(room)
 	var running sync.WaitGroup
 	for _, s := range []story{
+		{"Helm", room, installedByHelm}, // takes the operator and the kinds away
 		{"Quickstart", half, quickstart},
 		{"BadInput", half, badInput}, // watches that the operator stays
 		{"Nodes", room, nodes},       // cuts them off
@@ -84,6 +85,7 @@ type world struct {
 	place   *kit.Place
 	cluster *kit.Cluster
 	keep    bool
+	found   bool // the operator was here before
 }
 
 func newWorld(t *testing.T) *world {
@@ -95,7 +97,7 @@ func newWorld(t *testing.T) *world {
 	w.cluster, err = kit.Connect()
 	ok(t, err)
 	ok(t, w.cluster.DeleteTestNamespaces(ctx, namespacePrefix, log))
-	before, err := w.place.InstallOperator(ctx, w.cluster)
+	w.found, err = w.place.InstallOperator(ctx, w.cluster)
 	ok(t, err)
 	if w.keep {
 		return w
@@ -108,7 +110,7 @@ func newWorld(t *testing.T) *world {
 		if err := w.cluster.DeleteTestNamespaces(ctx, namespacePrefix, log); err != nil {
 			t.Error(err)
 		}
-		if before {
+		if w.found {
 			return
 		}
 		if err := w.place.RemoveOperator(ctx); err != nil {
