@@ -10,6 +10,9 @@ const (
 	AnnotationForceScaleIn = "rocketmq.apache.org/force-scale-in"
 	// AnnotationAllowMessageLoss at a Broker or Controller names the pod that may be replaced although its data is nowhere else.
 	AnnotationAllowMessageLoss = "rocketmq.apache.org/allow-message-loss"
+	// AnnotationAllowFrom at a resource lists the namespaces (comma separated, or "*") whose resources may refer to it. Those of
+	// its own namespace always may.
+	AnnotationAllowFrom = "rocketmq.apache.org/allow-from"
 	// AnnotationAdopt at a resource names the RocketMQCluster that may take it over as one of its parts.
 	AnnotationAdopt = "rocketmq.apache.org/adopt"
 	// AnnotationAbandon at a TopicTransfer that is being deleted lets it go at once, and leaves both clusters as they are: the way

@@ -15,6 +15,9 @@ const (
 	// ConditionAmbiguousReference: several candidates in the namespace. Name one in nameServiceRef, controllerRef or
 	// brokerRef.
 	ConditionAmbiguousReference = "AmbiguousReference"
+	// ConditionNotAllowed: the resource that is referred to is in another namespace and does not allow it. The message has the
+	// command with which its owner does.
+	ConditionNotAllowed = "NotAllowed"
 	// ConditionNameConflict: an object of a wanted name belongs to somebody else. Remove it or rename the resource.
 	ConditionNameConflict = "NameConflict"
 	// ConditionLegacyResources: the predecessor's StatefulSets are still there. They are never touched: migrate.

@@ -175,8 +175,13 @@ func ConsoleLoginSecret(c *v1alpha1.RocketMQCluster, password string) *corev1.Se
 	}}
 }
 
+// partMeta of a part; who may refer to the cluster may refer to its parts.
 func partMeta(c *v1alpha1.RocketMQCluster, part string) metav1.ObjectMeta {
-	return meta(c, PartName(c.Name, part), partLabels(c))
+	out := meta(c, PartName(c.Name, part), partLabels(c))
+	if from := c.Annotations[v1alpha1.AnnotationAllowFrom]; from != "" {
+		out.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: from}
+	}
+	return out
 }
 
 // partLabels of a part pass the cluster's name on to all that is made of it.

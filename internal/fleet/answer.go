@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 )
@@ -21,8 +22,6 @@ type Targets struct {
 	Masters map[string]string
 	// Brokers are those to ask for their properties.
 	Brokers []string
-	// Draining are the masters to ask for what is not consumed, by brokerName.
-	Draining map[string]string
 	// Followed are the groups whose tables are followed, by brokerName.
 	Followed map[string]Mastership
 	// Cluster is the brokerClusterName.
@@ -52,8 +51,6 @@ type Answer struct {
 	Properties map[string]map[string]string
 	// Disks says how full the disks are that near RocketMQ's limits, in steps of 5 %, by target.
 	Disks map[string]int
-	// Backlogs are what the draining groups still hold, by brokerName. One that did not answer is missing.
-	Backlogs map[string]Backlog
 	// Tables of the followed groups whose master answered, by brokerName.
 	Tables map[string]Tables
 }
@@ -81,8 +78,11 @@ type Tables struct {
 
 // Backlog is what a broker still has to hand out.
 type Backlog struct {
-	// Fenced: when it was counted, the broker already refused new messages.
+	// At is when the counting began. Fenced: the broker already refused new messages then.
+	At     time.Time
 	Fenced bool
+	// Uncountable says what cannot be counted and why, "" if everything can.
+	Uncountable string
 	// Lags are the messages that consumer groups have not confirmed, by group, rounded; groups without are left out.
 	Lags map[string]int64
 	// Delayed messages wait for their time, Half ones for the end of their transaction, and Inflight ones were handed
@@ -91,7 +91,9 @@ type Backlog struct {
 }
 
 // Empty reports whether nothing is left.
-func (b Backlog) Empty() bool { return len(b.Lags) == 0 && b.Delayed+b.Half+b.Inflight == 0 }
+func (b Backlog) Empty() bool {
+	return b.Uncountable == "" && len(b.Lags) == 0 && b.Delayed+b.Half+b.Inflight == 0
+}
 
 // String names what is left, the largest lags first.
 func (b Backlog) String() string {
@@ -119,6 +121,9 @@ func (b Backlog) String() string {
 		if kind.n > 0 {
 			said = append(said, fmt.Sprintf("%d %s", kind.n, kind.what))
 		}
+	}
+	if b.Uncountable != "" {
+		said = append(said, "what cannot be counted: "+b.Uncountable)
 	}
 	return strings.Join(said, ", ")
 }

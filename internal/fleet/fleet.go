@@ -31,6 +31,8 @@ type Seen struct {
 	// Answer of the servers, and when they were asked.
 	*Answer
 	At time.Time
+	// Backlogs are what the masters of leaving groups still hold, by brokerName. One that was not counted is missing.
+	Backlogs map[string]Backlog
 	// Known: the answer is young enough to be the truth, and a name server was among those that answered.
 	Known bool
 	// Now is when the pass runs.

@@ -188,8 +188,7 @@ func TestTargets(t *testing.T) {
 	got := w.see().Targets()
 	want := Targets{
 		Cluster: "b", Groups: []string{"b-0", "b-1", "b-2"}, Masters: map[string]string{},
-		Brokers:  []string{"10.0.0.1:10911", "10.0.1.1:10911", "10.0.2.1:10911", "10.0.2.2:10911"},
-		Draining: map[string]string{"b-2": "10.0.2.1:10911"},
+		Brokers: []string{"10.0.0.1:10911", "10.0.1.1:10911", "10.0.2.1:10911", "10.0.2.2:10911"},
 		Followed: map[string]Mastership{
 			"b-0": {Term: "uid-b-0-0/3", Master: "10.0.0.1:10911"},
 			"b-1": {Term: "uid-b-1-0/3", Master: "10.0.1.1:10911"},
@@ -198,6 +197,9 @@ func TestTargets(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := w.see().LeavingMasters(); !cmp.Equal(got, map[string]string{"b-2": "10.0.2.1:10911"}) {
+		t.Errorf("masters of leaving groups %v", got)
 	}
 
 	w = newWorld()

@@ -62,7 +62,7 @@ func (f *Fleet) ForceAsked(g *Group) bool {
 // backlog that was counted while the group was in its present state.
 func (f *Fleet) backlog(g *Group) (Backlog, bool) {
 	backlog, counted := f.Backlogs[g.Name]
-	return backlog, counted && f.Known && f.At.After(g.Record.Since.Time)
+	return backlog, counted && f.Known && backlog.At.After(g.Record.Since.Time)
 }
 
 // Drained reports whether the group holds nothing that is not consumed.
@@ -165,8 +165,8 @@ func (f *Fleet) GoneReplicas(g *Group) []int64 {
 
 	var gone []int64
 	for _, replica := range replicas {
-		if replica.Alive || (keep && slices.Contains(state.InSync, replica)) {
-			continue
+		if replica.Alive || (keep && slices.Contains(state.InSync, replica)) || !f.ours(replica.Addr) {
+			continue // a stranger's record is not ours to clean
 		}
 		if lost(state, replica) || (desired.DisksGo(f.Broker) && !f.hasDisk(g, replica.Addr)) {
 			gone = append(gone, replica.ID)

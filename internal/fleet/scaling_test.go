@@ -54,7 +54,7 @@ func leaving(state scale.State) *world {
 	w := newWorld()
 	w.Broker.Spec.Size = new(int32(1))
 	w.setState(1, state)
-	w.Backlogs["b-1"] = Backlog{Fenced: state == scale.Closed}
+	w.Backlogs = map[string]Backlog{"b-1": {At: now(), Fenced: state == scale.Closed}}
 	return w
 }
 
@@ -84,11 +84,12 @@ func TestDrained(t *testing.T) {
 		drained, fenced bool
 	}{
 		"all is consumed":             {func(*world) {}, true, true},
-		"a group lags":                {func(w *world) { w.Backlogs["b-1"] = Backlog{Fenced: true, Lags: map[string]int64{"g": 1}} }, false, true},
-		"messages are delayed":        {func(w *world) { w.Backlogs["b-1"] = Backlog{Fenced: true, Delayed: 1} }, false, true},
-		"it was counted before":       {func(w *world) { w.At = now().Add(-2 * time.Hour) }, false, false},
+		"a group lags":                {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now(), Fenced: true, Lags: map[string]int64{"g": 1}} }, false, true},
+		"something is uncountable":    {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now(), Fenced: true, Uncountable: "x"} }, false, true},
+		"messages are delayed":        {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now(), Fenced: true, Delayed: 1} }, false, true},
+		"it was counted before":       {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now().Add(-2 * time.Hour), Fenced: true} }, false, false},
 		"it was not counted":          {func(w *world) { delete(w.Backlogs, "b-1") }, false, false},
-		"it still took messages":      {func(w *world) { w.Backlogs["b-1"] = Backlog{} }, true, false},
+		"it still took messages":      {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now()} }, true, false},
 		"a slave would take them":     {func(w *world) { w.Properties[w.dialable("b-1", 1)]["startAcceptSendRequestTimeStamp"] = "0" }, true, false},
 		"a slave does not answer":     {func(w *world) { delete(w.Properties, w.dialable("b-1", 1)) }, true, true},
 		"nobody answers":              {func(w *world) { clear(w.Properties) }, true, false},
@@ -121,7 +122,7 @@ func TestLeaving(t *testing.T) {
 		unshared string
 		says     []string
 	}{
-		{"lags", scale.Draining, func(w *world) { w.Backlogs["b-1"] = Backlog{Lags: map[string]int64{"g": 7}} }, "",
+		{"lags", scale.Draining, func(w *world) { w.Backlogs["b-1"] = Backlog{At: now(), Lags: map[string]int64{"g": 7}} }, "",
 			[]string{"waits for: consumer group g lags 7", "Growing spec.size keeps it", force}},
 		{"nothing is left", scale.Draining, func(*world) {}, "", []string{"is consumed; it is watched for 35 s more"}},
 		{"no master", scale.Draining, func(w *world) { w.remove("b-1-0") }, "", []string{"has no master, so nobody can consume the rest", force}},
@@ -234,6 +235,11 @@ func TestGoneReplicas(t *testing.T) {
 			w.Broker.Spec.ReplicaPerGroup = new(int32(1))
 			w.setState(0, scale.Removing)
 			w.SyncStates["b-0"] = admin.SyncState{InSync: []admin.Replica{replica(w, 1, 0, false)}, NotInSync: []admin.Replica{replica(w, 2, 1, false)}}
+		}, nil},
+		{"a stranger's record is not ours", func(w *world) {
+			deleting(w)
+			w.SyncStates["b-0"] = admin.SyncState{InSync: []admin.Replica{replica(w, 1, 0, true)}, NotInSync: []admin.Replica{
+				{ID: 5, Addr: "b-0-4.b-broker-headless.else.svc.cluster.local:10911"}}}
 		}, nil},
 		{"no controller leads", func(w *world) {
 			deleting(w)

@@ -13,13 +13,10 @@ import (
 func (f *Fleet) Targets() Targets {
 	t := Targets{
 		Cluster: desired.ClusterName(f.Broker),
-		Masters: map[string]string{}, Draining: map[string]string{}, Followed: map[string]Mastership{},
+		Masters: map[string]string{}, Followed: map[string]Mastership{},
 	}
 	for _, g := range f.Groups {
 		t.Groups = append(t.Groups, g.Name)
-		if master := g.Master(); master != nil && g.State().Leaving() {
-			t.Draining[g.Name] = master.Dialable
-		}
 		if mastership, ok := f.Followed(g); ok {
 			t.Followed[g.Name] = mastership
 		}
@@ -34,6 +31,17 @@ func (f *Fleet) Targets() Targets {
 		}
 	}
 	return t
+}
+
+// LeavingMasters are the masters of the groups that leave, to ask for what they still hold, by brokerName.
+func (f *Fleet) LeavingMasters() map[string]string {
+	out := map[string]string{}
+	for _, g := range f.Groups {
+		if master := g.Master(); master != nil && g.State().Leaving() && master.Dialable != "" {
+			out[g.Name] = master.Dialable
+		}
+	}
+	return out
 }
 
 // Followed is the mastership whose tables are followed, false while the group has no master, or has no metadata of its own

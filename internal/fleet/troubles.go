@@ -25,22 +25,37 @@ func (f *Fleet) strangers() (out []Trouble) {
 	if f.onNodes() {
 		return nil
 	}
-	ours := f.Installation.BrokerAddress(f.Broker, "") // what follows the name of a pod, one that left included
-	strangers := map[string]string{}
-	for _, groups := range f.Answer.Registered {
-		for group, members := range groups {
-			for _, addr := range members {
-				if !strings.HasSuffix(addr, ours) {
-					strangers[addr] = group
-				}
+	for _, g := range f.Groups {
+		atNameServers := map[string]bool{}
+		for _, groups := range f.Answer.Registered {
+			for _, addr := range groups[g.Name] {
+				atNameServers[addr] = !f.ours(addr)
 			}
 		}
-	}
-	for _, addr := range slices.Sorted(maps.Keys(strangers)) {
-		out = append(out, Trouble{v1alpha1.ConditionBrokerNameConflict, fmt.Sprintf("the name servers also know a broker %s at %s, which is not of this resource: "+
-			"two brokers of one name get each other's traffic; stop one of them", strangers[addr], addr)})
+		atControllers := map[string]bool{}
+		state := f.SyncStates[g.Name]
+		for _, replica := range slices.Concat(state.InSync, state.NotInSync) {
+			atControllers[replica.Addr] = !f.ours(replica.Addr)
+		}
+		out = append(out, strangersAt("name servers", g.Name, atNameServers)...)
+		out = append(out, strangersAt("controllers", g.Name, atControllers)...)
 	}
 	return out
+}
+
+func strangersAt(servers, group string, strangers map[string]bool) (out []Trouble) {
+	for _, addr := range slices.Sorted(maps.Keys(strangers)) {
+		if strangers[addr] {
+			out = append(out, Trouble{v1alpha1.ConditionBrokerNameConflict, fmt.Sprintf("the %s also know a broker %s at %s, which is not of this resource: "+
+				"two brokers of one name get each other's traffic; stop one of them", servers, group, addr)})
+		}
+	}
+	return out
+}
+
+// ours reports whether an address is that of a pod of this Broker, be it one that left.
+func (f *Fleet) ours(addr string) bool {
+	return strings.HasSuffix(addr, f.Installation.BrokerAddress(f.Broker, ""))
 }
 
 func (f *Fleet) diskPressure() (out []Trouble) {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 )
@@ -23,7 +24,12 @@ func TestTroubles(t *testing.T) {
 		condition string
 		says      []string
 	}{
-		"a stranger":  {func(w *world) { w.Registered["ns"]["b-1"][4] = "192.0.2.1:10911" }, v1alpha1.ConditionBrokerNameConflict, []string{"also know a broker b-1 at 192.0.2.1:10911"}},
+		"a stranger": {func(w *world) { w.Registered["ns"]["b-1"][4] = "192.0.2.1:10911" }, v1alpha1.ConditionBrokerNameConflict, []string{"also know a broker b-1 at 192.0.2.1:10911"}},
+		"a stranger's record": {func(w *world) {
+			state := w.SyncStates["b-1"]
+			state.NotInSync = append(state.NotInSync, admin.Replica{ID: 7, Addr: "b-1-0.b-broker-headless.else.svc.cluster.local:10911"})
+			w.SyncStates["b-1"] = state
+		}, v1alpha1.ConditionBrokerNameConflict, []string{"the controllers also know a broker b-1 at b-1-0.b-broker-headless.else.svc"}},
 		"a full disk": {func(w *world) { w.Disks[w.dialable("b-1", 0)] = 80 }, v1alpha1.ConditionDiskPressure, []string{"the disk of b-1-0 is 80 % full", "enlarge the volume"}},
 		"lost records": {func(w *world) { clear(w.SyncStates) }, v1alpha1.ConditionControllerStateLost,
 			[]string{"no record of b-0, b-1,", "delete brokerIdentity"}},
@@ -181,7 +187,8 @@ func TestRisks(t *testing.T) {
 func TestBacklog(t *testing.T) {
 	for want, backlog := range map[string]Backlog{
 		"": {},
-		"consumer group b lags 9, consumer group a lags 3, consumer group c lags 3":  {Lags: map[string]int64{"a": 3, "b": 9, "c": 3}},
+		"consumer group b lags 9, consumer group a lags 3, consumer group c lags 3": {Lags: map[string]int64{"a": 3, "b": 9, "c": 3}},
+		"what cannot be counted: x": {Uncountable: "x"},
 		"1 delayed messages, 2 unfinished transactions, 3 messages at POP consumers": {Delayed: 1, Half: 2, Inflight: 3},
 		"consumer group a lags 1, consumer group b lags 1, consumer group c lags 1, consumer group d lags 1, consumer group e lags 1, 2 further consumer groups": {
 			Lags: map[string]int64{"a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1, "g": 1}},

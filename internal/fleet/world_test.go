@@ -49,7 +49,7 @@ func newWorld() *world {
 			Answer: &Answer{
 				Registered: map[string]map[string]map[int64]string{"ns": {}}, Shown: map[string]map[string]int{"ns": {}},
 				Leader: "c", SyncStates: map[string]admin.SyncState{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
-				InSyncHosts: map[string][]string{}, Unreachable: map[string]string{}, Backlogs: map[string]Backlog{}, Tables: map[string]Tables{},
+				InSyncHosts: map[string][]string{}, Unreachable: map[string]string{}, Tables: map[string]Tables{},
 				CaughtUp: map[string]bool{},
 			},
 		},

@@ -2,41 +2,79 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"maps"
-	"slices"
+	"reflect"
 	"strconv"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 )
 
-// lagQueries is how many groups are asked about at once.
-const lagQueries = 32
+// Backlogs are what leaving groups still hold, by brokerName. A group whose master did not answer is missing: unknown is not
+// empty.
+type Backlogs map[string]fleet.Backlog
+
+// BacklogTimeout bounds the counting, which takes a request for each topic.
+const BacklogTimeout = time.Minute
+
+// SameBacklogs reports whether two answers tell the same.
+func SameBacklogs(a, b Backlogs) bool {
+	return maps.EqualFunc(a, b, func(x, y fleet.Backlog) bool {
+		x.At, y.At = time.Time{}, time.Time{}
+		return reflect.DeepEqual(x, y)
+	})
+}
+
+// ProbeBacklogs counts what masters, by brokerName, still hold.
+func ProbeBacklogs(c *admin.Client, masters map[string]string, cluster string) Probe[Backlogs] {
+	return func(ctx context.Context, _ Backlogs) Backlogs {
+		out := Backlogs{}
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for group, master := range masters {
+			wg.Go(func() {
+				backlog, err := readBacklog(ctx, c, master, cluster)
+				if err != nil {
+					return // it is counted again
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				out[group] = backlog
+			})
+		}
+		wg.Wait()
+		return out
+	}
+}
 
 // readBacklog asks a master for everything that is not consumed. A message on its way from one stage to the next
 // (delayed, retried) is counted at least once, because stages are asked in the order in which messages pass them.
 func readBacklog(ctx context.Context, c *admin.Client, master, cluster string) (fleet.Backlog, error) {
+	b := fleet.Backlog{At: time.Now()}
 	config, err := c.BrokerConfig(ctx, master)
 	if err != nil {
 		return fleet.Backlog{}, err
 	}
-	b := fleet.Backlog{}
 	until, err := strconv.ParseInt(config["startAcceptSendRequestTimeStamp"], 10, 64)
 	b.Fenced = err == nil && until > time.Now().UnixMilli()
 	if b.Half, err = c.TransactionBacklog(ctx, master); err != nil {
 		return fleet.Backlog{}, err
 	}
-	if b.Inflight, err = c.PopBacklog(ctx, master, cluster); err != nil {
+	b.Inflight, err = c.PopBacklog(ctx, master, cluster)
+	if errors.Is(err, admin.ErrPopNotCounted) {
+		b.Uncountable = err.Error()
+	} else if err != nil {
 		return fleet.Backlog{}, err
 	}
 	before, err := delayed(ctx, c, master, cluster)
 	if err != nil {
 		return fleet.Backlog{}, err
 	}
-	if b.Lags, err = readLags(ctx, c, master); err != nil {
+	lags, err := c.Lags(ctx, master)
+	if err != nil {
 		return fleet.Backlog{}, err
 	}
 	// A message that a consumer gives back while lags are read leaves them for a delay level.
@@ -44,7 +82,24 @@ func readBacklog(ctx context.Context, c *admin.Client, master, cluster string) (
 	if err != nil {
 		return fleet.Backlog{}, err
 	}
+
+	b.Lags = map[string]int64{}
+	for pair, n := range lags {
+		b.Lags[pair.Group] += n
+	}
+	for group, n := range b.Lags {
+		b.Lags[group] = rounded(n)
+	}
 	b.Delayed, b.Half, b.Inflight = rounded(max(before, after)), rounded(b.Half), rounded(b.Inflight)
+	if !b.Empty() {
+		return b, nil
+	}
+	// What is stored and not in the timer wheel yet is nowhere else; the question is a dear one.
+	info, err := c.BrokerRuntimeInfo(ctx, master)
+	if err != nil {
+		return fleet.Backlog{}, err
+	}
+	b.Delayed = rounded(info.TimerBehind())
 	return b, nil
 }
 
@@ -68,37 +123,6 @@ func delayed(ctx context.Context, c *admin.Client, master, cluster string) (int6
 		}
 	}
 	return sum, nil
-}
-
-// readLags of all consumer groups that have one.
-func readLags(ctx context.Context, c *admin.Client, master string) (map[string]int64, error) {
-	groups, _, err := c.Groups(ctx, master)
-	if err != nil {
-		return nil, err
-	}
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(groups)), admin.IsSystemGroup)
-	lags := make([]int64, len(names))
-	all, ctx := errgroup.WithContext(ctx)
-	all.SetLimit(lagQueries)
-	for i, group := range names {
-		all.Go(func() error {
-			stats, err := c.ConsumeStats(ctx, master, group)
-			if err == nil {
-				lags[i] = rounded(stats.Lag())
-			}
-			return err
-		})
-	}
-	if err := all.Wait(); err != nil {
-		return nil, err
-	}
-	out := map[string]int64{}
-	for i, group := range names {
-		if lags[i] > 0 {
-			out[group] = lags[i]
-		}
-	}
-	return out, nil
 }
 
 // rounded to two significant digits, so that not every message is news.

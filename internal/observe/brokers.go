@@ -100,9 +100,6 @@ func ProbeBrokers(c *admin.Client, targets fleet.Targets) Probe[*Brokers] {
 		for _, broker := range targets.Brokers {
 			more.Go(func() { l.broker(details, broker) })
 		}
-		for group, master := range targets.Draining {
-			more.Go(func() { l.backlog(details, group, master) })
-		}
 		more.Go(func() { l.tables(details) })
 
 		roles.Wait()
@@ -138,7 +135,6 @@ func newBrokersLook(c *admin.Client, targets fleet.Targets, last *Brokers) *brok
 		Answer: fleet.Answer{
 			Registered: map[string]map[string]map[int64]string{}, Shown: map[string]map[string]int{}, Unreachable: map[string]string{},
 			InSyncHosts: map[string][]string{}, CaughtUp: map[string]bool{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
-			Backlogs: map[string]fleet.Backlog{},
 		},
 		memory: memory{disks: map[string]diskUse{}, misses: map[string]int{}},
 	}
@@ -170,7 +166,7 @@ func (l *brokersLook) rolesChanged() bool {
 func (l *brokersLook) registrations(ctx context.Context, server string) {
 	ctx, cancel := l.patience(ctx, server)
 	defer cancel()
-	info, err := l.ClusterInfo(ctx, server)
+	info, err := l.ClusterInfoOf(ctx, server, l.targets.Groups...)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -192,7 +188,7 @@ func (l *brokersLook) registrations(ctx context.Context, server string) {
 func (l *brokersLook) permissions(ctx context.Context, server string) {
 	ctx, cancel := l.patience(ctx, server)
 	defer cancel()
-	route, err := l.TopicRoute(ctx, server, everywhere)
+	route, err := l.TopicRouteOf(ctx, server, everywhere, l.targets.Groups...)
 	if err != nil {
 		return // that it does not answer is told by the other question
 	}
@@ -210,8 +206,8 @@ func (l *brokersLook) permissions(ctx context.Context, server string) {
 
 // syncStates asks the controllers' leader for its records.
 func (l *brokersLook) syncStates(ctx context.Context) {
-	leader := l.Leader(ctx, l.targets.Controllers)
-	if leader == "" {
+	leader, err := l.FindLeader(ctx, l.targets.Controllers)
+	if err != nil {
 		return
 	}
 	states, err := l.SyncStateData(ctx, leader, l.targets.Groups...)
@@ -294,17 +290,6 @@ func (l *brokersLook) diskUse(ctx context.Context, broker string) (diskUse, erro
 		return diskUse{}, err
 	}
 	return diskUse{int(100 * max(info.CommitLogDiskRatio(), info.ConsumeQueueDiskRatio())), time.Now()}, nil
-}
-
-// backlog asks a draining master for what is not consumed. What did not answer is unknown, which is not empty.
-func (l *brokersLook) backlog(ctx context.Context, group, master string) {
-	backlog, err := readBacklog(ctx, l.Client, master, l.targets.Cluster)
-	if err != nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.now.Backlogs[group] = backlog
 }
 
 // tables of topics and consumer groups are followed without reading them.

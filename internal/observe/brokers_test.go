@@ -225,7 +225,6 @@ func TestSameBrokers(t *testing.T) {
 		"the controllers' view": {func(b *Brokers) { b.SyncStates["b-0"] = admin.SyncState{} }, false},
 		"a broker's addresses":  {func(b *Brokers) { b.Properties = map[string]map[string]string{"b": {"namesrvAddr": "x"}} }, false},
 		"a full disk":           {func(b *Brokers) { b.Disks = map[string]int{"b": 80} }, false},
-		"a lag":                 {func(b *Brokers) { b.Backlogs = map[string]fleet.Backlog{"b-0": {Lags: map[string]int64{"g": 1}}} }, false},
 		"a changed topic":       {func(b *Brokers) { b.Tables = map[string]fleet.Tables{"b-0": {Version: "2"}} }, false},
 		"the history of topics": {func(b *Brokers) { b.tables = map[string]tableHistory{"b-0": {total: 2}} }, true},
 		"a slave's lag":         {func(b *Brokers) { b.CaughtUp = map[string]bool{"s": true} }, false},
@@ -293,7 +292,7 @@ func TestNewsDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := servers{"ns0:1": nameServer(clusterInfo), "silent:1": nil}.client(t)
 		targets := fleet.Targets{NameServers: []string{"ns0:1"}, Brokers: []string{"silent:1"}, Groups: []string{"b-0"},
-			Masters: map[string]string{"b-0": "silent:1"}, Draining: map[string]string{"b-0": "silent:1"}, Followed: map[string]fleet.Mastership{"b-0": {Master: "silent:1"}}}
+			Masters: map[string]string{"b-0": "silent:1"}, Followed: map[string]fleet.Mastership{"b-0": {Master: "silent:1"}}}
 		for name, last := range map[string]*Brokers{"news": {}, "no news": {Answer: fleet.Answer{Registered: map[string]map[string]map[int64]string{"ns0:1": {"b-0": {0: "m:10911", 2: "s:10911"}}}}}} {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*shortPatience)
 			began := time.Now()

@@ -21,8 +21,8 @@ const (
 	glanceInterval = 2 * time.Second
 	// glanceTimeout bounds one glance.
 	glanceTimeout = time.Second
-	// probeTimeout bounds one look at one cluster, however many of its servers are dead.
-	probeTimeout = 5 * time.Second
+	// ProbeTimeout bounds one look at one cluster, however many of its servers are dead.
+	ProbeTimeout = 5 * time.Second
 )
 
 // Probe looks at one cluster; last is its answer before, the zero value at first. It must end when its context does.
@@ -36,6 +36,7 @@ type Poller[T any] struct {
 	// ctx ends all polling.
 	ctx      context.Context
 	interval time.Duration
+	timeout  time.Duration
 	equal    func(a, b T) bool
 	events   chan event.GenericEvent
 
@@ -56,10 +57,10 @@ type watch[T any] struct {
 	seen   time.Time
 }
 
-// NewPoller polls until ctx ends, each cluster every interval. equal decides whether an answer is news.
-func NewPoller[T any](ctx context.Context, interval time.Duration, equal func(a, b T) bool) *Poller[T] {
+// NewPoller polls until ctx ends, each cluster every interval; timeout bounds a look. equal decides whether an answer is news.
+func NewPoller[T any](ctx context.Context, interval, timeout time.Duration, equal func(a, b T) bool) *Poller[T] {
 	return &Poller[T]{
-		ctx: ctx, interval: interval, equal: equal,
+		ctx: ctx, interval: interval, timeout: timeout, equal: equal,
 		events: make(chan event.GenericEvent, 1024), watched: map[types.NamespacedName]*watch[T]{},
 	}
 }
@@ -126,7 +127,7 @@ func (p *Poller[T]) run(ctx context.Context, key types.NamespacedName, w *watch[
 		probe, last := w.probe, w.last
 		w.mu.Unlock()
 
-		probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
+		probeCtx, cancel := context.WithTimeout(ctx, p.timeout)
 		answer := probe(probeCtx, last)
 		cancel()
 		if ctx.Err() != nil {

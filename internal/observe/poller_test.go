@@ -42,7 +42,7 @@ func news[T any](p *Poller[T]) []string {
 // TestNewsOnlyOnChange: the first answer and each other answer wake the reconciler, nothing else does.
 func TestNewsOnlyOnChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPoller(t.Context(), interval, same)
+		p := NewPoller(t.Context(), interval, ProbeTimeout, same)
 		if _, _, ok := p.Latest(key("a")); ok {
 			t.Error("an answer before any question")
 		}
@@ -78,7 +78,7 @@ func TestNewsOnlyOnChange(t *testing.T) {
 // TestEager: what is on its way is asked every second, from the moment that it is.
 func TestEager(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPoller(t.Context(), interval, same)
+		p := NewPoller(t.Context(), interval, ProbeTimeout, same)
 		var server answering
 		p.Watch(key("a"), server.probe, false)
 		time.Sleep(100 * interval)
@@ -110,7 +110,7 @@ func TestEager(t *testing.T) {
 // TestNewProbe: the next look uses the probe that was given last.
 func TestNewProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPoller(t.Context(), interval, same)
+		p := NewPoller(t.Context(), interval, ProbeTimeout, same)
 		var before, after answering
 		after.answer.Store(1)
 		p.Watch(key("a"), before.probe, true)
@@ -127,7 +127,7 @@ func TestNewProbe(t *testing.T) {
 // TestHangingProbe: one that never answers delays no other, and is cut off.
 func TestHangingProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPoller(t.Context(), interval, same)
+		p := NewPoller(t.Context(), interval, ProbeTimeout, same)
 		cutOff := make(chan time.Duration, 100)
 		p.Watch(key("dead"), func(ctx context.Context, _ int64) int64 {
 			began := time.Now()
@@ -145,8 +145,8 @@ func TestHangingProbe(t *testing.T) {
 				t.Fatalf("latest %d, want %d", got, server.answer.Load())
 			}
 		}
-		if took := <-cutOff; took != probeTimeout {
-			t.Errorf("cut off after %s, want %s", took, probeTimeout)
+		if took := <-cutOff; took != ProbeTimeout {
+			t.Errorf("cut off after %s, want %s", took, ProbeTimeout)
 		}
 		if answer, _, ok := p.Latest(key("dead")); !ok || answer != -1 {
 			t.Errorf("what the probe made of it is missing: %d %t", answer, ok)
@@ -156,7 +156,7 @@ func TestHangingProbe(t *testing.T) {
 
 func TestForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPoller(t.Context(), interval, same)
+		p := NewPoller(t.Context(), interval, ProbeTimeout, same)
 		var server, other answering
 		var interrupted sync.WaitGroup
 		interrupted.Add(1)
@@ -197,7 +197,7 @@ func TestForget(t *testing.T) {
 func TestEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		p := NewPoller(ctx, interval, func(_, _ int) bool { return false })
+		p := NewPoller(ctx, interval, ProbeTimeout, func(_, _ int) bool { return false })
 		for i := range 2000 { // more than the channel of events holds
 			p.Watch(types.NamespacedName{Name: string(rune('a' + i))}, func(context.Context, int) int { return 0 }, true)
 		}
@@ -212,7 +212,7 @@ func TestEnd(t *testing.T) {
 // next look forward. A glance that hangs is cut off.
 func TestGlance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPoller(t.Context(), interval, same)
+		p := NewPoller(t.Context(), interval, ProbeTimeout, same)
 		var server answering
 		var glances atomic.Int64
 		p.WatchClosely(key("a"), server.probe, func(ctx context.Context, last int64) bool {

@@ -91,22 +91,40 @@ func (r *Reach) find(ctx context.Context, of v1alpha1.ObjectReference, component
 	return out, nil
 }
 
-// Dialable is where the operator reaches a broker that registers with this address: at the IP of its pod, if it is a pod
-// that the operator made.
-func (r *Reach) Dialable(ctx context.Context, registered string) (string, error) {
+// Dialable is where the operator reaches a broker that registers with this address: at the IP of its pod. It is "" for an
+// address that is of no broker of these namespaces: what name servers say is not to be dialled unseen.
+func (r *Reach) Dialable(ctx context.Context, registered string, namespaces ...string) (string, error) {
 	name, port, ok := PodOf(registered)
 	if !ok {
-		return registered, nil
+		return r.onNode(ctx, registered, namespaces)
+	}
+	if !slices.Contains(namespaces, name.Namespace) {
+		return "", nil
 	}
 	var pod corev1.Pod
 	err := r.reader.Get(ctx, name, &pod)
 	switch {
 	case client.IgnoreNotFound(err) != nil:
 		return "", fmt.Errorf("read pod %s: %w", name, err)
-	case err != nil, pod.Status.PodIP == "":
-		return registered, nil
+	case err != nil, pod.Status.PodIP == "", pod.Labels[desired.LabelComponent] != string(desired.Broker):
+		return "", nil
 	}
 	return net.JoinHostPort(pod.Status.PodIP, port), nil
+}
+
+// onNode is the address itself, if a broker of these namespaces answers there: under hostNetwork they register with it.
+func (r *Reach) onNode(ctx context.Context, registered string, namespaces []string) (string, error) {
+	for _, namespace := range namespaces {
+		var list corev1.PodList
+		err := r.reader.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels{desired.LabelComponent: string(desired.Broker)})
+		if err != nil {
+			return "", fmt.Errorf("list pods: %w", err)
+		}
+		if slices.ContainsFunc(list.Items, func(pod corev1.Pod) bool { return pod.Spec.HostNetwork && pods.BrokerAddr(&pod) == registered }) {
+			return registered, nil
+		}
+	}
+	return "", nil
 }
 
 // PodOf finds the pod and the port in an address of the form <pod>.<service>.<namespace>.svc[.<domain>]:<port>, false if it

@@ -25,6 +25,8 @@ func world(t *testing.T) *Reach {
 	t.Helper()
 	going := pod("ns-2", "10.0.0.3", "ns", desired.NameServer)
 	going.Finalizers, going.DeletionTimestamp = []string{"test/hold"}, &metav1.Time{Time: metav1.Now().Time}
+	onNode := pod("h-0-0", "192.0.2.1", "h", desired.Broker)
+	onNode.Spec.HostNetwork = true
 	r := New(fake.NewClientBuilder().WithObjects(
 		pod("ns-0", "10.0.0.2", "ns", desired.NameServer),
 		pod("ns-1", "10.0.0.1", "ns", desired.NameServer),
@@ -33,6 +35,7 @@ func world(t *testing.T) *Reach {
 		pod("ctl-0", "10.0.1.1", "ctl", desired.Controller),
 		pod("b-0-0", "10.0.2.1", "b", desired.Broker),
 		pod("b-0-1", "fd00::1", "b", desired.Broker),
+		onNode,
 	).Build(), remoting.Options{})
 	t.Cleanup(func() { _ = r.Close() })
 	return r
@@ -81,18 +84,22 @@ func TestMasters(t *testing.T) {
 	}
 }
 
+// TestDialable: only brokers of the given namespaces are dialled, whatever a name server says.
 func TestDialable(t *testing.T) {
 	r := world(t)
 	for registered, want := range map[string]string{
-		"b-0-0.b-broker-headless.mq.svc.cluster.local:10911": "10.0.2.1:10911",
-		"b-0-1.b-broker-headless.mq.svc:10921":               "[fd00::1]:10921",
-		"b-9-9.b-broker-headless.mq.svc.cluster.local:10911": "b-9-9.b-broker-headless.mq.svc.cluster.local:10911",
-		"ns-3.x.mq.svc.cluster.local:10911":                  "ns-3.x.mq.svc.cluster.local:10911",
-		"192.0.2.1:10911":                                    "192.0.2.1:10911",
-		"no address":                                         "no address",
+		"b-0-0.b-broker-headless.mq.svc.cluster.local:10911":    "10.0.2.1:10911",
+		"b-0-1.b-broker-headless.mq.svc:10921":                  "[fd00::1]:10921",
+		"b-9-9.b-broker-headless.mq.svc.cluster.local:10911":    "",
+		"ctl-0.x.mq.svc.cluster.local:10911":                    "",
+		"b-0-0.b-broker-headless.other.svc.cluster.local:10911": "",
+		"192.0.2.1:10911":    "192.0.2.1:10911",
+		"10.0.2.1:10911":     "",
+		"169.254.169.254:80": "",
+		"no address":         "",
 	} {
-		if got, err := r.Dialable(t.Context(), registered); err != nil || got != want {
-			t.Errorf("%s is dialled at %s (%v), want %s", registered, got, err, want)
+		if got, err := r.Dialable(t.Context(), registered, "mq"); err != nil || got != want {
+			t.Errorf("%s is dialled at %q (%v), want %q", registered, got, err, want)
 		}
 	}
 }

@@ -387,7 +387,11 @@ func (t *tables) answer(request remoting.Request) fakemq.Answer {
 	case remoting.GetAllSubscriptionGroupConfig:
 		return fakemq.Answer{Body: text(map[string]any{"subscriptionGroupTable": t.groups, "dataVersion": version(t.groups)})}
 	case remoting.GetAllConsumerOffset:
-		return fakemq.Answer{Body: text(map[string]any{"offsetTable": t.offsets})}
+		offsets := maps.Clone(t.offsets)
+		for group := range t.lags {
+			offsets[laggedTopic(group)+"@"+group] = map[string]int64{"0": 0}
+		}
+		return fakemq.Answer{Body: text(map[string]any{"offsetTable": offsets})}
 	case remoting.UpdateAndCreateTopicList, remoting.UpdateAndCreateSubscriptionGroupList:
 		if err := json.Unmarshal(request.Body, &body); err != nil {
 			return fakemq.Answer{Code: remoting.SystemError}
@@ -415,10 +419,14 @@ func (t *tables) answer(request remoting.Request) fakemq.Answer {
 		}
 		t.offsets[pair][request.Fields["queueId"]] = offset
 		return fakemq.Answer{}
-	case remoting.GetConsumeStats:
-		return fakemq.Answer{Body: fmt.Sprintf(`{"offsetTable":{{"brokerName":"b","queueId":0,"topic":"t"}:{"brokerOffset":%d,"consumerOffset":0}}}`,
-			t.lags[request.Fields["consumerGroup"]])}
-	case remoting.GetTopicStatsInfo, remoting.GetAllDelayOffset:
+	case remoting.GetTopicStatsInfo:
+		for group, lag := range t.lags {
+			if topic := request.Fields["topic"]; topic == laggedTopic(group) {
+				return fakemq.Answer{Body: fmt.Sprintf(`{"offsetTable":{{"brokerName":"b","queueId":0,"topic":%q}:{"minOffset":0,"maxOffset":%d}}}`, topic, lag)}
+			}
+		}
+		return fakemq.Answer{Body: `{"offsetTable":{}}`}
+	case remoting.GetConsumeStats, remoting.GetAllDelayOffset:
 		return fakemq.Answer{Body: `{"offsetTable":{}}`}
 	case remoting.GetTimerMetrics:
 		return fakemq.Answer{Body: `{"timingCount":{}}`}
@@ -427,6 +435,9 @@ func (t *tables) answer(request remoting.Request) fakemq.Answer {
 	}
 	return fakemq.Answer{Code: remoting.RequestCodeNotSupported}
 }
+
+// laggedTopic is the one in which a group lags.
+func laggedTopic(group string) string { return "lagged-by-" + group }
 
 // version of a table is another one when its content is.
 func version(table any) admin.DataVersion {

@@ -58,10 +58,13 @@ type Reconciler interface {
 // All reconcilers, by what they reconcile; ctx ends all polling.
 func All(ctx context.Context, env *pass.Env, o Options) map[string]Reconciler {
 	all := map[string]Reconciler{
-		"NameService":     &nameservice.Reconciler{Env: env},
-		"Controller":      &controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, o.ObserveInterval, observe.SameQuorum)},
-		"Broker":          &broker.Reconciler{Env: env, Observed: observe.NewPoller(ctx, o.ObserveInterval, observe.SameBrokers)},
-		"Proxy":           &proxy.Reconciler{Env: env, Observed: observe.NewPoller(ctx, o.ObserveInterval, observe.SameRoutes)},
+		"NameService": &nameservice.Reconciler{Env: env},
+		"Controller":  &controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, o.ObserveInterval, observe.ProbeTimeout, observe.SameQuorum)},
+		"Broker": &broker.Reconciler{
+			Env: env, Observed: observe.NewPoller(ctx, o.ObserveInterval, observe.ProbeTimeout, observe.SameBrokers),
+			Backlogs: observe.NewPoller(ctx, o.ObserveInterval, observe.BacklogTimeout, observe.SameBacklogs),
+		},
+		"Proxy":           &proxy.Reconciler{Env: env, Observed: observe.NewPoller(ctx, o.ObserveInterval, observe.ProbeTimeout, observe.SameRoutes)},
 		"Console":         &tool.Reconciler{Env: env, Kind: tool.Console()},
 		"Exporter":        &tool.Reconciler{Env: env, Kind: tool.Exporter()},
 		"SchemaRegistry":  &tool.Reconciler{Env: env, Kind: tool.SchemaRegistry()},

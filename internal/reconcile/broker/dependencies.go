@@ -10,6 +10,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
@@ -107,45 +108,19 @@ func (p *brokerPass) checkLegacy(ctx context.Context) (*kube.Waiting, error) {
 		strings.Join(names, ", "), p.broker.Namespace, strings.Join(names, " ")).LookAgain(pass.Later), nil
 }
 
-// checkNames refuses brokerNames that another Broker registers at the same name servers; the older one keeps them.
+// checkNames refuses broker names that another Broker registers at the same name servers or controllers; the older one keeps
+// them.
 func (p *brokerPass) checkNames(ctx context.Context) (*kube.Waiting, error) {
 	var list v1alpha1.BrokerList
 	if err := p.Client.List(ctx, &list); err != nil {
 		return nil, fmt.Errorf("list Brokers: %w", err)
 	}
-	for i := range list.Items {
-		other := &list.Items[i]
-		if other.UID == p.broker.UID || other.Name != p.broker.Name || !p.sharesNameServers(other) || !older(other, p.broker) {
-			continue
-		}
-		return p.Trouble(v1alpha1.ConditionBrokerNameConflict, "Broker %s/%s registers the same broker names (%s, …) at the same name servers: "+
-			"use another metadata.name or other name servers", other.Namespace, other.Name, desired.GroupName(other.Name, 0)).LookAgain(pass.Later), nil
+	other, shared := fleet.Namesake(p.broker, p.deps.NameServers, list.Items)
+	if other == nil {
+		return nil, nil
 	}
-	return nil, nil
-}
-
-func (p *brokerPass) sharesNameServers(other *v1alpha1.Broker) bool {
-	if p.nameService == nil {
-		return strings.Join(desired.ExternalNameServers(other), ";") == strings.Join(p.deps.NameServers, ";")
-	}
-	for _, ref := range []*v1alpha1.ObjectReference{other.Status.NameServiceRef, other.Spec.NameServiceRef} {
-		if ref == nil {
-			continue
-		}
-		namespace := ref.Namespace
-		if namespace == "" {
-			namespace = other.Namespace
-		}
-		return ref.Name == p.nameService.Name && namespace == p.nameService.Namespace
-	}
-	return false
-}
-
-func older(a, b *v1alpha1.Broker) bool {
-	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.Namespace < b.Namespace
-	}
-	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	return p.Trouble(v1alpha1.ConditionBrokerNameConflict, "Broker %s/%s registers the same broker names (%s, …) at the same %s: "+
+		"use another metadata.name, or other %s", other.Namespace, other.Name, desired.GroupName(other.Name, 0), shared, shared).LookAgain(pass.Later), nil
 }
 
 func (p *brokerPass) readReferences(ctx context.Context) (*kube.Waiting, error) {

@@ -29,6 +29,7 @@ func (p *brokerPass) observe(ctx context.Context) (*kube.Waiting, error) {
 	if asked {
 		seen.Answer, seen.Known = &answer.Answer, age < maxAge && len(answer.Registered) > 0
 	}
+	seen.Backlogs, _, _ = p.backlogs.Latest(key)
 	p.fleet = fleet.See(seen, p.groups)
 	if !p.unasked {
 		p.showGroups()
@@ -47,6 +48,11 @@ func (p *brokerPass) observe(ctx context.Context) (*kube.Waiting, error) {
 		glance = observe.GlanceBrokers(p.Reach.Client, targets.Groups)
 	}
 	p.observed.WatchClosely(key, observe.ProbeBrokers(p.Reach.Client, targets), glance, !p.fleet.Converged())
+	if leaving := p.fleet.LeavingMasters(); len(leaving) > 0 {
+		p.backlogs.Watch(key, observe.ProbeBacklogs(p.Reach.Client, leaving, targets.Cluster), true)
+	} else if !p.unasked {
+		p.backlogs.Forget(key)
+	}
 	if p.unasked {
 		return kube.Wait(v1alpha1.ReasonUnreachable, "the servers have not been asked yet"), nil
 	}

@@ -27,6 +27,8 @@ type Reconciler struct {
 	*pass.Env
 	// Observed keeps what name servers, controllers and masters last said of each Broker.
 	Observed *observe.Poller[*observe.Brokers]
+	// Backlogs keeps what leaving groups still hold.
+	Backlogs *observe.Poller[observe.Backlogs]
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
@@ -38,6 +40,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		Watches(&v1alpha1.Controller{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(source.Channel(r.Backlogs.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.BrokerList{}, func(resource client.Object, configMap string) bool {
 			spec := &resource.(*v1alpha1.Broker).Spec
 			return pass.Refers(&spec.PodSettings, spec.Volumes, configMap)
@@ -75,7 +78,8 @@ func refersTo(b *v1alpha1.Broker, changed client.Object) bool {
 type brokerPass struct {
 	workload.Pass
 	observed *observe.Poller[*observe.Brokers]
-	broker   *v1alpha1.Broker
+	backlogs *observe.Poller[observe.Backlogs]
+	broker *v1alpha1.Broker
 
 	nameService *v1alpha1.NameService // nil for name servers given by hand
 	controller  *v1alpha1.Controller  // nil in STATIC mode
@@ -101,9 +105,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	b := &v1alpha1.Broker{}
 	if err := r.Client.Get(ctx, req.NamespacedName, b); err != nil || b.DeletionTimestamp != nil {
 		r.Observed.Forget(req.NamespacedName)
+		r.Backlogs.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	p := &brokerPass{Pass: workload.Begin(r.Env, b), observed: r.Observed, broker: b, saved: map[string]*corev1.ConfigMap{}}
+	p := &brokerPass{Pass: workload.Begin(r.Env, b), observed: r.Observed, backlogs: r.Backlogs, broker: b, saved: map[string]*corev1.ConfigMap{}}
 	waiting, err := pass.Run(ctx, p.prepare, p.look, p.act)
 	if p.unasked && err == nil {
 		return ctrl.Result{}, nil // the first answer wakes the next pass

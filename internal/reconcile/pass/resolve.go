@@ -35,8 +35,11 @@ type Reference struct {
 func (p *Base) Resolve(ctx context.Context, ref Reference, keep bool) (*kube.Waiting, error) {
 	if ref.Given != nil {
 		found, err := p.find(ctx, ref, *ref.Given)
-		if found || err != nil {
+		if err != nil {
 			return nil, err
+		}
+		if found {
+			return p.checkAllowed(ref), nil
 		}
 		by := ref.By
 		if by == "" {
@@ -49,8 +52,12 @@ func (p *Base) Resolve(ctx context.Context, ref Reference, keep bool) (*kube.Wai
 
 	// What was resolved stays while it is used, so that a second candidate breaks nothing that runs.
 	if *ref.Resolved != nil && keep {
-		if found, err := p.find(ctx, ref, **ref.Resolved); found || err != nil {
+		found, err := p.find(ctx, ref, **ref.Resolved)
+		if err != nil {
 			return nil, err
+		}
+		if found {
+			return p.checkAllowed(ref), nil
 		}
 	}
 	*ref.Resolved = nil
@@ -83,6 +90,39 @@ func (p *Base) find(ctx context.Context, ref Reference, name v1alpha1.ObjectRefe
 	}
 	*ref.Resolved = &name
 	return true, nil
+}
+
+// checkAllowed refuses a resource of another namespace that does not allow references from this one. One that a resource
+// refers to which allows it is allowed too.
+func (p *Base) checkAllowed(ref Reference) *kube.Waiting {
+	if ref.By != "" || Allowed(ref.Object, p.Owner.GetNamespace()) {
+		return nil
+	}
+	return p.Trouble(v1alpha1.ConditionNotAllowed, "spec.%s: %s", ref.Field, NotAllowed(ref.Kind, ref.Object, p.Owner.GetNamespace()))
+}
+
+// Allowed reports whether resources of a namespace may refer to an object.
+func Allowed(object client.Object, from string) bool {
+	if object.GetNamespace() == from {
+		return true
+	}
+	for namespace := range strings.SplitSeq(object.GetAnnotations()[v1alpha1.AnnotationAllowFrom], ",") {
+		if namespace = strings.TrimSpace(namespace); namespace == from || namespace == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// NotAllowed says who can allow a reference, and how.
+func NotAllowed(kind string, object client.Object, from string) string {
+	allowed := from
+	if others := object.GetAnnotations()[v1alpha1.AnnotationAllowFrom]; others != "" {
+		allowed = others + "," + from
+	}
+	return fmt.Sprintf("%s %s/%s does not allow resources of namespace %s to refer to it. Who may change it can allow that: "+
+		"kubectl annotate --overwrite -n %s %s.%s %s %s=%s", kind, object.GetNamespace(), object.GetName(), from,
+		object.GetNamespace(), strings.ToLower(kind), v1alpha1.GroupVersion.Group, object.GetName(), v1alpha1.AnnotationAllowFrom, allowed)
 }
 
 // candidates of the namespace by name, one of those that are the same.

@@ -132,7 +132,8 @@ func (p *proxyPass) lacking() []string {
 	return out
 }
 
-// spreadSystemTopic gives brokers that came later the proxies' topic, so that it outlives the first ones.
+// spreadSystemTopic gives brokers that came later the proxies' topic, so that it outlives the first ones. Brokers that the
+// operator does not run are left to their owners.
 func (p *proxyPass) spreadSystemTopic(ctx context.Context) (*kube.Waiting, error) {
 	groups := p.lacking()
 	if len(groups) == 0 {
@@ -140,9 +141,12 @@ func (p *proxyPass) spreadSystemTopic(ctx context.Context) (*kube.Waiting, error
 	}
 	model := p.routes.SystemTopic[slices.Min(slices.Collect(maps.Keys(p.routes.SystemTopic)))]
 	for _, group := range groups {
-		master, err := p.Reach.Dialable(ctx, p.routes.Masters[group])
+		master, err := p.Reach.Dialable(ctx, p.routes.Masters[group], p.brokerNamespaces()...)
 		if err != nil {
 			return nil, err
+		}
+		if master == "" {
+			continue
 		}
 		err = p.Reach.Client.PutTopic(ctx, master, nil, admin.TopicConfig{
 			Name: p.systemTopic(), ReadQueues: model.ReadQueues, WriteQueues: model.WriteQueues, Perm: admin.PermRead | admin.PermWrite,
@@ -153,4 +157,15 @@ func (p *proxyPass) spreadSystemTopic(ctx context.Context) (*kube.Waiting, error
 		p.Event(p.proxy, v1alpha1.EventSystemTopicCreated, "broker %s has the proxies' topic %s now", group, p.systemTopic())
 	}
 	return nil, nil
+}
+
+// brokerNamespaces are those in which the cluster's brokers may be: the proxy's own, and those of what it refers to.
+func (p *proxyPass) brokerNamespaces() []string {
+	out := []string{p.proxy.Namespace}
+	for _, ref := range []*v1alpha1.ObjectReference{p.proxy.Status.BrokerRef, p.proxy.Status.NameServiceRef} {
+		if ref != nil && !slices.Contains(out, ref.Namespace) {
+			out = append(out, ref.Namespace)
+		}
+	}
+	return out
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/transfer"
 )
 
@@ -82,6 +83,10 @@ func (p *transferPass) findRecorded(ctx context.Context, recorded *v1alpha1.Tran
 		seen.Obstacle = &transfer.Obstacle{Reason: v1alpha1.ReasonMissingCluster, Message: fmt.Sprintf("Broker %s/%s does not exist any more", recorded.Namespace, recorded.Name)}
 		return nil
 	}
+	if !pass.Allowed(&b, p.transfer.Namespace) {
+		seen.Obstacle = &transfer.Obstacle{Reason: v1alpha1.ConditionNotAllowed, Message: pass.NotAllowed("Broker", &b, p.transfer.Namespace)}
+		return nil
+	}
 	found.broker = &b
 	return nil
 }
@@ -102,6 +107,8 @@ func (p *transferPass) findWanted(ctx context.Context, side string, ref *v1alpha
 		return b.DeletionTimestamp != nil || (ref != nil && b.Name != ref.Name) || (name != "" && desired.ClusterName(&b) != name)
 	})
 	switch {
+	case len(fits) == 1 && !pass.Allowed(&fits[0], p.transfer.Namespace):
+		missing(v1alpha1.ConditionNotAllowed, "spec.%sRef: %s", side, pass.NotAllowed("Broker", &fits[0], p.transfer.Namespace))
 	case len(fits) == 1:
 		found.broker = &fits[0]
 		seen.Name, seen.Namespace, seen.Cluster = fits[0].Name, fits[0].Namespace, desired.ClusterName(&fits[0])
