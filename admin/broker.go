@@ -180,6 +180,37 @@ func (c *Client) HAStatus(ctx context.Context, broker string) (*HAStatus, error)
 	return status, nil
 }
 
+// Epoch is a broker's newest one in controller mode, and its commit log, in bytes (RocketMQ's EpochEntryCache).
+type Epoch struct {
+	// Number is the controllers' masterEpoch. Start is where it begins: on a master that is the end of what it had when it was
+	// elected, and a former master drops what it has beyond (AutoSwitchHAClient.doTruncate).
+	Number, Start int64
+	// End of the log.
+	End int64
+}
+
+// Epoch asks a broker for it (GET_BROKER_EPOCH_CACHE). Unlike HAStatus it is answered while a broker changes its role.
+func (c *Client) Epoch(ctx context.Context, broker string) (Epoch, error) {
+	var cache struct {
+		Epochs []struct {
+			Epoch int64 `json:"epoch"`
+			Start int64 `json:"startOffset"`
+		} `json:"epochList"`
+		End int64 `json:"maxOffset"`
+	}
+	req := remoting.Request{Code: remoting.GetBrokerEpochCache, MaxAnswer: mediumAnswer} // an entry for each election
+	if _, err := c.invokeJSON(ctx, broker, req, &cache); err != nil {
+		return Epoch{}, err
+	}
+	epoch := Epoch{End: cache.End}
+	for _, e := range cache.Epochs {
+		if e.Epoch >= epoch.Number {
+			epoch.Number, epoch.Start = e.Epoch, e.Start
+		}
+	}
+	return epoch, nil
+}
+
 // HAAddress asks a broker for the address from which its slaves replicate (EXCHANGE_BROKER_HA_INFO); "" if it is no master.
 func (c *Client) HAAddress(ctx context.Context, broker string) (string, error) {
 	resp, err := c.invoke(ctx, broker, remoting.Request{Code: remoting.ExchangeBrokerHAInfo})

@@ -3,6 +3,7 @@ package admin
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,8 @@ type Message struct {
 	Offset int64
 	// Properties are such as KEYS, TAGS and UNIQ_KEY (RocketMQ's MessageConst).
 	Properties map[string]string
+	// Committed: it was stored when its transaction was committed (MessageSysFlag.TRANSACTION_COMMIT_TYPE).
+	Committed bool
 }
 
 // pullGroup exists on every broker, for tools (MixAll.TOOLS_CONSUMER_GROUP).
@@ -54,11 +57,40 @@ func (c *Client) Messages(ctx context.Context, broker, topic string, queue int, 
 	return messages, nil
 }
 
+// MessageAt reads the message that begins at an offset of a broker's commit log, in bytes, and tells where the next one begins
+// (VIEW_MESSAGE_BY_ID). It is nil where the rest of a file is empty.
+func (c *Client) MessageAt(ctx context.Context, broker string, offset int64) (m *Message, next int64, err error) {
+	req := remoting.Request{
+		Code: remoting.ViewMessageByID, MaxAnswer: maxPulled, Fields: map[string]string{"offset": strconv.FormatInt(offset, 10)},
+	}
+	err = c.remoting.Stream(ctx, broker, req, func(_ *remoting.Response, body io.Reader) error {
+		in := bufio.NewReader(body)
+		head, err := in.Peek(4 + 4)
+		if err != nil {
+			return errMessage
+		}
+		next = offset + int64(binary.BigEndian.Uint32(head))
+		if binary.BigEndian.Uint32(head[4:]) == blankMagic {
+			return nil
+		}
+		read, err := readMessage(in)
+		m = &read
+		return err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return m, next, nil
+}
+
 const (
 	messageMagic  = 0xDAA320A7 // MessageDecoder.MESSAGE_MAGIC_CODE
 	messageMagic2 = 0xDAA320A8 // the topic may be longer (MESSAGE_MAGIC_CODE_V2)
+	blankMagic    = 0xCBD43194 // the rest of a file (CommitLog.BLANK_MAGIC_CODE)
 	// Flags of MessageSysFlag: a host is an IPv6 address.
 	bornV6, storeV6 = 1 << 4, 1 << 5
+	// The type of a transaction's message, and the one that is stored by a commit.
+	transactionType, transactionCommit = 3 << 2, 2 << 2
 )
 
 var errMessage = errors.New("a message is cut off")
@@ -97,6 +129,7 @@ func readMessage(in *bufio.Reader) (Message, error) {
 	m.Offset = int64(f.number(8))
 	f.skip(8) // place in the commit log
 	flags := f.number(4)
+	m.Committed = flags&transactionType == transactionCommit
 	f.skip(8) // time of birth
 	f.skip(hostLength(flags, bornV6))
 	f.skip(8) // time of storage

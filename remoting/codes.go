@@ -19,6 +19,7 @@ const (
 	GetBrokerRuntimeInfo                 RequestCode = 28
 	GetMaxOffset                         RequestCode = 30
 	GetMinOffset                         RequestCode = 31
+	ViewMessageByID                      RequestCode = 33
 	GetConsumerListByGroup               RequestCode = 38
 	GetAllConsumerOffset                 RequestCode = 43
 	GetAllDelayOffset                    RequestCode = 45
@@ -44,6 +45,7 @@ const (
 	ControllerElectMaster                RequestCode = 1002
 	ControllerGetMetadataInfo            RequestCode = 1005
 	ControllerGetSyncStateData           RequestCode = 1006
+	GetBrokerEpochCache                  RequestCode = 1007
 	NotifyBrokerRoleChanged              RequestCode = 1008
 	UpdateControllerConfig               RequestCode = 1009
 	GetControllerConfig                  RequestCode = 1010
@@ -74,6 +76,7 @@ var requestNames = map[RequestCode]string{
 	GetBrokerRuntimeInfo:                 "GET_BROKER_RUNTIME_INFO",
 	GetMaxOffset:                         "GET_MAX_OFFSET",
 	GetMinOffset:                         "GET_MIN_OFFSET",
+	ViewMessageByID:                      "VIEW_MESSAGE_BY_ID",
 	GetConsumerListByGroup:               "GET_CONSUMER_LIST_BY_GROUP",
 	GetAllConsumerOffset:                 "GET_ALL_CONSUMER_OFFSET",
 	GetAllDelayOffset:                    "GET_ALL_DELAY_OFFSET",
@@ -99,6 +102,7 @@ var requestNames = map[RequestCode]string{
 	ControllerElectMaster:                "CONTROLLER_ELECT_MASTER",
 	ControllerGetMetadataInfo:            "CONTROLLER_GET_METADATA_INFO",
 	ControllerGetSyncStateData:           "CONTROLLER_GET_SYNC_STATE_DATA",
+	GetBrokerEpochCache:                  "GET_BROKER_EPOCH_CACHE",
 	NotifyBrokerRoleChanged:              "NOTIFY_BROKER_ROLE_CHANGED",
 	UpdateControllerConfig:               "UPDATE_CONTROLLER_CONFIG",
 	GetControllerConfig:                  "GET_CONTROLLER_CONFIG",

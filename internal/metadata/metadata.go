@@ -50,10 +50,7 @@ func Read(ctx context.Context, c *admin.Client, b Broker) (*Tables, error) {
 		return err
 	})
 	all.Go(func() (err error) {
-		offsets, err = c.Offsets(ctx, b.Addr)
-		maps.DeleteFunc(offsets, func(pair admin.TopicGroup, _ map[int]int64) bool {
-			return b.makes(pair.Topic) || admin.IsSystemGroup(pair.Group)
-		})
+		offsets, err = ReadOffsets(ctx, c, b)
 		return err
 	})
 	if err := all.Wait(); err != nil {
@@ -61,6 +58,15 @@ func Read(ctx context.Context, c *admin.Client, b Broker) (*Tables, error) {
 	}
 	t.Offsets = offsets
 	return t, nil
+}
+
+// ReadOffsets reads a broker's consumer offsets. A broker with very many has more of them than fit into an answer.
+func ReadOffsets(ctx context.Context, c *admin.Client, b Broker) (map[admin.TopicGroup]map[int]int64, error) {
+	offsets, err := c.Offsets(ctx, b.Addr)
+	maps.DeleteFunc(offsets, func(pair admin.TopicGroup, _ map[int]int64) bool {
+		return b.makes(pair.Topic) || admin.IsSystemGroup(pair.Group)
+	})
+	return offsets, err
 }
 
 // ReadNames reads a broker's topics and consumer groups, without offsets, which change all the time.
