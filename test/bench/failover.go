@@ -21,6 +21,10 @@ const (
 	failoverLasts = 40 * time.Second
 	killBar       = 1.10 // times as long as by hand
 	syncLimit     = 4 * time.Minute
+	// delayedRate is how many delayed messages a second come due while a busy master hands over, which writes them meanwhile.
+	delayedRate  = 500
+	delayedLevel = 3   // 10 s
+	busyBar      = 1.0 // seconds that it may take longer
 )
 
 // outcome of one change of master.
@@ -43,7 +47,10 @@ func (b *bench) failover(ctx context.Context, pairs int) error {
 	if err != nil {
 		return err
 	}
-	var handover, bare, killedManaged, killedByHand []outcome
+	deletePod := func(ctx context.Context, c *kit.Installation, master string) error {
+		return c.DeletePod(ctx, master, false)
+	}
+	var of failovers
 	for pair := range pairs {
 		for _, m := range []struct {
 			on   *kit.Installation
@@ -51,41 +58,54 @@ func (b *bench) failover(ctx context.Context, pairs int) error {
 			to   *[]outcome
 			act  func(context.Context, *kit.Installation, string) error
 		}{
-			{managed, "handover", &handover, func(ctx context.Context, c *kit.Installation, master string) error {
-				return c.DeletePod(ctx, master, false)
-			}},
-			{byHand, "bare", &bare, electOther},
-			{managed, "kill", &killedManaged, killJava},
-			{byHand, "kill", &killedByHand, killJava},
+			{managed, "handover", &of.handover, deletePod},
+			{managed, busy, &of.busy, deletePod},
+			{byHand, "bare", &of.bare, electOther},
+			{managed, "kill", &of.killed, killJava},
+			{byHand, "kill", &of.killedByHand, killJava},
 		} {
-			o, err := b.changeMaster(ctx, m.on, fmt.Sprintf("%s-%d", m.what, pair), m.act)
+			o, err := b.changeMaster(ctx, m.on, m.what, pair, m.act)
 			if err != nil {
 				return fmt.Errorf("%s in %s: %w", m.what, m.on.Name, err)
 			}
 			*m.to = append(*m.to, o)
 		}
 	}
-	missed := judgeFailover(pairs, handover, bare, killedManaged, killedByHand)
+	missed := of.judge(pairs)
 	if err := errors.Join(managed.Delete(ctx, deleteLimit), byHand.Delete(ctx, deleteLimit)); err != nil {
 		return errors.Join(missed, err)
 	}
 	return errors.Join(missed, b.roll(ctx))
 }
 
-// judgeFailover prints both sides, and returns what misses its bar.
-func judgeFailover(pairs int, handover, bare, managed, byHand []outcome) error {
-	ratio := middleGap(managed).Seconds() / middleGap(byHand).Seconds()
+// busy is a handover while delayed messages come due.
+const busy = "busy"
+
+// failovers are the outcomes of each way to change a master.
+type failovers struct {
+	handover, busy, killed []outcome // with the operator
+	bare, killedByHand     []outcome // without
+}
+
+// judge prints both sides, and returns what misses its bar.
+func (f failovers) judge(pairs int) error {
+	ratio := middleGap(f.killed).Seconds() / middleGap(f.killedByHand).Seconds()
 	fmt.Printf("\ntime without an acknowledged send, one group, clients look for routes every %s, median of %d:\n"+
 		"  planned change   the operator's handover %s (bar: not longer than bare, none lost)\n"+
+		"                   the same, while %d delayed messages a second come due %s (bar: %.0f s longer, none lost)\n"+
 		"                   bare electMaster        %s\n"+
 		"  kill -9          with the operator       %s, ratio %.2f (bar %.2f)\n"+
 		"                   by hand                 %s\n",
-		failoverPoll, pairs, tell(handover), tell(bare), tell(managed), ratio, killBar, tell(byHand))
+		failoverPoll, pairs, tell(f.handover), delayedRate, tell(f.busy), busyBar, tell(f.bare),
+		tell(f.killed), ratio, killBar, tell(f.killedByHand))
 	var missed []error
-	if middleGap(handover) > middleGap(bare) {
+	if middleGap(f.handover) > middleGap(f.bare) {
 		missed = append(missed, errors.New("a handover takes longer than a bare election"))
 	}
-	if slices.ContainsFunc(handover, func(o outcome) bool { return o.lost > 0 }) {
+	if middleGap(f.busy).Seconds() > middleGap(f.handover).Seconds()+busyBar {
+		missed = append(missed, errors.New("a handover takes longer while delayed messages come due"))
+	}
+	if slices.ContainsFunc(slices.Concat(f.handover, f.busy), func(o outcome) bool { return o.lost > 0 }) {
 		missed = append(missed, errors.New("a handover lost acknowledged messages"))
 	}
 	if ratio > killBar {
@@ -152,7 +172,10 @@ func (b *bench) startByHand(ctx context.Context) (*kit.Installation, error) {
 }
 
 // changeMaster lets messages flow, changes the master of the group, and tells what the senders saw.
-func (b *bench) changeMaster(ctx context.Context, c *kit.Installation, name string, act func(context.Context, *kit.Installation, string) error) (outcome, error) {
+func (b *bench) changeMaster(
+	ctx context.Context, c *kit.Installation, what string, pair int, act func(context.Context, *kit.Installation, string) error,
+) (outcome, error) {
+	name := fmt.Sprintf("%s-%d", what, pair)
 	if _, err := awaitBoth(ctx, c); err != nil {
 		return outcome{}, err
 	}
@@ -161,14 +184,25 @@ func (b *bench) changeMaster(ctx context.Context, c *kit.Installation, name stri
 		return outcome{}, err
 	}
 	before, _, _ := strings.Cut(info.Brokers[c.Group(0)].Addrs[admin.MasterID], ".")
-	ledger, err := c.StartLedger(ctx, kit.LedgerOptions{
+	options := []kit.LedgerOptions{{
 		NameServers: c.NameServerAddresses(1), Topic: name, Rate: failoverRate, Duration: failoverWarm + failoverLasts, Poll: failoverPoll,
-	})
-	if err != nil {
-		return outcome{}, err
+	}}
+	if what == busy {
+		options = append(options, kit.LedgerOptions{
+			NameServers: c.NameServerAddresses(1), Topic: name + "-delayed", Rate: delayedRate, DelayLevel: delayedLevel,
+			Duration: 2*failoverWarm + failoverLasts, Poll: failoverPoll,
+		})
+	}
+	var ledgers []*kit.Ledger
+	for _, o := range options {
+		ledger, err := c.StartLedger(ctx, o)
+		if err != nil {
+			return outcome{}, err
+		}
+		ledgers = append(ledgers, ledger)
 	}
 	select {
-	case <-time.After(failoverWarm):
+	case <-time.After(time.Duration(len(ledgers)) * failoverWarm): // delayed messages come due after the time of one
 	case <-ctx.Done():
 		return outcome{}, ctx.Err()
 	}
@@ -178,12 +212,19 @@ func (b *bench) changeMaster(ctx context.Context, c *kit.Installation, name stri
 	if _, err := c.AwaitNewMaster(ctx, 0, before, 3*failoverLasts); err != nil { // a starved machine needs its time
 		return outcome{}, err
 	}
-	verdict, err := ledger.Verdict(ctx, failoverLasts+3*time.Minute)
-	if err != nil {
-		return outcome{}, err
+	var out outcome
+	for i, ledger := range ledgers {
+		verdict, err := ledger.Verdict(ctx, failoverLasts+3*time.Minute)
+		if err != nil {
+			return outcome{}, err
+		}
+		b.log.Printf("%s in %s: %s", options[i].Topic, c.Name, verdict)
+		out.lost += verdict.Lost
+		if i == 0 {
+			out.gap, out.failed = time.Duration(verdict.LongestGapMillis)*time.Millisecond, verdict.SendErrors
+		}
 	}
-	b.log.Printf("%s in %s: %s", name, c.Name, verdict)
-	return outcome{time.Duration(verdict.LongestGapMillis) * time.Millisecond, verdict.Lost, verdict.SendErrors}, nil
+	return out, nil
 }
 
 func controllerOf(c *kit.Installation) string { return c.Controllers(1)[0] + "." + c.Name + ":9878" }

@@ -12,16 +12,18 @@ func TestJudgeFailover(t *testing.T) {
 		return []outcome{{gap: time.Duration(seconds * float64(time.Second)), lost: lost}}
 	}
 	for name, test := range map[string]struct {
-		handover, bare, managed, byHand []outcome
-		want                            string // part of the error, "" for none
+		handover, busy, bare, managed, byHand []outcome
+		want                                  string // part of the error, "" for none
 	}{
-		"all is well":             {run(1, 0), run(1.2, 5), run(3.2, 1), run(3, 0), ""},
-		"a slow handover":         {run(1.3, 0), run(1.2, 0), run(3, 0), run(3, 0), "longer than a bare election"},
-		"a handover loses":        {run(1, 1), run(1.2, 0), run(3, 0), run(3, 0), "lost acknowledged messages"},
-		"the operator is slower":  {run(1, 0), run(1.2, 0), run(3.4, 0), run(3, 0), "with the operator than without"},
-		"only one pair is slower": {append(run(9, 0), append(run(1, 0), run(1, 0)...)...), run(1.2, 0), run(3, 0), run(3, 0), ""},
+		"all is well":             {run(1, 0), run(1.9, 0), run(1.2, 5), run(3.2, 1), run(3, 0), ""},
+		"a slow handover":         {run(1.3, 0), run(1, 0), run(1.2, 0), run(3, 0), run(3, 0), "longer than a bare election"},
+		"a handover loses":        {run(1, 1), run(1, 0), run(1.2, 0), run(3, 0), run(3, 0), "lost acknowledged messages"},
+		"a busy one is slow":      {run(1, 0), run(2.1, 0), run(1.2, 0), run(3, 0), run(3, 0), "while delayed messages come due"},
+		"a busy one loses":        {run(1, 0), run(1, 1), run(1.2, 0), run(3, 0), run(3, 0), "lost acknowledged messages"},
+		"the operator is slower":  {run(1, 0), run(1, 0), run(1.2, 0), run(3.4, 0), run(3, 0), "with the operator than without"},
+		"only one pair is slower": {append(run(9, 0), append(run(1, 0), run(1, 0)...)...), run(1, 0), run(1.2, 0), run(3, 0), run(3, 0), ""},
 	} {
-		err := judgeFailover(1, test.handover, test.bare, test.managed, test.byHand)
+		err := failovers{test.handover, test.busy, test.managed, test.bare, test.byHand}.judge(1)
 		if (err == nil) != (test.want == "") || (err != nil && !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}

@@ -47,13 +47,19 @@ type LedgerOptions struct {
 	FromLast bool
 	// Messages is how many to send; 0 for as many as fit into Duration.
 	Messages int
-	// Rate is in messages a second; 0 for as fast as it goes.
+	// Rate is in messages a second; 0 for as fast as it goes. Where messages are only consumed, by POP, it is of each broker.
 	Rate     int
 	Duration time.Duration
 	// Poll is how often clients look for new routes; their default (30 s) if 0.
 	Poll time.Duration
 	// DelayLevel lets brokers hold every message back: 4 is 30 s.
 	DelayLevel int
+	// Delay lets brokers hold every message back until so long after it was sent.
+	Delay time.Duration
+	// Transactions: every message is sent in one; some are rolled back, and after some the broker must ask.
+	Transactions bool
+	// POP: they are consumed as gRPC clients do.
+	POP bool
 	// Ordered: the messages of each sender have a sharding key, and come one after the other.
 	Ordered bool
 	// AvoidNode is a node that the ledger's pod must not run on.
@@ -98,6 +104,15 @@ func (o LedgerOptions) args() []string {
 	if o.DelayLevel > 0 {
 		args = append(args, "--delay-level="+strconv.Itoa(o.DelayLevel))
 	}
+	if o.Delay > 0 {
+		args = append(args, "--delay="+o.Delay.String())
+	}
+	if o.Transactions {
+		args = append(args, "--transactions")
+	}
+	if o.POP {
+		args = append(args, "--pop")
+	}
 	if o.Ordered {
 		args = append(args, "--ordered")
 	}
@@ -123,6 +138,12 @@ type Verdict struct {
 	Lost       int `json:"lost"`
 	// LostMessages are the first of them.
 	LostMessages []LostMessage `json:"lostMessages"`
+	// Early messages came before their time, for those that have one; LongestLateMillis is how long after its time one came.
+	Early             int   `json:"early"`
+	LongestLateMillis int64 `json:"longestLateMillis"`
+	// RolledBack messages' transactions were, Unwanted is how often such a one came.
+	RolledBack int `json:"rolledBack"`
+	Unwanted   int `json:"unwanted"`
 	// SendErrors counts sends that failed after the client's own retries, Busy those of them that a broker refused because
 	// its machine is too slow for it.
 	SendErrors          int    `json:"sendErrors"`
@@ -169,6 +190,12 @@ func (v *Verdict) String() string {
 	}
 	text := fmt.Sprintf("%d acknowledged (%s), %d received, %d lost, %d twice or more; %d sends failed, longest time without an acknowledgement %.1f s",
 		v.Acked, strings.Join(groups, ", "), v.Received, v.Lost, v.Duplicates, v.SendErrors, float64(v.LongestGapMillis)/1000)
+	if v.LongestLateMillis != 0 {
+		text += fmt.Sprintf("; %d came too early, and none more than %.1f s too late", v.Early, float64(v.LongestLateMillis)/1000)
+	}
+	if v.RolledBack != 0 {
+		text += fmt.Sprintf("; %d rolled back, of which %d came", v.RolledBack, v.Unwanted)
+	}
 	if v.Busy != 0 {
 		text += fmt.Sprintf("; %d of the failed met a busy broker", v.Busy)
 	}

@@ -25,6 +25,10 @@ type account struct {
 	cameFrom      map[place]int  // number received
 	disordered    int
 	open          int // acknowledged and not received
+	early         int
+	longestLate   time.Duration // of messages that have a time
+	rolledBack    int
+	unwanted      int
 	firstReceived time.Time
 	lastCame      time.Time       // of any run
 	stopped       time.Time       // when sending ended
@@ -35,6 +39,8 @@ type entry struct {
 	acked, received bool
 	at              place     // where it is, if acked
 	ackedAt         time.Time // if acked
+	due             time.Time // before then it must not come; zero for no matter when
+	never           bool      // its transaction is rolled back
 }
 
 // place is where a message is: no two that exist have the same.
@@ -80,6 +86,25 @@ func (a *account) entry(number int) *entry {
 	}
 	return &a.entries[number]
 }
+
+// expect records, before a message is sent, when it may come at the soonest (zero: at once), or that it never may.
+func (a *account) expect(number int, due time.Time, never bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.entry(number)
+	e.due, e.never = due, never
+}
+
+// rollBack records that a broker has acknowledged a message whose transaction was rolled back.
+func (a *account) rollBack() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rolledBack++
+}
+
+// tick is by how much brokers may deliver before the time: their timers know whole seconds (MessageStoreConfig.timerPrecisionMs),
+// and round down.
+const tick = time.Second
 
 // ack records that a broker has acknowledged message number and stored it at a place.
 func (a *account) ack(number int, where place, at time.Time) {
@@ -142,9 +167,19 @@ func (a *account) receive(key string, number int, from place, at time.Time) {
 	defer a.mu.Unlock()
 	a.cameFrom[from] = number
 	e := a.entry(number)
-	if e.received {
+	switch {
+	case e.never:
+		a.unwanted++
+		return
+	case e.received:
 		a.duplicates++
 		return
+	case !e.due.IsZero():
+		late := at.Sub(e.due)
+		a.longestLate = max(a.longestLate, late)
+		if late < -tick {
+			a.early++
+		}
 	}
 	e.received = true
 	if e.acked {
@@ -192,6 +227,13 @@ type verdict struct {
 	// Lost counts the acknowledged messages that never came; LostMessages are the first of them.
 	Lost         int           `json:"lost"`
 	LostMessages []lostMessage `json:"lostMessages"`
+	// Early counts the messages that came before their time, for those that have one; LongestLateMillis is how long after its
+	// time one came.
+	Early             int   `json:"early"`
+	LongestLateMillis int64 `json:"longestLateMillis"`
+	// RolledBack counts the messages whose transaction was rolled back, Unwanted how often such a one came.
+	RolledBack int `json:"rolledBack"`
+	Unwanted   int `json:"unwanted"`
 	// SendErrors counts sends that failed after the client's own retries, Busy those of them that a broker refused because
 	// its machine is too slow. LastSendError is the text of the last one, of the other ones if there are any.
 	SendErrors    int    `json:"sendErrors"`
@@ -233,6 +275,7 @@ func (a *account) verdict(now time.Time) verdict {
 	v := verdict{
 		StartedAt: a.started, Acked: a.all.acked, Received: a.received, Duplicates: a.duplicates, Disordered: a.disordered, Lost: a.open,
 		LostMessages: []lostMessage{}, SendErrors: a.sendErrors, Busy: a.busy, LastSendError: a.lastSendError,
+		Early: a.early, LongestLateMillis: a.longestLate.Milliseconds(), RolledBack: a.rolledBack, Unwanted: a.unwanted,
 		LongestGapMillis:    a.all.until(a.stopped).Milliseconds(),
 		SendP50Micros:       percentile(a.took, 50).Microseconds(),
 		SendP99Micros:       percentile(a.took, 99).Microseconds(),
@@ -283,5 +326,5 @@ func (v verdict) consumedOnly(acked int) verdict {
 	return v
 }
 
-// good says whether the run proves that messages pass and none is lost.
-func (v verdict) good() bool { return v.Acked > 0 && v.Lost == 0 }
+// good says whether the run proves that messages pass, that none is lost, and none comes that must not come, or not yet.
+func (v verdict) good() bool { return v.Acked > 0 && v.Lost == 0 && v.Early == 0 && v.Unwanted == 0 }

@@ -117,6 +117,54 @@ func TestVerdict(t *testing.T) {
 			good: true,
 		},
 		{
+			name: "held back: in time, late, and a clock's tick before its time",
+			do: func(a *account) {
+				for number, came := range []int{3000, 3400, 2001} {
+					a.expect(number, at(3000), false)
+					a.ack(number, in("b-0", number), at(0))
+					a.receive("", number, in("b-0", number), at(came))
+				}
+				a.receive("", 0, in("b-0", 0), at(9000)) // once more, however late
+				a.stop(at(0))
+			},
+			want: verdict{
+				Acked: 3, Received: 3, Duplicates: 1, LongestLateMillis: 400, FirstReceivedMillis: 3000,
+				Groups: map[string]groupVerdict{"b-0": {Acked: 3}},
+			},
+			good: true,
+		},
+		{
+			name: "too early",
+			do: func(a *account) {
+				a.expect(0, at(3000), false)
+				a.receive("", 0, in("b-0", 0), at(1999))
+				a.ack(0, in("b-0", 0), at(2000))
+				a.stop(at(2000))
+			},
+			want: verdict{
+				Acked: 1, Received: 1, Early: 1, FirstAckedMillis: 2000, FirstReceivedMillis: 1999,
+				Groups: map[string]groupVerdict{"b-0": {Acked: 1}},
+			},
+		},
+		{
+			name: "a transaction that was rolled back comes all the same",
+			do: func(a *account) {
+				a.expect(0, time.Time{}, false)
+				a.ack(0, in("b-0", 0), at(0))
+				a.expect(1, time.Time{}, true)
+				a.rollBack()
+				a.expect(2, time.Time{}, true)
+				a.rollBack()
+				a.receive("", 0, in("b-0", 0), at(1))
+				a.receive("", 2, in("b-0", 1), at(1))
+				a.stop(at(0))
+			},
+			want: verdict{
+				Acked: 1, Received: 1, RolledBack: 2, Unwanted: 1, FirstReceivedMillis: 1,
+				Groups: map[string]groupVerdict{"b-0": {Acked: 1}},
+			},
+		},
+		{
 			name: "an outage that lasts to the end of sending is a gap",
 			do: func(a *account) {
 				a.ack(0, in("b-0", 0), at(100))

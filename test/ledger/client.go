@@ -11,11 +11,9 @@ import (
 	"time"
 	"unsafe"
 
-	rocketmq "github.com/apache/rocketmq-client-go/v2"
 	"github.com/apache/rocketmq-client-go/v2/admin"
 	"github.com/apache/rocketmq-client-go/v2/consumer"
 	"github.com/apache/rocketmq-client-go/v2/primitive"
-	"github.com/apache/rocketmq-client-go/v2/producer"
 )
 
 // everyBroker is a topic that each broker which creates topics by itself has (TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC).
@@ -36,18 +34,24 @@ type nameServers interface {
 	FindBrokerAddrByName(brokerName string) string
 }
 
-// behind digs the client out of the private field of a producer, consumer or admin. The client polls routes every 30 s
-// and offers no setting for that; what it does then is public, but only on this inner object.
-func behind(outer any, field string) (router, nameServers, error) {
-	v := reflect.ValueOf(outer).Elem().FieldByName(field)
-	if !v.IsValid() {
-		return nil, nil, fmt.Errorf("%T has no field %s: not the version of the client that this was written for", outer, field)
+// behind digs the client out of the private field of a producer, consumer or admin, by the path of fields to it. The client polls
+// routes every 30 s and offers no setting for that; what it does then is public, but only on this inner object.
+func behind(outer any, path ...string) (router, nameServers, error) {
+	v := reflect.ValueOf(outer)
+	for _, field := range path {
+		f := v.Elem().FieldByName(field)
+		if !f.IsValid() {
+			return nil, nil, fmt.Errorf("%T has no field %s: not the version of the client that this was written for", outer, field)
+		}
+		v = reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem()
+		if v.Kind() == reflect.Interface {
+			v = v.Elem()
+		}
 	}
-	v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem().Elem()
 	routes, ok := v.Interface().(router)
 	method := v.MethodByName("GetNameSrv")
 	if !ok || !method.IsValid() {
-		return nil, nil, fmt.Errorf("%T.%s is not the client that this was written for", outer, field)
+		return nil, nil, fmt.Errorf("%T.%s is not the client that this was written for", outer, strings.Join(path, "."))
 	}
 	servers, ok := method.Call(nil)[0].Interface().(nameServers)
 	if !ok {
@@ -57,8 +61,8 @@ func behind(outer any, field string) (router, nameServers, error) {
 }
 
 // poll makes the client behind outer (a producer or consumer) look for new routes and name servers every interval.
-func poll(ctx context.Context, outer any, field string, interval time.Duration) error {
-	routes, servers, err := behind(outer, field)
+func poll(ctx context.Context, interval time.Duration, outer any, path ...string) error {
+	routes, servers, err := behind(outer, path...)
 	if err != nil {
 		return err
 	}
@@ -99,58 +103,6 @@ func parseMessage(body []byte) (run string, number int, ok bool) {
 	return fields[1], number, err == nil && number >= 0
 }
 
-// sender sends synchronously through one producer of the client.
-type sender struct {
-	producer rocketmq.Producer
-	options
-}
-
-func newSender(ctx context.Context, names *resolver, o options) (*sender, error) {
-	settings := []producer.Option{producer.WithNsResolver(names), producer.WithGroupName("ledger-" + o.run)}
-	if o.ordered {
-		settings = append(settings, producer.WithQueueSelector(producer.NewHashQueueSelector()))
-	}
-	p, err := producer.NewDefaultProducer(settings...)
-	if err != nil {
-		return nil, fmt.Errorf("make a producer: %w", err)
-	}
-	if err := p.Start(); err != nil {
-		return nil, fmt.Errorf("start the producer: %w", err)
-	}
-	return &sender{p, o}, poll(ctx, p, "client", o.poll)
-}
-
-// The client stores the addresses of the brokers that it shows in no time, or in some on a machine that has much to do.
-const (
-	addressInterval = 50 * time.Millisecond
-	addressRetries  = 20
-)
-
-// send returns where the broker that acknowledged the message has it. key is its sharding key, "" for none.
-func (s *sender) send(ctx context.Context, key string, body []byte) (where place, err error) {
-	m := primitive.NewMessage(s.topic, body)
-	if s.delayLevel > 0 { // a proxy takes a message of level 0 for a delayed one too, which its topic is not for
-		m = m.WithDelayTimeLevel(s.delayLevel)
-	}
-	if key != "" {
-		m = m.WithShardingKey(key)
-	}
-	result, err := s.producer.SendSync(ctx, m)
-	// The client shows senders a broker before it stores its address (namesrvs.UpdateTopicRouteInfoWithDefault), and sends
-	// nothing then.
-	for again := 0; err != nil && err.Error() == "topic="+s.topic+" route info not found" && again < addressRetries; again++ {
-		time.Sleep(addressInterval)
-		result, err = s.producer.SendSync(ctx, m)
-	}
-	if err != nil {
-		return place{}, err
-	}
-	if result.Status != primitive.SendOK {
-		return place{}, fmt.Errorf("broker answered with status %d instead of SEND_OK", result.Status)
-	}
-	return place{result.MessageQueue.BrokerName, result.MessageQueue.QueueId, result.QueueOffset}, nil
-}
-
 // consume starts a push consumer that hands every message of the topic to receive, with its sharding key and its place.
 // Where its group has no offset, it begins at the first message, or the last.
 // The topic must exist: the client refuses to start otherwise. stop ends it and saves its offsets.
@@ -178,7 +130,7 @@ func consume(ctx context.Context, names *resolver, o options, receive func(key s
 	if err := c.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the consumer: %w", err), c.Shutdown())
 	}
-	return c.Shutdown, poll(ctx, c, "client", o.poll)
+	return c.Shutdown, poll(ctx, o.poll, c, "client")
 }
 
 // withAdmin calls f with an admin client of its own: the client caches routes for ever.
@@ -258,6 +210,9 @@ func (l clientLog) Warning(msg string, fields map[string]any) {
 	l.log.Warn(msg, attributes(fields)...)
 }
 func (l clientLog) Error(msg string, fields map[string]any) {
+	if msg == "executeLocalTransaction but state unexpected" { // whatever is not committed: ours are meant
+		return
+	}
 	l.log.Error(msg, attributes(fields)...)
 }
 func (l clientLog) Fatal(msg string, fields map[string]any) { l.Error(msg, fields) }

@@ -1,6 +1,7 @@
 // Command ledger judges a RocketMQ cluster from outside, through a client that is not ours: it sends numbered messages,
-// consumes them, and says whether every acknowledged one came back. Progress goes to stderr, the verdict is one line of
-// JSON on stdout. The exit status is 0 only when messages were acknowledged and none is lost.
+// consumes them, and says whether every acknowledged one came back, none before its time, and none whose transaction was rolled
+// back. (POP, which that client does not know, it speaks itself.) Progress goes to stderr, the verdict is one line of JSON on
+// stdout. The exit status is 0 only when messages were acknowledged and all that is so.
 //
 // SIGTERM or SIGINT ends sending and begins draining; a second one ends draining. The verdict comes in any case.
 package main
@@ -43,7 +44,11 @@ type options struct {
 	drain       time.Duration
 	poll        time.Duration
 	delayLevel  int
+	delay       time.Duration
+	transaction bool
 	ordered     bool
+	pop         bool
+	invisible   time.Duration
 }
 
 const both, produceOnly, consumeOnly = "both", "produce", "consume"
@@ -61,9 +66,13 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.only, "only", both, "produce, consume or both")
 	f.IntVar(&o.messages, "messages", 0, "send until this many are acknowledged; with --only consume: wait for this many")
 	f.DurationVar(&o.duration, "duration", 0, "send for this long; with --only consume: receive for at most this long")
-	f.Float64Var(&o.rate, "rate", 0, "messages a second, over all producers (default as fast as it goes)")
+	f.Float64Var(&o.rate, "rate", 0, "messages a second, over all producers (default as fast as it goes); with --only consume --pop: from each broker")
 	f.IntVar(&o.size, "size", 100, "bytes of a message")
 	f.IntVar(&o.delayLevel, "delay-level", 0, "let brokers hold every message back: 1 for a second, 4 for 30 s (RocketMQ's messageDelayLevel)")
+	f.DurationVar(&o.delay, "delay", 0, "let brokers hold every message back until so long after it was sent (a delivery time, not a level)")
+	f.BoolVar(&o.transaction, "transactions", false, "send every message in a transaction: of ten, one is rolled back, and of one the broker must ask how it ended")
+	f.BoolVar(&o.pop, "pop", false, "consume as gRPC clients do, by POP, straight from the brokers")
+	f.DurationVar(&o.invisible, "invisible", 30*time.Second, "with --pop: after what time a message that was not acknowledged comes again")
 	f.BoolVar(&o.ordered, "ordered", false, "give the messages of each sender a sharding key, and look at the order in which they come")
 	f.IntVar(&o.producers, "producers", 4, "concurrent senders")
 	f.DurationVar(&o.wait, "wait", time.Minute, "how long to wait for name servers, brokers and topic at the start, and without --duration for an acknowledgement")
@@ -86,8 +95,16 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("--only %q: it is %s, %s or %s", o.only, produceOnly, consumeOnly, both)
 	case o.messages <= 0 && o.duration <= 0:
 		return errors.New("how much? give --messages, --duration or both")
-	case o.messages < 0 || o.duration < 0 || o.rate < 0 || o.size < 0 || o.delayLevel < 0:
-		return errors.New("--messages, --duration, --rate, --size and --delay-level cannot be negative")
+	case o.messages < 0 || o.duration < 0 || o.rate < 0 || o.size < 0 || o.delay < 0:
+		return errors.New("--messages, --duration, --rate, --size and --delay cannot be negative")
+	case o.delayLevel < 0 || o.delayLevel > len(delayLevels):
+		return fmt.Errorf("--delay-level %d: it is 0, for none, to %d", o.delayLevel, len(delayLevels))
+	case o.kinds() > 1:
+		return errors.New("a message is of one kind: give --delay-level, --delay, --transactions or --ordered")
+	case o.pop && o.ordered:
+		return errors.New("--pop does not keep the order that --ordered looks at")
+	case o.pop && o.invisible < time.Second:
+		return errors.New("--invisible must be a second at least")
 	case o.producers < 1 || o.poll <= 0:
 		return errors.New("--producers and --poll must be positive")
 	case !namePattern.MatchString(o.topic) || !namePattern.MatchString(o.group):
@@ -101,6 +118,34 @@ func (o *options) check(rest []string) error {
 		o.run = strconv.FormatUint(rand.Uint64(), 36)
 	}
 	return nil
+}
+
+// kinds of messages that were asked for, ordinary ones aside.
+func (o *options) kinds() (n int) {
+	for _, asked := range []bool{o.delayLevel > 0, o.delay > 0, o.transaction, o.ordered} {
+		if asked {
+			n++
+		}
+	}
+	return n
+}
+
+// delayLevels are RocketMQ's own (MessageStoreConfig.messageDelayLevel), from level 1 on.
+var delayLevels = []time.Duration{
+	time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 4 * time.Minute,
+	5 * time.Minute, 6 * time.Minute, 7 * time.Minute, 8 * time.Minute, 9 * time.Minute, 10 * time.Minute, 20 * time.Minute,
+	30 * time.Minute, time.Hour, 2 * time.Hour,
+}
+
+// due is when a message that is sent now comes at the soonest; zero if it is not held back.
+func (o *options) due(now time.Time) time.Time {
+	switch {
+	case o.delayLevel > 0:
+		return now.Add(delayLevels[o.delayLevel-1])
+	case o.delay > 0:
+		return now.Add(o.delay)
+	}
+	return time.Time{}
 }
 
 func main() {
@@ -190,7 +235,9 @@ func (l *ledger) work(sending, draining context.Context) error {
 		// Beside the sending: where brokers create the topic, it appears with the first message.
 		go func() {
 			err := l.await(clients, "topic "+l.topic, func() error { return hasRoute(names, l.topic) })
-			if err == nil {
+			if err == nil && l.pop {
+				stopConsumer = popAll(clients, names, l.options, l.receive)
+			} else if err == nil {
 				stopConsumer, err = consume(clients, names, l.options, l.receive)
 			}
 			consuming <- err
@@ -338,7 +385,13 @@ const errorPause = 50 * time.Millisecond
 // send sends one message and books what became of it.
 func (l *ledger) send(ctx context.Context, s *sender, key string, number int) (acked bool) {
 	began := time.Now()
-	where, err := s.send(ctx, key, message(l.run, number, l.size))
+	due, never := l.due(began), l.transaction && outcome(number) == rolledBack
+	l.account.expect(number, due, never)
+	where, err := s.send(ctx, key, due, message(l.run, number, l.size))
+	if err == nil && never {
+		l.account.rollBack()
+		return false
+	}
 	if err == nil {
 		now := time.Now()
 		l.account.ack(number, where, now)

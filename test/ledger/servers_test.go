@@ -96,6 +96,30 @@ func TestLostMessages(t *testing.T) {
 	}
 }
 
+// Every kind of message comes when it must, and is consumed by push and by POP.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 3, "timerWheelEnable=true", "transactionCheckInterval=2000", "transactionTimeOut=1000",
+		"maxMessageSize=65536") // of which every thread that stores keeps a buffer, and POP has many
+	var programs []*program
+	kinds := []string{"--delay-level=1", "--delay=3s", "--transactions", "--pop", "--pop --delay=3s", "--pop --delay-level=2", "--pop --transactions"}
+	for i, kind := range kinds {
+		topic := fmt.Sprintf("kind-%d", i)
+		args := append(strings.Fields(kind), "--topic="+topic, "--group="+topic, "--create-topic", "--messages=300", "--rate=100", "--drain=2m")
+		programs = append(programs, startLedger(t, c, args...))
+	}
+	for i, p := range programs {
+		v := p.wait(t)
+		transactions := strings.Contains(kinds[i], "transactions")
+		if p.code != 0 || v.Acked != 300 || v.Lost+v.Early+v.Unwanted != 0 || (v.RolledBack > 20) != transactions {
+			t.Errorf("%s: %+v, exit status %d; want 300 acknowledged, all received, none too early", kinds[i], v, p.code)
+		}
+		if held := strings.Contains(kinds[i], "delay"); held && (v.FirstReceivedMillis-v.FirstAckedMillis < 0 || v.LongestLateMillis == 0) {
+			t.Errorf("%s: %+v; want messages held back", kinds[i], v)
+		}
+	}
+}
+
 // testLimit bounds what a test waits for.
 const testLimit = 5 * time.Minute
 
@@ -104,13 +128,14 @@ type cluster struct {
 	home, dir  string
 	nameServer string
 	brokerPort int
+	properties []string // of the broker, key=value, over the others
 	broker     *server
 }
 
 // startCluster starts the n-th of the clusters that run at the same time.
-func startCluster(t *testing.T, n int) *cluster {
+func startCluster(t *testing.T, n int, properties ...string) *cluster {
 	t.Helper()
-	c := &cluster{home: rocketmqHome(t), dir: t.TempDir()}
+	c := &cluster{home: rocketmqHome(t), dir: t.TempDir(), properties: properties}
 	ports := freePorts(t, n)
 	c.nameServer, c.brokerPort = fmt.Sprintf("127.0.0.1:%d", ports), ports+3
 	startServer(t, c, "mqnamesrv", "-Xmx96m", fmt.Sprintf("listenPort=%d\n", ports))
@@ -121,7 +146,7 @@ func startCluster(t *testing.T, n int) *cluster {
 
 func (c *cluster) startBroker(t *testing.T) {
 	t.Helper()
-	c.broker = startServer(t, c, "mqbroker", "-Xmx192m -XX:MaxDirectMemorySize=128m", fmt.Sprintf(`
+	c.broker = startServer(t, c, "mqbroker", "-Xmx256m -XX:MaxDirectMemorySize=128m", fmt.Sprintf(`
 brokerClusterName=c
 brokerName=b-0
 brokerId=0
@@ -137,7 +162,8 @@ timerWheelEnable=false
 transactionMetricFlushInterval=1000
 diskMaxUsedSpaceRatio=95
 waitTimeMillsInSendQueue=10000
-`, c.brokerPort, c.brokerPort+1, c.nameServer))
+%s
+`, c.brokerPort, c.brokerPort+1, c.nameServer, strings.Join(c.properties, "\n")))
 }
 
 // rocketmqHome lets test/images make a RocketMQ that runs here.
