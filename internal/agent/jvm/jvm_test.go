@@ -78,6 +78,39 @@ func TestArgs(t *testing.T) {
 	}
 }
 
+// TestPrintable: a log has no passwords.
+func TestPrintable(t *testing.T) {
+	args := []string{
+		"-Xmx1g", "-Dlast=1", "-Djavax.net.ssl.keyStorePassword=hush", "-Dtls.server.keyPassword=a=b", "-Drocketmq.client.accessKey=x", "-DsecretKey=y",
+		"-javaagent:/a.jar=token=z", "-agentlib:jdwp=transport=dt_socket", "-cp", "/a:/b", "org.example.Main", "-c", "/etc/x.conf",
+	}
+	want := []string{
+		"-Xmx1g", "-Dlast=1", "-Djavax.net.ssl.keyStorePassword=...", "-Dtls.server.keyPassword=...", "-Drocketmq.client.accessKey=...", "-DsecretKey=...",
+		"-javaagent:/a.jar=...", "-agentlib:jdwp=...", "-cp", "/a:/b", "org.example.Main", "-c", "/etc/x.conf",
+	}
+	if diff := cmp.Diff(want, Printable(args)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if args[2] != "-Djavax.net.ssl.keyStorePassword=hush" {
+		t.Error("java is not given its password")
+	}
+}
+
+func TestMemoryOf(t *testing.T) {
+	const mebi = 1 << 20
+	for args, want := range map[string][2]int64{
+		"":                                    {0, 0},
+		"-Xms64m -Xmx256m":                    {256 * mebi, 256 * mebi}, // direct memory is bounded by the heap's size unless told otherwise
+		"-Xmx1g -Xmx2g":                       {2048 * mebi, 2048 * mebi},
+		"-Xmx1g -XX:MaxDirectMemorySize=512m": {1024 * mebi, 512 * mebi},
+		"-XX:MaxHeapSize=1g -XX:MaxDirectMemorySize=0": {1024 * mebi, 0},
+	} {
+		if heap, direct := MemoryOf(strings.Fields(args)); heap != want[0] || direct != want[1] {
+			t.Errorf("%s: heap %d, direct memory %d, want %v", args, heap, direct, want)
+		}
+	}
+}
+
 func TestSplit(t *testing.T) {
 	for in, want := range map[string][]string{
 		"":                      nil,

@@ -3,6 +3,7 @@ package jvm
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,7 +77,7 @@ func (o Options) defaultMemory(user []string) []string {
 	case maximum != "":
 		args = append(args, "-Xms"+maximum)
 	case lastOf(user, "-XX:MaxRAMPercentage=") != "": // -Xmx would win over it
-	case initial != "" && bytes(initial) > bytes(o.DefaultHeap):
+	case initial != "" && Bytes(initial) > Bytes(o.DefaultHeap):
 		args = append(args, "-Xmx"+initial)
 	case initial != "":
 		args = append(args, "-Xmx"+o.DefaultHeap)
@@ -89,8 +90,8 @@ func (o Options) defaultMemory(user []string) []string {
 	return args
 }
 
-// bytes reads java's notation of sizes; what java would not understand is 0.
-func bytes(size string) int64 {
+// Bytes reads java's notation of sizes; what java would not understand is 0.
+func Bytes(size string) int64 {
 	digits, shift := size, 0
 	if i := len(size) - 1; i >= 0 {
 		switch size[i] {
@@ -109,6 +110,39 @@ func bytes(size string) int64 {
 	}
 	n, _ := strconv.ParseInt(digits, 10, 64)
 	return n << shift
+}
+
+// MemoryOf is how much heap and direct memory java's arguments allow, in bytes; 0 where they do not say. Without a limit of its
+// own direct memory is as large as the heap.
+func MemoryOf(args []string) (heap, direct int64) {
+	heap = Bytes(lastOf(args, "-Xmx", "-XX:MaxHeapSize="))
+	if size := lastOf(args, "-XX:MaxDirectMemorySize="); size != "" {
+		return heap, Bytes(size)
+	}
+	return heap, heap
+}
+
+// secretWords are in the names of properties that nobody may read in a log.
+const secretWords = "password passwd secret token credential accesskey passphrase"
+
+// Printable is the command line without the values of secrets: of properties that are named so, and of what programs that are
+// loaded into java are given.
+func Printable(args []string) []string {
+	out := slices.Clone(args)
+	for i, arg := range out {
+		name, _, given := strings.Cut(arg, "=")
+		if !given {
+			continue
+		}
+		secret := strings.HasPrefix(name, "-javaagent:") || strings.HasPrefix(name, "-agentpath:") || strings.HasPrefix(name, "-agentlib:")
+		for word := range strings.FieldsSeq(secretWords) {
+			secret = secret || strings.HasPrefix(name, "-D") && strings.Contains(strings.ToLower(name), word)
+		}
+		if secret {
+			out[i] = name + "=..."
+		}
+	}
+	return out
 }
 
 // lastOf returns the value of the last argument that starts with one of the prefixes.

@@ -37,7 +37,8 @@ func Proxy(in Input) ([]byte, []Override, error) {
 	if p.TLSSecret != "" {
 		config["tlsCertWatchIntervalMs"] = certificatePollMillis
 	}
-	for key, value := range in.Settings.Config {
+	user := trimmed(in.Settings.Config)
+	for key, value := range user {
 		config[key] = literal(value)
 	}
 	own := map[string]any{
@@ -54,7 +55,7 @@ func Proxy(in Input) ([]byte, []Override, error) {
 	}
 	var overrides []Override
 	for _, owned := range settings.OwnedKeys(settings.Proxy) {
-		if value, given := in.Settings.Config[owned.Key]; given {
+		if value, given := user[owned.Key]; given {
 			overrides = append(overrides, Override{Key: owned.Key, Value: value, Reason: owned.Reason})
 		}
 		delete(config, owned.Key)
@@ -64,7 +65,7 @@ func Proxy(in Input) ([]byte, []Override, error) {
 	}
 	if in.Release == metricsBreakProxy {
 		delete(config, "metricsExporterType")
-		if value, given := in.Settings.Config["metricsExporterType"]; given {
+		if value, given := user["metricsExporterType"]; given {
 			overrides = append(overrides, Override{Key: "metricsExporterType", Value: value,
 				Reason: "a proxy of RocketMQ " + metricsBreakProxy + " does not start with it"})
 		}
@@ -80,8 +81,7 @@ var number = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,17})$`)
 
 // literal is a user's value as JSON has it: numbers, true, false, lists and objects as such, all else as text.
 func literal(value string) any {
-	trimmed := strings.TrimSpace(value)
-	structured := strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[")
+	structured := strings.HasPrefix(value, "{") || strings.HasPrefix(value, "[")
 	if number.MatchString(value) || value == "true" || value == "false" || (structured && json.Valid([]byte(value))) {
 		return json.RawMessage(value)
 	}

@@ -4,12 +4,12 @@ package render
 import (
 	"fmt"
 	"maps"
-	"net"
 	"path"
 	"strconv"
 	"strings"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
 // nameServerPollMillis is how often a broker looks at its own namesrvAddr. RocketMQ's default of two minutes would be
@@ -67,11 +67,7 @@ func Properties(in Input) (map[string]string, []Override, error) {
 	if in.Role == settings.Broker {
 		props["transactionMetricFlushInterval"] = strconv.Itoa(transactionFlushMillis)
 	}
-	user := maps.Clone(in.Base)
-	if user == nil {
-		user = make(map[string]string)
-	}
-	maps.Copy(user, in.Settings.Config)
+	user := trimmed(in.Base, in.Settings.Config)
 	maps.Copy(props, user)
 
 	var own map[string]string
@@ -102,6 +98,18 @@ func Properties(in Input) (map[string]string, []Override, error) {
 		}
 	}
 	return props, overrides, nil
+}
+
+// trimmed are the user's properties, the later ones over the earlier, without white space around values. RocketMQ trims
+// text only: "true " is false to it, and it ignores " 16" (MixAll.properties2Object).
+func trimmed(sources ...map[string]string) map[string]string {
+	out := make(map[string]string)
+	for _, source := range sources {
+		for key, value := range source {
+			out[key] = strings.TrimSpace(value)
+		}
+	}
+	return out
 }
 
 func nameServer(in Input) map[string]string {
@@ -163,17 +171,21 @@ func broker(in Input, group string, ordinal int, userRole string) map[string]str
 	return own
 }
 
-// Host is the name or IP under which other pods and clients reach this server.
+// Host is the name or IP under which other pods and clients reach this server. An IPv6 address is in brackets, because brokers
+// put a colon and their port behind it (BrokerController.getBrokerAddr); Java understands it with and without, others with only.
 func Host(in Input) string {
-	if in.Settings.HostNetwork {
-		return in.PodIP
+	switch {
+	case !in.Settings.HostNetwork:
+		return in.PodName + "." + in.Settings.ServiceDomain
+	case strings.Contains(in.PodIP, ":"):
+		return "[" + in.PodIP + "]"
 	}
-	return in.PodName + "." + in.Settings.ServiceDomain
+	return in.PodIP
 }
 
 // Address is host:port of a broker, as it registers at the name servers.
 func Address(in Input) string {
-	return net.JoinHostPort(Host(in), strconv.Itoa(settings.BrokerPort))
+	return remoting.CanonicalAddr(Host(in) + ":" + strconv.Itoa(settings.BrokerPort))
 }
 
 // SplitPodName cuts a StatefulSet pod's name into the StatefulSet's name, which is also the brokerName, and the ordinal.

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -171,6 +172,68 @@ func TestRenderedKeyIsOwnedOrDefault(t *testing.T) {
 			if again[key] != "the user's" {
 				t.Errorf("%s: %s is not owned, and does not give way to the user: %v", in.Role, key, overrides)
 			}
+		}
+	}
+}
+
+// TestTrimmedValues: white space around values has no effect, wherever they are written; RocketMQ would misread them in silence.
+func TestTrimmedValues(t *testing.T) {
+	in := Input{
+		Role: settings.Broker, PodName: "x-0", Base: map[string]string{"sendMessageThreadPoolNums": " 16", "deleteWhen": "04 "},
+		Settings: settings.Settings{
+			Config: map[string]string{"enablePropertyFilter": "true ", "traceTopicEnable": "true\n", "deleteWhen": "\t05"},
+			Broker: &settings.BrokerSettings{Mode: settings.Static},
+		},
+	}
+	props, _, err := Properties(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{"sendMessageThreadPoolNums": "16", "enablePropertyFilter": "true", "traceTopicEnable": "true", "deleteWhen": "05"} {
+		if props[key] != want {
+			t.Errorf("%s = %q, want %q", key, props[key], want)
+		}
+	}
+	in.Settings.Proxy, in.Settings.Config = &settings.ProxySettings{}, map[string]string{"maxMessageSize": " 16 ", "enableACL": "true\n"}
+	text, _, err := Proxy(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{`"maxMessageSize": 16`, `"enableACL": true`} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("no %s in %s", line, text)
+		}
+	}
+}
+
+// TestAddress: a broker registers its host with a colon and its port (BrokerController.getBrokerAddr), so that what is expected of
+// it must be the same text, and one that can be dialled.
+func TestAddress(t *testing.T) {
+	for _, test := range []struct {
+		ip            string
+		hostNetwork   bool
+		host, address string
+	}{
+		{"192.0.2.7", false, "b-0.h.ns.svc", "b-0.h.ns.svc:10911"},
+		{"fd00::1", false, "b-0.h.ns.svc", "b-0.h.ns.svc:10911"},
+		{"192.0.2.7", true, "192.0.2.7", "192.0.2.7:10911"},
+		{"fd00::1", true, "[fd00::1]", "[fd00::1]:10911"},
+		{"2001:db8:0:1:0:0:0:7", true, "[2001:db8:0:1:0:0:0:7]", "[2001:db8:0:1::7]:10911"}, // servers' addresses are read in this form
+	} {
+		in := Input{
+			Role: settings.Broker, PodName: "b-0", PodIP: test.ip,
+			Settings: settings.Settings{ServiceDomain: "h.ns.svc", HostNetwork: test.hostNetwork, Broker: &settings.BrokerSettings{Mode: settings.Static}},
+		}
+		props, _, err := Properties(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if props["brokerIP1"] != test.host || props["brokerIP2"] != test.host || Address(in) != test.address {
+			t.Errorf("%s, hostNetwork %t: brokerIP1 %s, brokerIP2 %s, registers %s; want %s, %s",
+				test.ip, test.hostNetwork, props["brokerIP1"], props["brokerIP2"], Address(in), test.host, test.address)
+		}
+		if _, _, err := net.SplitHostPort(Address(in)); err != nil {
+			t.Errorf("%s cannot be dialled: %v", Address(in), err)
 		}
 	}
 }
