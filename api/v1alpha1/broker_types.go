@@ -83,7 +83,7 @@ type BrokerSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!['storePathRootDir', 'storePathCommitLog', 'storePathEpochFile', 'storePathBrokerIdentity'].exists(k, k in self)",messageExpression="'set by the operator, because the volume is mounted there; remove:' + ('storePathRootDir' in self ? ' storePathRootDir' : \"\") + ('storePathCommitLog' in self ? ' storePathCommitLog' : \"\") + ('storePathEpochFile' in self ? ' storePathEpochFile' : \"\") + ('storePathBrokerIdentity' in self ? ' storePathBrokerIdentity' : \"\")"
 	// +kubebuilder:validation:XValidation:rule="!['brokerPermission', 'startAcceptSendRequestTimeStamp'].exists(k, k in self)",messageExpression="'set by the operator, which withdraws writes before a broker stops; remove:' + ('brokerPermission' in self ? ' brokerPermission' : \"\") + ('startAcceptSendRequestTimeStamp' in self ? ' startAcceptSendRequestTimeStamp' : \"\")"
 	Config map[string]ConfigValue `json:"config,omitempty"`
-	// Volumes: the first one may carry the file broker-common.conf, the properties that spec.config overrides.
+	// Volumes: the first that has a file broker-common.conf gives the brokers its properties, which spec.config overrides.
 	// +optional
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
@@ -57,6 +58,8 @@ type config struct {
 	heap, directMemory               string
 	javaOptions                      []string
 	hostPath                         string
+	grace                            time.Duration
+	baseVolumes                      []string
 	settingsDir, baseDir             string
 	runDir, dataDir, terminationLog  string
 	tlsDir                           string
@@ -85,8 +88,14 @@ func parseFlags(role string, args []string, output io.Writer) (*config, error) {
 		return nil
 	})
 	flags.StringVar(&c.hostPath, "host-path", "", "directory on the node behind the data directory, to name it when it is not writable")
+	flags.DurationVar(&c.grace, "grace", 0, "grace period of the pod's template, such as 155s")
+	const baseVolume = "volume below the base directory that may have the user's " + settings.BaseFile + " (repeatable, the first that has it counts)"
+	flags.Func("base-volume", baseVolume, func(volume string) error {
+		c.baseVolumes = append(c.baseVolumes, volume)
+		return nil
+	})
 	flags.StringVar(&c.settingsDir, "settings-dir", settings.Dir, "directory with "+settings.File)
-	flags.StringVar(&c.baseDir, "base-dir", settings.BaseDir, "directory that may have the user's "+settings.BaseFile)
+	flags.StringVar(&c.baseDir, "base-dir", settings.BaseDir, "directory of the volumes that may have the user's "+settings.BaseFile)
 	flags.StringVar(&c.runDir, "run-dir", settings.RunDir, "writable directory for the rendered configuration")
 	flags.StringVar(&c.dataDir, "data-dir", settings.DataDir, "directory of the server's data")
 	flags.StringVar(&c.tlsDir, "tls-dir", settings.TLSDir, "directory of a proxy's "+settings.TLSCert+" and "+settings.TLSKey)

@@ -18,8 +18,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // TestMain lets the test binary be the agent: it handles signals and reaps children, which takes a process of its own.
@@ -208,6 +206,15 @@ func TestRunStartsJavaAndStopsItCleanly(t *testing.T) {
 	if body := a.await(t, "/readyz", http.StatusServiceUnavailable); !strings.Contains(body, `"ready":false`) {
 		t.Errorf("/readyz: %s", body)
 	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, a.url+"/grace?seconds=90", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := http.DefaultClient.Do(request); err != nil || answer.StatusCode != http.StatusNoContent {
+		t.Errorf("the agent is told of its grace period: %v, %v", answer, err)
+	} else {
+		answer.Body.Close()
+	}
 	last := s.path("run/broker.conf")
 	for deadline := time.Now().Add(time.Minute); !strings.Contains(a.output.String(), "arg "+last+"\n"); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -227,6 +234,7 @@ func TestRunStartsJavaAndStopsItCleanly(t *testing.T) {
 	home := s.path("rocketmq")
 	want := []string{
 		"-Duser.home=" + s.path("run"),
+		"-Djava.io.tmpdir=" + s.path("run/tmp"),
 		"-Drmq.logback.configurationFile=" + s.path("run/logback.xml"),
 		"-Djava.security.properties=" + s.path("run/java.security"),
 		"-Dtls.server.mode=disabled",
@@ -290,7 +298,7 @@ func TestRunSaysWhyItEnds(t *testing.T) {
 				s.write(t, "settings/settings.json", brokerSettings, 0o644)
 				s.write(t, "base/broker-common.conf", "a=1\nb=\\uzz\n", 0o644)
 			},
-			want: "broker-common.conf of spec.volumes: line 2: malformed escape",
+			want: "broker-common.conf of spec.volumes[0]: line 2: malformed escape",
 		},
 		{
 			name: "data directory", role: "nameserver", code: 1,
@@ -338,6 +346,33 @@ func TestRunSaysWhyItEnds(t *testing.T) {
 	}
 }
 
+// TestKilledWithItsAgent: a container that runs out of memory is killed as a whole, and the next one says it.
+func TestKilledWithItsAgent(t *testing.T) {
+	t.Parallel()
+	const line = "the container before this one was killed together with its agent"
+	s := newSandbox(t, nameServerSettings)
+	s.fakeJava(t, `trap 'exit 143' TERM; while kill -0 $PPID 2>/dev/null; do sleep 0.05; done`)
+	s.write(t, "run/tmp/librocksdbjni.so", "unpacked by the one before", 0o644)
+	for i, killed := range []bool{true, false, false} {
+		a := s.run(t, "nameserver")
+		a.await(t, "/livez", http.StatusOK)
+		if got, want := strings.Contains(a.output.String(), line), i == 1; got != want {
+			t.Errorf("container %d: says %t that the one before was killed, want %t", i, got, want)
+		}
+		if _, err := os.Stat(s.path("run/tmp/librocksdbjni.so")); !os.IsNotExist(err) {
+			t.Errorf("what a killed server unpacked is still there (%v)", err)
+		}
+		if !killed {
+			a.stop(t)
+			continue
+		}
+		if err := a.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		a.exitCode(t)
+	}
+}
+
 func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
 		nil, {"install"}, {"run"}, {"run", "exporter"}, {"run", "broker", "--no-such-flag"}, {"run", "broker", "extra"}, {"stop"},
@@ -371,22 +406,5 @@ func TestInstall(t *testing.T) {
 	}
 	if code := Main(t.Context(), []string{"install", "/no/such/dir/agent"}); code != exitFailure {
 		t.Errorf("into no directory: exit code %d", code)
-	}
-}
-
-// TestHandoverTimes: a handover ends within the grace period that the pod began with.
-func TestHandoverTimes(t *testing.T) {
-	for _, test := range []struct {
-		started, now int32 // drainSeconds
-		drain, limit time.Duration
-	}{
-		{35, 35, 35 * time.Second, 130 * time.Second},
-		{35, 300, 35 * time.Second, 130 * time.Second},
-		{300, 35, 35 * time.Second, 660 * time.Second},
-	} {
-		drain, limit := handoverTimes(&settings.BrokerSettings{DrainSeconds: test.started}, &settings.BrokerSettings{DrainSeconds: test.now})
-		if drain != test.drain || limit != test.limit {
-			t.Errorf("began with %d, now %d: %s of %s, want %s of %s", test.started, test.now, drain, limit, test.drain, test.limit)
-		}
 	}
 }

@@ -27,6 +27,9 @@ type follower struct {
 	server, group string
 	// controllers returns their present addresses.
 	controllers func() []string
+	// stopping says whether the broker is on its way out: it needs nothing any more, and while it hands over it is neither master
+	// nor slave.
+	stopping func() bool
 }
 
 // run looks until ctx ends.
@@ -38,7 +41,9 @@ func (f follower) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			f.look(ctx, n%followCheck == 0)
+			if !f.stopping() {
+				f.look(ctx, n%followCheck == 0)
+			}
 		}
 	}
 }

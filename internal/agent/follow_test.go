@@ -68,8 +68,12 @@ func TestSlaveFollowsNewMaster(t *testing.T) {
 			must(s.Admin.Follow(ctx, former, told))
 		}
 		following, stop := context.WithCancel(ctx)
-		go follower{s.Admin, former, group, func() []string { return []string{"127.0.0.1:1", controllers[0].Addr} }}.run(following)
-		go follower{s.Admin, next.Addr, group, func() []string { return []string{controllers[0].Addr} }}.run(following)
+		for _, server := range []string{former, next.Addr} {
+			go follower{
+				admin: s.Admin, server: server, group: group, stopping: func() bool { return false },
+				controllers: func() []string { return []string{"127.0.0.1:1", controllers[0].Addr} },
+			}.run(following)
+		}
 		await(bothInSync)
 		stop()
 		took := time.Since(began)

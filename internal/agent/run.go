@@ -5,23 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/jvm"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/probe"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/properties"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/render"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/supervise"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/handover"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -80,6 +74,11 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	if err := c.write(input); err != nil {
 		return supervise.Result{}, err
 	}
+	ended, err := c.markRunning()
+	if err != nil {
+		return supervise.Result{}, err
+	}
+	defer ended()
 	java, err := jvm.Find(ctx, os.Getenv("JAVA_HOME"))
 	if err != nil {
 		return supervise.Result{}, err
@@ -88,43 +87,25 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	if err != nil {
 		return supervise.Result{}, err
 	}
-
-	child := &supervise.Child{Path: java.Path, Args: args, Env: os.Environ()}
 	rc := remoting.NewClient(remoting.Options{})
 	defer rc.Close()
-	client := admin.New(rc)
-	prober := c.prober(input, child, client)
-	var entry *brokerWait
-	switch c.role {
-	case settings.Broker:
-		child.BeforeStop = func(ctx context.Context) { c.handOver(ctx, input, client) }
-		if input.Settings.Broker.Mode == settings.ControllerMode {
-			following, stop := context.WithCancel(ctx)
-			defer stop()
-			go follower{client, prober.Server, prober.Broker.Name, func() []string { return c.brokerNow(input).Controllers }}.run(following)
-		}
-	case settings.Proxy:
+	s := c.server(input, admin.New(rc), &supervise.Child{Path: java.Path, Args: args, Env: os.Environ()})
+	if s.entry != nil {
 		if err := c.checkCertificate(input); err != nil {
 			return supervise.Result{}, err
 		}
-		child.BeforeStop = func(ctx context.Context) { awaitUnlisted(ctx, settings.ProxyDrainSeconds*time.Second) }
-		entry = newBrokerWait(input.Settings.Proxy, client)
-		prober.Waiting = entry.reason
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.http)
+	stop, err := s.serve(ctx, c.http)
 	if err != nil {
-		return supervise.Result{}, fmt.Errorf("listen for probes: %w", err)
+		return supervise.Result{}, err
 	}
-	server := &http.Server{Handler: prober.Handler(), ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = server.Serve(listener) }()
-	defer server.Close()
-
-	if entry != nil && !entry.wait(ctx, signals) {
+	defer stop()
+	if s.entry != nil && !s.entry.wait(ctx, signals) {
 		logf("INFO", "told to stop before there was a broker")
 		return supervise.Result{}, nil
 	}
-	logf("INFO", "starting java %d: %s %q", java.Major, java.Path, args)
-	return child.Run(ctx, signals)
+	logf("INFO", "starting java %d: %s %q", java.Major, java.Path, jvm.Printable(args))
+	return s.run(ctx, signals)
 }
 
 // input gathers what the configuration depends on.
@@ -150,18 +131,8 @@ func (c *config) input(home string) (render.Input, error) {
 	if c.role != settings.Broker {
 		return in, nil
 	}
-	base := filepath.Join(c.baseDir, settings.BaseFile)
-	data, err := os.ReadFile(base)
-	if errors.Is(err, fs.ErrNotExist) {
-		return in, nil
-	}
-	if err == nil {
-		in.Base, err = properties.Parse(data)
-	}
-	if err != nil {
-		return render.Input{}, fmt.Errorf("the file %s of spec.volumes: %w", base, err)
-	}
-	return in, nil
+	in.Base, err = c.baseFile()
+	return in, err
 }
 
 func (c *config) settings() (settings.Settings, error) {
@@ -187,7 +158,8 @@ func (c *config) write(in render.Input) error {
 	for _, o := range overrides {
 		logf("WARN", "property of the user overridden: %s", o)
 	}
-	if err := os.MkdirAll(c.runDir, 0o755); err != nil {
+	// Of what the server unpacked for itself, one that was killed leaves all.
+	if err := errors.Join(os.RemoveAll(c.tmpDir()), os.MkdirAll(c.tmpDir(), 0o755)); err != nil {
 		return fmt.Errorf("the directory for the configuration: %w", err)
 	}
 	for path, content := range map[string]string{
@@ -213,13 +185,30 @@ func (c *config) configuration(in render.Input) ([]byte, []render.Override, erro
 
 func (c *config) logbackFile() string      { return filepath.Join(c.runDir, "logback.xml") }
 func (c *config) javaSecurityFile() string { return filepath.Join(c.runDir, "java.security") }
+func (c *config) tmpDir() string           { return filepath.Join(c.runDir, "tmp") }
+
+// markRunning leaves a mark until the agent ends, and says it if the container before left one. When a container runs out of
+// memory, the kernel kills the agent with java (memory.oom.group), which cannot say why.
+func (c *config) markRunning() (ended func(), err error) {
+	mark := filepath.Join(c.runDir, "running")
+	if _, err := os.Stat(mark); err == nil {
+		logf("WARN", "the container before this one was killed together with its agent: it ran out of memory, or did not stop in "+
+			"its grace period; `kubectl describe pod` shows which, as its last state")
+	}
+	if err := os.WriteFile(mark, nil, 0o640); err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
+	return func() { _ = os.Remove(mark) }, nil
+}
 
 func (c *config) javaArgs(major int, home string, in render.Input) ([]string, error) {
+	limit := memoryLimit(os.DirFS("/"))
+	heap, direct := c.defaultMemory(limit)
 	options, err := jvm.Options{
 		Role:                c.role,
 		JavaMajor:           major,
-		DefaultHeap:         c.defaultHeap,
-		DefaultDirectMemory: c.defaultDirectMemory,
+		DefaultHeap:         heap,
+		DefaultDirectMemory: direct,
 		Getenv:              os.Getenv,
 		Heap:                c.heap,
 		DirectMemory:        c.directMemory,
@@ -228,6 +217,7 @@ func (c *config) javaArgs(major int, home string, in render.Input) ([]string, er
 	if err != nil {
 		return nil, err
 	}
+	warnOfMemory(options, limit)
 	classPath, err := jvm.ClassPath(home)
 	if err != nil {
 		return nil, err
@@ -235,6 +225,8 @@ func (c *config) javaArgs(major int, home string, in render.Input) ([]string, er
 	args := []string{
 		// RocketMQ writes small things below it (RocksDB's own log), and a uid that the image does not know has none.
 		"-Duser.home=" + c.runDir,
+		// RocksDB and Netty unpack their libraries here, and the root of a container may be read-only.
+		"-Djava.io.tmpdir=" + c.tmpDir(),
 		"-Drmq.logback.configurationFile=" + c.logbackFile(),
 		"-Djava.security.properties=" + c.javaSecurityFile(),
 		// RocketMQ's default, "permissive", makes a key and signs its own certificate at every start, which takes two
@@ -269,77 +261,6 @@ func (c *config) brokerNow(in render.Input) *settings.BrokerSettings {
 		return now.Broker
 	}
 	return in.Settings.Broker
-}
-
-// handOver gives a master's place to a slave before java is told to stop.
-func (c *config) handOver(ctx context.Context, in render.Input, client *admin.Client) {
-	now := c.brokerNow(in)
-	group, _, _ := render.SplitPodName(in.PodName) // checked by render.Properties
-	drain, limit := handoverTimes(in.Settings.Broker, now)
-	err := handover.Master{
-		Admin: client, Addr: c.server(in), Address: render.Address(in),
-		Cluster: now.ClusterName, Group: group, Mode: now.Mode,
-		NameServers: now.NameServers, Controllers: now.Controllers, Stopping: probe.Stopping,
-		Drain: drain, Limit: limit,
-		Log: func(format string, args ...any) { logf("INFO", format, args...) },
-	}.Run(ctx)
-	if err != nil {
-		logf("WARN", "stopping without a handover: %s", err)
-	}
-}
-
-// handoverTimes are how long clients get to leave, and how long all of it may take. A drain that was made longer since the
-// pod began does not fit into its grace period, which stays what it was.
-func handoverTimes(started, now *settings.BrokerSettings) (drain, limit time.Duration) {
-	return time.Duration(min(started.DrainSeconds, now.DrainSeconds)) * time.Second,
-		time.Duration(started.GraceSeconds()-settings.StopSeconds) * time.Second
-}
-
-// server is the address of the server in this container.
-func (c *config) server(in render.Input) string {
-	port := map[settings.Role]int{
-		settings.NameServer: settings.NameServerPort,
-		settings.Controller: settings.ControllerPort,
-		settings.Broker:     settings.BrokerPort,
-		settings.Proxy:      settings.ProxyGRPCPort,
-	}[c.role]
-	ip := in.PodIP
-	if ip == "" {
-		ip = "127.0.0.1"
-	}
-	return net.JoinHostPort(ip, strconv.Itoa(port))
-}
-
-func (c *config) prober(in render.Input, child *supervise.Child, client *admin.Client) *probe.Prober {
-	p := &probe.Prober{Role: c.role, Process: child, Admin: client, Server: c.server(in)}
-	switch c.role {
-	case settings.NameServer:
-		p.NameServers = func(ctx context.Context) ([]string, error) { return nameServers(ctx, in.Settings.ServiceDomain) }
-	case settings.Broker:
-		group, ordinal, _ := render.SplitPodName(in.PodName) // checked by render.Properties
-		p.Broker = probe.Broker{
-			Name: group, Ordinal: int64(ordinal), Address: render.Address(in), Mode: in.Settings.Broker.Mode,
-			NameServers: func() []string { return c.brokerNow(in).NameServers },
-		}
-	}
-	return p
-}
-
-// nameServers are the addresses of the name servers behind a headless Service, ready or not.
-func nameServers(ctx context.Context, service string) ([]string, error) {
-	ips, err := net.DefaultResolver.LookupHost(ctx, service)
-	var unknown *net.DNSError
-	if errors.As(err, &unknown) && unknown.IsNotFound { // this one is the first of them
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	addrs := make([]string, len(ips))
-	for i, ip := range ips {
-		addrs[i] = net.JoinHostPort(ip, strconv.Itoa(settings.NameServerPort))
-	}
-	return addrs, nil
 }
 
 // checkDataDir tries to write. Kubernetes makes volumes writable through fsGroup, but never hostPath ones.

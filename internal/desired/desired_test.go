@@ -15,6 +15,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // TestLongestNames: names of 40 characters, which the CRDs allow, give valid labels, Services and pods.
@@ -163,10 +164,68 @@ func TestJVMFlags(t *testing.T) {
 				"--java-option=-Da=b c", "--java-option=-XX:+UseZGC"},
 		},
 	} {
-		got := jvmFlags(test.component, parse[v1alpha1.PodSettings](t, test.spec))
+		got := jvmFlags(settings.Role(test.component), parse[v1alpha1.PodSettings](t, test.spec))
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s %s (-want +got):\n%s", test.component, test.spec, diff)
 		}
+	}
+}
+
+// TestGraceOfAgent: a broker's agent is told of the grace period that the pod gets in the end.
+func TestGraceOfAgent(t *testing.T) {
+	for spec, want := range map[string]string{
+		"{}":                  "--grace=155s",
+		"{drainSeconds: 300}": "--grace=685s",
+		"{podTemplate: {spec: {terminationGracePeriodSeconds: 30}}}":                                                     "--grace=30s",
+		"{podTemplate: {spec: {terminationGracePeriodSeconds: null}}}":                                                   "--grace=30s",
+		"{podTemplate: {spec: {containers: [{name: sidecar, image: x}]}}}":                                               "--grace=155s",
+		"{podTemplate: {spec: {containers: [{name: rocketmq, command: [sleep, infinity]}]}}}":                            "",
+		"{podTemplate: {spec: {containers: [{name: rocketmq, env: [{name: A, value: b}]}], nodeName: node-1}}, size: 1}": "--grace=155s",
+	} {
+		b := parse[v1alpha1.Broker](t, "{metadata: {name: b, namespace: mq}, spec: "+spec+"}")
+		_, set, err := installation().BrokerGroup(b, 0, GroupState{Members: 2, State: scale.Open}, dependencies())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range set.Spec.Template.Spec.Containers {
+			for _, arg := range c.Command {
+				if strings.HasPrefix(arg, "--grace=") {
+					got = append(got, arg)
+				}
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: the agent is told %q, want %q", spec, got, want)
+		}
+	}
+}
+
+// TestBaseVolumes: the base file may be in any of the volumes that are made of files; the first one may be anything.
+func TestBaseVolumes(t *testing.T) {
+	b := parse[v1alpha1.Broker](t, `{metadata: {name: b, namespace: mq}, spec: {volumes: [
+		{name: tz, hostPath: {path: /etc/localtime, type: File}}, {name: keys, secret: {secretName: s}}, {name: scratch, emptyDir: {}},
+		{name: base, configMap: {name: c}}]}}`)
+	_, set, err := installation().BrokerGroup(b, 0, GroupState{Members: 2, State: scale.Open}, dependencies())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mounts, flags []string
+	for _, m := range set.Spec.Template.Spec.Containers[0].VolumeMounts {
+		if strings.HasPrefix(m.MountPath, settings.BaseDir) {
+			mounts = append(mounts, m.Name+" "+m.MountPath)
+		}
+	}
+	for _, arg := range set.Spec.Template.Spec.Containers[0].Command {
+		if volume, ok := strings.CutPrefix(arg, "--base-volume="); ok {
+			flags = append(flags, volume)
+		}
+	}
+	if diff := cmp.Diff([]string{"tz /etc/rocketmq-base/tz", "keys /etc/rocketmq-base/keys", "base /etc/rocketmq-base/base"}, mounts); diff != "" {
+		t.Errorf("mounts (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"tz", "keys", "base"}, flags); diff != "" {
+		t.Errorf("flags (-want +got):\n%s", diff)
 	}
 }
 

@@ -3,39 +3,18 @@ package desired
 import (
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 const mebi = 1 << 20
 
-// memory of a JVM in MiB.
-type memory struct{ heap, direct int64 }
-
-// defaultMemory divides the container's memory limit: the rest is page cache, metaspace and threads.
-func defaultMemory(component Component, resources corev1.ResourceRequirements) memory {
-	limit, limited := resources.Limits[corev1.ResourceMemory]
-	switch total := limit.Value() / mebi; {
-	case limited && component == Broker:
-		return memory{heap: max(total/2, 64), direct: max(total/4, 32)}
-	case limited:
-		return memory{heap: max(min(total/4, 1024), 48), direct: max(total/4, 32)}
-	case component == Broker:
-		return memory{heap: 1024, direct: 512}
-	default:
-		return memory{heap: 512, direct: 256}
-	}
-}
-
 // jvmFlags tell the agent how to start java. They stand in the pod template, because they need a new container.
-func jvmFlags(component Component, pod *v1alpha1.PodSettings) []string {
-	defaults := defaultMemory(component, pod.Resources)
-	flags := []string{
-		fmt.Sprintf("--default-heap=%dm", defaults.heap),
-		fmt.Sprintf("--default-direct-memory=%dm", defaults.direct),
-	}
+func jvmFlags(role settings.Role, pod *v1alpha1.PodSettings) []string {
+	defaults := settings.DefaultMemory(role, pod.Resources.Limits.Memory().Value())
+	flags := []string{"--default-heap=" + defaults.HeapOption(), "--default-direct-memory=" + defaults.DirectOption()}
 	if pod.JVM == nil {
 		return flags
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -83,6 +84,7 @@ func (p podSpec) template() (corev1.PodTemplateSpec, error) {
 	if err != nil {
 		return template, err
 	}
+	p.tellGrace(&template.Spec)
 	if err := p.checkVolumes(template.Spec.Volumes); err != nil {
 		return template, err
 	}
@@ -96,6 +98,20 @@ func (p podSpec) template() (corev1.PodTemplateSpec, error) {
 	}
 	template.Annotations[v1alpha1.AnnotationHash] = p.hash
 	return template, nil
+}
+
+// tellGrace passes the grace period, as the overlay left it, to a broker's agent: a container cannot see it.
+func (p podSpec) tellGrace(spec *corev1.PodSpec) {
+	seconds := int64(corev1.DefaultTerminationGracePeriodSeconds)
+	if spec.TerminationGracePeriodSeconds != nil {
+		seconds = *spec.TerminationGracePeriodSeconds
+	}
+	for i := range spec.Containers {
+		c := &spec.Containers[i]
+		if p.role == settings.Broker && c.Name == Container && slices.Contains(c.Command, agentBinary) {
+			c.Command = append(c.Command, fmt.Sprintf("--grace=%ds", seconds))
+		}
+	}
 }
 
 // checkVolumes refuses what the API server does not understand: it answers an internal error to applying a list that
@@ -195,13 +211,15 @@ func (p podSpec) rocketmqContainer() corev1.Container {
 	if p.secret != "" {
 		mounts = append(mounts, corev1.VolumeMount{Name: volumeTLS, MountPath: settings.TLSDir, ReadOnly: true})
 	}
-	if len(p.volumes) > 0 {
-		mounts = append(mounts, corev1.VolumeMount{Name: p.volumes[0].Name, MountPath: settings.BaseDir, ReadOnly: true})
+	command := append([]string{agentBinary, "run", string(p.role)}, jvmFlags(p.role, p.settings)...)
+	for _, name := range p.baseVolumes() {
+		mounts = append(mounts, corev1.VolumeMount{Name: name, MountPath: path.Join(settings.BaseDir, name), ReadOnly: true})
+		command = append(command, "--base-volume="+name)
 	}
-	command := append([]string{agentBinary, "run", string(p.role)}, jvmFlags(p.component, p.settings)...)
 	if p.data.hostPath != "" {
 		command = append(command, "--host-path="+p.data.hostPath+"/$(POD_NAME)")
 	}
+	const week = 7 * 24 * 60 * 60 // seconds
 	probe := func(path string, period, timeout, failures int32) *corev1.Probe {
 		return &corev1.Probe{
 			ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(p.agentPort)}},
@@ -219,11 +237,24 @@ func (p podSpec) rocketmqContainer() corev1.Container {
 		Resources:                p.settings.Resources,
 		SecurityContext:          security,
 		Ports:                    append(p.ports, corev1.ContainerPort{Name: "agent", ContainerPort: p.agentPort, Protocol: corev1.ProtocolTCP}),
-		StartupProbe:             probe("/startedz", 1, 4, 600), // log recovery takes its time
-		ReadinessProbe:           probe("/readyz", 2, 4, 2),
-		LivenessProbe:            probe("/livez", 10, 4, 3),
-		VolumeMounts:             mounts,
+		// Log recovery takes its time, however long; the agent ends a start that gets no further.
+		StartupProbe:   probe("/startedz", 1, 4, week),
+		ReadinessProbe: probe("/readyz", 2, 4, 2),
+		LivenessProbe:  probe("/livez", 10, 4, 3),
+		VolumeMounts:   mounts,
 	}
+}
+
+// baseVolumes are those of the user's volumes that may have the base file: the first, whatever it is, and all that are made of
+// files in Kubernetes.
+func (p podSpec) baseVolumes() []string {
+	var names []string
+	for i, volume := range p.volumes {
+		if i == 0 || volume.ConfigMap != nil || volume.Secret != nil || volume.Projected != nil {
+			names = append(names, volume.Name)
+		}
+	}
+	return names
 }
 
 // env is the pod's identity and the user's variables. No name is there twice: the API server refuses to apply such a

@@ -29,38 +29,53 @@ func (r *run) drain(ctx context.Context) error {
 }
 
 // leave withdraws write permission, if others can take the messages, and waits until clients noticed. Of two groups that
-// do so at the same time, the one of the greater name waits until the other is back.
+// do so at the same time, the one of the greater name waits until the other is back. A broker that producers may not write to
+// anyway has nobody to wait for.
 func (r *run) leave(ctx context.Context, check func(context.Context) error) error {
-	if r.Drain == 0 {
+	if r.Drain == 0 || !settings.Writable(r.before) {
 		return nil
 	}
 	for {
 		if !r.awaitWritable(ctx) {
 			return ctx.Err()
 		}
-		deadline := time.Now().Add(r.Drain)
-		r.withdrawn = true // also if the answer is lost
-		if err := r.setPermission(ctx, settings.ReadOnly); err != nil {
+		began := time.Now()
+		r.held = true // also if the answer is lost
+		if err := r.tell(ctx, r.share(ownTimeout), settings.Held(r.before, false)); err != nil {
 			return err
 		}
-		r.step("write permission withdrawn; producers get %s to leave", time.Until(deadline).Round(time.Second))
-		yield, err := r.sleep(ctx, deadline, check)
+		r.step("write permission withdrawn; producers get %s to leave", r.drainEnd(began).Sub(began).Round(time.Second))
+		yield, err := r.sleep(ctx, began, check)
 		if err != nil || !yield {
+			r.drained = err == nil
 			return err
 		}
 		r.step("another group hands over as well: waiting for it")
-		if err := r.setPermission(ctx, settings.ReadWrite); err != nil {
+		if err := r.tell(ctx, r.share(ownTimeout), r.ownBefore()); err != nil {
 			return err
 		}
-		r.withdrawn = false
+		r.held = false
 	}
+}
+
+// rest is the time for all that follows a drain: what it is given in the end, or half of what there is.
+func (r *run) rest() time.Duration {
+	return min(settings.HandoverSeconds*time.Second, r.Until().Sub(r.began)/2)
+}
+
+// drainEnd is when a drain that began then is over.
+func (r *run) drainEnd(began time.Time) time.Time {
+	end, latest := began.Add(r.Drain), r.Until().Add(-r.rest())
+	if end.After(latest) {
+		return latest
+	}
+	return end
 }
 
 // awaitWritable waits until another group takes messages (one that hands over now is back soon), as long as that leaves time
 // for a drain and what comes after it.
 func (r *run) awaitWritable(ctx context.Context) bool {
-	deadline, _ := ctx.Deadline() // Run sets one
-	limit := max(callTimeout, time.Until(deadline)-r.Drain-settings.HandoverSeconds*time.Second)
+	limit := max(callTimeout, time.Until(r.Until())-r.Drain-r.rest())
 	alone := false
 	err := r.await(ctx, limit, slowPoll, func(ctx context.Context) string {
 		shown, answered := r.brokers(ctx)
@@ -70,7 +85,7 @@ func (r *run) awaitWritable(ctx context.Context) bool {
 			return ""
 		}
 		for _, config := range r.masters(ctx, others) {
-			if takesMessages(config) {
+			if settings.Writable(config) {
 				return ""
 			}
 		}
@@ -88,8 +103,8 @@ func (r *run) awaitWritable(ctx context.Context) bool {
 // yieldLooks are how often a group that has withdrawn its permission looks for another that did so at the same moment.
 const yieldLooks = 3
 
-// sleep until the deadline, or yield soon.
-func (r *run) sleep(ctx context.Context, deadline time.Time, check func(context.Context) error) (yield bool, err error) {
+// sleep until a drain that began then is over, or yield soon.
+func (r *run) sleep(ctx context.Context, began time.Time, check func(context.Context) error) (yield bool, err error) {
 	for look := 0; ; look++ {
 		if look < yieldLooks && r.mustYield(ctx) {
 			return true, nil
@@ -97,7 +112,7 @@ func (r *run) sleep(ctx context.Context, deadline time.Time, check func(context.
 		if err := check(ctx); err != nil {
 			return false, err
 		}
-		left := time.Until(deadline)
+		left := time.Until(r.drainEnd(began))
 		if left <= 0 {
 			return false, nil
 		}
@@ -154,28 +169,16 @@ func (r *run) masters(ctx context.Context, others map[string]string) map[string]
 	return out
 }
 
-// takesMessages says whether a master that runs with config does.
-func takesMessages(config map[string]string) bool {
-	return runsWith(config, settings.GroupSettings{Permission: settings.ReadWrite}.Properties())
-}
-
 // mustYield says whether no other group takes messages any more, and one of a smaller name is to go first.
 func (r *run) mustYield(ctx context.Context) bool {
 	shown, _ := r.brokers(ctx)
-	withdrawn := settings.GroupSettings{Permission: settings.ReadOnly}.Properties()["brokerPermission"]
+	withdrawn := settings.Held(r.before, false)[settings.Permission]
 	yield := false
 	for name, config := range r.masters(ctx, r.others(shown)) {
-		if takesMessages(config) {
+		if settings.Writable(config) {
 			return false
 		}
-		yield = yield || name < r.Group && config["brokerPermission"] == withdrawn
+		yield = yield || name < r.Group && config[settings.Permission] == withdrawn
 	}
 	return yield
-}
-
-func (r *run) setPermission(ctx context.Context, permission int) error {
-	_, err := call(ctx, func(ctx context.Context) (any, error) {
-		return nil, r.Admin.SetBrokerPermission(ctx, r.Addr, permission)
-	})
-	return err
 }

@@ -1,205 +1,16 @@
 package handover
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
-	"github.com/rocketmq-operator/rocketmq-operator/remoting"
-	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
 )
-
-const (
-	oldMaster = "old:1"
-	slave     = "slave:1"
-	elsewhere = "elsewhere:1"
-	quorum    = "quorum:1"
-	names     = "names:1"
-	newNames  = "new-names:1"
-)
-
-// cluster is two groups, in memory: a, whose master hands over, and z.
-type cluster struct {
-	mu     sync.Mutex
-	master string // of group a
-	alone  bool   // there is no group z
-	behind int64  // bytes that the slave lacks; it catches up by half with every look
-	inSync bool
-	// late is for how long the slave, alive, is not in sync; stopping that it is on its way out itself.
-	late     time.Time
-	stopping bool
-	configs  map[string]map[string]string
-	topics   map[string]map[string]admin.TopicConfig
-	offsets  map[string]map[string]int64 // of t@g, by broker and queue
-	requests int
-	// failing is the number of the request that is answered with an error, 0 for none; lost ones are done first.
-	failing int
-	lost    bool
-	// busy is until when the controllers refuse to answer; broken ones do from the election on, which they still do.
-	busy   time.Time
-	broken bool
-	// slow is until when the old master answers nothing of use; closed that its port is.
-	slow   time.Time
-	closed bool
-	// away is for how long the slave is gone once the drain has begun.
-	away    time.Duration
-	back    time.Time
-	history []string
-}
-
-func newCluster() *cluster {
-	config := func() map[string]string {
-		return settings.GroupSettings{Permission: settings.ReadWrite}.Properties()
-	}
-	topic := admin.TopicConfig{Name: "t", ReadQueues: 1, WriteQueues: 1, Perm: 6}
-	return &cluster{
-		master: oldMaster, inSync: true, behind: 1000,
-		configs: map[string]map[string]string{oldMaster: config(), slave: config(), elsewhere: config()},
-		topics:  map[string]map[string]admin.TopicConfig{oldMaster: {"t": topic}, slave: {"t": topic}},
-		offsets: map[string]map[string]int64{oldMaster: {"0": 9}, slave: {"0": 4}},
-	}
-}
-
-func (c *cluster) State(addr string) fakemq.State {
-	if c.closed && addr == oldMaster {
-		return fakemq.Refused
-	}
-	return fakemq.Serving
-}
-
-func (c *cluster) Answer(addr string, request remoting.Request) (fakemq.Answer, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.requests++
-	failing := c.requests == c.failing
-	if failing && !c.lost {
-		return fakemq.Answer{Code: remoting.SystemError}, true
-	}
-	answer := c.answer(addr, request)
-	if failing {
-		return fakemq.Answer{Code: remoting.SystemError}, true
-	}
-	return answer, true
-}
-
-func (c *cluster) answer(addr string, request remoting.Request) fakemq.Answer {
-	body := func(v any) fakemq.Answer {
-		text, _ := json.Marshal(v) // plain data
-		return fakemq.Answer{Body: string(text)}
-	}
-	if addr == oldMaster && time.Now().Before(c.slow) {
-		return fakemq.Answer{Code: remoting.SystemBusy}
-	}
-	switch request.Code {
-	case remoting.ControllerGetMetadataInfo:
-		return fakemq.Answer{Fields: map[string]string{"isLeader": "true"}}
-	case remoting.ControllerGetSyncStateData:
-		if time.Now().Before(c.busy) {
-			return fakemq.Answer{Code: remoting.SystemBusy}
-		}
-		state := admin.SyncState{MasterAddr: c.master, InSync: []admin.Replica{{ID: 1, Addr: oldMaster, Alive: true}}}
-		replica := admin.Replica{ID: 2, Addr: slave, Alive: true}
-		switch {
-		case !c.inSync || time.Now().Before(c.back):
-		case time.Now().Before(c.late):
-			state.NotInSync = append(state.NotInSync, replica)
-		default:
-			state.InSync = append(state.InSync, replica)
-		}
-		return body(map[string]any{"replicasInfoTable": map[string]admin.SyncState{"a": state}})
-	case remoting.ControllerElectMaster:
-		if time.Now().Before(c.busy) {
-			return fakemq.Answer{Code: remoting.SystemBusy}
-		}
-		c.master = slave
-		c.history = append(c.history, "elected")
-		if c.broken {
-			c.busy = time.Now().Add(time.Hour)
-			return fakemq.Answer{Code: remoting.SystemBusy}
-		}
-		return fakemq.Answer{Fields: map[string]string{"masterBrokerId": "2", "masterEpoch": "2", "syncStateSetEpoch": "1", "masterAddress": slave}, Body: "{}"}
-	case remoting.GetBrokerClusterInfo:
-		if addr == newNames && c.master == oldMaster { // it has just started
-			return body(admin.ClusterInfo{})
-		}
-		addrs := map[int64]string{0: oldMaster, 2: slave}
-		if c.master == slave {
-			addrs = map[int64]string{0: slave, 1: oldMaster}
-		}
-		info := admin.ClusterInfo{Brokers: map[string]admin.BrokerData{"a": {Name: "a", Cluster: "c", Addrs: addrs}}}
-		if !c.alone {
-			info.Brokers["z"] = admin.BrokerData{Name: "z", Cluster: "c", Addrs: map[int64]string{0: elsewhere}}
-		}
-		return body(info)
-	case remoting.GetBrokerConfig:
-		var out strings.Builder
-		for key, value := range c.configs[addr] {
-			fmt.Fprintf(&out, "%s=%s\n", key, value)
-		}
-		return fakemq.Answer{Body: out.String()}
-	case remoting.UpdateBrokerConfig:
-		for line := range strings.Lines(string(request.Body)) {
-			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-			c.configs[addr][key] = value
-			c.history = append(c.history, key+"="+value)
-			if key == "brokerPermission" && value == "4" {
-				c.back = time.Now().Add(c.away)
-			}
-		}
-		return fakemq.Answer{}
-	case remoting.GetBrokerHAStatus:
-		const end = 5000
-		if addr == c.master {
-			return body(admin.HAStatus{Master: true, MaxOffset: end})
-		}
-		if addr == slave && time.Now().Before(c.back) {
-			return fakemq.Answer{Code: remoting.SystemError}
-		}
-		lacks := c.behind
-		c.behind /= 2
-		return body(admin.HAStatus{Source: admin.HASource{MaxOffset: end - lacks}})
-	case remoting.GetAllTopicConfig:
-		return body(map[string]any{"topicConfigTable": c.topics[addr], "dataVersion": admin.DataVersion{}})
-	case remoting.GetAllSubscriptionGroupConfig:
-		return body(map[string]any{"subscriptionGroupTable": map[string]admin.SubscriptionGroup{"g": admin.NewSubscriptionGroup("g")}, "dataVersion": admin.DataVersion{}})
-	case remoting.GetAllConsumerOffset:
-		return body(map[string]any{"offsetTable": map[string]map[string]int64{"t@g": c.offsets[addr]}})
-	case remoting.UpdateConsumerOffset:
-		if c.master != addr {
-			c.history = append(c.history, "carried too early")
-		}
-		var offset int64
-		_, _ = fmt.Sscan(request.Fields["commitOffset"], &offset)
-		c.offsets[addr][request.Fields["queueId"]] = offset
-		return fakemq.Answer{}
-	}
-	return fakemq.Answer{Code: remoting.RequestCodeNotSupported}
-}
-
-// limit is that of a drain of 35 s.
-const limit = 130 * time.Second
-
-func (c *cluster) handOver(t *testing.T, drain time.Duration) (log []string, err error) {
-	t.Helper()
-	rc := remoting.NewClient(remoting.Options{Dialer: fakemq.Dialer(c)})
-	defer rc.Close()
-	err = Master{
-		Admin: admin.New(rc), Addr: oldMaster, Address: oldMaster, Cluster: "c", Group: "a", Mode: settings.ControllerMode,
-		NameServers: []string{newNames, names}, Controllers: []string{quorum}, Drain: drain, Limit: limit,
-		Stopping: func(_ context.Context, address string) bool { return c.stopping && address == slave },
-		Log:      func(format string, args ...any) { log = append(log, fmt.Sprintf(format, args...)) },
-	}.Run(t.Context())
-	return log, err
-}
 
 // checkEnd hands over, and expects that master in the end, within the limit, and an error if it is the old one.
 func (c *cluster) checkEnd(t *testing.T, master string, limit time.Duration) {
@@ -218,26 +29,50 @@ func TestHandOver(t *testing.T) {
 		alone   bool
 		history string
 	}{
-		{"others take over the traffic", false, "brokerPermission=4 startAcceptSendRequestTimeStamp=4102444800000 elected"},
-		{"the only group", true, "startAcceptSendRequestTimeStamp=4102444800000 elected"},
+		{"others take over the traffic", false, "4/held 4/fenced elected"},
+		{"the only group", true, "4/fenced elected"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c := newCluster()
-			c.alone = test.alone
-			log, err := c.handOver(t, time.Second)
-			if err != nil {
-				t.Fatalf("%v after %q", err, log)
-			}
-			if got := strings.Join(c.history, " "); got != test.history {
-				t.Errorf("did %q, want %q", got, test.history)
-			}
-			if c.offsets[slave]["0"] != 9 {
-				t.Errorf("the new master has the offset %d of the old one's 9", c.offsets[slave]["0"])
-			}
-			if c.behind != 0 {
-				t.Errorf("the new master lacks %d bytes", c.behind)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster()
+				c.alone = test.alone
+				log, err := c.handOver(t, time.Second)
+				if err != nil {
+					t.Fatalf("%v after %q", err, log)
+				}
+				if got := strings.Join(c.history, " "); got != test.history {
+					t.Errorf("did %q, want %q", got, test.history)
+				}
+				if c.offsets[slave]["0"] != 9 {
+					t.Errorf("the new master has the offset %d of the old one's 9", c.offsets[slave]["0"])
+				}
+				if n := c.lostMessages(); n != 0 {
+					t.Errorf("the new master lacks %d messages", n)
+				}
+				if settings.Writable(c.configs[oldMaster]) || !settings.HeldByAgent(c.configs[oldMaster]) {
+					t.Errorf("the operator takes %v for its own", c.configs[oldMaster])
+				}
+			})
+		})
+	}
+}
+
+// TestStaticMaster: one whose place nobody can take lets producers leave, for as long as there is time.
+func TestStaticMaster(t *testing.T) {
+	t.Parallel()
+	for limit, want := range map[time.Duration]time.Duration{limit: 35 * time.Second, 13 * time.Second: 6500 * time.Millisecond} {
+		t.Run(limit.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster()
+				c.static = true
+				began := time.Now()
+				log, err := c.handOverUntil(t, 35*time.Second, func() time.Time { return began.Add(limit) })
+				if got := strings.Join(c.history, " "); err != nil || got != "4/held" || time.Since(began).Round(time.Second/2) != want {
+					t.Errorf("%v after %s, did %q, want %s: %q", err, time.Since(began), got, want, log)
+				}
+			})
 		})
 	}
 }
@@ -262,7 +97,7 @@ func TestTargetLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster()
 		c.late = time.Now().Add(1500 * time.Millisecond)
-		if log, err := c.handOver(t, 0); err != nil || c.master != slave || c.behind != 0 {
+		if log, err := c.handOver(t, 0); err != nil || c.master != slave || c.lostMessages() != 0 {
 			t.Errorf("%v after %q", err, log)
 		}
 		c = newCluster()
@@ -282,8 +117,8 @@ func TestTargetAway(t *testing.T) {
 		history string
 		err     error
 	}{
-		{2 * time.Second, "brokerPermission=4 startAcceptSendRequestTimeStamp=4102444800000 elected", nil},
-		{time.Hour, "brokerPermission=4 brokerPermission=6", ErrNoTarget},
+		{2 * time.Second, "4/held 4/fenced elected", nil},
+		{time.Hour, "4/held 6/open", ErrNoTarget},
 	} {
 		t.Run(test.away.String(), func(t *testing.T) {
 			t.Parallel()
@@ -304,6 +139,22 @@ func TestTargetAway(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTargetDies: one that dies when messages are refused already is not waited for long, and messages are taken again.
+func TestTargetDies(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.alone, c.dead = true, true
+		log, err := c.handOver(t, time.Second)
+		if c.master != oldMaster || err == nil || !strings.Contains(err.Error(), slave+" does not tell what it has") {
+			t.Errorf("%v, master is %s: %q", err, c.master, log)
+		}
+		if !settings.Writable(c.configs[oldMaster]) || c.longest > fenceTimeout+time.Second || c.refused > attempts*(fenceTimeout+time.Second) {
+			t.Errorf("refused messages for %s, %s at a time; now %v", c.refused, c.longest, c.configs[oldMaster])
+		}
+	})
 }
 
 // TestControllersBusy: controllers that are electing a leader themselves are waited for, but not when everybody stops.
@@ -331,6 +182,23 @@ func TestControllersBusy(t *testing.T) {
 	}
 }
 
+// TestControllersMove: while controllers that knew their leader a moment ago look for one, messages are taken.
+func TestControllersMove(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.alone, c.moves = true, 8*time.Second
+		c.writes(writer{kind: message, rate: 100})
+		c.checkEnd(t, slave, 15*time.Second)
+		if c.longest > time.Second || c.lostMessages() != 0 {
+			t.Errorf("refused messages for %s at a time, lost %d", c.longest, c.lostMessages())
+		}
+		if got, want := strings.Join(c.history, " "), "4/fenced 6/open 4/fenced elected"; got != want {
+			t.Errorf("did %q, want %q", got, want)
+		}
+	})
+}
+
 // TestSlowItself: a broker that is slow to answer on a busy machine is asked again, one that does not serve is not.
 func TestSlowItself(t *testing.T) {
 	t.Parallel()
@@ -356,11 +224,24 @@ func TestSlowItself(t *testing.T) {
 	}
 }
 
+// TestNameServerGone: a broker tells of its permission at every name server before it answers, and one of them may be gone. Who
+// waits for the answer refuses messages meanwhile.
+func TestNameServerGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.alone, c.slowRegistration = true, 24*time.Second
+		c.checkEnd(t, slave, 10*time.Second)
+		if c.refused > time.Second {
+			t.Errorf("refused messages for %s", c.refused)
+		}
+	})
+}
+
 // TestElectionUnknown: a master that cannot know whether it still is one takes no messages.
 func TestElectionUnknown(t *testing.T) {
 	t.Parallel()
-	const fenced = "startAcceptSendRequestTimeStamp=4102444800000 elected"
-	for drain, history := range map[time.Duration]string{0: fenced, time.Second: "brokerPermission=4 " + fenced} {
+	for drain, history := range map[time.Duration]string{0: "4/fenced elected", time.Second: "4/held 4/fenced elected"} {
 		t.Run(drain.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -382,28 +263,34 @@ func TestElectionUnknown(t *testing.T) {
 // message, or the broker takes messages as before.
 func TestEveryFailure(t *testing.T) {
 	t.Parallel()
-	whole := newCluster()
-	if _, err := whole.handOver(t, 50*time.Millisecond); err != nil {
-		t.Fatal(err)
-	}
+	requests := 0
+	synctest.Test(t, func(t *testing.T) {
+		whole := newCluster()
+		if _, err := whole.handOver(t, 50*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		requests = whole.requests
+	})
 	for _, lost := range []bool{false, true} {
-		for n := 1; n <= whole.requests; n++ {
+		for n := 1; n <= requests; n++ {
 			t.Run(fmt.Sprintf("%d lost %t", n, lost), func(t *testing.T) {
 				t.Parallel()
-				c := newCluster()
-				c.failing, c.lost = n, lost
-				before := maps.Clone(c.configs[oldMaster])
-				log, err := c.handOver(t, 50*time.Millisecond)
-				switch {
-				case c.master == slave && c.behind != 0:
-					t.Errorf("the new master lacks %d bytes: %q", c.behind, log)
-				case c.master == slave && err != nil:
-					t.Errorf("mastership moved, and yet: %v", err)
-				case c.master == oldMaster && err == nil:
-					t.Errorf("nothing happened, and no word of it: %q", log)
-				case c.master == oldMaster && !maps.Equal(before, c.configs[oldMaster]):
-					t.Errorf("left as %v: %q", c.configs[oldMaster], log)
-				}
+				synctest.Test(t, func(t *testing.T) {
+					c := newCluster()
+					c.failing, c.lost = n, lost
+					before := maps.Clone(c.configs[oldMaster])
+					log, err := c.handOver(t, 50*time.Millisecond)
+					switch {
+					case c.master == slave && c.lostMessages() != 0:
+						t.Errorf("the new master lacks %d messages: %q", c.lostMessages(), log)
+					case c.master == slave && err != nil:
+						t.Errorf("mastership moved, and yet: %v", err)
+					case c.master == oldMaster && err == nil:
+						t.Errorf("nothing happened, and no word of it: %q", log)
+					case c.master == oldMaster && !maps.Equal(before, c.configs[oldMaster]):
+						t.Errorf("left as %v: %q", c.configs[oldMaster], log)
+					}
+				})
 			})
 		}
 	}
@@ -418,14 +305,14 @@ func TestTwoAtOnce(t *testing.T) {
 		back    time.Duration
 		history string
 	}{
-		{60 * time.Second, "the other is back, brokerPermission=4, startAcceptSendRequestTimeStamp=4102444800000, elected"},
-		{time.Hour, "startAcceptSendRequestTimeStamp=4102444800000, elected"},
+		{60 * time.Second, "the other is back, 4/held, 4/fenced, elected"},
+		{time.Hour, "4/fenced, elected"},
 	} {
 		t.Run(test.back.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster()
-				c.configs[elsewhere]["brokerPermission"] = "4"
+				maps.Copy(c.configs[elsewhere], settings.Held(c.configs[elsewhere], false))
 				ended := make(chan struct{})
 				defer close(ended)
 				go func() {
@@ -434,7 +321,7 @@ func TestTwoAtOnce(t *testing.T) {
 					case <-time.After(test.back):
 						c.mu.Lock()
 						defer c.mu.Unlock()
-						c.configs[elsewhere]["brokerPermission"] = "6"
+						maps.Copy(c.configs[elsewhere], settings.GroupSettings{Permission: settings.ReadWrite}.Properties())
 						c.history = append(c.history, "the other is back")
 					}
 				}()
@@ -445,4 +332,53 @@ func TestTwoAtOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestClosedBefore: a group that the operator has taken from producers is not given back to them, whatever becomes of the handover.
+func TestClosedBefore(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		before  settings.GroupSettings
+		history string
+	}{
+		{"draining", settings.GroupSettings{Permission: settings.ReadOnly}, "4/fenced elected"},
+		{"hidden", settings.GroupSettings{}, "0/fenced elected"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster()
+				maps.Copy(c.configs[oldMaster], test.before.Properties())
+				log, err := c.handOver(t, time.Second)
+				if got := strings.Join(c.history, " "); err != nil || got != test.history {
+					t.Errorf("%v, did %q, want %q: %q", err, got, test.history, log)
+				}
+				c = newCluster()
+				maps.Copy(c.configs[oldMaster], test.before.Properties())
+				before := maps.Clone(c.configs[oldMaster])
+				c.dead = true
+				if _, err := c.handOver(t, time.Second); err == nil || !maps.Equal(c.configs[oldMaster], before) {
+					t.Errorf("%v, left as %v", err, c.configs[oldMaster])
+				}
+			})
+		})
+	}
+}
+
+// TestNoMasterAnyMore: a broker that was told of another master while it handed over stays closed. If its store took something as
+// a slave's, the log would not be its master's any more.
+func TestNoMasterAnyMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.alone, c.dead, c.deposed = true, true, true
+		log, err := c.handOver(t, time.Second)
+		if err == nil || c.configs[oldMaster][role] != roleSlave || settings.Writable(c.configs[oldMaster]) {
+			t.Errorf("%v, left as %v: %q", err, c.configs[oldMaster], log)
+		}
+		if last := log[len(log)-1]; !strings.Contains(last, "refuses messages until it stops") {
+			t.Errorf("its last word is %q", last)
+		}
+	})
 }

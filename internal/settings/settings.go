@@ -119,7 +119,7 @@ type BrokerSettings struct {
 	Groups map[string]GroupSettings `json:"groups,omitempty"`
 }
 
-// GraceSeconds is how long a broker's pod gets to stop: for another group's handover, which it waits for (a node that is
+// GraceSeconds is how long a broker's pod is to get to stop: for another group's handover, which it waits for (a node that is
 // drained may have the masters of both), for its own, and for java.
 func (b BrokerSettings) GraceSeconds() int64 {
 	return max(120, 2*(int64(b.DrainSeconds)+HandoverSeconds)+StopSeconds)
@@ -131,17 +131,35 @@ const (
 	HandoverSeconds = 30
 	// StopSeconds are java's own, to flush its store; it needs about ten.
 	StopSeconds = 25
+	// ShortGraceSeconds is what an agent counts on that was only told to stop. Whoever deletes a pod may give it less time than
+	// its template does, and so does a node that is shut down; a container cannot see how much. The operator can, and tells.
+	ShortGraceSeconds = 20
 )
 
-// Values of brokerPermission (RocketMQ's PermName).
+// Values of brokerPermission (RocketMQ's PermName): the sum of read and write; 0 hides a broker from clients.
 const (
 	ReadWrite = 6
 	ReadOnly  = 4
+
+	write = 2
 )
 
-// fenced is a startAcceptSendRequestTimeStamp in the year 2100: until then the broker refuses every message, at once and
-// so that clients try another broker (AbstractSendMessageProcessor.msgCheck).
-const fenced = "4102444800000"
+// The properties by which a broker is closed to producers.
+const (
+	Permission = "brokerPermission"
+	// Fence is a time in milliseconds since 1970. Until then a broker refuses every message, at once and so that clients try
+	// another broker (SendMessageProcessor.preSend).
+	Fence = "startAcceptSendRequestTimeStamp"
+)
+
+// Values of Fence. The operator and a broker's own agent use different ones, so that each can tell whose it is: the agent of a
+// broker that is being stopped holds it, and the operator leaves it alone then.
+const (
+	unfenced  = "0"
+	fenced    = "4102444800000" // in the year 2100
+	heldOpen  = "1"             // long ago: the broker takes messages
+	heldFence = "4102444800001"
+)
 
 // GroupSettings are what the operator grants a group's brokers, at start and while they run.
 type GroupSettings struct {
@@ -153,9 +171,59 @@ type GroupSettings struct {
 
 // Properties of a broker.
 func (g GroupSettings) Properties() map[string]string {
-	properties := map[string]string{"brokerPermission": strconv.Itoa(g.Permission), "startAcceptSendRequestTimeStamp": "0"}
+	properties := map[string]string{Permission: strconv.Itoa(g.Permission), Fence: unfenced}
 	if g.Fenced {
-		properties["startAcceptSendRequestTimeStamp"] = fenced
+		properties[Fence] = fenced
 	}
 	return properties
+}
+
+// Held are the properties by which the agent of a stopping broker keeps producers away. Before are those that it ran with: what
+// clients must not do then, they must not do now. With fence it refuses every message; without, producers leave when they see
+// that they may not write.
+func Held(before map[string]string, fence bool) map[string]string {
+	permission, err := strconv.Atoi(before[Permission])
+	if err != nil {
+		permission = ReadWrite
+	}
+	properties := map[string]string{Permission: strconv.Itoa(permission &^ write), Fence: heldOpen}
+	if fence {
+		properties[Fence] = heldFence
+	}
+	return properties
+}
+
+// HeldByAgent reports whether a broker that runs with these properties is being stopped, and its agent has taken its permission
+// and fence in hand. Nobody else may change the two: the agent puts them back if it has to, and every start renders them anew.
+func HeldByAgent(properties map[string]string) bool {
+	return properties[Fence] == heldOpen || properties[Fence] == heldFence
+}
+
+// Writable reports whether producers may write to a broker that runs with these properties, and it takes what they send.
+func Writable(properties map[string]string) bool {
+	permission, err := strconv.Atoi(properties[Permission])
+	return err == nil && permission&write != 0 && properties[Fence] == unfenced
+}
+
+// Memory of a server's java in MiB.
+type Memory struct{ Heap, Direct int64 }
+
+// HeapOption and DirectOption are in java's notation.
+func (m Memory) HeapOption() string { return strconv.FormatInt(m.Heap, 10) + "m" }
+
+// DirectOption is described at HeapOption.
+func (m Memory) DirectOption() string { return strconv.FormatInt(m.Direct, 10) + "m" }
+
+// DefaultMemory divides a container's memory limit in bytes, 0 for none: the rest is page cache, metaspace and threads.
+func DefaultMemory(role Role, limit int64) Memory {
+	switch total := limit >> 20; {
+	case limit > 0 && role == Broker:
+		return Memory{Heap: max(total/2, 64), Direct: max(total/4, 32)}
+	case limit > 0:
+		return Memory{Heap: max(min(total/4, 1024), 48), Direct: max(total/4, 32)}
+	case role == Broker:
+		return Memory{Heap: 1024, Direct: 512}
+	default:
+		return Memory{Heap: 512, Direct: 256}
+	}
 }

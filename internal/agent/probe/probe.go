@@ -6,6 +6,8 @@
 //
 // All three answer 200 or 503 and a JSON body, a Report. The latter two hold their verdict for a second and take at
 // most three to reach it, so the kubelet's timeoutSeconds must be above three.
+//
+// The operator asks a broker's /livez whether it is being stopped, and tells it with PUT /grace?seconds=<n> how much time it has.
 package probe
 
 import (
@@ -15,7 +17,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ type Report struct {
 	Reason string `json:"reason"`
 	// Role is master or slave for a broker, leader or follower for a controller.
 	Role string `json:"role,omitempty"`
-	// Stopping: the server was told to stop. Only /livez says it.
+	// Stopping: the server was told to stop, and its agent has it in hand. Only /livez says it.
 	Stopping bool `json:"stopping,omitempty"`
 }
 
@@ -78,6 +79,8 @@ type Prober struct {
 	NameServers func(context.Context) ([]string, error)
 	// Broker is set for brokers.
 	Broker Broker
+	// Grace is told how long it takes until the container is killed; nil for servers that do not care.
+	Grace func(left time.Duration)
 
 	// What Ready knows of a broker: that, as a master, it takes messages or is no longer waited for, and since when it has
 	// refused them. The handler makes its calls one at a time.
@@ -88,12 +91,15 @@ type Prober struct {
 	filled, complete bool      // it had brokers at the last look; it had all of them since behindSince
 }
 
-// Handler serves the three paths.
+// Handler serves the paths.
 func (p *Prober) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { write(w, p.alive()) })
 	mux.Handle("GET /startedz", held(p.Started))
 	mux.Handle("GET /readyz", held(p.Ready))
+	if p.Grace != nil {
+		mux.Handle("PUT "+gracePath, graceHandler(p.Grace))
+	}
 	return mux
 }
 
@@ -105,29 +111,6 @@ func (p *Prober) alive() Report {
 		return Report{Reason: "java is not running"}
 	}
 	return Report{Ready: true, Reason: "java is running", Stopping: p.Process.Stopping()}
-}
-
-// Stopping asks the agent of the pod that has the host of addr whether its server is being stopped. One that cannot be
-// asked is not.
-func Stopping(ctx context.Context, addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	url := "http://" + net.JoinHostPort(host, strconv.Itoa(settings.BrokerAgentPort)) + "/livez"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return false
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return false
-	}
-	defer response.Body.Close()
-	var r Report
-	return json.NewDecoder(response.Body).Decode(&r) == nil && r.Stopping
 }
 
 // waiting is for the outside, which takes as long as it takes: the server is alive and started then, but not ready.

@@ -369,3 +369,52 @@ func TestLivezFollowsTheProcess(t *testing.T) {
 		t.Errorf("of a server that is being stopped: %d %+v", code, r)
 	}
 }
+
+// TestGrace: a server that cares is told how much time it has, in whole seconds, and nobody else is.
+func TestGrace(t *testing.T) {
+	var told []time.Duration
+	h := (&Prober{Process: process{running: true}, Grace: func(left time.Duration) { told = append(told, left) }}).Handler()
+	for _, test := range []struct {
+		method, path string
+		code         int
+	}{
+		{http.MethodPut, "/grace?seconds=120", http.StatusNoContent},
+		{http.MethodPut, "/grace?seconds=0", http.StatusNoContent},
+		{http.MethodPut, "/grace?seconds=-1", http.StatusBadRequest},
+		{http.MethodPut, "/grace?seconds=2m", http.StatusBadRequest},
+		{http.MethodPut, "/grace?seconds=99999999999", http.StatusBadRequest},
+		{http.MethodPut, "/grace", http.StatusBadRequest},
+		{http.MethodGet, "/grace?seconds=1", http.StatusMethodNotAllowed},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(test.method, test.path, nil))
+		if w.Code != test.code {
+			t.Errorf("%s %s: %d, want %d", test.method, test.path, w.Code, test.code)
+		}
+	}
+	if diff := cmp.Diff([]time.Duration{120 * time.Second, 0}, told); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	w := httptest.NewRecorder()
+	(&Prober{Process: process{running: true}}).Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPut, "/grace?seconds=1", nil))
+	if w.Code != http.StatusNotFound {
+		t.Errorf("a server that does not care: %d", w.Code)
+	}
+}
+
+// TestNoProxyBetweenPods: a proxy in the environment, which is java's and its clients', is not asked for an agent.
+func TestNoProxyBetweenPods(t *testing.T) {
+	asked := make(chan string, 1)
+	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.String() }))
+	defer proxy.Close()
+	t.Setenv("HTTP_PROXY", proxy.URL)
+	t.Setenv("http_proxy", proxy.URL)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	Stopping(ctx, "192.0.2.1:10911") // an address for documentation, where nobody is
+	select {
+	case url := <-asked:
+		t.Errorf("the proxy was asked for %s", url)
+	default:
+	}
+}

@@ -23,10 +23,14 @@ type Child struct {
 	BeforeStop func(context.Context)
 
 	running, stopping atomic.Bool
+	pid               atomic.Int64
 }
 
 // Running says whether the process is alive.
 func (c *Child) Running() bool { return c.running.Load() }
+
+// PID of the process, 0 before it is started.
+func (c *Child) PID() int { return int(c.pid.Load()) }
 
 // Stopping says whether the signal to stop has arrived.
 func (c *Child) Stopping() bool { return c.stopping.Load() }
@@ -58,6 +62,7 @@ func (c *Child) Run(ctx context.Context, signals <-chan os.Signal) (Result, erro
 	if err := cmd.Start(); err != nil {
 		return Result{}, fmt.Errorf("start %s: %w", c.Path, err)
 	}
+	c.pid.Store(int64(cmd.Process.Pid))
 	c.running.Store(true)
 	defer c.running.Store(false)
 

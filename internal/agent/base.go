@@ -1,0 +1,87 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/properties"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+)
+
+// baseFile reads the user's properties from the first of spec.volumes that has the file, nil if none has. A volume may also be
+// one file, which is then mounted in the directory's place; it is none of ours.
+func (c *config) baseFile() (map[string]string, error) {
+	volumes := c.baseVolumes
+	if len(volumes) == 0 {
+		if _, err := os.Stat(c.baseDir); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		volumes = []string{""} // an older pod template mounts one there
+	}
+	var without []string
+	for _, volume := range volumes {
+		path := filepath.Join(c.baseDir, volume, settings.BaseFile)
+		data, err := os.ReadFile(path)
+		switch {
+		case err == nil:
+			props, err := properties.Parse(data)
+			if err != nil {
+				return nil, fmt.Errorf("%s of %s: %w", settings.BaseFile, inSpec(volume), err)
+			}
+			return props, nil
+		case errors.Is(err, fs.ErrPermission):
+			return nil, fmt.Errorf("%s of %s cannot be read by uid %d: give the volume a defaultMode such as 0444: %w",
+				settings.BaseFile, inSpec(volume), os.Getuid(), err)
+		case errors.Is(err, fs.ErrNotExist) || isFile(filepath.Dir(path)):
+			without = append(without, inSpec(volume)+" has "+whatIn(filepath.Dir(path)))
+		default:
+			return nil, fmt.Errorf("%s of %s: %w", settings.BaseFile, inSpec(volume), err)
+		}
+	}
+	if len(without) > 0 {
+		logf("WARN", "no properties are taken from spec.volumes, because none has a file %s: %s", settings.BaseFile, strings.Join(without, "; "))
+	}
+	return nil, nil
+}
+
+// inSpec names a volume as the user knows it.
+func inSpec(volume string) string {
+	if volume == "" {
+		return "spec.volumes[0]"
+	}
+	return fmt.Sprintf("volume %q of spec.volumes", volume)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+// whatIn a directory is, for somebody who looks for something else there.
+func whatIn(dir string) string {
+	if isFile(dir) {
+		return "one file, not a directory"
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "nothing that can be read: " + err.Error()
+	}
+	var names []string
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), "..") { // Kubernetes' own, of a ConfigMap
+			names = append(names, entry.Name())
+		}
+	}
+	if len(names) == 0 {
+		return "no files"
+	}
+	const shown = 5
+	if len(names) > shown {
+		names = append(names[:shown], "...")
+	}
+	return strings.Join(names, ", ")
+}
