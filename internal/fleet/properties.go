@@ -9,9 +9,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// permission is the property that says what clients may do with a broker.
-const permission = "brokerPermission"
-
 // Misconfigured is a broker that runs with other properties than the wanted ones.
 type Misconfigured struct {
 	*Member
@@ -20,19 +17,20 @@ type Misconfigured struct {
 }
 
 // Misconfigured are the brokers that said, since they started, that they run with other properties than the wanted ones, and
-// masters of which name servers tell clients otherwise. One that is stopping is left to its agent.
+// masters of which name servers tell clients otherwise. One that is stopping is left to its agent: Kubernetes may stop a
+// container without deleting its pod (a node that is shut down, an eviction under pressure, a failed liveness probe).
 func (f *Fleet) Misconfigured() []Misconfigured {
 	var out []Misconfigured
 	for _, g := range f.Groups {
 		for _, m := range slices.Concat(g.Members, g.Surplus) {
 			live, known := f.Properties[m.Dialable]
-			if !known || !m.Runs() {
+			if !known || !m.Runs() || settings.HeldByAgent(live) {
 				continue
 			}
 			wanted := f.liveProperties(g)
 			shownOtherwise := f.shownOtherwise(g, m)
 			maps.DeleteFunc(wanted, func(key, value string) bool {
-				if key == permission && shownOtherwise {
+				if key == settings.Permission && shownOtherwise {
 					return false
 				}
 				now, known := live[key]

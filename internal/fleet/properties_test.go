@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // TestMisconfigured: brokers are given what they do not run with, and nothing else.
@@ -29,6 +31,12 @@ func TestMisconfigured(t *testing.T) {
 		"one that is stopping": {func(w *world) {
 			w.Properties[w.dialable("b-0", 0)]["brokerPermission"] = "4"
 			w.pod("b-0-0").DeletionTimestamp = new(ago(0))
+		}, nil},
+		"one whose agent hands over": {func(w *world) {
+			maps.Copy(w.Properties[w.dialable("b-0", 0)], settings.Held(w.Properties[w.dialable("b-0", 0)], false))
+		}, nil},
+		"one whose agent has fenced it": {func(w *world) {
+			maps.Copy(w.Properties[w.dialable("b-0", 0)], settings.Held(w.Properties[w.dialable("b-0", 0)], true))
 		}, nil},
 		"one that did not answer":    {func(w *world) { delete(w.Properties, w.dialable("b-0", 0)) }, nil},
 		"clients are told otherwise": {func(w *world) { w.Shown["ns"]["b-1"] = 0 }, []string{"b-1-0 brokerPermission=6"}},

@@ -11,6 +11,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // Source is the group whose topics and consumer groups a new one is given: that of spec.scalePodName, or the first one that
@@ -77,7 +78,6 @@ func (f *Fleet) Fenced(g *Group) bool {
 	if !counted || !backlog.Fenced {
 		return false
 	}
-	const key = "startAcceptSendRequestTimeStamp"
 	answered := false
 	for _, m := range slices.Concat(g.Members, g.Surplus) {
 		properties, ok := f.Properties[m.Dialable]
@@ -85,7 +85,7 @@ func (f *Fleet) Fenced(g *Group) bool {
 			continue
 		}
 		answered = true
-		if properties[key] != scale.Closed.Settings().Properties()[key] {
+		if !settings.Refuses(properties, f.At) {
 			return false
 		}
 	}

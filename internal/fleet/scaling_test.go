@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // TestSource: a new group copies from the group that the user names, or from the first one that has something.
@@ -83,14 +85,17 @@ func TestDrained(t *testing.T) {
 		change          func(*world)
 		drained, fenced bool
 	}{
-		"all is consumed":             {func(*world) {}, true, true},
-		"a group lags":                {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now(), Fenced: true, Lags: map[string]int64{"g": 1}} }, false, true},
-		"something is uncountable":    {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now(), Fenced: true, Uncountable: "x"} }, false, true},
-		"messages are delayed":        {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now(), Fenced: true, Delayed: 1} }, false, true},
-		"it was counted before":       {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now().Add(-2 * time.Hour), Fenced: true} }, false, false},
-		"it was not counted":          {func(w *world) { delete(w.Backlogs, "b-1") }, false, false},
-		"it still took messages":      {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now()} }, true, false},
-		"a slave would take them":     {func(w *world) { w.Properties[w.dialable("b-1", 1)]["startAcceptSendRequestTimeStamp"] = "0" }, true, false},
+		"all is consumed":          {func(*world) {}, true, true},
+		"a group lags":             {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now(), Fenced: true, Lags: map[string]int64{"g": 1}} }, false, true},
+		"something is uncountable": {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now(), Fenced: true, Uncountable: "x"} }, false, true},
+		"messages are delayed":     {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now(), Fenced: true, Delayed: 1} }, false, true},
+		"it was counted before":    {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now().Add(-2 * time.Hour), Fenced: true} }, false, false},
+		"it was not counted":       {func(w *world) { delete(w.Backlogs, "b-1") }, false, false},
+		"it still took messages":   {func(w *world) { w.Backlogs["b-1"] = Backlog{At: now()} }, true, false},
+		"a slave would take them":  {func(w *world) { w.Properties[w.dialable("b-1", 1)]["startAcceptSendRequestTimeStamp"] = "0" }, true, false},
+		"its agent has fenced it": {func(w *world) {
+			maps.Copy(w.Properties[w.dialable("b-1", 1)], settings.Held(w.Properties[w.dialable("b-1", 1)], true))
+		}, true, true},
 		"a slave does not answer":     {func(w *world) { delete(w.Properties, w.dialable("b-1", 1)) }, true, true},
 		"nobody answers":              {func(w *world) { clear(w.Properties) }, true, false},
 		"the name servers are silent": {func(w *world) { w.Known = false }, false, false},

@@ -119,11 +119,11 @@ func (f *Fleet) Unregistered() *Trouble {
 
 // NotOpen says which broker does not let clients in although its group is open, "" if all do.
 func (f *Fleet) NotOpen() string {
-	open := scale.Open.Settings().Properties()[permission]
+	open := scale.Open.Settings().Properties()[settings.Permission]
 	for _, m := range f.Misconfigured() {
-		if m.Wanted[permission] == open {
+		if m.Wanted[settings.Permission] == open {
 			return fmt.Sprintf("clients cannot use %s yet: the operator is setting %s=%s. If this lasts, the event %s of the pod says why",
-				m.Name, permission, open, v1alpha1.EventPropertiesNotUpdated)
+				m.Name, settings.Permission, open, v1alpha1.EventPropertiesNotUpdated)
 		}
 	}
 	return ""

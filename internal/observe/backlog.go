@@ -5,12 +5,12 @@ import (
 	"errors"
 	"maps"
 	"reflect"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // Backlogs are what leaving groups still hold, by brokerName. A group whose master did not answer is missing: unknown is not
@@ -58,8 +58,7 @@ func readBacklog(ctx context.Context, c *admin.Client, master, cluster string) (
 	if err != nil {
 		return fleet.Backlog{}, err
 	}
-	until, err := strconv.ParseInt(config["startAcceptSendRequestTimeStamp"], 10, 64)
-	b.Fenced = err == nil && until > time.Now().UnixMilli()
+	b.Fenced = settings.Refuses(config, b.At)
 	if b.Half, err = c.TransactionBacklog(ctx, master); err != nil {
 		return fleet.Backlog{}, err
 	}

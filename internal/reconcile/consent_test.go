@@ -19,7 +19,9 @@ func TestConsent(t *testing.T) {
 	o := w.start(-1)
 	o.until(w.allReady)
 
-	refer := func(kind, name string) string { return fmt.Sprintf("%s: {name: %s, namespace: %s}", kind, name, w.namespace) }
+	refer := func(kind, name string) string {
+		return fmt.Sprintf("%s: {name: %s, namespace: %s}", kind, name, w.namespace)
+	}
 	other.create(strings.ReplaceAll(strings.Replace(brokers, "spec: {", "spec: {"+refer("nameServiceRef", "ns")+", "+refer("controllerRef", "ctl")+", ", 1), "{name: b}", "{name: x}") +
 		proxyNamed("p", "{"+refer("brokerRef", "b")+"}") + consoleOf(refer("nameServiceRef", "ns")))
 	o2 := other.start(-1, w)
@@ -28,10 +30,14 @@ func TestConsent(t *testing.T) {
 	o2.settled("Proxy p", ready, metav1.ConditionFalse, v1alpha1.ConditionNotAllowed, "spec.brokerRef: Broker "+w.namespace+"/b")
 	o2.settled("Console con", ready, metav1.ConditionFalse, v1alpha1.ConditionNotAllowed, "spec.nameServiceRef")
 
-	edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: "elsewhere, " + other.namespace} })
+	edit(w, "ns", func(ns *v1alpha1.NameService) {
+		ns.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: "elsewhere, " + other.namespace}
+	})
 	o2.settled("Broker x", ready, metav1.ConditionFalse, v1alpha1.ConditionNotAllowed, "spec.controllerRef: Controller "+w.namespace+"/ctl")
 	edit(w, "ctl", func(ctl *v1alpha1.Controller) { ctl.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: "*"} })
-	edit(w, "b", func(b *v1alpha1.Broker) { b.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: other.namespace} })
+	edit(w, "b", func(b *v1alpha1.Broker) {
+		b.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: other.namespace}
+	})
 	for _, resource := range []string{"Broker x", "Proxy p", "Console con"} {
 		o2.until(func() string {
 			for _, condition := range []string{v1alpha1.ConditionNotAllowed, v1alpha1.ConditionMissingReference} {
@@ -65,7 +71,9 @@ func TestTransferConsent(t *testing.T) {
 		w.must(o2.pass())
 	}
 	o2.until(other.transferPhase("steal", v1alpha1.TransferPending, refused))
-	edit(w, "a", func(b *v1alpha1.Broker) { b.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: other.namespace} })
+	edit(w, "a", func(b *v1alpha1.Broker) {
+		b.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: other.namespace}
+	})
 	o2.until(other.transferPhase("steal", v1alpha1.TransferPending, "False NotAllowed: spec.targetRef: Broker "+w.namespace+"/b does not allow"))
 }
 

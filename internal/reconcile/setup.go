@@ -25,6 +25,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/grace"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/monitor"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
@@ -70,6 +71,7 @@ func All(ctx context.Context, env *pass.Env, o Options) map[string]Reconciler {
 		"SchemaRegistry":  &tool.Reconciler{Env: env, Kind: tool.SchemaRegistry()},
 		"RocketMQCluster": &rocketmqcluster.Reconciler{Env: env},
 		"TopicTransfer":   topictransfer.New(env),
+		"broker pods":     grace.New(env),
 	}
 	for _, kind := range monitor.Kinds() {
 		all[string(kind.Component)+"'s metrics"] = &monitor.Reconciler{Env: env, Kind: kind}

@@ -227,7 +227,9 @@ func TestBrokerNameConflict(t *testing.T) {
 	o.until(w.allReady)
 	time.Sleep(1100 * time.Millisecond) // creation times are whole seconds
 	second := newWorld(t)
-	edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: second.namespace} })
+	edit(w, "ns", func(ns *v1alpha1.NameService) {
+		ns.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: second.namespace}
+	})
 	second.create(strings.Replace(static, "spec: {", "spec: {nameServiceRef: {name: ns, namespace: "+w.namespace+"}, ", 1))
 	o2 := second.start(-1, w)
 	o2.settled("Broker b", v1alpha1.ConditionBrokerNameConflict, metav1.ConditionTrue, w.namespace+"/b", "another metadata.name")

@@ -5,7 +5,10 @@
 // effect (memory, JVM options) travels as flags in the pod template instead.
 package settings
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 const (
 	// Dir is where the ConfigMap is mounted; File is the key in it.
@@ -203,6 +206,12 @@ func HeldByAgent(properties map[string]string) bool {
 func Writable(properties map[string]string) bool {
 	permission, err := strconv.Atoi(properties[Permission])
 	return err == nil && permission&write != 0 && properties[Fence] == unfenced
+}
+
+// Refuses reports whether a broker that runs with these properties refuses every message at that time, whoever made it.
+func Refuses(properties map[string]string, at time.Time) bool {
+	until, err := strconv.ParseInt(properties[Fence], 10, 64)
+	return err == nil && until > at.UnixMilli()
 }
 
 // Memory of a server's java in MiB.

@@ -79,7 +79,7 @@ type brokerPass struct {
 	workload.Pass
 	observed *observe.Poller[*observe.Brokers]
 	backlogs *observe.Poller[observe.Backlogs]
-	broker *v1alpha1.Broker
+	broker   *v1alpha1.Broker
 
 	nameService *v1alpha1.NameService // nil for name servers given by hand
 	controller  *v1alpha1.Controller  // nil in STATIC mode
