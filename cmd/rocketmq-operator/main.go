@@ -16,6 +16,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/buildinfo"
@@ -125,7 +126,7 @@ func run(ctx context.Context, o options) error {
 	}
 	err = reconcile.Setup(ctx, mgr, reconcile.Options{
 		Installation: desired.Installation{Domain: o.clusterDomain, AgentImage: o.agentImage},
-		Namespaces:   o.namespaces, ObserveInterval: o.observeInterval,
+		Namespaces:   o.namespaces, ObserveInterval: o.observeInterval, Registry: metrics.Registry,
 	})
 	if err != nil {
 		return err

@@ -15,34 +15,42 @@ import (
 
 // Backlogs are what leaving groups still hold, by brokerName. A group whose master did not answer is missing: unknown is not
 // empty.
-type Backlogs map[string]fleet.Backlog
+type Backlogs struct {
+	Counted map[string]fleet.Backlog
+	// Silent is how many masters did not answer every question.
+	Silent int
+}
 
 // BacklogTimeout bounds the counting, which takes a request for each topic.
 const BacklogTimeout = time.Minute
 
 // SameBacklogs reports whether two answers tell the same.
 func SameBacklogs(a, b Backlogs) bool {
-	return maps.EqualFunc(a, b, func(x, y fleet.Backlog) bool {
+	return maps.EqualFunc(a.Counted, b.Counted, func(x, y fleet.Backlog) bool {
 		x.At, y.At = time.Time{}, time.Time{}
 		return reflect.DeepEqual(x, y)
 	})
 }
 
+// CompleteBacklogs reports whether every master answered.
+func CompleteBacklogs(b Backlogs) bool { return b.Silent == 0 }
+
 // ProbeBacklogs counts what masters, by brokerName, still hold.
 func ProbeBacklogs(c *admin.Client, masters map[string]string, cluster string) Probe[Backlogs] {
 	return func(ctx context.Context, _ Backlogs) Backlogs {
-		out := Backlogs{}
+		out := Backlogs{Counted: map[string]fleet.Backlog{}}
 		var mu sync.Mutex
 		var wg sync.WaitGroup
 		for group, master := range masters {
 			wg.Go(func() {
 				backlog, err := readBacklog(ctx, c, master, cluster)
-				if err != nil {
-					return // it is counted again
-				}
 				mu.Lock()
 				defer mu.Unlock()
-				out[group] = backlog
+				if err != nil { // it is counted again
+					out.Silent++
+					return
+				}
+				out.Counted[group] = backlog
 			})
 		}
 		wg.Wait()

@@ -28,6 +28,8 @@ type memory struct {
 	tables map[string]tableHistory
 	// misses counts for how many looks in a row a server has not answered.
 	misses map[string]int
+	// leaderless: there are controllers, and none answered as their leader.
+	leaderless bool
 }
 
 // diskUse is how full the fuller one of a broker's disks was, in percent.
@@ -46,6 +48,9 @@ func SameBrokers(a, b *Brokers) bool {
 	sameServers := maps.EqualFunc(a.Unreachable, b.Unreachable, func(_, _ string) bool { return true })
 	return sameServers && reflect.DeepEqual(said, says)
 }
+
+// CompleteBrokers reports whether every server answered.
+func CompleteBrokers(b *Brokers) bool { return !b.leaderless && len(b.misses) == 0 }
 
 // GlanceBrokers asks the controllers' leader whether a group has had an election, or a member died or came, since the
 // last look. A leader that does not answer makes a look due, which finds the next one.
@@ -207,15 +212,16 @@ func (l *brokersLook) permissions(ctx context.Context, server string) {
 // syncStates asks the controllers' leader for its records.
 func (l *brokersLook) syncStates(ctx context.Context) {
 	leader, err := l.FindLeader(ctx, l.targets.Controllers)
-	if err != nil {
-		return
-	}
-	states, err := l.SyncStateData(ctx, leader, l.targets.Groups...)
-	if err != nil {
-		return // no leader any more: the next look finds the new one
+	var states map[string]admin.SyncState
+	if err == nil {
+		states, err = l.SyncStateData(ctx, leader, l.targets.Groups...)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err != nil { // no leader any more: the next look finds the new one
+		l.now.leaderless = len(l.targets.Controllers) > 0
+		return
+	}
 	l.now.Leader, l.now.SyncStates = leader, states
 }
 

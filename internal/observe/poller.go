@@ -6,6 +6,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,14 +32,26 @@ type Probe[T any] func(ctx context.Context, last T) T
 // Glance is one cheap question that reports whether a look is due before its time.
 type Glance[T any] func(ctx context.Context, last T) bool
 
+// Options of a Poller.
+type Options[T any] struct {
+	// Interval between two looks at a converged cluster.
+	Interval time.Duration
+	// Timeout bounds a look.
+	Timeout time.Duration
+	// Same reports whether two answers tell the same; one that does not is news.
+	Same func(a, b T) bool
+	// Complete reports whether an answer tells all that is needed.
+	Complete func(answer T) bool
+}
+
 // Poller looks at many clusters, each in a goroutine of its own, so that a dead one delays no other.
 type Poller[T any] struct {
+	Options[T]
 	// ctx ends all polling.
-	ctx      context.Context
-	interval time.Duration
-	timeout  time.Duration
-	equal    func(a, b T) bool
-	events   chan event.GenericEvent
+	ctx    context.Context
+	events chan event.GenericEvent
+
+	complete, incomplete atomic.Uint64 // looks
 
 	mu      sync.Mutex
 	watched map[types.NamespacedName]*watch[T]
@@ -55,13 +68,14 @@ type watch[T any] struct {
 	eager  bool
 	last   T
 	seen   time.Time
+	// complete is when an answer told all that is needed.
+	complete time.Time
 }
 
-// NewPoller polls until ctx ends, each cluster every interval; timeout bounds a look. equal decides whether an answer is news.
-func NewPoller[T any](ctx context.Context, interval, timeout time.Duration, equal func(a, b T) bool) *Poller[T] {
+// NewPoller polls until ctx ends.
+func NewPoller[T any](ctx context.Context, o Options[T]) *Poller[T] {
 	return &Poller[T]{
-		ctx: ctx, interval: interval, timeout: timeout, equal: equal,
-		events: make(chan event.GenericEvent, 1024), watched: map[types.NamespacedName]*watch[T]{},
+		Options: o, ctx: ctx, events: make(chan event.GenericEvent, 1024), watched: map[types.NamespacedName]*watch[T]{},
 	}
 }
 
@@ -121,13 +135,31 @@ func (p *Poller[T]) Latest(key types.NamespacedName) (T, time.Duration, bool) {
 	return w.last, time.Since(w.seen), !w.seen.IsZero()
 }
 
+// Counts of looks that learned all that is needed, and of those that did not.
+func (p *Poller[T]) Counts() (complete, incomplete uint64) {
+	return p.complete.Load(), p.incomplete.Load()
+}
+
+// LastComplete is when each cluster last told all that is needed; the zero time if it never has.
+func (p *Poller[T]) LastComplete() map[types.NamespacedName]time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make(map[types.NamespacedName]time.Time, len(p.watched))
+	for key, w := range p.watched {
+		w.mu.Lock()
+		out[key] = w.complete
+		w.mu.Unlock()
+	}
+	return out
+}
+
 func (p *Poller[T]) run(ctx context.Context, key types.NamespacedName, w *watch[T]) {
 	for {
 		w.mu.Lock()
 		probe, last := w.probe, w.last
 		w.mu.Unlock()
 
-		probeCtx, cancel := context.WithTimeout(ctx, p.timeout)
+		probeCtx, cancel := context.WithTimeout(ctx, p.Timeout)
 		answer := probe(probeCtx, last)
 		cancel()
 		if ctx.Err() != nil {
@@ -135,9 +167,15 @@ func (p *Poller[T]) run(ctx context.Context, key types.NamespacedName, w *watch[
 		}
 
 		w.mu.Lock()
-		news := w.seen.IsZero() || !p.equal(w.last, answer)
+		news := w.seen.IsZero() || !p.Same(w.last, answer)
 		w.last, w.seen = answer, time.Now()
-		pause := p.interval*9/10 + rand.N(p.interval/5) // jitter: clusters spread over the interval
+		if p.Complete(answer) {
+			p.complete.Add(1)
+			w.complete = w.seen
+		} else {
+			p.incomplete.Add(1)
+		}
+		pause := p.Interval*9/10 + rand.N(p.Interval/5) // jitter: clusters spread over the interval
 		if w.eager {
 			pause = eagerInterval
 		}

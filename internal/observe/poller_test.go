@@ -18,6 +18,13 @@ func key(name string) types.NamespacedName { return types.NamespacedName{Namespa
 
 func same(a, b int64) bool { return a == b }
 
+// newPoller of answers that are complete if they are not negative.
+func newPoller(ctx context.Context) *Poller[int64] {
+	return NewPoller(ctx, Options[int64]{
+		Interval: interval, Timeout: ProbeTimeout, Same: same, Complete: func(answer int64) bool { return answer >= 0 },
+	})
+}
+
 // answering is a probe that answers with what is stored, and counts.
 type answering struct{ answer, asked atomic.Int64 }
 
@@ -42,7 +49,7 @@ func news[T any](p *Poller[T]) []string {
 // TestNewsOnlyOnChange: the first answer and each other answer wake the reconciler, nothing else does.
 func TestNewsOnlyOnChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPoller(t.Context(), interval, ProbeTimeout, same)
+		p := newPoller(t.Context())
 		if _, _, ok := p.Latest(key("a")); ok {
 			t.Error("an answer before any question")
 		}
@@ -78,7 +85,7 @@ func TestNewsOnlyOnChange(t *testing.T) {
 // TestEager: what is on its way is asked every second, from the moment that it is.
 func TestEager(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPoller(t.Context(), interval, ProbeTimeout, same)
+		p := newPoller(t.Context())
 		var server answering
 		p.Watch(key("a"), server.probe, false)
 		time.Sleep(100 * interval)
@@ -110,7 +117,7 @@ func TestEager(t *testing.T) {
 // TestNewProbe: the next look uses the probe that was given last.
 func TestNewProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPoller(t.Context(), interval, ProbeTimeout, same)
+		p := newPoller(t.Context())
 		var before, after answering
 		after.answer.Store(1)
 		p.Watch(key("a"), before.probe, true)
@@ -127,7 +134,7 @@ func TestNewProbe(t *testing.T) {
 // TestHangingProbe: one that never answers delays no other, and is cut off.
 func TestHangingProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPoller(t.Context(), interval, ProbeTimeout, same)
+		p := newPoller(t.Context())
 		cutOff := make(chan time.Duration, 100)
 		p.Watch(key("dead"), func(ctx context.Context, _ int64) int64 {
 			began := time.Now()
@@ -156,7 +163,7 @@ func TestHangingProbe(t *testing.T) {
 
 func TestForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPoller(t.Context(), interval, ProbeTimeout, same)
+		p := newPoller(t.Context())
 		var server, other answering
 		var interrupted sync.WaitGroup
 		interrupted.Add(1)
@@ -197,7 +204,9 @@ func TestForget(t *testing.T) {
 func TestEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		p := NewPoller(ctx, interval, ProbeTimeout, func(_, _ int) bool { return false })
+		p := NewPoller(ctx, Options[int]{
+			Interval: interval, Timeout: ProbeTimeout, Same: func(_, _ int) bool { return false }, Complete: func(int) bool { return true },
+		})
 		for i := range 2000 { // more than the channel of events holds
 			p.Watch(types.NamespacedName{Name: string(rune('a' + i))}, func(context.Context, int) int { return 0 }, true)
 		}
@@ -212,7 +221,7 @@ func TestEnd(t *testing.T) {
 // next look forward. A glance that hangs is cut off.
 func TestGlance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPoller(t.Context(), interval, ProbeTimeout, same)
+		p := newPoller(t.Context())
 		var server answering
 		var glances atomic.Int64
 		p.WatchClosely(key("a"), server.probe, func(ctx context.Context, last int64) bool {
@@ -236,6 +245,34 @@ func TestGlance(t *testing.T) {
 		time.Sleep(10 * interval)
 		if n := server.asked.Load(); n < 7 || n > 12 {
 			t.Errorf("%d looks in 10 intervals while glances hang", n)
+		}
+	})
+}
+
+// TestCompleteLooks: a poller tells how many looks learned all they need, and when each cluster's last one was.
+func TestCompleteLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPoller(t.Context())
+		var server, dead answering
+		dead.answer.Store(-1)
+		p.Watch(key("a"), server.probe, false)
+		p.Watch(key("dead"), dead.probe, false)
+		synctest.Wait()
+		first := time.Now()
+		server.answer.Store(-1)
+		time.Sleep(5 * interval)
+		synctest.Wait()
+
+		complete, incomplete := p.Counts()
+		if want := uint64(server.asked.Load() + dead.asked.Load() - 1); complete != 1 || incomplete != want {
+			t.Errorf("%d complete looks and %d others, want 1 and %d", complete, incomplete, want)
+		}
+		if last := p.LastComplete(); len(last) != 2 || !last[key("a")].Equal(first) || !last[key("dead")].IsZero() {
+			t.Errorf("the last complete looks were at %v, want a at %s", last, first)
+		}
+		p.Forget(key("dead"))
+		if last := p.LastComplete(); len(last) != 1 {
+			t.Errorf("what is forgotten is still told of: %v", last)
 		}
 	})
 }

@@ -22,6 +22,9 @@ func SameQuorum(a, b *Quorum) bool {
 	return a != nil && b != nil && a.Leader == b.Leader && slices.Equal(a.Agreed, b.Agreed)
 }
 
+// CompleteQuorum reports whether a leader answered.
+func CompleteQuorum(q *Quorum) bool { return q.Leader != "" }
+
 // stragglers is how long the others are waited for once the leader has answered: dead ones do not hide it for long.
 const stragglers = time.Second
 

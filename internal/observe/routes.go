@@ -29,6 +29,9 @@ type Routes struct {
 // SameRoutes reports whether two answers tell the same.
 func SameRoutes(a, b *Routes) bool { return reflect.DeepEqual(a, b) }
 
+// CompleteRoutes reports whether a name server answered.
+func CompleteRoutes(r *Routes) bool { return r.Answered }
+
 // ProbeRoutes asks the name servers, one after another until one knows the cluster: a name server that has just started
 // knows nothing yet.
 func ProbeRoutes(c *admin.Client, targets RouteTargets) Probe[*Routes] {

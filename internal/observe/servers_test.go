@@ -42,7 +42,7 @@ func TestElectionIsSeen(t *testing.T) {
 	}
 	targets := fleet.Targets{NameServers: []string{nameServer.Addr}, Controllers: []string{controllers[0].Addr}, Groups: []string{group}, Brokers: brokers, Cluster: "a",
 		Followed: map[string]fleet.Mastership{group: {Term: "1", Master: brokers[0], Slaves: brokers[1:]}}}
-	p := NewPoller(ctx, time.Minute, ProbeTimeout, SameBrokers)
+	p := NewPoller(ctx, Options[*Brokers]{Interval: time.Minute, Timeout: ProbeTimeout, Same: SameBrokers, Complete: CompleteBrokers})
 	look := func(eager bool) {
 		p.WatchClosely(key("a"), ProbeBrokers(s.Admin, targets), GlanceBrokers(s.Admin, targets.Groups), eager)
 	}

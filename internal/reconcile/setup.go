@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/metrics"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
@@ -48,6 +50,10 @@ type Options struct {
 	ObserveInterval time.Duration
 	// RocketMQ says how to talk to servers; the zero value is right for real ones.
 	RocketMQ remoting.Options
+	// Registry takes the operator's metrics; nil for none.
+	Registry prometheus.Registerer
+
+	metrics *metrics.Metrics
 }
 
 // Reconciler of one kind.
@@ -58,14 +64,29 @@ type Reconciler interface {
 
 // All reconcilers, by what they reconcile; ctx ends all polling.
 func All(ctx context.Context, env *pass.Env, o Options) map[string]Reconciler {
+	quorums := observe.NewPoller(ctx, observe.Options[*observe.Quorum]{
+		Interval: o.ObserveInterval, Timeout: observe.ProbeTimeout, Same: observe.SameQuorum, Complete: observe.CompleteQuorum,
+	})
+	brokers := observe.NewPoller(ctx, observe.Options[*observe.Brokers]{
+		Interval: o.ObserveInterval, Timeout: observe.ProbeTimeout, Same: observe.SameBrokers, Complete: observe.CompleteBrokers,
+	})
+	backlogs := observe.NewPoller(ctx, observe.Options[observe.Backlogs]{
+		Interval: o.ObserveInterval, Timeout: observe.BacklogTimeout, Same: observe.SameBacklogs, Complete: observe.CompleteBacklogs,
+	})
+	routes := observe.NewPoller(ctx, observe.Options[*observe.Routes]{
+		Interval: o.ObserveInterval, Timeout: observe.ProbeTimeout, Same: observe.SameRoutes, Complete: observe.CompleteRoutes,
+	})
+	if o.metrics != nil {
+		o.metrics.Observe("Controller", quorums)
+		o.metrics.Observe("Broker", brokers)
+		o.metrics.Observe("Proxy", routes)
+	}
+
 	all := map[string]Reconciler{
-		"NameService": &nameservice.Reconciler{Env: env},
-		"Controller":  &controller.Reconciler{Env: env, Quorums: observe.NewPoller(ctx, o.ObserveInterval, observe.ProbeTimeout, observe.SameQuorum)},
-		"Broker": &broker.Reconciler{
-			Env: env, Observed: observe.NewPoller(ctx, o.ObserveInterval, observe.ProbeTimeout, observe.SameBrokers),
-			Backlogs: observe.NewPoller(ctx, o.ObserveInterval, observe.BacklogTimeout, observe.SameBacklogs),
-		},
-		"Proxy":           &proxy.Reconciler{Env: env, Observed: observe.NewPoller(ctx, o.ObserveInterval, observe.ProbeTimeout, observe.SameRoutes)},
+		"NameService":     &nameservice.Reconciler{Env: env},
+		"Controller":      &controller.Reconciler{Env: env, Quorums: quorums},
+		"Broker":          &broker.Reconciler{Env: env, Observed: brokers, Backlogs: backlogs},
+		"Proxy":           &proxy.Reconciler{Env: env, Observed: routes},
 		"Console":         &tool.Reconciler{Env: env, Kind: tool.Console()},
 		"Exporter":        &tool.Reconciler{Env: env, Kind: tool.Exporter()},
 		"SchemaRegistry":  &tool.Reconciler{Env: env, Kind: tool.SchemaRegistry()},
@@ -94,8 +115,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if o.RocketMQ.Timeout == 0 {
 		o.RocketMQ.Timeout = requestTimeout
 	}
+	o.metrics = metrics.New(mgr.GetClient())
 	env := &pass.Env{
-		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("rocketmq-operator"),
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(),
+		Recorder:     o.metrics.Recorder(mgr.GetEventRecorder("rocketmq-operator"), mgr.GetLogger()),
 		Installation: o.Installation, Reach: reach.New(mgr.GetClient(), o.RocketMQ), Failures: &pass.Failures{},
 	}
 	watch := pass.NewWatch(mgr.GetCache(), names)
@@ -104,7 +127,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			return fmt.Errorf("reconciler of %s: %w", name, err)
 		}
 	}
-	return nil
+	if o.Registry == nil {
+		return nil
+	}
+	return o.Registry.Register(o.metrics)
 }
 
 // onlyNames keeps of a foreign ConfigMap what tells that it changed.

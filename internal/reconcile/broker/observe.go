@@ -29,7 +29,8 @@ func (p *brokerPass) observe(ctx context.Context) (*kube.Waiting, error) {
 	if asked {
 		seen.Answer, seen.Known = &answer.Answer, age < maxAge && len(answer.Registered) > 0
 	}
-	seen.Backlogs, _, _ = p.backlogs.Latest(key)
+	backlogs, _, _ := p.backlogs.Latest(key)
+	seen.Backlogs = backlogs.Counted
 	p.fleet = fleet.See(seen, p.groups)
 	if !p.unasked {
 		p.showGroups()

@@ -11,7 +11,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/probe"
@@ -47,7 +46,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error {
 		For(&corev1.Pod{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(object client.Object) bool {
 			return object.GetDeletionTimestamp() != nil && object.GetLabels()[desired.LabelComponent] == string(desired.Broker)
 		}))).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrent}).
+		WithOptions(pass.Options(concurrent)).
 		Complete(r)
 }
 

@@ -63,6 +63,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(string(r.Kind.Component)+"-metrics").
 		For(r.Kind.New(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WithOptions(pass.Options(0)).
 		Complete(r)
 }
 

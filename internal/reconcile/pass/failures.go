@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -53,8 +54,11 @@ func (f *Failures) forget(now time.Time) {
 	}
 }
 
-// Retries is how soon a pass that failed is tried again: at once at first, and every half minute at last, so that a remedy is
-// noticed soon.
-func Retries() workqueue.TypedRateLimiter[reconcile.Request] {
-	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, lasting)
+// Options of a controller that works on several resources at once, 0 for the manager's number. A pass that failed is tried
+// again at once at first, and every half minute at last, so that a remedy is noticed soon.
+func Options(concurrent int) controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: concurrent,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, lasting),
+	}
 }

@@ -10,10 +10,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
@@ -63,7 +65,7 @@ type Base struct {
 	*Env
 	Owner v1alpha1.Resource
 	// Before is the owner as it was read.
-	Before     client.Object
+	Before     v1alpha1.Resource
 	Conditions *kube.Conditions
 
 	// again is how soon the pass is to be repeated, 0 for not at all.
@@ -73,7 +75,7 @@ type Base struct {
 // Begin a reconcile of a resource that has just been read.
 func Begin(env *Env, owner v1alpha1.Resource) Base {
 	return Base{
-		Env: env, Owner: owner, Before: owner.DeepCopyObject().(client.Object),
+		Env: env, Owner: owner, Before: owner.DeepCopyObject().(v1alpha1.Resource),
 		Conditions: kube.NewConditions(owner.GetGeneration(), &owner.Common().Conditions),
 	}
 }
@@ -191,6 +193,7 @@ func (p *Base) Write(ctx context.Context, failure error) (ctrl.Result, error) {
 			"the operator cannot go on: %s. It tries again all the time. If the error names a field of the spec, correct that field; otherwise "+
 				"look at the operator's log", failure))
 	}
+	p.logReady(ctx)
 	err := kube.PatchStatus(ctx, p.Client, p.Before, p.Owner)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		err = nil // this pass read an old copy: the newer one is on its way and wakes the next; or the resource is gone
@@ -199,4 +202,14 @@ func (p *Base) Write(ctx context.Context, failure error) (ctrl.Result, error) {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: p.again}, nil
+}
+
+// logReady logs what Ready says, if that is news.
+func (p *Base) logReady(ctx context.Context) {
+	before := meta.FindStatusCondition(p.Before.Common().Conditions, v1alpha1.ConditionReady)
+	now := meta.FindStatusCondition(p.Owner.Common().Conditions, v1alpha1.ConditionReady)
+	if now == nil || before != nil && before.Status == now.Status && before.Reason == now.Reason {
+		return
+	}
+	log.FromContext(ctx).Info("Ready", "status", now.Status, "reason", now.Reason, "message", now.Message)
 }

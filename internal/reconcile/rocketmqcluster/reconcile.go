@@ -26,7 +26,7 @@ type Reconciler struct{ *pass.Env }
 
 // SetupWithManager registers the reconciler and what wakes it.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error {
-	b := ctrl.NewControllerManagedBy(mgr).For(&v1alpha1.RocketMQCluster{})
+	b := ctrl.NewControllerManagedBy(mgr).For(&v1alpha1.RocketMQCluster{}).WithOptions(pass.Options(0))
 	for _, kind := range v1alpha1.Kinds() {
 		if kind.Part {
 			b = b.Owns(kind.New())

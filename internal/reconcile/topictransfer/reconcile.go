@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -45,7 +44,7 @@ func New(env *pass.Env) *Reconciler {
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.TopicTransfer{}).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrent}).
+		WithOptions(pass.Options(concurrent)).
 		Complete(r)
 }
 

@@ -1,0 +1,129 @@
+// Package metrics tells Prometheus how the operator and its resources are. Nearly all of it is read when Prometheus asks, from
+// what the operator holds anyway: what is not counted along the way cannot be counted wrong.
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/buildinfo"
+)
+
+const namespace = "rocketmq_operator"
+
+// readTimeout bounds the reading of all resources, which come from a cache.
+const readTimeout = 5 * time.Second
+
+// Looks are what a poller tells of its looks at the servers of one kind of resource.
+type Looks interface {
+	// Counts of looks that learned all they need, and of those that did not.
+	Counts() (complete, incomplete uint64)
+	// LastComplete is when each resource's servers last told all that is needed; the zero time if they never have.
+	LastComplete() map[types.NamespacedName]time.Time
+}
+
+// Metrics of the operator. It is a prometheus.Collector.
+type Metrics struct {
+	resources client.Reader
+	looks     map[string]Looks // by kind
+	events    *prometheus.CounterVec
+
+	build, count, condition, lookCount, lastLook *prometheus.Desc
+}
+
+// New metrics of the resources that a reader finds.
+func New(resources client.Reader) *Metrics {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+	}
+	return &Metrics{
+		resources: resources, looks: map[string]Looks{},
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "events_total", Help: "What the operator did or saw, by the reason of its events.",
+		}, []string{"kind", "reason"}),
+		build:     desc("build_info", "1, with the version of the operator.", "version"),
+		count:     desc("resources", "Resources by kind and by the status of their condition Ready.", "kind", "ready"),
+		condition: desc("resource_condition", "1 for each condition of a resource that is not as it should be, with its reason.", "kind", "namespace", "name", "condition", "reason"),
+		lookCount: desc("looks_total", "Looks at the servers of resources; an incomplete one got no answer that it needs.", "kind", "result"),
+		lastLook:  desc("last_complete_look_timestamp_seconds", "When the servers of a resource last told all that the operator needs to know; 0 for never.", "kind", "namespace", "name"),
+	}
+}
+
+// Observe adds what a poller tells of a kind. It belongs before the metrics are registered.
+func (m *Metrics) Observe(kind string, looks Looks) { m.looks[kind] = looks }
+
+// Describe is part of prometheus.Collector.
+func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
+	m.events.Describe(out)
+	for _, desc := range []*prometheus.Desc{m.build, m.count, m.condition, m.lookCount, m.lastLook} {
+		out <- desc
+	}
+}
+
+// Collect is part of prometheus.Collector.
+func (m *Metrics) Collect(out chan<- prometheus.Metric) {
+	m.events.Collect(out)
+	out <- prometheus.MustNewConstMetric(m.build, prometheus.GaugeValue, 1, buildinfo.Version())
+	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	defer cancel()
+	for _, kind := range v1alpha1.Kinds() {
+		m.collectResources(ctx, kind, out)
+	}
+	for kind, looks := range m.looks {
+		complete, incomplete := looks.Counts()
+		out <- prometheus.MustNewConstMetric(m.lookCount, prometheus.CounterValue, float64(complete), kind, "complete")
+		out <- prometheus.MustNewConstMetric(m.lookCount, prometheus.CounterValue, float64(incomplete), kind, "incomplete")
+		for key, at := range looks.LastComplete() {
+			seconds := 0.0
+			if !at.IsZero() {
+				seconds = float64(at.UnixMilli()) / 1000
+			}
+			out <- prometheus.MustNewConstMetric(m.lastLook, prometheus.GaugeValue, seconds, kind, key.Namespace, key.Name)
+		}
+	}
+}
+
+func (m *Metrics) collectResources(ctx context.Context, kind v1alpha1.Kind, out chan<- prometheus.Metric) {
+	list := kind.NewList()
+	if err := m.resources.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		out <- prometheus.NewInvalidMetric(m.count, err)
+		return
+	}
+	counts := map[metav1.ConditionStatus]int{metav1.ConditionTrue: 0, metav1.ConditionFalse: 0, metav1.ConditionUnknown: 0}
+	err := meta.EachListItem(list, func(item runtime.Object) error {
+		resource := item.(v1alpha1.Resource)
+		ready := metav1.ConditionUnknown
+		for _, condition := range resource.Common().Conditions {
+			if condition.Type == v1alpha1.ConditionReady {
+				ready = condition.Status
+			}
+			if !fine(condition) {
+				out <- prometheus.MustNewConstMetric(m.condition, prometheus.GaugeValue, 1, kind.Name, resource.GetNamespace(),
+					resource.GetName(), condition.Type, condition.Reason)
+			}
+		}
+		counts[ready]++
+		return nil
+	})
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(m.count, err)
+		return
+	}
+	for status, n := range counts {
+		out <- prometheus.MustNewConstMetric(m.count, prometheus.GaugeValue, float64(n), kind.Name, string(status))
+	}
+}
+
+// fine reports whether a condition says that all is well. Those besides Ready and UpToDate are only there when it is not.
+func fine(condition metav1.Condition) bool {
+	answer := condition.Type == v1alpha1.ConditionReady || condition.Type == v1alpha1.ConditionUpToDate
+	return answer && condition.Status == metav1.ConditionTrue
+}
