@@ -29,6 +29,9 @@ CHECKS := \
 # Many tests wait for servers, so more packages are tested at a time than there are CPUs. Others are bound by what is computed,
 # here and in the API server, which inherits the environment: less of that is garbage collection.
 GO_TEST := GOGC=400 go test -json -p $$((2 * $$(nproc)))
+# What takes long, or needs servers, is left out.
+QUICK := \
+	quick '$(GO_TEST) -short $$(go list ./... | grep -v /internal/reconcile)'
 UNIT := \
 	unit '$(GO_TEST) $$(go list ./... | grep -v /internal/reconcile)'
 OTHER_MODULES := \
@@ -45,6 +48,10 @@ UNIT_AND_APISERVER := \
 	unit-and-api-server '$(GO_TEST_APISERVER) ./...'
 STORIES := \
 	e2e 'hack/with-cluster go test -json -count=1 -tags e2e -timeout 80m ./test/e2e/...'
+# Random runs by the thousand.
+SEEDS := \
+	seeds-rollout 'go test -json -count=1 -timeout 1h ./internal/rollout -seeds 20000' \
+	seeds-transfer 'go test -json -count=1 -timeout 1h ./internal/transfer -seeds 5000'
 LONG := \
 	long 'hack/with-cluster go test -json -count=1 -tags e2e,long -timeout 6h -run TestLong ./test/e2e/...'
 
@@ -66,7 +73,11 @@ test: bin/suite ## Check everything: verify, lint, unit, API-server and end-to-e
 
 .PHONY: test-long
 test-long: bin/suite ## The best part of an hour: repetitions, further RocketMQ versions, long faults
-	@bin/suite $(LONG)
+	@bin/suite $(SEEDS) $(LONG)
+
+.PHONY: check
+check: bin/suite ## Two minutes' worth before a commit: verify, lint and the tests that need no servers
+	@bin/suite $(CHECKS) $(QUICK)
 
 .PHONY: unit
 unit: bin/suite ## Run the tests that need no cluster

@@ -56,6 +56,9 @@ func newFixture() *fixture {
 // running returns the shared cluster, started by the first test that asks.
 func running(t *testing.T) (*fixture, context.Context) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs RocketMQ's servers")
+	}
 	if err := shared.start(); err != nil {
 		t.Fatal(err)
 	}

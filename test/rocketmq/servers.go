@@ -66,9 +66,12 @@ func OpenRuntime(dir string, r Runtime) *Servers {
 	return &Servers{Admin: admin.New(client), runtime: r, dir: dir, client: client}
 }
 
-// New is Open for one test, which closes it.
+// New is Open for one test, which closes it. Servers take long to start, so go test -short skips the test.
 func New(t testing.TB) *Servers {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs RocketMQ's servers")
+	}
 	s, err := Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
