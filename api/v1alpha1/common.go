@@ -86,10 +86,12 @@ type PodSettings struct {
 	// +optional
 	// +listType=atomic
 	Env []corev1.EnvVar `json:"env,omitempty"`
-	// SecurityContext of the pod; it replaces the default (uid, gid and fsGroup 3000, seccomp RuntimeDefault).
+	// SecurityContext of the pod. What it does not say keeps the default: uid, gid and fsGroup 3000, not root, seccomp
+	// RuntimeDefault. To give one of these up, such as the uid where the platform chooses it, set it to null in podTemplate.
 	// +optional
 	SecurityContext *corev1.PodSecurityContext `json:"securityContext,omitempty"`
-	// ContainerSecurityContext of the RocketMQ container; it replaces the default (no privileges at all).
+	// ContainerSecurityContext of the RocketMQ container. What it does not say keeps the default: all capabilities dropped, no
+	// privilege escalation.
 	// +optional
 	ContainerSecurityContext *corev1.SecurityContext `json:"containerSecurityContext,omitempty"`
 	// PodAnnotations are added to the pods.

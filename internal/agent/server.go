@@ -111,6 +111,7 @@ func (c *config) prober(in render.Input, child *supervise.Child, client *admin.C
 		p.Broker = probe.Broker{
 			Name: group, Ordinal: int64(ordinal), Address: render.Address(in), Mode: in.Settings.Broker.Mode,
 			NameServers: func() []string { return c.brokerNow(in).NameServers },
+			Controllers: func() []string { return c.brokerNow(in).Controllers },
 		}
 	}
 	return p

@@ -105,7 +105,7 @@ func (in Installation) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState
 		// The StatefulSet is deleted in the end, but it is whenScaled that says what the user wants then.
 		set.Spec.PersistentVolumeClaimRetentionPolicy.WhenDeleted = set.Spec.PersistentVolumeClaimRetentionPolicy.WhenScaled
 	}
-	return disruptionBudget(b, group, labels, selector), set, nil
+	return disruptionBudget(b, group, labels, selector, policyv1.IfHealthyBudget), set, nil
 }
 
 // Recoverable reports whether all that a StatefulSet's annotations record can also be told from its resource's status,

@@ -3,6 +3,7 @@ package desired
 import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -41,7 +42,7 @@ func (in Installation) Controller(ctl *v1alpha1.Controller, refs References) ([]
 	return []client.Object{
 		headless(ctl, Controller, controllerPorts()),
 		config,
-		disruptionBudget(ctl, ClientService(ctl.Name, Controller), labels, selector),
+		disruptionBudget(ctl, ClientService(ctl.Name, Controller), labels, selector, policyv1.IfHealthyBudget),
 	}, set, nil
 }
 

@@ -3,6 +3,7 @@ package desired
 import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -41,6 +42,6 @@ func (in Installation) NameService(ns *v1alpha1.NameService, refs References) ([
 		headless(ns, NameServer, p),
 		clientService(ns, NameServer, p),
 		config,
-		disruptionBudget(ns, ClientService(ns.Name, NameServer), labels, selector),
+		disruptionBudget(ns, ClientService(ns.Name, NameServer), labels, selector, policyv1.AlwaysAllow),
 	}, set, nil
 }

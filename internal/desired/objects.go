@@ -93,15 +93,18 @@ func clientService(obj client.Object, component Component, p []corev1.ServicePor
 }
 
 // disruptionBudget lets evictions take one pod at a time.
-func disruptionBudget(obj client.Object, name string, labels, selector map[string]string) *policyv1.PodDisruptionBudget {
+//
+// unready says whether one that runs and is not ready may go too. Of those that hold data or votes, IfHealthyBudget lets it only
+// while the others are enough: all may be unready only because what they wait for is away, such as the leader of the controllers.
+func disruptionBudget(obj client.Object, name string, labels, selector map[string]string,
+	unready policyv1.UnhealthyPodEvictionPolicyType) *policyv1.PodDisruptionBudget {
 	one := intstr.FromInt32(1)
 	return &policyv1.PodDisruptionBudget{
 		ObjectMeta: meta(obj, name, labels),
 		Spec: policyv1.PodDisruptionBudgetSpec{
-			MaxUnavailable: &one,
-			Selector:       &metav1.LabelSelector{MatchLabels: selector},
-			// A pod that is down anyway may go, or a drain would never end.
-			UnhealthyPodEvictionPolicy: new(policyv1.AlwaysAllow),
+			MaxUnavailable:             &one,
+			Selector:                   &metav1.LabelSelector{MatchLabels: selector},
+			UnhealthyPodEvictionPolicy: &unready,
 		},
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -28,6 +27,7 @@ const (
 	volumeSettings = "rocketmq-settings"
 	volumeData     = "data"
 	volumeTLS      = "rocketmq-tls"
+	volumeTmp      = "tmp"
 	agentBinary    = settings.AgentDir + "/rocketmq-agent"
 )
 
@@ -59,6 +59,14 @@ type podSpec struct {
 
 // template builds the pod template, the user's overlay last.
 func (p podSpec) template() (corev1.PodTemplateSpec, error) {
+	security, err := podSecurity(p.settings.SecurityContext)
+	if err != nil {
+		return corev1.PodTemplateSpec{}, err
+	}
+	server, err := p.rocketmqContainer()
+	if err != nil {
+		return corev1.PodTemplateSpec{}, err
+	}
 	template := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: maps.Clone(p.labels), Annotations: maps.Clone(p.settings.PodAnnotations)},
 		Spec: corev1.PodSpec{
@@ -74,13 +82,13 @@ func (p podSpec) template() (corev1.PodTemplateSpec, error) {
 			NodeSelector:                  p.settings.NodeSelector,
 			PriorityClassName:             p.settings.PriorityClassName,
 			TopologySpreadConstraints:     p.spread(),
-			SecurityContext:               p.podSecurity(),
+			SecurityContext:               security,
 			InitContainers:                []corev1.Container{p.agentContainer()},
-			Containers:                    []corev1.Container{p.rocketmqContainer()},
+			Containers:                    []corev1.Container{server},
 			Volumes:                       p.podVolumes(),
 		},
 	}
-	template, err := overlay(template, p.settings.PodTemplate)
+	template, err = overlay(template, p.settings.PodTemplate)
 	if err != nil {
 		return template, err
 	}
@@ -144,27 +152,6 @@ func (p podSpec) dns() corev1.DNSPolicy {
 	}
 }
 
-func (p podSpec) podSecurity() *corev1.PodSecurityContext {
-	if p.settings.SecurityContext != nil {
-		return p.settings.SecurityContext
-	}
-	return &corev1.PodSecurityContext{
-		RunAsUser:           new(int64(rocketmqID)),
-		RunAsGroup:          new(int64(rocketmqID)),
-		FSGroup:             new(int64(rocketmqID)),
-		FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
-		RunAsNonRoot:        new(true),
-		SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-	}
-}
-
-func noPrivileges() *corev1.SecurityContext {
-	return &corev1.SecurityContext{
-		AllowPrivilegeEscalation: new(false),
-		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-	}
-}
-
 func (p podSpec) spread() []corev1.TopologySpreadConstraint {
 	if len(p.settings.TopologySpreadConstraints) > 0 {
 		return p.settings.TopologySpreadConstraints
@@ -181,24 +168,25 @@ func (p podSpec) spread() []corev1.TopologySpreadConstraint {
 
 // agentContainer copies the agent from the operator's image.
 func (p podSpec) agentContainer() corev1.Container {
+	security := noPrivileges()
+	security.ReadOnlyRootFilesystem = new(true)
 	return corev1.Container{
 		Name:            "agent",
 		Image:           p.agentImage,
 		ImagePullPolicy: p.settings.ImagePullPolicy,
 		Command:         []string{"/rocketmq-agent", "install", agentBinary},
-		SecurityContext: noPrivileges(),
-		Resources: corev1.ResourceRequirements{
-			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("16Mi")},
-			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")},
-		},
+		SecurityContext: security,
+		// Those of the server, which starts when this container has ended: the pod needs no more for it, and what a quota or a
+		// LimitRange asks of containers is met by both or by none.
+		Resources:    corev1.ResourceRequirements{Requests: p.settings.Resources.Requests, Limits: p.settings.Resources.Limits},
 		VolumeMounts: []corev1.VolumeMount{{Name: volumeAgent, MountPath: settings.AgentDir}},
 	}
 }
 
-func (p podSpec) rocketmqContainer() corev1.Container {
-	security := p.settings.ContainerSecurityContext
-	if security == nil {
-		security = noPrivileges()
+func (p podSpec) rocketmqContainer() (corev1.Container, error) {
+	security, err := containerSecurity(p.settings.ContainerSecurityContext)
+	if err != nil {
+		return corev1.Container{}, err
 	}
 	mounts := []corev1.VolumeMount{
 		{Name: volumeAgent, MountPath: settings.AgentDir, ReadOnly: true},
@@ -242,7 +230,7 @@ func (p podSpec) rocketmqContainer() corev1.Container {
 		ReadinessProbe: probe("/readyz", 2, 4, 2),
 		LivenessProbe:  probe("/livez", 10, 4, 3),
 		VolumeMounts:   mounts,
-	}
+	}, nil
 }
 
 // baseVolumes are those of the user's volumes that may have the base file: the first, whatever it is, and all that are made of

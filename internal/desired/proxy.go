@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -89,7 +90,7 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 	return []client.Object{
 		proxyService(p, labels, selector),
 		config,
-		disruptionBudget(p, ClientService(p.Name, Proxy), labels, selector),
+		disruptionBudget(p, ClientService(p.Name, Proxy), labels, selector, policyv1.AlwaysAllow),
 	}, deployment, nil
 }
 

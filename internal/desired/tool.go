@@ -39,7 +39,8 @@ const (
 	envNameServers = "NAMESRV_ADDR"
 )
 
-// tmp is where the images may write whoever they run as; they log into a directory below the user's home.
+// tmp is where the programs write: Tomcat's directories, and logs, because it is their home too. It is a volume, so that the root
+// of the container may be read-only.
 const tmp = "/tmp"
 
 // toolSpec is what a tool's objects are made of.
@@ -76,9 +77,13 @@ func (t toolSpec) deployment() (*appsv1.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	security := t.settings.ContainerSecurityContext
-	if security == nil {
-		security = noPrivileges()
+	podContext, err := podSecurity(t.settings.SecurityContext)
+	if err != nil {
+		return nil, err
+	}
+	containerContext, err := containerSecurity(t.settings.ContainerSecurityContext)
+	if err != nil {
+		return nil, err
 	}
 	template, err := overlay(corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: maps.Clone(labels), Annotations: maps.Clone(t.settings.PodAnnotations)},
@@ -92,8 +97,8 @@ func (t toolSpec) deployment() (*appsv1.Deployment, error) {
 			NodeSelector:                 t.settings.NodeSelector,
 			PriorityClassName:            t.settings.PriorityClassName,
 			TopologySpreadConstraints:    p.spread(),
-			SecurityContext:              p.podSecurity(),
-			Volumes:                      t.volumes,
+			SecurityContext:              podContext,
+			Volumes:                      append(t.volumes, corev1.Volume{Name: volumeTmp, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}),
 			Containers: []corev1.Container{{
 				Name:            t.container,
 				Image:           t.image,
@@ -102,9 +107,9 @@ func (t toolSpec) deployment() (*appsv1.Deployment, error) {
 				TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 				Env:                      env,
 				Resources:                t.settings.Resources,
-				SecurityContext:          security,
+				SecurityContext:          containerContext,
 				Ports:                    []corev1.ContainerPort{{Name: t.portName, ContainerPort: t.port, Protocol: corev1.ProtocolTCP}},
-				VolumeMounts:             t.mounts,
+				VolumeMounts:             append(t.mounts, corev1.VolumeMount{Name: volumeTmp, MountPath: tmp}),
 				StartupProbe:             t.probe(t.get(cmp.Or(t.started, t.health)), 1, 300), // a JVM on a busy machine
 				ReadinessProbe:           t.probe(t.get(t.health), 5, 3),
 				LivenessProbe:            t.probe(t.connect(), 20, 6), // a slow answer is no reason to start anew

@@ -49,10 +49,48 @@ func (f *Fleet) Source(target *Group) (source *Group, reason, why string) {
 func (f *Fleet) Life(g *Group, copied, shared bool) scale.Group {
 	return scale.Group{
 		Name: g.Name, State: g.State(), Age: f.Now.Sub(g.Record.Since.Time),
-		Wanted: g.Number < desired.GroupCount(f.Broker), Last: g == f.Groups[len(f.Groups)-1],
+		Wanted: f.wanted(g), Last: g == f.Groups[len(f.Groups)-1], Replaced: f.unreplaced() == "",
 		Copied: copied, Drained: f.Drained(g), Fenced: f.Fenced(g), Shared: shared,
 		Forced: f.ForceAsked(g) && !g.Record.StaleForce,
 	}
+}
+
+func (f *Fleet) wanted(g *Group) bool { return g.Number < desired.GroupCount(f.Broker) }
+
+// Staying says why an open group that is to leave stays for now, "" if it does not have to, or is not to leave.
+func (f *Fleet) Staying(g *Group) string {
+	why := f.unreplaced()
+	if why == "" || g.State() != scale.Open || f.wanted(g) {
+		return ""
+	}
+	return fmt.Sprintf("%s is to leave, and stays while those that remain do not all take messages: %s", g.Name, why)
+}
+
+// unreplaced says why the groups that stay could not take what clients send, "" if they all take messages.
+func (f *Fleet) unreplaced() string {
+	if !f.Known {
+		return "no name server answers the operator"
+	}
+	for _, g := range f.Groups {
+		if !f.wanted(g) {
+			continue
+		}
+		master := g.Master()
+		if g.State() != scale.Open {
+			return g.Name + " is not open to clients yet"
+		}
+		if master == nil {
+			return g.Name + " has no master"
+		}
+		properties, answered := f.Properties[master.Dialable]
+		switch {
+		case !answered:
+			return master.Name + ", the master of " + g.Name + ", does not answer"
+		case settings.Refuses(properties, f.At) || properties[settings.Permission] != scale.Open.Settings().Properties()[settings.Permission]:
+			return master.Name + ", the master of " + g.Name + ", takes no messages"
+		}
+	}
+	return ""
 }
 
 // ForceAsked reports whether the user's annotation names the group to be removed with what it holds.

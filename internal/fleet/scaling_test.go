@@ -64,7 +64,7 @@ func TestLife(t *testing.T) {
 	w := leaving(scale.Closed)
 	w.Broker.Annotations[v1alpha1.AnnotationForceScaleIn] = "b-1"
 	f := w.see()
-	want := scale.Group{Name: "b-1", State: scale.Closed, Age: time.Hour, Last: true, Copied: true, Drained: true, Fenced: true, Forced: true}
+	want := scale.Group{Name: "b-1", State: scale.Closed, Age: time.Hour, Last: true, Replaced: true, Copied: true, Drained: true, Fenced: true, Forced: true}
 	if diff := cmp.Diff(want, f.Life(f.Groups[1], true, false)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -76,6 +76,39 @@ func TestLife(t *testing.T) {
 	w.records[1] = record
 	if f := w.see(); f.Life(f.Groups[1], false, false).Forced {
 		t.Error("a wish from before counts")
+	}
+}
+
+// TestStaying: a group leaves only while all that remain take messages.
+func TestStaying(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*world)
+		want   string
+	}{
+		{"they do", func(*world) {}, ""},
+		{"no master", func(w *world) { w.remove("b-0-0") }, "b-1 is to leave, and stays while those that remain do not all take messages: b-0 has no master"},
+		{"not open", func(w *world) { w.setState(0, scale.Hidden) }, "b-0 is not open to clients yet"},
+		{"silent", func(w *world) { delete(w.Properties, w.dialable("b-0", 0)) }, "b-0-0, the master of b-0, does not answer"},
+		{"hidden", func(w *world) { w.Properties[w.dialable("b-0", 0)]["brokerPermission"] = "4" }, "b-0-0, the master of b-0, takes no messages"},
+		{"hands over", func(w *world) {
+			maps.Copy(w.Properties[w.dialable("b-0", 0)], settings.Held(w.Properties[w.dialable("b-0", 0)], true))
+		}, "b-0-0, the master of b-0, takes no messages"},
+		{"no name server answers", func(w *world) { w.Known = false }, "no name server answers"},
+	} {
+		w := leaving(scale.Open)
+		test.change(w)
+		f := w.see()
+		got := f.Staying(f.Groups[1])
+		if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+		if replaced := f.Life(f.Groups[1], true, true).Replaced; replaced != (test.want == "") {
+			t.Errorf("%s: replaced is %t", test.name, replaced)
+		}
+		if why := f.Staying(f.Groups[0]); why != "" {
+			t.Errorf("%s: the group that remains says %q", test.name, why)
+		}
 	}
 }
 

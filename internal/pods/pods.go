@@ -119,8 +119,8 @@ func HasRun(pod *corev1.Pod) bool {
 	return s.RestartCount > 0 || s.State.Running != nil || s.State.Terminated != nil || s.LastTerminationState.Terminated != nil
 }
 
-// started reports whether the pod's server answers, so that it is not ready for another reason.
-func started(pod *corev1.Pod) bool {
+// Started reports whether the pod's server answers, so that it is not ready for another reason.
+func Started(pod *corev1.Pod) bool {
 	s := server(pod)
 	return s != nil && s.Started != nil && *s.Started
 }
@@ -136,7 +136,7 @@ func Describe(list []corev1.Pod) []string {
 			out = append(out, pod.Name+" is stopping")
 		case why != "":
 			out = append(out, fmt.Sprintf("%s cannot start (%s)", pod.Name, why))
-		case started(pod):
+		case Started(pod):
 			out = append(out, pod.Name+" runs and is not ready")
 		default:
 			out = append(out, pod.Name+" is starting")

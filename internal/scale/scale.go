@@ -62,6 +62,8 @@ type Group struct {
 	Age time.Duration
 	// Wanted by the spec. Last: no higher group exists, so it is this one's turn to leave.
 	Wanted, Last bool
+	// Replaced: every group that stays takes messages.
+	Replaced bool
 	// Copied: it knows all that it needs to be seen by clients.
 	Copied bool
 	// Drained: every message is consumed. Fenced: that was seen while it refused new ones.
@@ -84,7 +86,7 @@ func Next(g Group, drain time.Duration) (State, string) {
 			return Draining, "spec.size no longer includes it"
 		}
 	case Open:
-		if !g.Wanted && g.Last {
+		if !g.Wanted && g.Last && g.Replaced {
 			return Draining, "spec.size no longer includes it"
 		}
 	case Draining:

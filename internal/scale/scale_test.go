@@ -18,7 +18,8 @@ func TestNext(t *testing.T) {
 		{"hidden and unwanted may hold messages of an earlier life", Group{State: Hidden, Last: true, Copied: true}, Draining},
 		{"open stays open", Group{State: Open, Wanted: true, Drained: true, Last: true, Age: time.Hour}, Open},
 		{"the highest goes first", Group{State: Open}, Open},
-		{"leaving begins with draining", Group{State: Open, Last: true, Drained: true, Fenced: true, Age: time.Hour}, Draining},
+		{"leaving begins with draining", Group{State: Open, Last: true, Replaced: true, Drained: true, Fenced: true, Age: time.Hour}, Draining},
+		{"nobody else takes messages", Group{State: Open, Last: true, Drained: true, Age: time.Hour}, Open},
 		{"lag keeps it", Group{State: Draining, Last: true, Age: time.Hour}, Draining},
 		{"clients get time to leave", Group{State: Draining, Last: true, Drained: true, Age: drain - 1}, Draining},
 		{"drained is closed before it goes", Group{State: Draining, Last: true, Drained: true, Fenced: true, Age: drain}, Closed},
@@ -45,17 +46,20 @@ func TestNext(t *testing.T) {
 // that, or forced.
 func TestOnlyEmptyGroupsGo(t *testing.T) {
 	states := []State{Hidden, Open, Draining, Closed, Removing}
-	for bits := range 1 << 7 {
+	for bits := range 1 << 8 {
 		bit := func(n int) bool { return bits&(1<<n) != 0 }
 		for _, from := range states {
 			for _, age := range []time.Duration{0, drain, time.Hour} {
-				g := Group{State: from, Age: age, Wanted: bit(0), Last: bit(1), Copied: bit(2), Drained: bit(3), Fenced: bit(4), Forced: bit(5), Shared: bit(6)}
+				g := Group{State: from, Age: age, Wanted: bit(0), Last: bit(1), Copied: bit(2), Drained: bit(3), Fenced: bit(4), Forced: bit(5), Shared: bit(6), Replaced: bit(7)}
 				to, _ := Next(g, drain)
 				if to == Removing && from != Removing && (g.Wanted || !g.Forced && !(from == Closed && g.Drained && g.Fenced && g.Shared)) {
 					t.Errorf("%+v is removed", g)
 				}
 				if from == Hidden && to == Open && !g.Copied {
 					t.Errorf("%+v is shown to clients", g)
+				}
+				if from == Open && to != Open && !g.Replaced {
+					t.Errorf("%+v takes no messages any more, and perhaps nobody does", g)
 				}
 			}
 		}
@@ -98,7 +102,7 @@ func TestForcedOnPurpose(t *testing.T) {
 		for look := range looks {
 			wanted, asked := life>>(2*look)&1 != 0, life>>(2*look)&2 != 0
 			purpose = asked && state.Leaving() && (purpose || !was)
-			next, _ := Next(Group{State: state, Wanted: wanted, Last: true, Age: time.Hour, Forced: asked && !stale}, drain)
+			next, _ := Next(Group{State: state, Wanted: wanted, Last: true, Replaced: true, Age: time.Hour, Forced: asked && !stale}, drain)
 			if (next == Removing) != (purpose && !wanted) {
 				t.Fatalf("life %b, look %d: from %s to %s, forced on purpose: %t", life, look, state, next, purpose)
 			}

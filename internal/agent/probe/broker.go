@@ -1,8 +1,10 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,7 +63,7 @@ func (p *Prober) broker(ctx context.Context) Report {
 			reason = fmt.Sprintf("shows the broker as %s, it is a %s by now", shown, role)
 		}
 		if reason == "" {
-			if why := p.refuses(ctx, shown); why != "" {
+			if why := cmp.Or(p.refuses(ctx, shown), p.copies(ctx, shown)); why != "" {
 				return Report{Reason: why, Role: shown}
 			}
 			return Report{Ready: true, Reason: "registered at name server " + nameServers[a.from], Role: shown}
@@ -94,6 +96,31 @@ func (p *Prober) refuses(ctx context.Context, role string) string {
 		return ""
 	}
 	return "the master takes no messages yet: one that was elected while it was starting does some seconds later; one whose disk is full does not"
+}
+
+// copies says that a slave does not have all of its master's messages yet, "" once the controllers have counted it as in sync,
+// and for all others. Until then it could not take over, and evictions, which go by readiness, must not take the master. A slave
+// that falls behind later stays ready: that passes.
+func (p *Prober) copies(ctx context.Context, role string) string {
+	if p.Broker.Mode != settings.ControllerMode || p.caughtUp {
+		return ""
+	}
+	if p.caughtUp = role == master; p.caughtUp {
+		return ""
+	}
+	leader, err := p.Admin.FindLeader(ctx, p.Broker.Controllers())
+	if err != nil {
+		return "it is not known whether the slave has all of its master's messages: " + err.Error()
+	}
+	states, err := p.Admin.SyncStateData(ctx, leader, p.Broker.Name)
+	if err != nil {
+		return "the controllers do not say whether the slave has all of its master's messages: " + err.Error()
+	}
+	p.caughtUp = slices.ContainsFunc(states[p.Broker.Name].InSync, func(r admin.Replica) bool { return r.Addr == p.Broker.Address })
+	if !p.caughtUp {
+		return "the slave still copies messages of its master, and could not take over"
+	}
+	return ""
 }
 
 // registered returns the role in which the group's members, by broker id, show this broker, or why they do not.

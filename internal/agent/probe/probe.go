@@ -47,6 +47,8 @@ type Admin interface {
 	ControllerMetadata(ctx context.Context, controller string) (*admin.ControllerMetadata, error)
 	HAStatus(ctx context.Context, broker string) (*admin.HAStatus, error)
 	TakesMessages(ctx context.Context, broker, group string) (bool, error)
+	FindLeader(ctx context.Context, controllers []string) (string, error)
+	SyncStateData(ctx context.Context, controller string, groups ...string) (map[string]admin.SyncState, error)
 }
 
 // Process is the server's process.
@@ -61,8 +63,8 @@ type Broker struct {
 	Name, Address string
 	Ordinal       int64
 	Mode          settings.Mode
-	// NameServers returns the current addresses; they may change while the broker runs.
-	NameServers func() []string
+	// NameServers and Controllers return the current addresses; they may change while the broker runs.
+	NameServers, Controllers func() []string
 }
 
 // Prober looks at one server.
@@ -83,9 +85,10 @@ type Prober struct {
 	Grace func(left time.Duration)
 
 	// What Ready knows of a broker: that, as a master, it takes messages or is no longer waited for, and since when it has
-	// refused them. The handler makes its calls one at a time.
+	// refused them; and that it has been in sync. The handler makes its calls one at a time.
 	settled      bool
 	refusesSince time.Time
+	caughtUp     bool
 	// What it knows of a name server.
 	behindSince      time.Time // when it began without brokers
 	filled, complete bool      // it had brokers at the last look; it had all of them since behindSince
@@ -150,8 +153,9 @@ func answered(err error) bool {
 }
 
 // Ready says whether the server does its work: a name server knows the brokers that the others know; a controller sees a
-// leader; a broker is registered at one or more name servers under its own address and in the role that it really has, and
-// an elected master takes messages; a proxy accepts gRPC clients, which it does once it knows the cluster's brokers.
+// leader; a broker is registered at one or more name servers under its own address and in the role that it really has, an
+// elected master takes messages, and a slave has once had all of its master's; a proxy accepts gRPC clients, which it does once
+// it knows the cluster's brokers.
 func (p *Prober) Ready(ctx context.Context) Report {
 	if why := p.waiting(); why != "" {
 		return Report{Reason: why}

@@ -31,6 +31,8 @@ type servers struct {
 	refusal     *remoting.ResponseError
 	fenced      bool // the broker takes no messages
 	deaf        bool // it does not answer a message
+	leaderless  bool // no controller leads
+	outOfSync   bool // the controllers do not count the broker as in sync
 }
 
 var errRefused = errors.New("connection refused")
@@ -73,6 +75,26 @@ func (s *servers) TakesMessages(_ context.Context, _, group string) (bool, error
 		return false, errRefused
 	}
 	return !s.fenced, nil
+}
+
+func (s *servers) FindLeader(context.Context, []string) (string, error) {
+	s.calls.Add(1)
+	if s.leaderless {
+		return "", admin.ErrNoLeader
+	}
+	return "c", nil
+}
+
+func (s *servers) SyncStateData(_ context.Context, controller string, groups ...string) (map[string]admin.SyncState, error) {
+	s.calls.Add(1)
+	if controller != "c" || len(groups) != 1 || groups[0] != "b" {
+		return nil, errRefused
+	}
+	state := admin.SyncState{InSync: []admin.Replica{{Addr: other}, {Addr: own}}}
+	if s.outOfSync {
+		state = admin.SyncState{InSync: state.InSync[:1], NotInSync: state.InSync[1:]}
+	}
+	return map[string]admin.SyncState{"b": state}, nil
 }
 
 // listening is an address that takes connections, and dead one that does not.
@@ -144,6 +166,7 @@ func TestReady(t *testing.T) {
 	broker := func(mode settings.Mode, ordinal int64, nameServers ...string) Prober {
 		return Prober{Role: settings.Broker, Process: up, Broker: Broker{
 			Name: "b", Address: own, Ordinal: ordinal, Mode: mode, NameServers: func() []string { return nameServers },
+			Controllers: func() []string { return []string{"c"} },
 		}}
 	}
 	members := func(m map[int64]string) map[string]map[int64]string { return map[string]map[int64]string{"ns": m} }
@@ -176,6 +199,8 @@ func TestReady(t *testing.T) {
 		{"elected while it starts", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isMaster, fenced: true, nameServers: members(map[int64]string{0: own, 1: other})}, Report{Reason: "takes no messages yet", Role: "master"}},
 		{"elected, and says nothing", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isMaster, deaf: true, nameServers: members(map[int64]string{0: own, 1: other})}, Report{Reason: "connection refused", Role: "master"}},
 		{"elected slave", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, fenced: true, nameServers: members(map[int64]string{0: other, 7: own})}, Report{Ready: true, Reason: "registered", Role: "slave"}},
+		{"elected slave that copies", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, outOfSync: true, nameServers: members(map[int64]string{0: other, 7: own})}, Report{Reason: "still copies messages of its master", Role: "slave"}},
+		{"elected slave of unknown state", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, leaderless: true, nameServers: members(map[int64]string{0: other, 7: own})}, Report{Reason: "not known whether the slave has all of its master's messages", Role: "slave"}},
 		{"not registered yet", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, nameServers: members(map[int64]string{0: other})}, Report{Reason: "does not know broker b at b-1.h:10911", Role: "slave"}},
 		{"group unknown", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, nameServers: members(nil)}, Report{Reason: "name server ns does not know broker b", Role: "slave"}},
 		{"stale mastership", broker(settings.ControllerMode, 1, "ns"), &servers{broker: isSlave, nameServers: members(map[int64]string{0: own})}, Report{Reason: "shows the broker as master, it is a slave by now", Role: "slave"}},
@@ -235,6 +260,34 @@ func TestFencedMaster(t *testing.T) {
 					t.Errorf("%+v", r)
 				}
 			})
+		})
+	}
+}
+
+// TestSlaveCatchesUp: a slave is ready from when it could take over, and is not asked for it again. A master needs nobody to say so,
+// also when it becomes a slave.
+func TestSlaveCatchesUp(t *testing.T) {
+	asSlave, asMaster := map[int64]string{0: other, 7: own}, map[int64]string{0: own}
+	for _, begins := range []map[int64]string{asSlave, asMaster} {
+		synctest.Test(t, func(t *testing.T) {
+			fake := &servers{broker: &admin.HAStatus{Master: begins[0] == own}, nameServers: map[string]map[int64]string{"ns": begins}, outOfSync: true}
+			h := (&Prober{Role: settings.Broker, Process: process{running: true}, Admin: fake, Broker: Broker{
+				Name: "b", Address: own, Mode: settings.ControllerMode, NameServers: func() []string { return []string{"ns"} },
+				Controllers: func() []string { return []string{"c"} },
+			}}).Handler()
+			if _, r := get(t, h, "/readyz"); r.Ready != fake.broker.Master {
+				t.Errorf("at first: %+v", r)
+			}
+			fake.outOfSync = false
+			time.Sleep(holdFor)
+			if _, r := get(t, h, "/readyz"); !r.Ready {
+				t.Errorf("in sync: %+v", r)
+			}
+			fake.broker.Master, fake.nameServers["ns"], fake.leaderless, fake.outOfSync = false, asSlave, true, true
+			time.Sleep(holdFor)
+			if _, r := get(t, h, "/readyz"); !r.Ready {
+				t.Errorf("later: %+v", r)
+			}
 		})
 	}
 }

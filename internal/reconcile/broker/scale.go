@@ -40,6 +40,8 @@ func (p *brokerPass) advance(ctx context.Context) (*kube.Waiting, error) {
 			}
 		case g.State().Leaving():
 			p.draining("%s", p.fleet.Leaving(g, unshared))
+		case p.fleet.Staying(g) != "":
+			p.draining("%s", p.fleet.Staying(g))
 		}
 	}
 	return nil, nil

@@ -171,16 +171,22 @@ func (p *controllerPass) replaceOutdated(ctx context.Context) (*kube.Waiting, er
 	for i := range p.pods {
 		pod := &p.pods[i]
 		member := pods.ForRollout(pod, workload.Hash(p.set))
-		pods.BlameOldSpec(&member, pod, time.Now())
+		if !pods.Started(pod) { // one that answers lacks only a leader, and may be the last that knows anything
+			pods.BlameOldSpec(&member, pod, time.Now())
+		}
 		member.Apart, member.Leading = p.apart(pod), member.Name == p.controller.Status.Leader
-		if p.controller.Spec.StorageMode == v1alpha1.EmptyDir && desired.ControllerCount(p.controller) < 3 && pods.HasRun(pod) && !p.MayLose(pod) {
-			member.Keep = "storageMode is EmptyDir and no other controller has its data"
+		if pods.HasRun(pod) && !p.MayLose(pod) {
+			member.Keep = p.keep(pod)
 		}
 		group.Pods = append(group.Pods, member)
 	}
 	snapshot := rollout.Snapshot{Groups: []rollout.Group{group}, Paused: p.controller.Spec.Paused}
 	return nil, p.Roll(ctx, p.pods, rollout.Next(snapshot), "")
 }
+
+// settled is how long a controller that came back on an empty disk gets to copy the log of the others: what it lacks cannot
+// be asked for.
+const settled = 10 * time.Second
 
 // apart says what a controller lacks to be one of the quorum.
 func (p *controllerPass) apart(pod *corev1.Pod) string {
@@ -191,8 +197,27 @@ func (p *controllerPass) apart(pod *corev1.Pod) string {
 		return "has no leader"
 	case !slices.Contains(p.seen.Agreed, pods.ControllerAddr(pod)):
 		return "does not follow " + p.controller.Status.Leader + " yet"
+	case p.controller.Spec.StorageMode == v1alpha1.EmptyDir && time.Since(pods.ReadySince(pod).Time) < settled:
+		return "has been ready for less than " + settled.String() + ", and may lack a part of the others' log"
 	}
 	return ""
+}
+
+// keep says why a controller must not be replaced, "" if it may be: its disk goes with it, and no majority of others has the log.
+func (p *controllerPass) keep(pod *corev1.Pod) string {
+	if p.controller.Spec.StorageMode != v1alpha1.EmptyDir {
+		return ""
+	}
+	others := 0
+	for _, addr := range p.seen.Agreed {
+		if addr != pods.ControllerAddr(pod) {
+			others++
+		}
+	}
+	if others > int(desired.ControllerCount(p.controller))/2 {
+		return ""
+	}
+	return "storageMode is EmptyDir, and too few other controllers have its data"
 }
 
 func (p *controllerPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
