@@ -57,6 +57,8 @@ const (
 	ConditionUnsafeDowngrade = "UnsafeDowngrade"
 	// ConditionRefused: the API server refused an object or a pod; the message is its own, with the remedy.
 	ConditionRefused = "Refused"
+	// ConditionOutOfMemory: a container was killed within the last hour because it used more memory than its limit.
+	ConditionOutOfMemory = "OutOfMemory"
 	// ConditionRemainingBroker: a Broker was made of a pool that the cluster's spec no longer has. It goes on as it is.
 	ConditionRemainingBroker = "RemainingBroker"
 	// ConditionStalled: a TopicTransfer cannot finish for now. It goes on trying; the message names what remains.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
@@ -115,6 +116,23 @@ func (f *Fleet) Unregistered() *Trouble {
 		}
 	}
 	return nil
+}
+
+// Lacks says, by pod, what brokers that run lack to be ready, as far as the servers tell.
+func (f *Fleet) Lacks() map[string]string {
+	out := map[string]string{}
+	for _, g := range f.Groups {
+		for _, m := range g.Members {
+			switch {
+			case !f.Known || m.Pod == nil || !pods.Started(m.Pod):
+			case m.Role == "":
+				out[m.Name] = "runs and is not registered at the name servers"
+			case m.Role == v1alpha1.RoleSlave && f.controlled() && !m.InSync:
+				out[m.Name] = "still copies messages of its master, and could not take over"
+			}
+		}
+	}
+	return out
 }
 
 // NotOpen says which broker does not let clients in although its group is open, "" if all do.

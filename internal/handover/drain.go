@@ -75,9 +75,9 @@ func (r *run) drainEnd(began time.Time) time.Time {
 // awaitWritable waits until another group takes messages (one that hands over now is back soon), as long as that leaves time
 // for a drain and what comes after it.
 func (r *run) awaitWritable(ctx context.Context) bool {
-	limit := max(callTimeout, time.Until(r.Until())-r.Drain-r.rest())
-	alone := false
-	err := r.await(ctx, limit, slowPoll, func(ctx context.Context) string {
+	const nobody = "no other group takes messages"
+	alone, late := false, false
+	err := r.await(ctx, time.Hour, slowPoll, func(ctx context.Context) string {
 		shown, answered := r.brokers(ctx)
 		_, known := shown[r.Group] // name servers that do not know this one have just started: there may be others
 		others := r.others(shown)
@@ -89,15 +89,30 @@ func (r *run) awaitWritable(ctx context.Context) bool {
 				return ""
 			}
 		}
-		return "no other group takes messages"
+		if late = time.Now().After(r.waitEnd()); late {
+			return ""
+		}
+		return nobody
 	})
 	switch {
 	case err != nil:
 		r.step("%s; going on without a drain", err)
+	case late:
+		r.step("after %s: %s; going on without a drain", time.Since(r.began).Round(100*time.Millisecond), nobody)
 	case alone:
 		r.step("no other group can take messages meanwhile, so there is no drain")
 	}
-	return err == nil && !alone
+	return err == nil && !alone && !late
+}
+
+// waitEnd is until when another group is waited for. Without time for a drain, as long as the operator has not said how much there
+// is, that is all but what comes after a drain.
+func (r *run) waitEnd() time.Time {
+	latest := r.Until().Add(-r.rest())
+	if end := latest.Add(-r.Drain); end.After(r.began.Add(callTimeout)) {
+		return end
+	}
+	return latest
 }
 
 // yieldLooks are how often a group that has withdrawn its permission looks for another that did so at the same moment.

@@ -300,15 +300,18 @@ func TestEveryFailure(t *testing.T) {
 // long as it can afford to.
 func TestTwoAtOnce(t *testing.T) {
 	t.Parallel()
-	const drain = 35 * time.Second
+	const drain, short = 35 * time.Second, 13 * time.Second
 	for _, test := range []struct {
 		back    time.Duration
+		told    time.Duration // after which it is known how much time there is; before that it counts on little
 		history string
 	}{
-		{60 * time.Second, "the other is back, 4/held, 4/fenced, elected"},
-		{time.Hour, "4/fenced, elected"},
+		{60 * time.Second, 0, "the other is back, 4/held, 4/fenced, elected"},
+		{60 * time.Second, 5 * time.Second, "the other is back, 4/held, 4/fenced, elected"},
+		{60 * time.Second, time.Hour, "4/fenced, elected"},
+		{time.Hour, 0, "4/fenced, elected"},
 	} {
-		t.Run(test.back.String(), func(t *testing.T) {
+		t.Run(fmt.Sprintf("back after %s, told after %s", test.back, test.told), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster()
@@ -325,7 +328,13 @@ func TestTwoAtOnce(t *testing.T) {
 						c.history = append(c.history, "the other is back")
 					}
 				}()
-				log, err := c.handOver(t, drain)
+				began := time.Now()
+				log, err := c.handOverUntil(t, drain, func() time.Time {
+					if time.Since(began) < test.told {
+						return began.Add(short)
+					}
+					return began.Add(limit)
+				})
 				if got := strings.Join(c.history, ", "); err != nil || got != test.history {
 					t.Errorf("%v, did %q, want %q: %q", err, got, test.history, log)
 				}

@@ -73,23 +73,118 @@ func stuckReasons() []string {
 
 // Stuck says why a pod cannot become ready as it is, "" if nothing is known against it.
 func Stuck(pod *corev1.Pod) string {
-	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
-		return "unschedulable: " + c.Message
+	if why := unschedulable(pod); why != "" {
+		return why
 	}
-	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+	for _, status := range containers(pod) {
 		waiting := status.State.Waiting
 		if waiting == nil || !slices.Contains(stuckReasons(), waiting.Reason) {
 			continue
 		}
-		why := waiting.Reason
-		if last := status.LastTerminationState.Terminated; last != nil && last.Message != "" {
-			why += ": " + strings.TrimSpace(last.Message)
-		} else if waiting.Message != "" {
-			why += ": " + waiting.Message
+		if last := ended(status.LastTerminationState.Terminated); last != "" {
+			return waiting.Reason + ": " + last
 		}
-		return why
+		if waiting.Message != "" {
+			return waiting.Reason + ": " + waiting.Message
+		}
+		return waiting.Reason
 	}
 	return ""
+}
+
+func containers(pod *corev1.Pod) []corev1.ContainerStatus {
+	return slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
+}
+
+func unschedulable(pod *corev1.Pod) string {
+	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
+		return "unschedulable: " + c.Message
+	}
+	return ""
+}
+
+// oomKilled is the reason of a container that the kernel killed for its memory.
+const oomKilled = "OOMKilled"
+
+// ended says why a container ended, "" if it did not.
+func ended(state *corev1.ContainerStateTerminated) string {
+	switch {
+	case state == nil:
+		return ""
+	case state.Reason == oomKilled:
+		return "it was killed because it used more memory than resources.limits.memory (OOMKilled): raise that, or lower jvm.heap and jvm.directMemory"
+	case strings.TrimSpace(state.Message) != "":
+		return cause(state.Message)
+	}
+	return fmt.Sprintf("it ended with exit code %d", state.ExitCode)
+}
+
+// cause is the line that says most of what a program wrote before it ended, which may be the end of a long log.
+func cause(message string) string {
+	lines := strings.Split(strings.TrimSpace(message), "\n")
+	if len(lines) <= 3 {
+		return strings.TrimSpace(message)
+	}
+	has := func(words ...string) func(string) bool {
+		return func(line string) bool {
+			return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(line, word) })
+		}
+	}
+	said := lines[len(lines)-1]
+	if i := slices.IndexFunc(lines, has("Exception", "Error", "ERROR", "error:", "Unrecognized", "refused")); i >= 0 {
+		said = lines[i]
+	}
+	for _, line := range lines { // the last one is the root of all
+		if strings.HasPrefix(strings.TrimSpace(line), "Caused by:") {
+			said = line
+		}
+	}
+	return strings.TrimSpace(said) + " (the log has more: kubectl logs --previous)"
+}
+
+// Killed is a container that the kernel killed for its memory, and has been started again since.
+type Killed struct {
+	Container string
+	At        time.Time
+	Restarts  int32
+}
+
+// OutOfMemory are the containers of a pod that were killed for their memory since some time.
+func OutOfMemory(pod *corev1.Pod, since time.Time) []Killed {
+	var out []Killed
+	for _, status := range containers(pod) {
+		if last := status.LastTerminationState.Terminated; last != nil && last.Reason == oomKilled && last.FinishedAt.After(since) {
+			out = append(out, Killed{status.Name, last.FinishedAt.Time, status.RestartCount})
+		}
+	}
+	return out
+}
+
+// usual is how long a node takes to begin with a pod's containers when nothing is in the way.
+const usual = 10 * time.Second
+
+// Creating reports whether a pod's node has not begun with its containers for longer than is usual. Only events tell why.
+func Creating(pod *corev1.Pod, now time.Time) bool {
+	if pod.Spec.NodeName == "" || pod.DeletionTimestamp != nil || now.Sub(pod.CreationTimestamp.Time) < usual {
+		return false
+	}
+	return !slices.ContainsFunc(containers(pod), func(s corev1.ContainerStatus) bool {
+		return s.State.Waiting == nil || slices.Contains(stuckReasons(), s.State.Waiting.Reason) || s.LastTerminationState.Terminated != nil
+	})
+}
+
+// UnboundClaims are the claims of a pod that cannot be scheduled because of its volumes. Only their events tell why.
+func UnboundClaims(pod *corev1.Pod) []string {
+	if !strings.Contains(unschedulable(pod), "PersistentVolumeClaim") {
+		return nil
+	}
+	var out []string
+	for _, volume := range pod.Spec.Volumes {
+		if volume.PersistentVolumeClaim != nil {
+			out = append(out, volume.PersistentVolumeClaim.ClaimName)
+		}
+	}
+	return out
 }
 
 // server is the status of the container with the pod's server, nil if there is none yet.
@@ -125,24 +220,44 @@ func Started(pod *corev1.Pod) bool {
 	return s != nil && s.Started != nil && *s.Started
 }
 
-// Describe says what keeps pods from being ready, one sentence for each.
-func Describe(list []corev1.Pod) []string {
+// Describe says what keeps pods from being ready, one sentence for each. Known is what else is known of pods by name: it continues
+// the name.
+func Describe(list []corev1.Pod, known map[string]string) []string {
+	const most = 10 // sentences that somebody reads
 	var out []string
 	for i := range list {
 		pod := &list[i]
-		switch why := Stuck(pod); {
-		case Ready(pod):
-		case pod.DeletionTimestamp != nil:
-			out = append(out, pod.Name+" is stopping")
-		case why != "":
-			out = append(out, fmt.Sprintf("%s cannot start (%s)", pod.Name, why))
-		case Started(pod):
-			out = append(out, pod.Name+" runs and is not ready")
-		default:
-			out = append(out, pod.Name+" is starting")
+		if said := describe(pod, known[pod.Name]); said != "" {
+			out = append(out, said)
 		}
 	}
+	if len(out) > most {
+		return append(out[:most:most], Count(len(out)-most, "more pod is", "more pods are")+" not ready")
+	}
 	return out
+}
+
+func describe(pod *corev1.Pod, known string) string {
+	switch why := Stuck(pod); {
+	case Ready(pod):
+		return ""
+	case pod.DeletionTimestamp != nil:
+		return pod.Name + " is stopping"
+	case why != "" && known != "":
+		return fmt.Sprintf("%s cannot start (%s; %s)", pod.Name, why, known)
+	case why != "":
+		return fmt.Sprintf("%s cannot start (%s)", pod.Name, why)
+	case known != "":
+		return pod.Name + " " + known
+	case Started(pod):
+		return pod.Name + " runs and is not ready"
+	}
+	for _, status := range containers(pod) {
+		if last := status.LastTerminationState.Terminated; last != nil && last.ExitCode != 0 {
+			return fmt.Sprintf("%s is starting again (%s)", pod.Name, ended(last))
+		}
+	}
+	return pod.Name + " is starting"
 }
 
 // Outdated reports whether a pod was made from another spec than the one with this hash (see v1alpha1.AnnotationHash).

@@ -133,6 +133,11 @@ func (s *transfers) topic(name string) {
 	s.Helper()
 	ok(s.T, s.one.Admin.PutTopic(s.Context(), s.source, nil, admin.TopicConfig{Name: name, ReadQueues: 6, WriteQueues: 4, Perm: admin.PermRead | admin.PermWrite,
 		Order: name == "strict", Attributes: map[string]string{"message.type": "NORMAL"}}))
+	// A client that asks before would make it anew, on both clusters.
+	ok(s.T, s.one.Await(s.Context(), "name server to show topic "+name, time.Minute, func(ctx context.Context) error {
+		_, err := s.one.Admin.TopicRoute(ctx, s.one.NameServers(1)[0]+"."+s.one.Name+":9876", name)
+		return err
+	}))
 }
 
 // stored counts the messages that a topic ever got at the source: those that were acknowledged, and others whose

@@ -21,6 +21,12 @@ const nameServerPollMillis = 5000
 // 5.4.0's default, from every broker that a roll or a failover starts.
 const transactionFlushMillis = 1000
 
+// firstLookMillis is when a controller that has become leader first looks for groups whose master it has not heard of, and how
+// often it does so again (DLedgerController.startScheduling). One that has just started has heard of nobody, and brokers may take
+// 4 s to find it again, longer without CPU: after RocketMQ's default of 5 s its restart may cost a master that is well its place,
+// and the last messages with it. That a broker dies it is told at once, whatever this says.
+const firstLookMillis = 10_000
+
 // Input is everything that a server's properties depend on.
 type Input struct {
 	Role settings.Role
@@ -63,6 +69,9 @@ func Properties(in Input) (map[string]string, []Override, error) {
 		props["metricsExporterType"] = "PROM"
 		props["metricsPromExporterHost"] = "0.0.0.0" // a broker's default is brokerIP1
 		props["metricsPromExporterPort"] = strconv.Itoa(settings.MetricsPort)
+	}
+	if in.Role == settings.Controller {
+		props["scanInactiveMasterInterval"] = strconv.Itoa(firstLookMillis)
 	}
 	if in.Role == settings.Broker {
 		props["transactionMetricFlushInterval"] = strconv.Itoa(transactionFlushMillis)

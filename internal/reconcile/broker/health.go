@@ -10,7 +10,7 @@ import (
 
 // raiseTroubles names what is wrong while the brokers that work go on.
 func (p *brokerPass) raiseTroubles(ctx context.Context) (*kube.Waiting, error) {
-	if err := p.LostNodes(ctx, p.pods); err != nil {
+	if err := p.PodTroubles(ctx, p.pods); err != nil {
 		return nil, err
 	}
 	for _, trouble := range p.fleet.Troubles(p.broker.Status.Groups) {
@@ -26,7 +26,7 @@ func (p *brokerPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 			return kube.Wait(condition, "%s", p.Conditions.Message(condition)).LookAgain(pass.Later), nil
 		}
 	}
-	if waiting, err := p.NotReady(ctx, p.pods, p.fleet.Wanted()); waiting != nil || err != nil {
+	if waiting, err := p.NotReady(ctx, p.pods, p.fleet.Wanted(), p.fleet.Lacks()); waiting != nil || err != nil {
 		return waiting, err
 	}
 	if why := p.fleet.Unreached(); why != "" {

@@ -124,7 +124,7 @@ func (p *controllerPass) observePods(ctx context.Context) (*kube.Waiting, error)
 	}
 	status.Members = fmt.Sprintf("%d/%d", ready, desired.ControllerCount(p.controller))
 	status.Addresses = p.Installation.ControllerAddresses(p.controller)
-	return nil, p.LostNodes(ctx, p.pods)
+	return nil, p.PodTroubles(ctx, p.pods)
 }
 
 // observeLeader follows the quorum: closely until it is complete and up to date, then at leisure.
@@ -221,7 +221,13 @@ func (p *controllerPass) keep(pod *corev1.Pod) string {
 }
 
 func (p *controllerPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
-	waiting, err := p.NotReady(ctx, p.pods, int(desired.ControllerCount(p.controller)))
+	lacks := map[string]string{}
+	for i := range p.pods {
+		if p.controller.Status.Leader == "" && pods.Started(&p.pods[i]) {
+			lacks[p.pods[i].Name] = "runs and has no leader, which takes more than half of the controllers"
+		}
+	}
+	waiting, err := p.NotReady(ctx, p.pods, int(desired.ControllerCount(p.controller)), lacks)
 	if waiting == nil && err == nil && p.controller.Status.Leader == "" {
 		waiting = kube.Wait(v1alpha1.ReasonNoLeader, "the controllers have not elected a leader yet")
 	}

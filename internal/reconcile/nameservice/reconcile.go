@@ -113,7 +113,7 @@ func (p *nameServicePass) observePods(ctx context.Context) (*kube.Waiting, error
 	status.Members = fmt.Sprintf("%d/%d", status.ReadySize, desired.NameServerCount(p.nameService))
 	status.Addresses = p.Installation.NameServerAddresses(p.nameService)
 	status.Selector = labels.SelectorFromSet(selector).String()
-	return nil, p.LostNodes(ctx, p.pods)
+	return nil, p.PodTroubles(ctx, p.pods)
 }
 
 // replaceOutdated moves the name servers to the current spec, one at a time: the next when the one before is ready, which
@@ -130,5 +130,5 @@ func (p *nameServicePass) replaceOutdated(ctx context.Context) (*kube.Waiting, e
 }
 
 func (p *nameServicePass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
-	return p.NotReady(ctx, p.pods, int(desired.NameServerCount(p.nameService)))
+	return p.NotReady(ctx, p.pods, int(desired.NameServerCount(p.nameService)), nil)
 }

@@ -173,7 +173,7 @@ func (p *proxyPass) observePods(ctx context.Context) (*kube.Waiting, error) {
 	status.Replicas, status.ReadyReplicas = int32(len(p.pods)), int32(p.ready)
 	status.Members = fmt.Sprintf("%d/%d", p.ready, desired.ProxyCount(p.proxy))
 	status.Selector = labels.SelectorFromSet(selector).String()
-	return nil, p.LostNodes(ctx, p.pods)
+	return nil, p.PodTroubles(ctx, p.pods)
 }
 
 // observeService tells clients where to connect.
@@ -222,7 +222,7 @@ func (p *proxyPass) followRollout(context.Context) (*kube.Waiting, error) {
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
 			pods.OlderSpec(outdated)+"; spec.paused is set")
 	default:
-		said := strings.Join(append([]string{pods.OlderSpec(outdated)}, pods.Describe(fresh)...), "; ")
+		said := strings.Join(append([]string{pods.OlderSpec(outdated)}, pods.Describe(fresh, nil)...), "; ")
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods, said)
 	}
 	return nil, nil
@@ -234,5 +234,5 @@ func (p *proxyPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 	if p.ready >= wanted {
 		return nil, nil
 	}
-	return p.NotReady(ctx, p.pods, wanted)
+	return p.NotReady(ctx, p.pods, wanted, nil)
 }

@@ -195,17 +195,19 @@ func (p *toolPass) observe(ctx context.Context) (*kube.Waiting, error) {
 	if workload.DeploymentHash(p.tool.Deployment) == p.hash {
 		status.NameServers = p.addresses
 	}
-	p.Rolled(p.tool.Deployment, p.hash, p.pods)
-	return nil, p.LostNodes(ctx, p.pods)
+	if err := p.Rolled(ctx, p.tool.Deployment, p.hash, p.pods); err != nil {
+		return nil, err
+	}
+	return nil, p.PodTroubles(ctx, p.pods)
 }
 
-func (p *toolPass) awaitReady(context.Context) (*kube.Waiting, error) {
+func (p *toolPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 	if p.live != nil {
 		p.tool.Deployment.Status = p.live.Status
 	}
-	waiting := p.Available(p.tool.Deployment, p.pods)
+	waiting, err := p.Available(ctx, p.tool.Deployment, p.pods)
 	if waiting != nil && waiting.Reason == v1alpha1.ReasonMembersNotReady && p.needs != "" {
 		waiting.Message += "; " + p.needs // the operator reads no Secrets, so it cannot tell whether that is the reason
 	}
-	return waiting, nil
+	return waiting, err
 }

@@ -89,9 +89,9 @@ func (p *Pass) Remove(ctx context.Context, object client.Object) error {
 }
 
 // Rolled says how far the pods of a Deployment follow the wanted hash; UpToDate tells it. Kubernetes replaces them.
-func (p *Pass) Rolled(d *appsv1.Deployment, wanted string, list []corev1.Pod) {
+func (p *Pass) Rolled(ctx context.Context, d *appsv1.Deployment, wanted string, list []corev1.Pod) error {
 	outdated, current := 0, 0
-	var trouble []string
+	var fresh []corev1.Pod
 	for i := range list {
 		switch pod := &list[i]; {
 		case pods.Outdated(pod, wanted):
@@ -99,8 +99,12 @@ func (p *Pass) Rolled(d *appsv1.Deployment, wanted string, list []corev1.Pod) {
 		case pods.Ready(pod):
 			current++
 		default:
-			trouble = append(trouble, pods.Describe(list[i:i+1])...)
+			fresh = append(fresh, *pod)
 		}
+	}
+	trouble, err := p.describe(ctx, fresh, nil)
+	if err != nil {
+		return err
 	}
 	switch {
 	case DeploymentHash(d) != wanted:
@@ -116,11 +120,12 @@ func (p *Pass) Rolled(d *appsv1.Deployment, wanted string, list []corev1.Pod) {
 	default:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
 	}
+	return nil
 }
 
 // Available waits until as many pods of a Deployment serve as are wanted, of whatever spec. A refusal to create them is
 // told.
-func (p *Pass) Available(d *appsv1.Deployment, list []corev1.Pod) *kube.Waiting {
+func (p *Pass) Available(ctx context.Context, d *appsv1.Deployment, list []corev1.Pod) (*kube.Waiting, error) {
 	wanted := int(*d.Spec.Replicas)
 	serving := 0
 	for i := range list {
@@ -133,15 +138,18 @@ func (p *Pass) Available(d *appsv1.Deployment, list []corev1.Pod) *kube.Waiting 
 	})
 	switch {
 	case wanted == 0:
-		return kube.Wait(v1alpha1.ReasonMembersNotReady, "no pod is wanted: replicas is 0").LookAgain(pass.Later)
+		return kube.Wait(v1alpha1.ReasonMembersNotReady, "no pod is wanted: replicas is 0").LookAgain(pass.Later), nil
 	case i >= 0 && len(list) < wanted:
-		return p.Trouble(v1alpha1.ConditionRefused, "pods are not admitted: %s", d.Status.Conditions[i].Message).LookAgain(pass.Later)
+		return p.Trouble(v1alpha1.ConditionRefused, "pods are not admitted: %s", remedied(d.Status.Conditions[i].Message, p.Owner)).LookAgain(pass.Later), nil
 	case serving >= wanted:
-		return nil
+		return nil, nil
 	}
-	said := pods.Describe(list)
+	said, err := p.describe(ctx, list, nil)
+	if err != nil {
+		return nil, err
+	}
 	if missing := wanted - len(list); missing > 0 {
 		said = append(said, pods.Count(missing, "pod is", "pods are")+" still to be created")
 	}
-	return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s", strings.Join(said, "; ")).LookAgain(pass.Later)
+	return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s", strings.Join(said, "; ")).LookAgain(pass.Later), nil
 }

@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -36,44 +39,139 @@ func (p *Pass) Pods(ctx context.Context, selector map[string]string) ([]corev1.P
 	return out, nil
 }
 
-// NotReady waits for pods: nil if expected of them are ready. A refusal to create them is told.
-func (p *Pass) NotReady(ctx context.Context, list []corev1.Pod, expected int) (*kube.Waiting, error) {
-	said := pods.Describe(list)
+// NotReady waits for pods: nil if expected of them are ready. Lacks says, by name, what pods that run lack to be ready, as far as
+// more is known of them than their status tells. A refusal to create pods is told.
+func (p *Pass) NotReady(ctx context.Context, list []corev1.Pod, expected int, lacks map[string]string) (*kube.Waiting, error) {
+	said, err := p.describe(ctx, list, lacks)
+	if err != nil {
+		return nil, err
+	}
 	if missing := expected - len(list); missing > 0 {
 		refusal, err := p.refusal(ctx)
 		if err != nil {
 			return nil, err
 		}
 		if refusal != "" {
-			return p.Trouble(v1alpha1.ConditionRefused, "%s not admitted: %s", pods.Count(missing, "pod is", "pods are"), refusal).LookAgain(pass.Later), nil
+			return p.Trouble(v1alpha1.ConditionRefused, "%s not admitted: %s", pods.Count(missing, "pod is", "pods are"), remedied(refusal, p.Owner)).LookAgain(pass.Later), nil
 		}
 		said = append(said, pods.Count(missing, "pod is", "pods are")+" still to be created")
 	}
 	if len(said) == 0 {
 		return nil, nil
 	}
-	// That a pod is refused is told by an event of its StatefulSet, which is not watched.
+	// What keeps a pod away is told by events, which are not watched.
 	return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s", strings.Join(said, "; ")).LookAgain(pass.Later), nil
 }
 
-// refusal is what admission said when a pod was not admitted, with the remedy where it is known.
+// mostAsked bounds for how many pods a pass asks for events: many pods mostly lack the same.
+const mostAsked = 3
+
+// describe says what keeps pods from being ready. For what their status does not tell it asks for their events.
+func (p *Pass) describe(ctx context.Context, list []corev1.Pod, lacks map[string]string) ([]string, error) {
+	known, asked := maps.Clone(lacks), 0
+	if known == nil {
+		known = map[string]string{}
+	}
+	for i := range list {
+		pod := &list[i]
+		claims, creating := pods.UnboundClaims(pod), pods.Creating(pod, time.Now())
+		if asked == mostAsked || len(claims) == 0 && !creating {
+			continue
+		}
+		asked++
+		if creating {
+			warning, err := p.warning(ctx, "Pod", pod.Name, pod.UID)
+			if err != nil {
+				return nil, err
+			}
+			if warning != "" {
+				known[pod.Name] = "cannot start yet: " + warning
+			}
+		}
+		for _, claim := range claims {
+			warning, err := p.warning(ctx, "PersistentVolumeClaim", claim, "")
+			if err != nil {
+				return nil, err
+			}
+			if warning != "" {
+				known[pod.Name] = fmt.Sprintf("claim %s: %s", claim, warning)
+			}
+		}
+	}
+	return pods.Describe(list, known), nil
+}
+
+// warning is the last one that Kubernetes gave in an event about an object, "" if there is none.
+func (p *Pass) warning(ctx context.Context, kind, name string, uid types.UID) (string, error) {
+	about := client.MatchingFields{"type": corev1.EventTypeWarning, "regarding.kind": kind, "regarding.name": name}
+	if uid != "" {
+		about["regarding.uid"] = string(uid)
+	}
+	var list eventsv1.EventList
+	if err := p.Reader.List(ctx, &list, client.InNamespace(p.Owner.GetNamespace()), about); err != nil {
+		return "", fmt.Errorf("list events: %w", err)
+	}
+	if last := latest(list.Items); last != nil {
+		return strings.TrimSpace(last.Note), nil
+	}
+	return "", nil
+}
+
+// latest of some events, nil if there are none.
+func latest(list []eventsv1.Event) *eventsv1.Event {
+	if len(list) == 0 {
+		return nil
+	}
+	last := slices.MaxFunc(list, func(a, b eventsv1.Event) int { return seen(a).Compare(seen(b)) })
+	return &last
+}
+
+// seen is when an event was seen last.
+func seen(e eventsv1.Event) time.Time {
+	if e.Series != nil {
+		return e.Series.LastObservedTime.Time
+	}
+	if !e.DeprecatedLastTimestamp.IsZero() {
+		return e.DeprecatedLastTimestamp.Time
+	}
+	return e.EventTime.Time
+}
+
+// refusal is what Kubernetes said last when it did not create a pod, "" if nothing.
 func (p *Pass) refusal(ctx context.Context) (string, error) {
 	var list eventsv1.EventList
 	err := p.Reader.List(ctx, &list, client.InNamespace(p.Owner.GetNamespace()), client.MatchingFields{"reason": "FailedCreate"})
 	if err != nil {
 		return "", fmt.Errorf("list events: %w", err)
 	}
-	for _, e := range list.Items {
-		if !p.owns(e.Regarding.Kind, e.Regarding.Name) || !strings.Contains(e.Note, "forbidden") {
-			continue
-		}
-		if strings.Contains(e.Note, "violates PodSecurity") {
-			return e.Note + ". hostNetwork and storageMode HostPath need a namespace that admits such pods: kubectl label namespace " +
-				p.Owner.GetNamespace() + " pod-security.kubernetes.io/enforce=privileged --overwrite", nil
-		}
-		return e.Note, nil
+	ours := slices.DeleteFunc(list.Items, func(e eventsv1.Event) bool { return !p.owns(e.Regarding.Kind, e.Regarding.Name) })
+	if last := latest(ours); last != nil {
+		return last.Note, nil
 	}
 	return "", nil
+}
+
+// remedied adds to a refusal what the user can do about it, where that is known.
+func remedied(refusal string, owner client.Object) string {
+	has := func(text string) bool { return strings.Contains(refusal, text) }
+	remedy := ""
+	switch {
+	case has("violates PodSecurity") && (has("hostNetwork") || has("hostPath") || has("hostPort")):
+		remedy = "hostNetwork and storageMode HostPath need a namespace that admits such pods: kubectl label namespace " + owner.GetNamespace() +
+			" pod-security.kubernetes.io/enforce=privileged --overwrite"
+	case has("violates PodSecurity"):
+		remedy = "The operator's own pods keep to the level restricted: take out of securityContext, containerSecurityContext and podTemplate what the text names"
+	case has("failed calling webhook"):
+		remedy = "The webhook of that name must answer, or be removed by whoever installed it: kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations"
+	case has("exceeded quota"):
+		remedy = "Ask for less in resources, or have the quota raised: kubectl describe quota -n " + owner.GetNamespace()
+	case has("failed quota"):
+		remedy = "The quota demands that resources says it"
+	}
+	if remedy == "" {
+		return refusal
+	}
+	return strings.TrimSuffix(refusal, ".") + ". " + remedy
 }
 
 // owns reports whether a StatefulSet of this name, or a Deployment's ReplicaSet, is the resource's.
@@ -89,8 +187,28 @@ func (p *Pass) owns(kind, set string) bool {
 	return false
 }
 
-// LostNodes raises NodeLost for pods on nodes that do not answer.
-func (p *Pass) LostNodes(ctx context.Context, list []corev1.Pod) error {
+// PodTroubles raises what is wrong with pods that may be running all the same.
+func (p *Pass) PodTroubles(ctx context.Context, list []corev1.Pod) error {
+	p.outOfMemory(list)
+	return p.lostNodes(ctx, list)
+}
+
+// recently is for how long it is told that a container was killed for its memory.
+const recently = time.Hour
+
+func (p *Pass) outOfMemory(list []corev1.Pod) {
+	for i := range list {
+		for _, killed := range pods.OutOfMemory(&list[i], time.Now().Add(-recently)) {
+			p.Conditions.Raise(v1alpha1.ConditionOutOfMemory, "container %s of pod %s was killed at %s because it used more memory than resources.limits.memory; "+
+				"it has been restarted %s. Raise that limit, or lower jvm.heap and jvm.directMemory", killed.Container, list[i].Name,
+				killed.At.UTC().Format(time.RFC3339), pods.Count(killed.Restarts, "time", "times"))
+			p.LookAgain(time.Until(killed.At.Add(recently)))
+		}
+	}
+}
+
+// lostNodes raises NodeLost for pods on nodes that do not answer.
+func (p *Pass) lostNodes(ctx context.Context, list []corev1.Pod) error {
 	for i := range list {
 		pod := &list[i]
 		if pod.Spec.NodeName == "" || pods.Ready(pod) {
