@@ -40,7 +40,7 @@ func (r *run) change(ctx context.Context) error {
 			return err
 		}
 		r.step("%s; trying again", err)
-		if err := r.reopen(ctx, r.share(ownTimeout), r.between()); err != nil {
+		if err := r.reopen(ctx, r.within(ownTimeout), r.between()); err != nil {
 			return err
 		}
 		if err := r.awaitTarget(ctx); err != nil {
@@ -86,19 +86,19 @@ func (r *run) between() map[string]string {
 
 // reopen a broker that is to be as before, if it is still master: the store of one that has been told of another master stays a
 // slave's.
-func (r *run) reopen(ctx context.Context, limit time.Duration, properties map[string]string) error {
+func (r *run) reopen(ctx context.Context, end limit, properties map[string]string) error {
 	for range 2 { // before and after
 		config, err := r.config(ctx)
 		switch {
 		case err != nil:
 			return fmt.Errorf("this broker does not answer itself: %w", err)
 		case config[brokerID] != strconv.FormatInt(admin.MasterID, 10):
-			_ = r.tell(ctx, limit, map[string]string{role: roleSlave})
+			_ = r.tell(ctx, end, map[string]string{role: roleSlave})
 			return errors.New("it is no master any more")
 		case len(differing(config, properties)) == 0:
 			return nil
 		}
-		if err := r.tell(ctx, limit, properties); err != nil {
+		if err := r.tell(ctx, end, properties); err != nil {
 			return err
 		}
 	}
@@ -107,12 +107,12 @@ func (r *run) reopen(ctx context.Context, limit time.Duration, properties map[st
 
 // awaitLeader of the controllers, before anything is refused.
 func (r *run) awaitLeader(ctx context.Context) (string, error) {
-	return askController(ctx, r, r.share(quorumTimeout), func(_ context.Context, leader string) (string, error) { return leader, nil })
+	return askController(ctx, r, r.within(quorumTimeout), func(_ context.Context, leader string) (string, error) { return leader, nil })
 }
 
 // awaitNear waits until the target lacks little, before anything is refused: a member of the SyncStateSet may be seconds behind.
 func (r *run) awaitNear(ctx context.Context) {
-	err := r.await(ctx, r.share(nearTimeout), tellPause, func(ctx context.Context) string {
+	err := r.await(ctx, r.within(nearTimeout), tellPause, func(ctx context.Context) string {
 		mine, err := r.end(ctx, r.Addr)
 		theirs, theirErr := r.end(ctx, r.target.addr)
 		switch err := errors.Join(err, theirErr); {
@@ -130,7 +130,7 @@ func (r *run) awaitNear(ctx context.Context) {
 
 // attempt to change the master.
 func (r *run) attempt(ctx context.Context, leader string) error {
-	end, err := r.handUp(ctx, time.Now().Add(min(fenceTimeout, time.Until(r.Until()))))
+	end, err := r.handUp(ctx, within(min(fenceTimeout, time.Until(r.Until()))))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errAgain, err)
 	}
@@ -145,7 +145,7 @@ func (r *run) attempt(ctx context.Context, leader string) error {
 
 // handUp refuses messages and returns the end of what was taken until then, which the target has. Somebody may lift the fence
 // meanwhile: then it begins anew.
-func (r *run) handUp(ctx context.Context, by time.Time) (end int64, err error) {
+func (r *run) handUp(ctx context.Context, by limit) (end int64, err error) {
 	for {
 		if err := r.close(ctx, by); err != nil {
 			return 0, err
@@ -168,9 +168,9 @@ func (r *run) handUp(ctx context.Context, by time.Time) (end int64, err error) {
 }
 
 // close refuses messages from now on.
-func (r *run) close(ctx context.Context, by time.Time) error {
+func (r *run) close(ctx context.Context, by limit) error {
 	r.held, r.refusing = true, time.Now() // also if the answer is lost
-	if err := r.tell(ctx, time.Until(by), r.closed()); err != nil {
+	if err := r.tell(ctx, by, r.closed()); err != nil {
 		return err
 	}
 	r.step("messages are refused")
@@ -178,8 +178,8 @@ func (r *run) close(ctx context.Context, by time.Time) error {
 }
 
 // catchUp waits until the target has all that this broker has now. If it writes more, no client was told of that.
-func (r *run) catchUp(ctx context.Context, by time.Time) (end int64, err error) {
-	err = r.await(ctx, time.Until(by), fastPoll, func(ctx context.Context) string {
+func (r *run) catchUp(ctx context.Context, by limit) (end int64, err error) {
+	err = r.await(ctx, by, fastPoll, func(ctx context.Context) string {
 		var err error
 		if end, err = r.end(ctx, r.Addr); err != nil {
 			return "this broker does not tell where its log ends: " + err.Error()
@@ -190,7 +190,7 @@ func (r *run) catchUp(ctx context.Context, by time.Time) (end int64, err error) 
 		return 0, err
 	}
 	began, first := time.Now(), int64(-1)
-	err = r.await(ctx, time.Until(by), fastPoll, func(ctx context.Context) string {
+	err = r.await(ctx, by, fastPoll, func(ctx context.Context) string {
 		theirs, err := r.end(ctx, r.target.addr)
 		switch {
 		case err != nil:
@@ -220,7 +220,8 @@ func (r *run) elect(ctx context.Context, leader string) error {
 	if remoting.IsCode(err, remoting.ControllerNotLeader) || errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("%w: %w", errAgain, err) // it was not even asked for
 	}
-	state, stateErr := r.syncState(ctx, max(r.share(quorumTimeout), callTimeout))
+	wait := max(time.Until(r.within(quorumTimeout)()), callTimeout)
+	state, stateErr := r.syncState(ctx, within(wait))
 	switch {
 	case stateErr != nil:
 		// The answer may be lost and the election done: then taking back the fence would let two masters write.
@@ -238,7 +239,7 @@ func (r *run) elect(ctx context.Context, leader string) error {
 
 // awaitRoutes waits until every name server that answers shows the new master.
 func (r *run) awaitRoutes(ctx context.Context) {
-	err := r.await(ctx, r.share(routeTimeout), 5*fastPoll, func(ctx context.Context) string {
+	err := r.await(ctx, r.within(routeTimeout), 5*fastPoll, func(ctx context.Context) string {
 		answered := false
 		for _, server := range r.NameServers {
 			info, err := call(ctx, func(ctx context.Context) (*admin.ClusterInfo, error) { return r.Admin.ClusterInfo(ctx, server) })
@@ -272,8 +273,8 @@ func (r *run) awaitSyncStateSet(ctx context.Context) {
 	if wanted <= 1 {
 		return
 	}
-	err = r.await(ctx, r.share(syncSetTimeout), slowPoll, func(ctx context.Context) string {
-		state, err := r.syncState(ctx, callTimeout)
+	err = r.await(ctx, r.within(syncSetTimeout), slowPoll, func(ctx context.Context) string {
+		state, err := r.syncState(ctx, within(callTimeout))
 		if err != nil {
 			return err.Error()
 		}

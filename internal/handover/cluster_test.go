@@ -348,13 +348,13 @@ func (c *cluster) refuse(now bool) {
 	}
 }
 
-// limit is that of a drain of 35 s.
-const limit = 130 * time.Second
+// wholeTime is that of a drain of 35 s.
+const wholeTime = 130 * time.Second
 
 func (c *cluster) handOver(t *testing.T, drain time.Duration) (log []string, err error) {
 	t.Helper()
 	began := time.Now()
-	return c.handOverUntil(t, drain, func() time.Time { return began.Add(limit) })
+	return c.handOverUntil(t, drain, func() time.Time { return began.Add(wholeTime) })
 }
 
 func (c *cluster) handOverUntil(t *testing.T, drain time.Duration, until func() time.Time) (log []string, err error) {

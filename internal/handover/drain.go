@@ -41,7 +41,7 @@ func (r *run) leave(ctx context.Context, check func(context.Context) error) erro
 		}
 		began := time.Now()
 		r.held = true // also if the answer is lost
-		if err := r.tell(ctx, r.share(ownTimeout), settings.Held(r.before, false)); err != nil {
+		if err := r.tell(ctx, r.within(ownTimeout), settings.Held(r.before, false)); err != nil {
 			return err
 		}
 		r.step("write permission withdrawn; producers get %s to leave", r.drainEnd(began).Sub(began).Round(time.Second))
@@ -51,7 +51,7 @@ func (r *run) leave(ctx context.Context, check func(context.Context) error) erro
 			return err
 		}
 		r.step("another group hands over as well: waiting for it")
-		if err := r.tell(ctx, r.share(ownTimeout), r.ownBefore()); err != nil {
+		if err := r.tell(ctx, r.within(ownTimeout), r.ownBefore()); err != nil {
 			return err
 		}
 		r.held = false
@@ -77,7 +77,7 @@ func (r *run) drainEnd(began time.Time) time.Time {
 func (r *run) awaitWritable(ctx context.Context) bool {
 	const nobody = "no other group takes messages"
 	alone, late := false, false
-	err := r.await(ctx, time.Hour, slowPoll, func(ctx context.Context) string {
+	err := r.await(ctx, r.Until, slowPoll, func(ctx context.Context) string {
 		shown, answered := r.brokers(ctx)
 		_, known := shown[r.Group] // name servers that do not know this one have just started: there may be others
 		others := r.others(shown)

@@ -18,7 +18,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// Bounds of the steps, if there is the time (see run.share).
+// Bounds of the steps, if there is the time (see run.within).
 const (
 	callTimeout     = 3 * time.Second        // of one request
 	ownTimeout      = 10 * time.Second       // until this broker answers
@@ -128,9 +128,36 @@ func (r *run) step(format string, args ...any) {
 	r.Log("handover %.1fs: %s", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// share is the time for one of several steps: what is wanted, or a third of what is left.
-func (r *run) share(wanted time.Duration) time.Duration {
-	return max(0, min(wanted, time.Until(r.Until())/3))
+// limit says when a wait is over, as far as is known when it is asked.
+type limit func() time.Time
+
+// within the time that is wanted for a step that begins now, or a third of what is left for all of them.
+func (r *run) within(wanted time.Duration) limit {
+	began := time.Now()
+	return func() time.Time { return began.Add(min(wanted, r.Until().Sub(began)/3)) }
+}
+
+// within a time from now on, whatever is left.
+func within(d time.Duration) limit {
+	end := time.Now().Add(d)
+	return func() time.Time { return end }
+}
+
+// errNoTime ends what a limit bounds.
+var errNoTime = errors.New("there is no time left")
+
+// bounded ends at the limit, which may move meanwhile.
+func bounded(ctx context.Context, end limit) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		for left := time.Until(end()); left > 0; left = time.Until(end()) {
+			if sleep(ctx, min(left, slowPoll)) != nil {
+				return
+			}
+		}
+		cancel(errNoTime)
+	}()
+	return ctx, func() { cancel(context.Canceled) }
 }
 
 // call gives one request its time.
@@ -142,13 +169,14 @@ func call[T any](ctx context.Context, do func(context.Context) (T, error)) (T, e
 
 // await asks until the answer is "", and returns the last one as an error when the time is over: one that the end of the time
 // cut off says nothing.
-func (r *run) await(ctx context.Context, limit, pause time.Duration, ask func(context.Context) string) error {
-	if limit <= 0 {
-		return errors.New("there is no time left")
+func (r *run) await(ctx context.Context, end limit, pause time.Duration, ask func(context.Context) string) error {
+	began := time.Now()
+	if !end().After(began) {
+		return errNoTime
 	}
-	limited, cancel := context.WithTimeout(ctx, limit)
+	limited, cancel := bounded(ctx, end)
 	defer cancel()
-	said := time.Now()
+	said := began
 	missing := ""
 	for {
 		answer := ask(limited)
@@ -162,20 +190,18 @@ func (r *run) await(ctx context.Context, limit, pause time.Duration, ask func(co
 			r.step("waiting: %s", missing)
 			said = time.Now()
 		}
-		select {
-		case <-limited.Done():
-			if err := ctx.Err(); err != nil {
-				return fmt.Errorf("%s: %w", missing, err)
+		if sleep(limited, pause) != nil {
+			if ctx.Err() != nil {
+				return fmt.Errorf("%s: %w", missing, context.Cause(ctx))
 			}
-			return fmt.Errorf("after %s: %s", limit.Round(100*time.Millisecond), missing)
-		case <-time.After(pause):
+			return fmt.Errorf("after %s: %s", time.Since(began).Round(100*time.Millisecond), missing)
 		}
 	}
 }
 
 // askSelf asks this broker. One that is slow is asked again, one whose port is closed is not.
 func askSelf[T any](ctx context.Context, r *run, ask func(context.Context) (T, error)) (answer T, err error) {
-	waited := r.await(ctx, r.share(ownTimeout), slowPoll, func(ctx context.Context) string {
+	waited := r.await(ctx, r.within(ownTimeout), slowPoll, func(ctx context.Context) string {
 		answer, err = call(ctx, ask)
 		if err == nil || errors.Is(err, syscall.ECONNREFUSED) {
 			return ""
@@ -193,7 +219,7 @@ func (r *run) isMaster(ctx context.Context) (bool, error) {
 	if err != nil || !status.Master || r.Mode == settings.Static {
 		return err == nil && status.Master, err
 	}
-	state, err := r.syncState(ctx, r.share(quorumTimeout))
+	state, err := r.syncState(ctx, r.within(quorumTimeout))
 	return err == nil && state.MasterAddr == r.Address, err
 }
 
@@ -205,8 +231,8 @@ func (r *run) end(ctx context.Context, broker string) (int64, error) {
 
 // tell this broker what to run with, if it does not yet, and look whether it does. Its answer may be late: a changed permission
 // is registered at every name server first (AdminBrokerProcessor.updateBrokerConfig), and one of them may be gone.
-func (r *run) tell(ctx context.Context, limit time.Duration, properties map[string]string) error {
-	return r.await(ctx, limit, tellPause, func(ctx context.Context) string {
+func (r *run) tell(ctx context.Context, end limit, properties map[string]string) error {
+	return r.await(ctx, end, tellPause, func(ctx context.Context) string {
 		told := errors.New("it has others again")
 		for range 2 {
 			config, err := r.config(ctx)
@@ -249,7 +275,7 @@ func (r *run) restore(ctx context.Context) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
-	if err := r.reopen(ctx, restoreTimeout, r.ownBefore()); err != nil {
+	if err := r.reopen(ctx, within(restoreTimeout), r.ownBefore()); err != nil {
 		r.step("the broker refuses messages until it stops: %s", err)
 		return
 	}

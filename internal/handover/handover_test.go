@@ -61,7 +61,7 @@ func TestHandOver(t *testing.T) {
 // TestStaticMaster: one whose place nobody can take lets producers leave, for as long as there is time.
 func TestStaticMaster(t *testing.T) {
 	t.Parallel()
-	for limit, want := range map[time.Duration]time.Duration{limit: 35 * time.Second, 13 * time.Second: 6500 * time.Millisecond} {
+	for limit, want := range map[time.Duration]time.Duration{wholeTime: 35 * time.Second, 13 * time.Second: 6500 * time.Millisecond} {
 		t.Run(limit.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -177,6 +177,41 @@ func TestControllersBusy(t *testing.T) {
 				c := newCluster()
 				c.busy, c.stopping = time.Now().Add(test.busy), test.stopping
 				c.checkEnd(t, test.master, test.limit)
+			})
+		})
+	}
+}
+
+// TestLeaderLeavesToo: the node that is drained has the leading controller as well. Its wait for another one grows with the time
+// that it turns out to have, and shrinks with it.
+func TestLeaderLeavesToo(t *testing.T) {
+	t.Parallel()
+	const election, short = 14 * time.Second, 13 * time.Second
+	for _, test := range []struct {
+		name   string
+		given  time.Duration // as it turns out after 3 s
+		master string
+		limit  time.Duration
+	}{
+		{"and there is time", wholeTime, slave, 20 * time.Second},
+		{"and nobody says that there is time", short, oldMaster, 5 * time.Second},
+		{"and there is less time", 6 * time.Second, oldMaster, 4500 * time.Millisecond},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster()
+				c.alone, c.moving = true, time.Now().Add(election)
+				began := time.Now()
+				log, err := c.handOverUntil(t, 35*time.Second, func() time.Time {
+					if time.Since(began) < 3*time.Second {
+						return began.Add(short)
+					}
+					return began.Add(test.given)
+				})
+				if took := time.Since(began); c.master != test.master || (err == nil) != (test.master == slave) || took > test.limit {
+					t.Errorf("%s is master after %s, %v: %q", c.master, took, err, log)
+				}
 			})
 		})
 	}
@@ -333,7 +368,7 @@ func TestTwoAtOnce(t *testing.T) {
 					if time.Since(began) < test.told {
 						return began.Add(short)
 					}
-					return began.Add(limit)
+					return began.Add(wholeTime)
 				})
 				if got := strings.Join(c.history, ", "); err != nil || got != test.history {
 					t.Errorf("%v, did %q, want %q: %q", err, got, test.history, log)

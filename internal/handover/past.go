@@ -41,7 +41,7 @@ func (r *run) reportPast(ctx context.Context, end int64) {
 // newEpoch is where the new master's own log begins, from end on: it has everything before.
 func (r *run) newEpoch(ctx context.Context, end int64) int64 {
 	begin := end
-	err := r.await(ctx, r.share(promotionTimeout), tellPause, func(ctx context.Context) string {
+	err := r.await(ctx, r.within(promotionTimeout), tellPause, func(ctx context.Context) string {
 		epoch, err := call(ctx, func(ctx context.Context) (admin.Epoch, error) { return r.Admin.Epoch(ctx, r.target.addr) })
 		switch {
 		case err != nil:
@@ -72,7 +72,7 @@ type sentLate struct {
 
 // readPast reads the log of this broker from begin on.
 func (r *run) readPast(ctx context.Context, begin int64) (p past, err error) {
-	ctx, cancel := context.WithTimeout(ctx, r.share(pastTimeout))
+	ctx, cancel := bounded(ctx, r.within(pastTimeout))
 	defer cancel()
 	epoch, err := r.Admin.Epoch(ctx, r.Addr)
 	if err != nil {

@@ -135,7 +135,7 @@ func (g *group) handOver(ctx context.Context) (log []string, err error) {
 	err = Master{
 		Admin: g.servers.Admin, Addr: g.master.Addr, Address: g.master.Addr, Cluster: "c", Group: "a", Mode: settings.ControllerMode,
 		NameServers: []string{g.nameServer.Addr}, Controllers: []string{g.controllers[0].Addr}, Drain: 35 * time.Second,
-		Until:    func() time.Time { return began.Add(limit) },
+		Until:    func() time.Time { return began.Add(wholeTime) },
 		Stopping: func(context.Context, string) bool { return false },
 		Log:      func(format string, args ...any) { log = append(log, fmt.Sprintf(format, args...)) },
 	}.Run(ctx)

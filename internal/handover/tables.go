@@ -31,7 +31,7 @@ type tables struct {
 
 // awaitTables waits until the target knows what clients would miss. It is bounded: what is left is carried later.
 func (r *run) awaitTables(ctx context.Context) error {
-	err := r.await(ctx, r.share(tablesTimeout), slowPoll, func(ctx context.Context) string {
+	err := r.await(ctx, r.within(tablesTimeout), slowPoll, func(ctx context.Context) string {
 		r.lookAtCopy(ctx)
 		mine, err := r.read(ctx, r.Addr)
 		if err != nil {
@@ -115,7 +115,7 @@ func (r *run) awaitCopy(ctx context.Context) error {
 	if err != nil || maps.Equal(mine, r.copies.offsets) {
 		return ctx.Err()
 	}
-	err = r.await(ctx, r.share(copyInterval+slowPoll), copyPoll, func(ctx context.Context) string {
+	err = r.await(ctx, r.within(copyInterval+slowPoll), copyPoll, func(ctx context.Context) string {
 		r.lookAtCopy(ctx)
 		if time.Since(r.copies.last) < freshCopy {
 			return ""
@@ -134,7 +134,7 @@ func (r *run) carry(ctx context.Context) {
 		r.step("topics, groups and offsets are not carried over: they could not be read")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.share(carryTimeout))
+	ctx, cancel := bounded(ctx, r.within(carryTimeout))
 	defer cancel()
 	theirs, err := r.read(ctx, r.target.addr)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 )
@@ -13,7 +12,7 @@ import (
 // awaitTarget chooses who takes over. A slave that restarted a moment ago gets time to be in sync again.
 func (r *run) awaitTarget(ctx context.Context) error {
 	var err error
-	waited := r.await(ctx, r.share(inSyncTimeout), slowPoll, func(ctx context.Context) (late string) {
+	waited := r.await(ctx, r.within(inSyncTimeout), slowPoll, func(ctx context.Context) (late string) {
 		late, err = r.choose(ctx)
 		return late
 	})
@@ -26,7 +25,7 @@ func (r *run) awaitTarget(ctx context.Context) error {
 // choose takes the living member of the SyncStateSet with the most data. If there is none, late says which slave is
 // alive and may yet be one.
 func (r *run) choose(ctx context.Context) (late string, err error) {
-	state, err := r.syncState(ctx, r.share(quorumTimeout))
+	state, err := r.syncState(ctx, r.within(quorumTimeout))
 	if err != nil {
 		return "", err
 	}
@@ -53,8 +52,8 @@ func (r *run) choose(ctx context.Context) (late string, err error) {
 }
 
 // syncState is what the controllers know of the group.
-func (r *run) syncState(ctx context.Context, limit time.Duration) (admin.SyncState, error) {
-	states, err := askController(ctx, r, limit, func(ctx context.Context, leader string) (map[string]admin.SyncState, error) {
+func (r *run) syncState(ctx context.Context, end limit) (admin.SyncState, error) {
+	states, err := askController(ctx, r, end, func(ctx context.Context, leader string) (map[string]admin.SyncState, error) {
 		return r.Admin.SyncStateData(ctx, leader, r.Group)
 	})
 	return states[r.Group], err
@@ -62,8 +61,8 @@ func (r *run) syncState(ctx context.Context, limit time.Duration) (admin.SyncSta
 
 // askController asks the controller that leads. A node that is drained may have that one too: another leads soon. The wait
 // for it ends when nobody is left who could take over anyway, as when the whole cluster is deleted.
-func askController[T any](ctx context.Context, r *run, limit time.Duration, ask func(ctx context.Context, leader string) (T, error)) (answer T, err error) {
-	waited := r.await(ctx, limit, slowPoll, func(ctx context.Context) string {
+func askController[T any](ctx context.Context, r *run, end limit, ask func(ctx context.Context, leader string) (T, error)) (answer T, err error) {
+	waited := r.await(ctx, end, slowPoll, func(ctx context.Context) string {
 		leader := r.Admin.Leader(ctx, r.Controllers)
 		if leader == "" {
 			err = errors.New("no controller leads, so nobody can take over")

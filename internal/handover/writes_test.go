@@ -216,7 +216,7 @@ func TestShortOfTime(t *testing.T) {
 		{name: "20 s, the only group", has: 13 * time.Second, given: 13 * time.Second, alone: true, most: 2 * time.Second},
 		{name: "10 s", has: 6 * time.Second, given: 6 * time.Second, least: 2 * time.Second, most: 5 * time.Second},
 		{name: "3 s", has: 2 * time.Second, given: 2 * time.Second, most: 2 * time.Second},
-		{name: "more than it seemed", has: 13 * time.Second, given: limit, least: 34 * time.Second, most: 40 * time.Second},
+		{name: "more than it seemed", has: 13 * time.Second, given: wholeTime, least: 34 * time.Second, most: 40 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
