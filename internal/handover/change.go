@@ -107,7 +107,7 @@ func (r *run) reopen(ctx context.Context, end limit, properties map[string]strin
 
 // awaitLeader of the controllers, before anything is refused.
 func (r *run) awaitLeader(ctx context.Context) (string, error) {
-	return askController(ctx, r, r.within(quorumTimeout), func(_ context.Context, leader string) (string, error) { return leader, nil })
+	return askController(ctx, r, r.withLeader(), func(_ context.Context, leader string) (string, error) { return leader, nil })
 }
 
 // awaitNear waits until the target lacks little, before anything is refused: a member of the SyncStateSet may be seconds behind.
@@ -220,7 +220,7 @@ func (r *run) elect(ctx context.Context, leader string) error {
 	if remoting.IsCode(err, remoting.ControllerNotLeader) || errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("%w: %w", errAgain, err) // it was not even asked for
 	}
-	wait := max(time.Until(r.within(quorumTimeout)()), callTimeout)
+	wait := max(time.Until(r.withLeader()()), callTimeout)
 	state, stateErr := r.syncState(ctx, within(wait))
 	switch {
 	case stateErr != nil:

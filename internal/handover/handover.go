@@ -23,6 +23,7 @@ const (
 	callTimeout     = 3 * time.Second        // of one request
 	ownTimeout      = 10 * time.Second       // until this broker answers
 	quorumTimeout   = 20 * time.Second       // until a controller leads and answers
+	leastTime       = 4 * time.Second        // for a handover without a drain
 	inSyncTimeout   = 20 * time.Second       // until a living slave is in sync, if none is
 	targetPatience  = 10 * time.Second       // with a target that does not answer during the drain
 	tablesTimeout   = 15 * time.Second       // until the target knows every topic and group
@@ -137,6 +138,16 @@ func (r *run) within(wanted time.Duration) limit {
 	return func() time.Time { return began.Add(min(wanted, r.Until().Sub(began)/3)) }
 }
 
+// withLeader is for what waits for a controller that leads: as nothing can be done without one, it gets all but
+// what is needed then, or a third.
+func (r *run) withLeader() limit {
+	began := time.Now()
+	return func() time.Time {
+		left := r.Until().Sub(began)
+		return began.Add(min(quorumTimeout, max(left/3, left-leastTime)))
+	}
+}
+
 // within a time from now on, whatever is left.
 func within(d time.Duration) limit {
 	end := time.Now().Add(d)
@@ -219,7 +230,7 @@ func (r *run) isMaster(ctx context.Context) (bool, error) {
 	if err != nil || !status.Master || r.Mode == settings.Static {
 		return err == nil && status.Master, err
 	}
-	state, err := r.syncState(ctx, r.within(quorumTimeout))
+	state, err := r.syncState(ctx, r.withLeader())
 	return err == nil && state.MasterAddr == r.Address, err
 }
 

@@ -186,22 +186,24 @@ func TestControllersBusy(t *testing.T) {
 // that it turns out to have, and shrinks with it.
 func TestLeaderLeavesToo(t *testing.T) {
 	t.Parallel()
-	const election, short = 14 * time.Second, 13 * time.Second
+	const short = 13 * time.Second
 	for _, test := range []struct {
-		name   string
-		given  time.Duration // as it turns out after 3 s
-		master string
-		limit  time.Duration
+		name     string
+		election time.Duration
+		given    time.Duration // as it turns out after 3 s
+		master   string
+		limit    time.Duration
 	}{
-		{"and there is time", wholeTime, slave, 20 * time.Second},
-		{"and nobody says that there is time", short, oldMaster, 5 * time.Second},
-		{"and there is less time", 6 * time.Second, oldMaster, 4500 * time.Millisecond},
+		{"and there is time", 14 * time.Second, wholeTime, slave, 20 * time.Second},
+		{"and nobody says how much time there is", 8 * time.Second, short, slave, short},
+		{"and it is too late then", 14 * time.Second, short, oldMaster, 10 * time.Second},
+		{"and there is less time", 8 * time.Second, 6 * time.Second, oldMaster, 4500 * time.Millisecond},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster()
-				c.alone, c.moving = true, time.Now().Add(election)
+				c.alone, c.moving = true, time.Now().Add(test.election)
 				began := time.Now()
 				log, err := c.handOverUntil(t, 35*time.Second, func() time.Time {
 					if time.Since(began) < 3*time.Second {

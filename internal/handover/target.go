@@ -25,7 +25,7 @@ func (r *run) awaitTarget(ctx context.Context) error {
 // choose takes the living member of the SyncStateSet with the most data. If there is none, late says which slave is
 // alive and may yet be one.
 func (r *run) choose(ctx context.Context) (late string, err error) {
-	state, err := r.syncState(ctx, r.within(quorumTimeout))
+	state, err := r.syncState(ctx, r.withLeader())
 	if err != nil {
 		return "", err
 	}
