@@ -1,4 +1,4 @@
-package reconcile
+package reconcile_test
 
 import (
 	"fmt"
@@ -15,44 +15,26 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/test/world"
 )
-
-const (
-	ready    = v1alpha1.ConditionReady
-	upToDate = v1alpha1.ConditionUpToDate
-)
-
-// names of the operator's objects in the namespace, as "Kind name".
-func (w *world) names() []string {
-	w.Helper()
-	var out []string
-	for key := range w.snapshot() {
-		kind, name, _ := strings.Cut(key[strings.LastIndex(key, ".")+1:], " ")
-		if kind != "Pod" {
-			out = append(out, kind+" "+name)
-		}
-	}
-	slices.Sort(out)
-	return slices.DeleteFunc(out, func(s string) bool { return s == "ConfigMap kube-root-ca.crt" })
-}
 
 // TestStages follows a cluster from nothing to ready: what exists and what is said at each stage.
 func TestStages(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := world.New(t)
 	for _, pod := range []string{"ns-0", "ns-1", "ctl-0", "ctl-1", "ctl-2", "b-0-0", "b-0-1", "b-1-0", "b-1-1"} {
-		w.starting[pod] = true
+		w.Starting[pod] = true
 	}
-	o := w.start(-1)
-	w.create(brokers)
-	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ConditionMissingReference, "no NameService", "nameServiceRef")
-	w.create(nameService)
-	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ConditionMissingReference, "no Controller", "controllerRef")
-	w.create(controllers)
-	o.settled("NameService ns", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "ns-0 is starting", "ns-1 is starting")
-	o.settled("Controller ctl", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "ctl-2 is starting")
-	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ReasonWaitingForNameServers, "NameService ns")
-	if text := w.condition("Broker b", v1alpha1.ConditionMissingReference, metav1.ConditionTrue); text != "" {
+	o := w.Start()
+	w.CreateYAML(world.Brokers)
+	o.Reports("Broker b", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ConditionMissingReference, "no NameService", "nameServiceRef")
+	w.CreateYAML(world.NameService)
+	o.Reports("Broker b", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ConditionMissingReference, "no Controller", "controllerRef")
+	w.CreateYAML(world.Controllers)
+	o.Reports("NameService ns", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "ns-0 is starting", "ns-1 is starting")
+	o.Reports("Controller ctl", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "ctl-2 is starting")
+	o.Reports("Broker b", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonWaitingForNameServers, "NameService ns")
+	if text := w.Condition("Broker b", v1alpha1.ConditionMissingReference, metav1.ConditionTrue); text != "" {
 		t.Errorf("a trouble that is over is still told: %s", text)
 	}
 	waiting := []string{
@@ -60,48 +42,48 @@ func TestStages(t *testing.T) {
 		"NameService ns", "PodDisruptionBudget ctl-controller", "PodDisruptionBudget ns-nameserver", "Service b-broker-headless",
 		"Service ctl-controller-headless", "Service ns-nameserver", "Service ns-nameserver-headless", "StatefulSet ctl", "StatefulSet ns",
 	}
-	if got := w.names(); !slices.Equal(got, waiting) {
+	if got := w.Names(); !slices.Equal(got, waiting) {
 		t.Errorf("while name servers start: %q", got)
 	}
-	w.starting["ns-1"] = false
-	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ReasonWaitingForControllers, "Controller ctl")
-	o.settled("NameService ns", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "ns-0 is starting")
-	ns := get[v1alpha1.NameService](w, "ns")
+	w.Starting["ns-1"] = false
+	o.Reports("Broker b", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonWaitingForControllers, "Controller ctl")
+	o.Reports("NameService ns", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "ns-0 is starting")
+	ns := world.Get[v1alpha1.NameService](w, "ns")
 	if ns.Status.Size != 2 || ns.Status.ReadySize != 1 || ns.Status.Members != "1/2" || len(ns.Status.NameServers) != 2 || ns.Status.Selector == "" {
 		t.Errorf("NameService status %+v", ns.Status)
 	}
-	w.starting["ns-0"], w.starting["ctl-1"] = false, false
-	o.settled("NameService ns", ready, metav1.ConditionTrue)
-	o.settled("Controller ctl", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady)
-	o.until(func() string {
-		if leader := get[v1alpha1.Controller](w, "ctl").Status.Leader; leader != "ctl-1" {
+	w.Starting["ns-0"], w.Starting["ctl-1"] = false, false
+	o.Reports("NameService ns", v1alpha1.ConditionReady, metav1.ConditionTrue)
+	o.Reports("Controller ctl", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady)
+	o.Until(func() string {
+		if leader := world.Get[v1alpha1.Controller](w, "ctl").Status.Leader; leader != "ctl-1" {
 			return "leader " + leader
 		}
 		return ""
 	})
-	if slices.Contains(w.names(), "Service ctl-controller") {
+	if slices.Contains(w.Names(), "Service ctl-controller") {
 		t.Error("the controllers' Service exists before all controllers are there")
 	}
-	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "b-0-0 is starting", "b-1-1 is starting")
-	w.starting["ctl-0"], w.starting["ctl-2"], w.starting["b-0-0"], w.starting["b-0-1"], w.starting["b-1-0"] = false, false, false, false, false
-	o.settled("Controller ctl", ready, metav1.ConditionTrue)
-	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "b-1-1 is starting")
-	o.until(func() string {
-		if b := get[v1alpha1.Broker](w, "b"); b.Status.Members != "3/4" || b.Status.Masters != "b-0-0 b-1-0" {
+	o.Reports("Broker b", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "b-0-0 is starting", "b-1-1 is starting")
+	w.Starting["ctl-0"], w.Starting["ctl-2"], w.Starting["b-0-0"], w.Starting["b-0-1"], w.Starting["b-1-0"] = false, false, false, false, false
+	o.Reports("Controller ctl", v1alpha1.ConditionReady, metav1.ConditionTrue)
+	o.Reports("Broker b", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "b-1-1 is starting")
+	o.Until(func() string {
+		if b := world.Get[v1alpha1.Broker](w, "b"); b.Status.Members != "3/4" || b.Status.Masters != "b-0-0 b-1-0" {
 			return fmt.Sprintf("status %+v", b.Status)
 		}
 		return ""
 	})
-	w.starting["b-1-1"] = false
-	o.until(w.allReady)
+	w.Starting["b-1-1"] = false
+	o.Until(w.AllReady)
 	all := append(waiting, "Service ctl-controller", "StatefulSet b-0", "StatefulSet b-1", "PodDisruptionBudget b-0", "PodDisruptionBudget b-1",
 		"ConfigMap b-0-metadata", "ConfigMap b-1-metadata")
 	slices.Sort(all)
-	if got := w.names(); !slices.Equal(got, all) {
+	if got := w.Names(); !slices.Equal(got, all) {
 		t.Errorf("in the end: %q", got)
 	}
 
-	b := get[v1alpha1.Broker](w, "b")
+	b := world.Get[v1alpha1.Broker](w, "b")
 	if b.Status.Size != 2 || b.Status.Members != "4/4" || b.Status.NameServiceRef.Name != "ns" || b.Status.ControllerRef.Name != "ctl" || len(b.Status.Nodes) != 4 {
 		t.Errorf("Broker status %+v", b.Status)
 	}
@@ -113,31 +95,31 @@ func TestStages(t *testing.T) {
 				wantRole, wantID = v1alpha1.RoleSlave, int64(i)+1
 			}
 			if m.Pod != pod || m.Role != wantRole || m.BrokerID == nil || *m.BrokerID != wantID || !m.InSync ||
-				m.Address != pod+".b-broker-headless."+w.namespace+".svc.cluster.local:10911" {
+				m.Address != pod+".b-broker-headless."+w.Namespace+".svc.cluster.local:10911" {
 				t.Errorf("member %+v", m)
 			}
-			if role := get[corev1.Pod](w, pod).Labels[desired.LabelRole]; role != string(wantRole) {
+			if role := world.Get[corev1.Pod](w, pod).Labels[desired.LabelRole]; role != string(wantRole) {
 				t.Errorf("pod %s has role label %q", pod, role)
 			}
 		}
 	}
-	config := get[corev1.ConfigMap](w, "b-broker-config").Data[settings.File]
-	for _, want := range append(ns.Status.Addresses, get[v1alpha1.Controller](w, "ctl").Status.Addresses...) {
+	config := world.Get[corev1.ConfigMap](w, "b-broker-config").Data[settings.File]
+	for _, want := range append(ns.Status.Addresses, world.Get[v1alpha1.Controller](w, "ctl").Status.Addresses...) {
 		if !strings.Contains(config, want) {
 			t.Errorf("the brokers' settings lack %s:\n%s", want, config)
 		}
 	}
 	for _, want := range []string{"b MasterElected: b-0-0", "ctl LeaderElected: ctl-1", "b Created: created StatefulSet b-1 with 2 pods"} {
-		if !slices.ContainsFunc(o.events.all(), func(e string) bool { return strings.Contains(e, want) }) {
-			t.Errorf("no event %q in %q", want, o.events.all())
+		if !slices.ContainsFunc(o.Events(), func(e string) bool { return strings.Contains(e, want) }) {
+			t.Errorf("no event %q in %q", want, o.Events())
 		}
 	}
-	w.checkOwners()
-	o.checkSilence()
+	checkOwners(w)
+	o.CheckSilence()
 }
 
 // checkOwners: everything goes when its resource is deleted.
-func (w *world) checkOwners() {
+func checkOwners(w *world.World) {
 	w.Helper()
 	owned := client.MatchingLabels{desired.LabelManagedBy: desired.ManagedBy}
 	var services corev1.ServiceList
@@ -145,7 +127,7 @@ func (w *world) checkOwners() {
 	var budgets policyv1.PodDisruptionBudgetList
 	var sets appsv1.StatefulSetList
 	for _, list := range []client.ObjectList{&services, &configs, &budgets, &sets} {
-		w.must(w.List(w.Context(), list, client.InNamespace(w.namespace), owned))
+		w.Must(w.List(w.Context(), list, client.InNamespace(w.Namespace), owned))
 	}
 	check := func(object client.Object) {
 		owner := metav1.GetControllerOf(object)
@@ -170,13 +152,13 @@ func (w *world) checkOwners() {
 // TestChanges: each change of a spec reaches the objects, and the pods where it must, one at a time.
 func TestChanges(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.create(nameService + controllers + brokers)
-	o := w.start(-1)
-	o.until(w.allReady)
+	w := world.New(t)
+	w.CreateYAML(world.NameService + world.Controllers + world.Brokers)
+	o := w.Start()
+	o.Until(w.AllReady)
 	uids := func() map[string]string {
 		out := map[string]string{}
-		for _, pod := range w.pods() {
+		for _, pod := range w.Pods() {
 			out[pod.Name] = string(pod.UID)
 		}
 		return out
@@ -184,33 +166,33 @@ func TestChanges(t *testing.T) {
 	before := uids()
 
 	// Sizes restart nobody.
-	edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Size = new(int32(3)) })
-	o.until(func() string {
-		if text := get[corev1.ConfigMap](w, "b-broker-config").Data[settings.File]; !strings.Contains(text, "ns-2.") {
+	world.Edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Size = new(int32(3)) })
+	o.Until(func() string {
+		if text := world.Get[corev1.ConfigMap](w, "b-broker-config").Data[settings.File]; !strings.Contains(text, "ns-2.") {
 			return "the brokers' settings lack the new name server"
 		}
-		for _, pod := range w.pods() {
-			if told := w.told(pod.Name, "namesrvAddr"); pod.Labels[desired.LabelComponent] == string(desired.Broker) && !strings.Contains(told, "ns-2.") {
+		for _, pod := range w.Pods() {
+			if told := w.MQ.Property(pod.Name, "namesrvAddr"); pod.Labels[desired.LabelComponent] == string(desired.Broker) && !strings.Contains(told, "ns-2.") {
 				return pod.Name + " was not told the new name server"
 			}
 		}
-		return w.allReady()
+		return w.AllReady()
 	})
-	edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Size = new(int32(2)) })
-	edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.ReplicaPerGroup = new(int32(2)) })
-	o.until(func() string {
-		if members := get[v1alpha1.Broker](w, "b").Status.Members; members != "6/6" {
+	world.Edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Size = new(int32(2)) })
+	world.Edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.ReplicaPerGroup = new(int32(2)) })
+	o.Until(func() string {
+		if members := world.Get[v1alpha1.Broker](w, "b").Status.Members; members != "6/6" {
 			return "members " + members
 		}
-		if replicas := *get[appsv1.StatefulSet](w, "ns").Spec.Replicas; replicas != 2 {
+		if replicas := *world.Get[appsv1.StatefulSet](w, "ns").Spec.Replicas; replicas != 2 {
 			return fmt.Sprint(replicas, " name servers")
 		}
-		for _, pod := range w.pods() {
+		for _, pod := range w.Pods() {
 			if pod.Name == "ns-2" {
-				w.must(w.Delete(t.Context(), &pod)) // as the StatefulSet controller would
+				w.Must(w.Delete(t.Context(), &pod)) // as the StatefulSet controller would
 			}
 		}
-		return w.allReady()
+		return w.AllReady()
 	})
 	after := uids()
 	for name, uid := range before {
@@ -226,22 +208,22 @@ func TestChanges(t *testing.T) {
 		order  []string
 	}{
 		{"NameService image", func() {
-			edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.NameServiceImage = "apache/rocketmq:5.5.0" })
+			world.Edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.NameServiceImage = "apache/rocketmq:5.5.0" })
 		}, []string{"ns-1", "ns-0"}},
 		{"Controller config", func() {
-			edit(w, "ctl", func(ctl *v1alpha1.Controller) { ctl.Spec.Config = map[string]v1alpha1.ConfigValue{"a": "b"} })
+			world.Edit(w, "ctl", func(ctl *v1alpha1.Controller) { ctl.Spec.Config = map[string]v1alpha1.ConfigValue{"a": "b"} })
 		}, []string{"ctl-2", "ctl-1", "ctl-0"}},
 		{"Broker podTemplate", func() {
-			edit(w, "b", func(b *v1alpha1.Broker) {
-				b.Spec.PodTemplate = raw(`{"spec":{"terminationGracePeriodSeconds":500}}`)
+			world.Edit(w, "b", func(b *v1alpha1.Broker) {
+				b.Spec.PodTemplate = world.Raw(`{"spec":{"terminationGracePeriodSeconds":500}}`)
 			})
 		}, []string{"b-0-2", "b-0-1", "b-0-0", "b-1-2", "b-1-1", "b-1-0"}},
 	} {
-		said := len(o.events.all())
+		said := len(o.Events())
 		change.change()
-		o.until(func() string { w.checkOneDown(); return w.allReady() })
+		o.Until(func() string { checkOneDown(w); return w.AllReady() })
 		var order []string
-		for _, event := range o.events.all()[said:] {
+		for _, event := range o.Events()[said:] {
 			if words := strings.Fields(event); words[1] == "ReplacingPod:" {
 				order = append(order, strings.Trim(strings.Fields(event[strings.Index(event, "replacing pod "):])[2], ":"))
 			}
@@ -250,26 +232,26 @@ func TestChanges(t *testing.T) {
 			t.Errorf("%s: order %v, want %v", change.name, order, change.order)
 		}
 	}
-	if image := get[corev1.Pod](w, "ns-0").Spec.Containers[0].Image; image != "apache/rocketmq:5.5.0" {
+	if image := world.Get[corev1.Pod](w, "ns-0").Spec.Containers[0].Image; image != "apache/rocketmq:5.5.0" {
 		t.Errorf("image %s", image)
 	}
-	if grace := *get[corev1.Pod](w, "b-1-0").Spec.TerminationGracePeriodSeconds; grace != 500 {
+	if grace := *world.Get[corev1.Pod](w, "b-1-0").Spec.TerminationGracePeriodSeconds; grace != 500 {
 		t.Errorf("grace period %d", grace)
 	}
-	o.checkSilence()
+	o.CheckSilence()
 }
 
 // checkOneDown: the pods of a component that are not there or not ready, at most one.
-func (w *world) checkOneDown() {
+func checkOneDown(w *world.World) {
 	w.Helper()
 	running := map[string]int{}
-	for _, pod := range w.pods() {
+	for _, pod := range w.Pods() {
 		if pod.DeletionTimestamp == nil {
 			running[pod.Labels[desired.LabelComponent]]++
 		}
 	}
 	var sets appsv1.StatefulSetList
-	w.must(w.List(w.Context(), &sets, client.InNamespace(w.namespace)))
+	w.Must(w.List(w.Context(), &sets, client.InNamespace(w.Namespace)))
 	wanted := map[string]int{}
 	for _, set := range sets.Items {
 		wanted[set.Labels[desired.LabelComponent]] += int(*set.Spec.Replicas)
@@ -284,136 +266,71 @@ func (w *world) checkOneDown() {
 // TestPaused: objects follow the spec, pods do not, until the pause is over.
 func TestPaused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.create(nameService + controllers + static)
-	o := w.start(-1)
-	o.until(w.allReady)
-	before := w.uids()
+	w := world.New(t)
+	w.CreateYAML(world.NameService + world.Controllers + world.Static)
+	o := w.Start()
+	o.Until(w.AllReady)
+	before := w.UIDs()
 	set := func(paused bool) {
 		env := []corev1.EnvVar{{Name: "A", Value: "b"}}
-		edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Paused, ns.Spec.Env = paused, env })
-		edit(w, "ctl", func(ctl *v1alpha1.Controller) { ctl.Spec.Paused, ctl.Spec.Env = paused, env })
-		edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Paused, b.Spec.Env = paused, env })
+		world.Edit(w, "ns", func(ns *v1alpha1.NameService) { ns.Spec.Paused, ns.Spec.Env = paused, env })
+		world.Edit(w, "ctl", func(ctl *v1alpha1.Controller) { ctl.Spec.Paused, ctl.Spec.Env = paused, env })
+		world.Edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Paused, b.Spec.Env = paused, env })
 	}
 	set(true)
 	for resource, pods := range map[string]string{"NameService ns": "2 pods", "Controller ctl": "3 pods", "Broker b": "2 pods"} {
-		o.settled(resource, upToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused, pods, "spec.paused is set")
-		o.checkEvent(resource[strings.Index(resource, " ")+1:]+" RolloutPaused", pods)
+		o.Reports(resource, v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused, pods, "spec.paused is set")
+		o.CheckEvent(resource[strings.Index(resource, " ")+1:]+" RolloutPaused", pods)
 	}
-	o.checkSilence()
-	w.checkReplaced(before)
+	o.CheckSilence()
+	w.CheckReplaced(before)
 	set(false)
-	o.until(w.allReady)
-	w.checkReplaced(before, "b-0-0", "b-0-1", "ctl-0", "ctl-1", "ctl-2", "ns-0", "ns-1")
-}
-
-// TestFailover: a master that dies is replaced; status, labels and events follow.
-func TestFailover(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.create(nameService + controllers + brokers)
-	o := w.start(-1)
-	o.until(w.allReady)
-	w.starting["b-1-0"] = true
-	w.must(w.Delete(t.Context(), get[corev1.Pod](w, "b-1-0")))
-	o.until(func() string {
-		if b := get[v1alpha1.Broker](w, "b"); b.Status.Masters != "b-0-0 b-1-1" || b.Status.Members != "3/4" {
-			return fmt.Sprintf("masters %s, members %s", b.Status.Masters, b.Status.Members)
-		}
-		return ""
-	})
-	o.settled("Broker b", ready, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "b-1-0 is starting")
-	w.starting["b-1-0"] = false
-	o.until(w.allReady)
-	for pod, want := range map[string]string{"b-1-0": "slave", "b-1-1": "master"} {
-		if role := get[corev1.Pod](w, pod).Labels[desired.LabelRole]; role != want {
-			t.Errorf("pod %s has role label %q, want %s", pod, role, want)
-		}
-	}
-	if !slices.ContainsFunc(o.events.all(), func(e string) bool { return strings.Contains(e, "b-1-1 is master of b-1 after b-1-0") }) {
-		t.Errorf("no event of the change in %q", o.events.all())
-	}
+	o.Until(w.AllReady)
+	w.CheckReplaced(before, "b-0-0", "b-0-1", "ctl-0", "ctl-1", "ctl-2", "ns-0", "ns-1")
 }
 
 // TestDelete: a resource that is gone, or going, is left alone.
 func TestDelete(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.create(nameService + controllers + static)
-	o := w.start(-1)
-	o.until(w.allReady)
-	for _, object := range []client.Object{get[v1alpha1.Broker](w, "b"), get[v1alpha1.Controller](w, "ctl"), get[v1alpha1.NameService](w, "ns")} {
+	w := world.New(t)
+	w.CreateYAML(world.NameService + world.Controllers + world.Static)
+	o := w.Start()
+	o.Until(w.AllReady)
+	for _, object := range []client.Object{world.Get[v1alpha1.Broker](w, "b"), world.Get[v1alpha1.Controller](w, "ctl"), world.Get[v1alpha1.NameService](w, "ns")} {
 		object.SetFinalizers([]string{"example.com/hold"})
-		w.must(w.Update(t.Context(), object))
-		w.must(w.Delete(t.Context(), object))
+		w.Must(w.Update(t.Context(), object))
+		w.Must(w.Delete(t.Context(), object))
 	}
-	w.must(w.Delete(t.Context(), get[corev1.Service](w, "b-broker-headless")))
-	o.checkSilence()
+	w.Must(w.Delete(t.Context(), world.Get[corev1.Service](w, "b-broker-headless")))
+	o.CheckSilence()
 }
 
-// TestHandEdits are put back.
-func TestHandEdits(t *testing.T) {
+// TestNodeLost: pods on a node that does not answer.
+func TestNodeLost(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.create(nameService)
-	o := w.start(-1)
-	o.until(w.allReady)
-	edit(w, "ns-nameserver", func(s *corev1.Service) {
-		s.Spec.Ports[0].Port, s.Spec.Selector[desired.LabelInstance] = 1234, "other"
-	})
-	edit(w, "ns-nameserver-config", func(c *corev1.ConfigMap) { c.Data[settings.File] = "{}" })
-	edit(w, "ns", func(s *appsv1.StatefulSet) {
-		s.Spec.Replicas, s.Spec.UpdateStrategy.Type = new(int32(5)), appsv1.RollingUpdateStatefulSetStrategyType
-	})
-	w.must(w.Delete(t.Context(), get[policyv1.PodDisruptionBudget](w, "ns-nameserver")))
-	w.must(o.pass())
-	service, set := get[corev1.Service](w, "ns-nameserver"), get[appsv1.StatefulSet](w, "ns")
-	if service.Spec.Ports[0].Port != 9876 || len(service.Spec.Ports) != 1 || service.Spec.Selector[desired.LabelInstance] != "ns" {
-		t.Errorf("Service %+v", service.Spec)
+	w := world.New(t)
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{GenerateName: "node-"}}
+	w.Must(w.Create(t.Context(), node))
+	setNode := func(status corev1.ConditionStatus) {
+		node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: status}}
+		w.Must(w.Status().Update(t.Context(), node))
 	}
-	if *set.Spec.Replicas != 2 || set.Spec.UpdateStrategy.Type != appsv1.OnDeleteStatefulSetStrategyType {
-		t.Errorf("StatefulSet %d %s", *set.Spec.Replicas, set.Spec.UpdateStrategy.Type)
+	setNode(corev1.ConditionTrue)
+	w.Node = node.Name
+	w.CreateYAML(world.NameService + world.Controllers + strings.Replace(world.Brokers, "size: 2", "size: 1", 1))
+	o := w.Start()
+	o.Until(w.AllReady)
+	setNode(corev1.ConditionUnknown)
+	o.CheckSilence() // as long as the pods answer, the node's word does not count
+	w.Starting["ns-1"], w.Starting["ctl-1"], w.Starting["b-0-1"] = true, true, true
+	for resource, pod := range map[string]string{"NameService ns": "ns-1", "Controller ctl": "ctl-1", "Broker b": "b-0-1"} {
+		o.Reports(resource, v1alpha1.ConditionNodeLost, metav1.ConditionTrue, pod, node.Name, "node.kubernetes.io/out-of-service")
 	}
-	if text := get[corev1.ConfigMap](w, "ns-nameserver-config").Data[settings.File]; text == "{}" {
-		t.Error("ConfigMap as edited")
-	}
-	get[policyv1.PodDisruptionBudget](w, "ns-nameserver")
-	o.until(w.allReady)
-	o.checkSilence()
-}
-
-// TestConfigMapContent: what a referenced ConfigMap holds is part of the spec.
-func TestConfigMapContent(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.create(nameService + `
-{apiVersion: v1, kind: ConfigMap, metadata: {name: env}, data: {BROKER_MEM: "-Xmx1g"}}
----
-{apiVersion: v1, kind: ConfigMap, metadata: {name: base}, data: {broker-common.conf: "a=b"}}
----
-apiVersion: rocketmq.apache.org/v1alpha1
-kind: Broker
-metadata: {name: b}
-spec:
-  replicaPerGroup: 0
-  env: [{name: BROKER_MEM, valueFrom: {configMapKeyRef: {name: env, key: BROKER_MEM}}}]
-  volumes: [{name: base, configMap: {name: base}}]
-`)
-	o := w.start(-1)
-	o.until(w.allReady)
-	for name, key := range map[string]string{"env": "BROKER_MEM", "base": "broker-common.conf"} {
-		before := get[corev1.Pod](w, "b-0-0").UID
-		edit(w, name, func(c *corev1.ConfigMap) { c.Data[key] += " " })
-		o.until(func() string {
-			if get[appsv1.StatefulSet](w, "b-0").Spec.Template.Annotations[v1alpha1.AnnotationHash] == "" {
-				return "no hash"
-			}
-			var pod corev1.Pod
-			err := w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "b-0-0"}, &pod)
-			if err != nil || pod.UID == before {
-				return "the pod was not replaced after a change of ConfigMap " + name
-			}
-			return w.allReady()
-		})
+	o.CheckSilence()
+	setNode(corev1.ConditionTrue)
+	clear(w.Starting)
+	o.Until(w.AllReady)
+	if text := w.Condition("Broker b", v1alpha1.ConditionNodeLost, metav1.ConditionTrue); text != "" {
+		t.Errorf("still NodeLost %q", text)
 	}
 }

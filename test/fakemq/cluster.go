@@ -4,15 +4,17 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
-// Cluster is one RocketMQ cluster in good health: name servers that list its registered brokers, controllers that agree
-// on their leader and on the master of each group, and brokers that keep the properties, topics, consumer groups and
-// offsets that they are given. What does not depend on the cluster is answered as it was recorded.
+// Cluster is RocketMQ in good health, unless a test troubles it: name servers that list the registered brokers,
+// controllers that agree on their leader and on the master of each group, and brokers that keep the properties, topics,
+// consumer groups and offsets that they are given. What does not depend on the cluster is answered as it was recorded.
 //
 // Its servers come and go with Start..., Register and Stop, each under the host:port that it is dialled at. All methods
 // are safe for concurrent use.
@@ -22,9 +24,14 @@ type Cluster struct {
 
 	mu      sync.Mutex
 	servers map[string]server // by the host:port that is dialled
+	names   map[string]string // the same
 	silent  map[string]bool   // the same
-	leader  string            // the host:port that the leading controller is dialled at
+	down    map[string]bool   // the same
+	leaders map[string]string // the host:port that the leading controller is dialled at, by quorum
 	groups  map[string]*group // by brokerName
+
+	troubles
+	record
 }
 
 // server answers requests. The Cluster's lock is held.
@@ -32,10 +39,23 @@ type server interface {
 	answer(c *Cluster, dialled string, request remoting.Request) Answer
 }
 
+// record is what the servers were asked to do.
+type record struct {
+	configured time.Time           // when a broker was last given properties
+	unclean    map[string][]string // what each controller was told of unclean elections, by the host:port that is dialled
+	elected    []string            // masters, by request
+	cleaned    []string            // groups of which members were cleaned
+	looks      map[string]int      // that were taken, by the host:port that is dialled
+}
+
 // Broker is one broker of a group.
 type Broker struct {
-	Group string // the brokerName
-	ID    int64  // the controller's, counted from 1
+	// Cluster is its brokerClusterName, the Cluster's own if it is empty.
+	Cluster string
+	Group   string // the brokerName
+	ID      int64  // the controller's, counted from 1
+	// Static groups have no controllers: the member with the ID 1 is their master, there or not.
+	Static bool
 	// Address that it registers with, host:port.
 	Address string
 	// Properties that differ from the recorded ones, or that may change.
@@ -44,20 +64,19 @@ type Broker struct {
 	Tables Tables
 }
 
-// group of brokers, which have the same tables.
-type group struct {
-	name    string
-	members map[int64]*broker // registered ones, in sync, by ID
-	master  int64             // ID, 0 for none
-	epoch   int64             // elections so far
-	topics  *table[admin.TopicConfig]
-	groups  *table[admin.SubscriptionGroup]
-	offsets map[string]map[string]int64
-}
-
-// NewCluster without servers. The name is its brokerClusterName.
+// NewCluster without servers. The name is its brokerClusterName. Without recorded answers, brokers have no properties,
+// topics and groups but those that they are given.
 func NewCluster(name string, recorded *Recorded) *Cluster {
-	return &Cluster{name: name, recorded: recorded, servers: map[string]server{}, silent: map[string]bool{}, groups: map[string]*group{}}
+	if recorded == nil {
+		recorded = &Recorded{runtime: `{"table":{}}`}
+	}
+	return &Cluster{
+		name: name, recorded: recorded,
+		servers: map[string]server{}, names: map[string]string{}, silent: map[string]bool{}, down: map[string]bool{},
+		leaders: map[string]string{}, groups: map[string]*group{},
+		troubles: troubles{cutOff: map[string]bool{}, own: map[string]*Tables{}},
+		record:   record{unclean: map[string][]string{}, looks: map[string]int{}},
+	}
 }
 
 // StartNameServer at the host:port that it is dialled at.
@@ -69,35 +88,33 @@ func (c *Cluster) StartNameServer(dialled string) {
 
 // StartController at the host:port that it is dialled at. Address is the one that its peers know. The first one leads
 // until it stops.
-func (c *Cluster) StartController(dialled, address string) {
+func (c *Cluster) StartController(dialled, address string) { c.StartControllerOf("", dialled, address) }
+
+// StartControllerOf one quorum of several.
+func (c *Cluster) StartControllerOf(quorum, dialled, address string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.servers[dialled] = controller{address}
-	if c.leader == "" {
-		c.leader = dialled
-	}
+	c.servers[dialled] = controller{quorum: quorum, address: address}
+	c.lead(quorum)
 }
 
 // StartBroker at the host:port that it is dialled at. It answers, and is known to nobody until it is registered.
 func (c *Cluster) StartBroker(dialled string, b Broker) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	g := c.groups[b.Group]
-	if g == nil {
-		own := map[string]admin.TopicConfig{}
-		for _, name := range []string{b.Group, c.name} { // TopicConfigManager.init
-			own[name] = admin.TopicConfig{Name: name, ReadQueues: 1, WriteQueues: 1, Perm: admin.PermRead | admin.PermWrite, Attributes: map[string]string{}}
-		}
-		g = &group{
-			name: b.Group, members: map[int64]*broker{}, offsets: map[string]map[string]int64{},
-			topics: newTopics(c.recorded.topics, own, b.Tables.Topics), groups: newGroups(c.recorded.groups, b.Tables.Groups),
-		}
-		for pair, offsets := range b.Tables.Offsets {
-			g.offsets[pair] = maps.Clone(offsets)
-		}
-		c.groups[b.Group] = g
+	if b.Cluster == "" {
+		b.Cluster = c.name
 	}
+	g := c.group(b.Group)
+	g.begin(b, c.recorded)
 	c.servers[dialled] = &broker{id: b.ID, address: b.Address, dialled: dialled, properties: maps.Clone(b.Properties), group: g}
+}
+
+// Name a server, by which it can be troubled. Without one, it is the host:port that it is dialled at.
+func (c *Cluster) Name(dialled, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.names[dialled] = name
 }
 
 // Register the broker that is dialled at an address: the name servers and controllers know it from now on, and it becomes
@@ -105,9 +122,33 @@ func (c *Cluster) StartBroker(dialled string, b Broker) {
 func (c *Cluster) Register(dialled string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.register(dialled)
+}
+
+func (c *Cluster) register(dialled string) {
 	if b, ok := c.servers[dialled].(*broker); ok {
 		b.group.members[b.id] = b
 		b.group.elect()
+	}
+}
+
+// Down is a server that refuses connections for a while, and is known to nobody: its process starts, or hangs. What it
+// was told it keeps.
+func (c *Cluster) Down(dialled string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.down[dialled] = true
+	c.leave(dialled)
+}
+
+// Up again, and registered.
+func (c *Cluster) Up(dialled string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.down, dialled)
+	c.register(dialled)
+	if s, ok := c.servers[dialled].(controller); ok {
+		c.lead(s.quorum)
 	}
 }
 
@@ -115,30 +156,56 @@ func (c *Cluster) Register(dialled string) {
 func (c *Cluster) Stop(dialled string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if b, ok := c.servers[dialled].(*broker); ok && b.group.members[b.id] == b {
-		delete(b.group.members, b.id)
-		b.group.elect()
-	}
+	c.down[dialled] = true
+	c.leave(dialled)
 	delete(c.servers, dialled)
+	delete(c.names, dialled)
 	delete(c.silent, dialled)
-	if c.leader != dialled {
-		return
-	}
-	c.leader = ""
-	for _, other := range slices.Sorted(maps.Keys(c.servers)) {
-		if _, ok := c.servers[other].(controller); ok {
-			c.leader = other
-			return
+	delete(c.down, dialled)
+	delete(c.looks, dialled)
+}
+
+// leave the group, or the lead, to others.
+func (c *Cluster) leave(dialled string) {
+	switch s := c.servers[dialled].(type) {
+	case *broker:
+		if s.group.members[s.id] == s {
+			delete(s.group.members, s.id)
+			s.group.elect()
+		}
+	case controller:
+		if c.leaders[s.quorum] == dialled {
+			delete(c.leaders, s.quorum)
+			c.lead(s.quorum)
 		}
 	}
 }
 
-// Silence the server that is dialled at an address, or let it speak again. A silent one takes connections and requests,
-// and answers nothing.
-func (c *Cluster) Silence(dialled string, silent bool) {
+// lead a quorum, if nobody does: the first controller that is there, by name.
+func (c *Cluster) lead(quorum string) {
+	if c.leaders[quorum] != "" {
+		return
+	}
+	var able []string
+	for dialled, s := range c.servers {
+		if s, ok := s.(controller); ok && s.quorum == quorum && !c.down[dialled] {
+			able = append(able, dialled)
+		}
+	}
+	if len(able) > 0 {
+		c.leaders[quorum] = slices.MinFunc(able, func(a, b string) int { return strings.Compare(c.serverName(a), c.serverName(b)) })
+	}
+}
+
+// Silence the server of a name, or that is dialled at an address, or let it speak again. A silent one takes connections
+// and requests, and answers nothing.
+func (c *Cluster) Silence(server string, silent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.silent[dialled] = silent
+	if dialled := c.named(server); dialled != "" {
+		server = dialled
+	}
+	c.silent[server] = silent
 }
 
 // State of the server at an address.
@@ -146,10 +213,10 @@ func (c *Cluster) State(dialled string) State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.servers[dialled] == nil:
-		return Refused
 	case c.silent[dialled]:
 		return Silent
+	case c.servers[dialled] == nil, c.down[dialled]:
+		return Refused
 	}
 	return Serving
 }
@@ -159,25 +226,46 @@ func (c *Cluster) Answer(dialled string, request remoting.Request) (Answer, bool
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.servers[dialled]
-	if s == nil || c.silent[dialled] {
+	if s == nil || c.silent[dialled] || c.down[dialled] {
 		return Answer{}, false
+	}
+	if looks(request) {
+		c.looks[dialled]++
+	}
+	if answer, failed := c.fail(c.at(dialled), request); failed {
+		return answer, true
 	}
 	return s.answer(c, dialled, request), true
 }
 
-// elect the member with the lowest ID if the group has no master.
-func (g *group) elect() {
-	if _, there := g.members[g.master]; there {
-		return
+// serverName is that of the server at an address.
+func (c *Cluster) serverName(dialled string) string {
+	if name := c.names[dialled]; name != "" {
+		return name
 	}
-	g.master = 0
-	if ids := g.ids(); len(ids) > 0 {
-		g.master = ids[0]
-		g.epoch++
-	}
+	return dialled
 }
 
-func (g *group) ids() []int64 { return slices.Sorted(maps.Keys(g.members)) }
+// named is where a server of this name is dialled, "" if there is none.
+func (c *Cluster) named(name string) string {
+	for dialled := range c.servers {
+		if c.serverName(dialled) == name {
+			return dialled
+		}
+	}
+	return ""
+}
+
+// group of a brokerName, which may have no broker yet.
+func (c *Cluster) group(name string) *group {
+	g := c.groups[name]
+	if g == nil {
+		g = &group{Tables: newTables(), name: name, members: map[int64]*broker{}, remembered: map[string]admin.TopicConfig{}}
+		g.touch()
+		c.groups[name] = g
+	}
+	return g
+}
 
 // sortedGroups that have members.
 func (c *Cluster) sortedGroups() []*group {
