@@ -1,4 +1,4 @@
-package admin
+package admin_test
 
 import (
 	"encoding/binary"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
 )
@@ -30,21 +31,21 @@ func (l logged) Answer(_ string, request remoting.Request) (fakemq.Answer, bool)
 
 // TestLog reads a broker's log from one message to the next, over the empty rest of a file.
 func TestLog(t *testing.T) {
-	first, second := stored("orders", "KEYS\x01a\x02", 0, messageMagic), stored("orders", "", transactionCommit, messageMagic2)
+	first, second := admin.Stored("orders", "KEYS\x01a\x02", 0, admin.MessageMagic), admin.Stored("orders", "", admin.TransactionCommit, admin.MessageMagic2)
 	blank := binary.BigEndian.AppendUint32(nil, 400)
-	blank = binary.BigEndian.AppendUint32(blank, blankMagic)
+	blank = binary.BigEndian.AppendUint32(blank, admin.BlankMagic)
 	rc := remoting.NewClient(remoting.Options{Dialer: fakemq.Dialer(logged{
 		"0": string(first), "500": string(blank), "900": string(second), "2": "abc", "3": string(first[:20]),
 	})})
 	defer rc.Close()
-	c := New(rc)
+	c := admin.New(rc)
 	for _, test := range []struct {
 		offset, next int64
-		want         *Message
+		want         *admin.Message
 	}{
-		{0, int64(len(first)), &Message{Topic: "orders", Queue: 3, Offset: 42, Properties: map[string]string{"KEYS": "a"}}},
+		{0, int64(len(first)), &admin.Message{Topic: "orders", Queue: 3, Offset: 42, Properties: map[string]string{"KEYS": "a"}}},
 		{500, 900, nil},
-		{900, 900 + int64(len(second)), &Message{Topic: "orders", Queue: 3, Offset: 42, Properties: map[string]string{}, Committed: true}},
+		{900, 900 + int64(len(second)), &admin.Message{Topic: "orders", Queue: 3, Offset: 42, Properties: map[string]string{}, Committed: true}},
 	} {
 		got, next, err := c.MessageAt(t.Context(), "b:1", test.offset)
 		if err != nil || next != test.next {
@@ -60,7 +61,7 @@ func TestLog(t *testing.T) {
 		}
 	}
 	epoch, err := c.Epoch(t.Context(), "b:1")
-	if want := (Epoch{Number: 3, Start: 700, End: 1234}); err != nil || epoch != want {
+	if want := (admin.Epoch{Number: 3, Start: 700, End: 1234}); err != nil || epoch != want {
 		t.Errorf("%+v, %v, want %+v", epoch, err, want)
 	}
 }
