@@ -7,7 +7,9 @@ import (
 )
 
 // DefaultImage is run where no image is given.
-const DefaultImage = "apache/rocketmq:5.4.0"
+const DefaultImage = officialImage + ":5.4.0"
+
+const officialImage = "apache/rocketmq"
 
 // StorageMode says where a server keeps its data.
 //

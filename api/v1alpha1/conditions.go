@@ -9,8 +9,8 @@ const (
 	// ConditionUpToDate is False while pods still run an older spec.
 	ConditionUpToDate = "UpToDate"
 
-	// ConditionMissingReference: the NameService, Controller or Broker that is needed does not exist. Create it, or name it
-	// in nameServiceRef, controllerRef or brokerRef.
+	// ConditionMissingReference: the NameService, Controller or Broker that is needed does not exist, or a ConfigMap that pods use.
+	// Create it, or correct the field that the message names.
 	ConditionMissingReference = "MissingReference"
 	// ConditionAmbiguousReference: several candidates in the namespace. Name one in nameServiceRef, controllerRef or
 	// brokerRef.

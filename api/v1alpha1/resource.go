@@ -39,6 +39,9 @@ type CommonStatus struct {
 	// ObservedGeneration is the generation of the spec that this status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Image that the newest spec comes to. It stays where the spec names none, whatever is the default of a newer operator.
+	// +optional
+	Image string `json:"image,omitempty"`
 }
 
 // Kind is one kind of resource.
@@ -139,8 +142,13 @@ func (r *SchemaRegistry) GetMembers() string { return r.Status.Members }
 // Common is part of Resource.
 func (c *RocketMQCluster) Common() *CommonStatus { return &c.Status.CommonStatus }
 
-// GetImage is part of Resource.
-func (c *RocketMQCluster) GetImage() string { return c.Spec.Image }
+// GetImage is part of Resource: what the RocketMQ servers are to run.
+func (c *RocketMQCluster) GetImage() string {
+	if c.Spec.Image == "" && c.Spec.Version != "" {
+		return officialImage + ":" + c.Spec.Version
+	}
+	return c.Spec.Image
+}
 
 // GetMembers is part of Resource: its parts have them.
 func (c *RocketMQCluster) GetMembers() string { return "" }

@@ -68,14 +68,14 @@ func (in Installation) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState
 	labels := Labels(b, Broker)
 	labels[LabelGroup] = group
 	selector := Selector(b.Name, Broker, group)
-	sum, err := hash(Image(b.Spec.BrokerImage), b.Spec.HostNetwork, restartConfig(b), b.Spec.HostPath, b.Spec.Volumes, DrainSeconds(b),
+	sum, err := hash(Image(b), b.Spec.HostNetwork, restartConfig(b), b.Spec.HostPath, b.Spec.Volumes, DrainSeconds(b),
 		restartRelevant(&b.Spec.PodSettings), deps.References)
 	if err != nil {
 		return nil, nil, err
 	}
 	set, err := statefulSet(b, group, HeadlessService(b.Name, Broker), state.Members, podSpec{
 		component: Broker, role: settings.Broker, labels: maps.Clone(labels), selector: selector,
-		image: Image(b.Spec.BrokerImage), agentImage: in.AgentImage, configMap: ConfigMap(b.Name, Broker), hash: sum,
+		image: Image(b), agentImage: in.AgentImage, configMap: ConfigMap(b.Name, Broker), hash: sum,
 		hostNetwork: b.Spec.HostNetwork, graceSecond: settings.BrokerSettings{DrainSeconds: DrainSeconds(b)}.GraceSeconds(), nameServers: deps.NameServerService,
 		ports: []corev1.ContainerPort{
 			{Name: "broker", ContainerPort: settings.BrokerPort, Protocol: corev1.ProtocolTCP},

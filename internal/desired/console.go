@@ -29,12 +29,9 @@ const (
 func (in Installation) Console(console *v1alpha1.Console, nameServers []string, refs References) (*Tool, error) {
 	spec := &console.Spec
 	t := toolSpec{
-		obj: console, component: Console, container: consoleContainer, image: spec.Image,
+		obj: console, component: Console, container: consoleContainer, image: Image(console),
 		port: settings.ConsolePort, portName: "http", health: "/actuator/health", sticky: true,
 		replicas: spec.Replicas, nameServers: nameServers, service: spec.Service, settings: &spec.PodSettings,
-	}
-	if t.image == "" {
-		t.image = v1alpha1.DefaultConsoleImage
 	}
 	var deployment *appsv1.Deployment
 	var objects []client.Object

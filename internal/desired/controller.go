@@ -21,13 +21,13 @@ func (in Installation) Controller(ctl *v1alpha1.Controller, refs References) ([]
 	if err != nil {
 		return nil, nil, err
 	}
-	sum, err := hash(Image(ctl.Spec.ControllerImage), ctl.Spec.Config, ctl.Spec.HostPath, restartRelevant(&ctl.Spec.PodSettings), refs)
+	sum, err := hash(Image(ctl), ctl.Spec.Config, ctl.Spec.HostPath, restartRelevant(&ctl.Spec.PodSettings), refs)
 	if err != nil {
 		return nil, nil, err
 	}
 	set, err := statefulSet(ctl, ctl.Name, HeadlessService(ctl.Name, Controller), ControllerCount(ctl), podSpec{
 		component: Controller, role: settings.Controller, labels: labels, selector: selector,
-		image: Image(ctl.Spec.ControllerImage), agentImage: in.AgentImage, configMap: config.Name, hash: sum, graceSecond: 60,
+		image: Image(ctl), agentImage: in.AgentImage, configMap: config.Name, hash: sum, graceSecond: 60,
 		ports: []corev1.ContainerPort{
 			{Name: "controller", ContainerPort: settings.ControllerPort, Protocol: corev1.ProtocolTCP},
 			{Name: "metrics", ContainerPort: settings.MetricsPort, Protocol: corev1.ProtocolTCP},

@@ -14,12 +14,9 @@ const telemetryPath = "rocketmq.config.webTelemetryPath"
 func (in Installation) Exporter(e *v1alpha1.Exporter, nameServers []string, refs References) (*Tool, error) {
 	spec := &e.Spec
 	t := toolSpec{
-		obj: e, component: Exporter, container: "exporter", image: spec.Image,
+		obj: e, component: Exporter, container: "exporter", image: Image(e),
 		port: settings.MetricsPort, portName: "metrics", health: "/metrics",
 		replicas: spec.Replicas, nameServers: nameServers, service: spec.Service, settings: &spec.PodSettings,
-	}
-	if t.image == "" {
-		t.image = v1alpha1.DefaultExporterImage
 	}
 	if path := string(spec.Config[telemetryPath]); path != "" {
 		t.health = path // it has no other page

@@ -2,6 +2,7 @@
 package desired
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -204,10 +205,21 @@ func ClusterName(b *v1alpha1.Broker) string {
 	return b.Name
 }
 
-// Image of a component, the default one if the user's is empty.
-func Image(image string) string {
-	if image == "" {
-		return v1alpha1.DefaultImage
+// Image that a resource's servers run: the spec's, or the one that it has had since it named none, which another default of a new
+// operator does not change, or the default.
+func Image(r v1alpha1.Resource) string {
+	return cmp.Or(r.GetImage(), r.Common().Image, defaultImage(r))
+}
+
+// defaultImage of a kind, "" if it has none.
+func defaultImage(r v1alpha1.Resource) string {
+	switch r.(type) {
+	case *v1alpha1.Console:
+		return v1alpha1.DefaultConsoleImage
+	case *v1alpha1.Exporter:
+		return v1alpha1.DefaultExporterImage
+	case *v1alpha1.SchemaRegistry, *v1alpha1.TopicTransfer:
+		return ""
 	}
-	return image
+	return v1alpha1.DefaultImage
 }

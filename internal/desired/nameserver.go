@@ -20,14 +20,14 @@ func (in Installation) NameService(ns *v1alpha1.NameService, refs References) ([
 	if err != nil {
 		return nil, nil, err
 	}
-	sum, err := hash(Image(ns.Spec.NameServiceImage), ns.Spec.HostNetwork, ns.Spec.DNSPolicy, ns.Spec.Config, ns.Spec.HostPath,
+	sum, err := hash(Image(ns), ns.Spec.HostNetwork, ns.Spec.DNSPolicy, ns.Spec.Config, ns.Spec.HostPath,
 		restartRelevant(&ns.Spec.PodSettings), refs)
 	if err != nil {
 		return nil, nil, err
 	}
 	set, err := statefulSet(ns, ns.Name, HeadlessService(ns.Name, NameServer), NameServerCount(ns), podSpec{
 		component: NameServer, role: settings.NameServer, labels: labels, selector: selector,
-		image: Image(ns.Spec.NameServiceImage), agentImage: in.AgentImage, configMap: config.Name, hash: sum,
+		image: Image(ns), agentImage: in.AgentImage, configMap: config.Name, hash: sum,
 		hostNetwork: ns.Spec.HostNetwork, dnsPolicy: ns.Spec.DNSPolicy, graceSecond: 30,
 		nameServers: in.NameServerService(ns.Name, ns.Namespace),
 		ports:       []corev1.ContainerPort{{Name: "nameserver", ContainerPort: settings.NameServerPort, Protocol: corev1.ProtocolTCP}},

@@ -17,8 +17,11 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// Container is the name of the RocketMQ container.
-const Container = "rocketmq"
+// Container is the name of the RocketMQ container, AgentContainer that of the one which brings its agent.
+const (
+	Container      = "rocketmq"
+	AgentContainer = "agent"
+)
 
 const (
 	rocketmqID     = 3000 // uid and gid of the official image
@@ -171,7 +174,7 @@ func (p podSpec) agentContainer() corev1.Container {
 	security := noPrivileges()
 	security.ReadOnlyRootFilesystem = new(true)
 	return corev1.Container{
-		Name:            "agent",
+		Name:            AgentContainer,
 		Image:           p.agentImage,
 		ImagePullPolicy: p.settings.ImagePullPolicy,
 		Command:         []string{"/rocketmq-agent", "install", agentBinary},

@@ -52,14 +52,14 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 	if backend.NameService == nil {
 		byHand = backend.NameServers
 	}
-	sum, err := hash(Image(p.Spec.Image), p.Spec.Config, secret, host != "", backend.ClusterName, backend.NameService, byHand,
+	sum, err := hash(Image(p), p.Spec.Config, secret, host != "", backend.ClusterName, backend.NameService, byHand,
 		restartRelevant(&p.Spec.PodSettings), backend.References)
 	if err != nil {
 		return nil, nil, err
 	}
 	template, err := podSpec{
 		component: Proxy, role: settings.Proxy, labels: labels, selector: selector,
-		image: Image(p.Spec.Image), agentImage: in.AgentImage, configMap: config.Name, hash: sum,
+		image: Image(p), agentImage: in.AgentImage, configMap: config.Name, hash: sum,
 		graceSecond: settings.ProxyGraceSeconds, nameServers: strings.Join(backend.NameServers, ";"),
 		ports: []corev1.ContainerPort{
 			{Name: "grpc", ContainerPort: settings.ProxyGRPCPort, Protocol: corev1.ProtocolTCP},

@@ -56,20 +56,6 @@ func PoolName(cluster, pool string) string {
 // ConsoleLogin is the name of the Secret with the dashboard's users, unless the user gave one.
 func ConsoleLogin(cluster string) string { return PartName(cluster, "console-login") }
 
-// RocketMQImage is what a cluster's RocketMQ servers run.
-func RocketMQImage(c *v1alpha1.RocketMQCluster) string {
-	switch {
-	case c.Spec.Image != "":
-		return c.Spec.Image
-	case c.Spec.Version != "":
-		return officialImage + ":" + c.Spec.Version
-	default:
-		return v1alpha1.DefaultImage
-	}
-}
-
-const officialImage = "apache/rocketmq"
-
 // Parts are the resources that a cluster asks for, in the order in which they change their version.
 func Parts(c *v1alpha1.RocketMQCluster) []Part {
 	c = c.DeepCopy() // which the parts are made of
@@ -115,7 +101,7 @@ func nameServersPart(c *v1alpha1.RocketMQCluster) Part {
 		given = &v1alpha1.ClusterNameServers{}
 	}
 	ns := &v1alpha1.NameService{ObjectMeta: partMeta(c, PartNameServers), Spec: v1alpha1.NameServiceSpec{
-		Size: new(size(given.Size, 1)), NameServiceImage: RocketMQImage(c), HostNetwork: given.HostNetwork, Config: given.Config,
+		Size: new(size(given.Size, 1)), NameServiceImage: Image(c), HostNetwork: given.HostNetwork, Config: given.Config,
 		StorageSettings: storageSettings(given.Storage), PodSettings: serverSettings(c, &given.ServerSettings),
 	}}
 	return Part{Field: "nameServers", Kind: "NameService", Object: ns, Image: &ns.Spec.NameServiceImage, Err: override(&ns.Spec, given.Overrides)}
@@ -124,7 +110,7 @@ func nameServersPart(c *v1alpha1.RocketMQCluster) Part {
 func controllersPart(c *v1alpha1.RocketMQCluster) Part {
 	given := c.Spec.Controllers
 	ctl := &v1alpha1.Controller{ObjectMeta: partMeta(c, PartControllers), Spec: v1alpha1.ControllerSpec{
-		Size: new(size(given.Size, 3)), ControllerImage: RocketMQImage(c), Config: given.Config,
+		Size: new(size(given.Size, 3)), ControllerImage: Image(c), Config: given.Config,
 		StorageSettings: storageSettings(given.Storage), PodSettings: serverSettings(c, &given.ServerSettings),
 	}}
 	return Part{Field: "controllers", Kind: "Controller", Object: ctl, Image: &ctl.Spec.ControllerImage, Err: override(&ctl.Spec, given.Overrides)}
@@ -134,7 +120,7 @@ func poolPart(c *v1alpha1.RocketMQCluster, pool *v1alpha1.BrokerPool) Part {
 	b := &v1alpha1.Broker{ObjectMeta: partMeta(c, ""), Spec: v1alpha1.BrokerSpec{
 		Size: new(size(pool.Size, 1)), ReplicaPerGroup: new(size(pool.ReplicaPerGroup, 1)), ClusterMode: v1alpha1.Static,
 		ClusterName: c.Name, NameServiceRef: &v1alpha1.ObjectReference{Name: PartName(c.Name, PartNameServers)},
-		BrokerImage: RocketMQImage(c), HostNetwork: pool.HostNetwork, Config: mergedConfig(c.Spec.Config, pool.Config),
+		BrokerImage: Image(c), HostNetwork: pool.HostNetwork, Config: mergedConfig(c.Spec.Config, pool.Config),
 		StorageSettings: storageSettings(pool.Storage), PodSettings: serverSettings(c, &pool.ServerSettings),
 	}}
 	b.Name = PoolName(c.Name, pool.Name)
@@ -148,7 +134,7 @@ func poolPart(c *v1alpha1.RocketMQCluster, pool *v1alpha1.BrokerPool) Part {
 func proxyPart(c *v1alpha1.RocketMQCluster) Part {
 	given := c.Spec.Proxy
 	proxy := &v1alpha1.Proxy{ObjectMeta: partMeta(c, PartProxy), Spec: v1alpha1.ProxySpec{
-		Replicas: new(size(given.Replicas, 1)), Image: RocketMQImage(c), ClusterName: c.Name, NameServiceRef: askOwn(c).NameServiceRef,
+		Replicas: new(size(given.Replicas, 1)), Image: Image(c), ClusterName: c.Name, NameServiceRef: askOwn(c).NameServiceRef,
 		Service: given.Service, TLS: given.TLS, Config: given.Config, PodSettings: serverSettings(c, &given.ServerSettings),
 	}}
 	return Part{Field: "proxy", Kind: "Proxy", Object: proxy, Image: &proxy.Spec.Image, Err: override(&proxy.Spec, given.Overrides)}

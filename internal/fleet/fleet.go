@@ -24,8 +24,6 @@ type Seen struct {
 	// Installation and Dependencies say which addresses and properties the brokers are to have.
 	Installation desired.Installation
 	Dependencies desired.Dependencies
-	// Hash is that of the wanted spec (see v1alpha1.AnnotationHash).
-	Hash string
 	// Pods of all groups.
 	Pods []corev1.Pod
 	// Answer of the servers, and when they were asked.
@@ -52,8 +50,10 @@ type Group struct {
 	Name string
 	// Record is what the StatefulSet records of the group: its state and how many members it has.
 	Record desired.GroupState
-	// Set is the StatefulSet as it was applied.
-	Set *appsv1.StatefulSet
+	// Set is the StatefulSet as it was applied, Revision what its pods are to be made from: the wanted one, even while others are
+	// to follow it first.
+	Set      *appsv1.StatefulSet
+	Revision pods.Revision
 	// Saved marks the tables that the metadata guard has saved, nil if there are none.
 	Saved *metadata.Mark
 

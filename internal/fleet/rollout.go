@@ -41,7 +41,7 @@ func (f *Fleet) Rollout(mayLose func(*corev1.Pod) bool) rollout.Snapshot {
 }
 
 func (f *Fleet) rolloutPod(g *Group, m *Member, mayLose func(*corev1.Pod) bool) rollout.Pod {
-	pod := pods.ForRollout(m.Pod, f.Hash)
+	pod := pods.ForRollout(m.Pod, g.Revision)
 	if f.Known && m.Role == "" { // nobody knows it, so nobody uses it
 		pods.BlameOldSpec(&pod, m.Pod, f.Now)
 	}

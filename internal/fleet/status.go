@@ -150,11 +150,14 @@ func (f *Fleet) Summary() (members, masters string) {
 // Converged reports whether every wanted member is ready, registered, in sync and up to date, so there is no hurry to look again.
 func (f *Fleet) Converged() bool {
 	for i := range f.Pods {
-		if !pods.Ready(&f.Pods[i]) || pods.Outdated(&f.Pods[i], f.Hash) {
+		if !pods.Ready(&f.Pods[i]) {
 			return false
 		}
 	}
 	for _, g := range f.Groups {
+		if slices.ContainsFunc(g.Pods, func(pod *corev1.Pod) bool { return pods.Outdated(pod, g.Revision) }) {
+			return false
+		}
 		complete := g.State() == scale.Open && g.Record.Members == desired.MemberCount(f.Broker)
 		if !complete || !f.GuardSettled(g) {
 			return false

@@ -42,7 +42,7 @@ func newWorld() *world {
 	b.Status.ControllerRef = &v1alpha1.ObjectReference{Namespace: "mq", Name: "ctl"}
 	w := &world{
 		Seen: Seen{
-			Broker: b, Installation: desired.Installation{Domain: "cluster.local"}, Hash: wantedHash, Known: true, At: now(), Now: now(),
+			Broker: b, Installation: desired.Installation{Domain: "cluster.local"}, Known: true, At: now(), Now: now(),
 			Dependencies: desired.Dependencies{
 				NameServers: []string{"ns-0:9876"}, Controllers: []string{"ctl-0:9878"}, Groups: map[string]settings.GroupSettings{},
 			},
@@ -169,6 +169,7 @@ func (w *world) see() *Fleet {
 	groups := Plan(w.Broker, w.records, now())
 	for _, g := range groups {
 		g.Saved = w.saved[g.Name]
+		g.Revision = pods.Revision{Hash: wantedHash}
 		if _, known := w.Dependencies.Groups[g.Name]; !known {
 			w.Dependencies.Groups[g.Name] = g.State().Settings()
 		}

@@ -128,18 +128,18 @@ func (a *Applier) prepare(owner, obj client.Object) (*unstructured.Unstructured,
 	return u, nil
 }
 
-// hashedPart is what the hash covers. The template of a StatefulSet or Deployment counts by its own annotation (the hash
-// of what the user can change), because it is carried over from the live object while that is equal; a StatefulSet's
-// claims cannot change at all.
+// hashedPart is what the hash covers. A Deployment's template counts by its own annotation (the hash of what the user can change),
+// because it is carried over from the live object while that is equal; a StatefulSet's claims cannot change at all.
 func hashedPart(u *unstructured.Unstructured) map[string]any {
-	if u.GetKind() != "StatefulSet" && u.GetKind() != "Deployment" {
-		return u.Object
-	}
 	out := u.DeepCopy().Object
-	annotations, _, _ := unstructured.NestedMap(out, "spec", "template", "metadata", "annotations")
-	unstructured.RemoveNestedField(out, "spec", "template")
-	unstructured.RemoveNestedField(out, "spec", "volumeClaimTemplates")
-	out["template"] = annotations
+	switch u.GetKind() {
+	case "StatefulSet":
+		unstructured.RemoveNestedField(out, "spec", "volumeClaimTemplates")
+	case "Deployment":
+		annotations, _, _ := unstructured.NestedMap(out, "spec", "template", "metadata", "annotations")
+		unstructured.RemoveNestedField(out, "spec", "template")
+		out["template"] = annotations
+	}
 	return out
 }
 

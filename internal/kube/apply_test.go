@@ -3,6 +3,7 @@ package kube
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -197,6 +198,7 @@ spec:
 	p.must(p.Get(t.Context(), client.ObjectKeyFromObject(set(1, "a")), &live))
 	carried := set(1, "ignored")
 	carried.Spec.Template, carried.Spec.VolumeClaimTemplates = live.Spec.Template, live.Spec.VolumeClaimTemplates
+	p.apply(carried, true) // with the API server's defaults
 	p.apply(carried, false)
 	p.apply(set(2, "a"), true)
 	p.apply(set(2, "b"), true)
@@ -296,9 +298,10 @@ func TestReadConfigMaps(t *testing.T) {
 	p.must(p.Create(t.Context(), &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Name: "a", Namespace: p.namespace}, Data: map[string]string{"k": "v"},
 	}))
-	got, err := ReadConfigMaps(t.Context(), p, p.namespace, []string{"a", "missing"})
+	refs := []ConfigMapRef{{"spec.a", "a", false}, {"spec.b", "missing", false}, {"spec.c", "optional", true}, {"spec.d", "a", false}}
+	got, missing, err := ReadConfigMaps(t.Context(), p, p.namespace, refs)
 	p.must(err)
-	if len(got) != 1 || got["a"]["k"] != "v" {
-		t.Errorf("read %v", got)
+	if len(got) != 1 || got["a"]["k"] != "v" || !slices.Equal(missing, refs[1:2]) {
+		t.Errorf("read %v, missing %v", got, missing)
 	}
 }

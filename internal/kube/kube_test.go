@@ -145,24 +145,34 @@ func TestLongMessage(t *testing.T) {
 	}
 }
 
-func TestReferencedConfigMaps(t *testing.T) {
+func TestConfigMapRefs(t *testing.T) {
 	var pod v1alpha1.PodSettings
 	var volumes []corev1.Volume
 	for text, into := range map[string]any{
 		`{env: [{name: A, value: b}, {name: M, valueFrom: {configMapKeyRef: {name: one, key: k}}},
-			{name: N, valueFrom: {configMapKeyRef: {name: one, key: l}}}, {name: S, valueFrom: {secretKeyRef: {name: s, key: k}}}]}`: &pod,
+			{name: N, valueFrom: {configMapKeyRef: {name: one, key: l, optional: true}}}, {name: S, valueFrom: {secretKeyRef: {name: s, key: k}}}]}`: &pod,
 		`[{name: v, configMap: {name: two}}, {name: e, emptyDir: {}},
-			{name: p, projected: {sources: [{configMap: {name: three}}, {secret: {name: s}}]}}]`: &volumes,
+			{name: p, projected: {sources: [{secret: {name: s}}, {configMap: {name: three}}]}}]`: &volumes,
 	} {
 		if err := yaml.UnmarshalStrict([]byte(text), into); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got := slices.Sorted(slices.Values(ReferencedConfigMaps(&pod, volumes)))
-	if want := []string{"one", "three", "two"}; !slices.Equal(got, want) {
+	want := []ConfigMapRef{
+		{"spec.env[1].valueFrom.configMapKeyRef.name", "one", false},
+		{"spec.env[2].valueFrom.configMapKeyRef.name", "one", true},
+		{"spec.volumes[0].configMap.name", "two", false},
+		{"spec.volumes[2].projected.sources[1].configMap.name", "three", false},
+	}
+	if got := ConfigMapRefs(&pod, volumes); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if got := ReferencedConfigMaps(&v1alpha1.PodSettings{}, nil); len(got) > 0 {
+	if got := ConfigMapRefs(&v1alpha1.PodSettings{}, nil); len(got) > 0 {
 		t.Errorf("%v without any reference", got)
+	}
+	for name, bad := range map[string]bool{"": true, "..": true, "Config": true, "a.b-c": false} {
+		if why := (ConfigMapRef{Field: "spec.volumes[0].configMap.name", Name: name}).BadName(); (why != "") != bad {
+			t.Errorf("%q: %q", name, why)
+		}
 	}
 }

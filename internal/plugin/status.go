@@ -179,7 +179,7 @@ func (a *Access) brokerStatus(ctx context.Context, b *v1alpha1.Broker) (brokerSt
 	out := brokerStatus{
 		resourceStatus: newStatus(b),
 		Mode:           string(desired.Mode(b)),
-		Image:          desired.Image(b.Spec.BrokerImage),
+		Image:          desired.Image(b),
 		NameServers:    b.Status.NameServers,
 		Groups:         []groupStatus{},
 	}

@@ -260,9 +260,48 @@ func describe(pod *corev1.Pod, known string) string {
 	return pod.Name + " is starting"
 }
 
-// Outdated reports whether a pod was made from another spec than the one with this hash (see v1alpha1.AnnotationHash).
-func Outdated(pod *corev1.Pod, hash string) bool {
-	return pod.Annotations[v1alpha1.AnnotationHash] != hash
+// Revision is what pods are compared by with the template that they are to be made from.
+type Revision struct {
+	// Hash of what the user can change (v1alpha1.AnnotationHash).
+	Hash string
+	// Restart is when somebody last asked for one (kubectl rollout restart), "" if nobody did.
+	Restart string
+	// Agent is the image of the agent.
+	Agent string
+}
+
+// RestartAnnotation is what kubectl rollout restart writes to a template.
+const RestartAnnotation = "kubectl.kubernetes.io/restartedAt"
+
+// RevisionOf a template.
+func RevisionOf(template *corev1.PodTemplateSpec) Revision {
+	return Revision{
+		Hash: template.Annotations[v1alpha1.AnnotationHash], Restart: template.Annotations[RestartAnnotation],
+		Agent: agentImage(&template.Spec),
+	}
+}
+
+func agentImage(spec *corev1.PodSpec) string {
+	for i := range spec.InitContainers {
+		if spec.InitContainers[i].Name == desired.AgentContainer {
+			return spec.InitContainers[i].Image
+		}
+	}
+	return ""
+}
+
+// Outdated reports whether a pod must make way for one of the revision. Another image of the agent alone is no reason, unless the
+// pod has not come because its own is not there any more.
+func Outdated(pod *corev1.Pod, wanted Revision) bool {
+	restart := wanted.Restart != "" && pod.Annotations[RestartAnnotation] != wanted.Restart
+	return restart || pod.Annotations[v1alpha1.AnnotationHash] != wanted.Hash || LacksAgent(pod) && agentImage(&pod.Spec) != wanted.Agent
+}
+
+// LacksAgent reports whether the image of a pod's agent cannot be fetched.
+func LacksAgent(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.InitContainerStatuses, func(s corev1.ContainerStatus) bool {
+		return s.Name == desired.AgentContainer && s.State.Waiting != nil && slices.Contains(stuckReasons(), s.State.Waiting.Reason)
+	})
 }
 
 // OlderSpec says that so many pods run an older spec.

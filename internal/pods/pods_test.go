@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -39,7 +40,7 @@ func TestBlameOldSpec(t *testing.T) {
 		{"of the current spec", podOf("new", false, time.Hour), false},
 		{"ready for long", podOf("old", true, time.Hour), false},
 	} {
-		member := ForRollout(test.pod, "new")
+		member := ForRollout(test.pod, Revision{Hash: "new"})
 		BlameOldSpec(&member, test.pod, time.Now())
 		if got := strings.Contains(member.Stuck, "not been ready"); got != test.want {
 			t.Errorf("%s: stuck %q", test.name, member.Stuck)
@@ -47,7 +48,7 @@ func TestBlameOldSpec(t *testing.T) {
 	}
 	crashing := podOf("old", false, time.Hour)
 	crashing.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}}}
-	member := ForRollout(crashing, "new")
+	member := ForRollout(crashing, Revision{Hash: "new"})
 	BlameOldSpec(&member, crashing, time.Now())
 	if member.Stuck != "CrashLoopBackOff" {
 		t.Errorf("a known reason becomes %q", member.Stuck)
@@ -69,5 +70,44 @@ func TestAllReadyFor(t *testing.T) {
 	}
 	if AllReadyFor(nil, now) < time.Hour {
 		t.Error("no pods, and yet clients are to wait for them")
+	}
+}
+
+// TestOutdated: a pod follows the user's changes and wishes, and a new agent only if it could not come otherwise.
+func TestOutdated(t *testing.T) {
+	pod := func(change func(*corev1.Pod)) *corev1.Pod {
+		p := podOf("hash", true, 0)
+		p.Spec.InitContainers = []corev1.Container{{Name: desired.AgentContainer, Image: "operator:1"}}
+		change(p)
+		return p
+	}
+	lacksAgent := func(p *corev1.Pod) {
+		status := waiting("ImagePullBackOff", "gone")
+		status.Name = desired.AgentContainer
+		p.Status.InitContainerStatuses = []corev1.ContainerStatus{status}
+	}
+	template := &corev1.PodTemplateSpec{}
+	template.Annotations = map[string]string{v1alpha1.AnnotationHash: "hash"}
+	template.Spec.InitContainers = []corev1.Container{{Name: desired.AgentContainer, Image: "operator:2"}}
+	wanted := RevisionOf(template)
+	restarted := template.DeepCopy()
+	restarted.Annotations[RestartAnnotation] = "now"
+	for _, test := range []struct {
+		name   string
+		pod    *corev1.Pod
+		wanted Revision
+		want   bool
+	}{
+		{"a new agent", pod(func(*corev1.Pod) {}), wanted, false},
+		{"a new agent, and the old one is gone", pod(lacksAgent), wanted, true},
+		{"the same agent, which is gone", pod(lacksAgent), Revision{Hash: "hash", Agent: "operator:1"}, false},
+		{"another spec", pod(func(p *corev1.Pod) { p.Annotations[v1alpha1.AnnotationHash] = "old" }), wanted, true},
+		{"a restart is asked for", pod(func(*corev1.Pod) {}), RevisionOf(restarted), true},
+		{"it was restarted", pod(func(p *corev1.Pod) { p.Annotations[RestartAnnotation] = "now" }), RevisionOf(restarted), false},
+		{"its StatefulSet was made anew since", pod(func(p *corev1.Pod) { p.Annotations[RestartAnnotation] = "before" }), wanted, false},
+	} {
+		if got := Outdated(test.pod, test.wanted); got != test.want {
+			t.Errorf("%s: %t", test.name, got)
+		}
 	}
 }

@@ -12,9 +12,9 @@ import (
 // overdue is how long an outdated pod may take to become ready before its old spec is blamed.
 const overdue = 3 * time.Minute
 
-// ForRollout is a pod as the rollout sees it, as far as Kubernetes knows it. Hash is that of the wanted spec.
-func ForRollout(pod *corev1.Pod, hash string) rollout.Pod {
-	out := rollout.Pod{Name: pod.Name, Outdated: Outdated(pod, hash), Ready: Ready(pod), Terminating: pod.DeletionTimestamp != nil}
+// ForRollout is a pod as the rollout sees it, as far as Kubernetes knows it.
+func ForRollout(pod *corev1.Pod, wanted Revision) rollout.Pod {
+	out := rollout.Pod{Name: pod.Name, Outdated: Outdated(pod, wanted), Ready: Ready(pod), Terminating: pod.DeletionTimestamp != nil}
 	if !out.Ready {
 		out.Stuck = Stuck(pod)
 	}

@@ -34,6 +34,7 @@ func TestZeroWrites(t *testing.T) {
 			}
 			if strings.Contains(input, "broker-predecessor") { // its name servers are not ours: nobody answers there
 				world.Edit(w, "broker", func(b *v1alpha1.Broker) { b.Spec.NameServers = "" })
+				w.CreateYAML("{apiVersion: v1, kind: ConfigMap, metadata: {name: broker-config}, data: {BROKER_MEM: -Xmx1g}}")
 			}
 			o := w.Start()
 			o.Until(w.AllReady)

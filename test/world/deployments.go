@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
-	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
@@ -48,7 +47,7 @@ func (w *World) turnDeployment(d *appsv1.Deployment, running map[string]*corev1.
 	for _, name := range fresh {
 		if pods.Ready(running[name]) {
 			ready++
-		} else if !w.Starting[d.Name] { // one that serves already goes on
+		} else if !w.Starting[d.Name] && !w.hangs(running[name]) { // one that serves already goes on
 			w.setReady(running[name], true)
 			serves = true
 		}
@@ -71,7 +70,7 @@ func podsOf(d *appsv1.Deployment, running map[string]*corev1.Pod) (old, fresh []
 		switch {
 		case pod.Status.Phase == corev1.PodFailed:
 		case pod.Labels[desired.LabelComponent] != d.Labels[desired.LabelComponent] || pod.Labels[desired.LabelInstance] != d.Labels[desired.LabelInstance]:
-		case pod.Annotations[v1alpha1.AnnotationHash] == workload.DeploymentHash(d):
+		case !pods.Outdated(pod, pods.RevisionOf(&d.Spec.Template)):
 			fresh = append(fresh, name)
 		default:
 			old = append(old, name)

@@ -37,7 +37,7 @@ func (w *World) ManageEvery(interval time.Duration, others ...*World) *Operator 
 	})
 	w.Must(err)
 	ctx, cancel := context.WithCancel(context.Background())
-	w.Must(reconcile.Setup(ctx, heard{mgr, p.events}, options(interval, namespaces, serversOf(p.worlds))))
+	w.Must(reconcile.Setup(ctx, heard{mgr, p.events}, w.options(interval, namespaces, serversOf(p.worlds))))
 	ended := make(chan error, 1)
 	go func() { ended <- mgr.Start(ctx) }()
 	p.shutdown = sync.OnceFunc(func() {

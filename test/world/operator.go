@@ -44,10 +44,10 @@ func (o *Operator) Writes() []string { return o.writes.all() }
 // Events that it told so far, as "name Reason: note", in order.
 func (o *Operator) Events() []string { return o.events.All() }
 
-// options of every operator.
-func options(interval time.Duration, namespaces []string, servers fakemq.Servers) reconcile.Options {
+// options of an operator.
+func (w *World) options(interval time.Duration, namespaces []string, servers fakemq.Servers) reconcile.Options {
 	return reconcile.Options{
-		Installation: desired.Installation{Domain: "cluster.local", AgentImage: "agent:1"},
+		Installation: desired.Installation{Domain: "cluster.local", AgentImage: w.Agent},
 		Namespaces:   namespaces, ObserveInterval: interval,
 		RocketMQ: remoting.Options{Timeout: time.Second, Dialer: fakemq.Dialer(servers)},
 	}
@@ -140,7 +140,7 @@ func (o *Operator) Said(text string) bool {
 	return slices.ContainsFunc(o.events.All(), func(e string) bool { return strings.Contains(e, text) })
 }
 
-// CheckEvent: the operator said something that holds all the parts.
+// CheckEvent expects an event that holds all the parts.
 func (o *Operator) CheckEvent(parts ...string) {
 	o.world.Helper()
 	if !slices.ContainsFunc(o.events.All(), func(e string) bool {

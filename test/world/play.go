@@ -48,7 +48,7 @@ func (w *World) member(set *appsv1.StatefulSet, name string, running map[string]
 		pod = w.newPod(owner, set.Spec.Template, set.Spec.VolumeClaimTemplates, name)
 		running[name] = pod
 	}
-	if ready := !w.Starting[name] && !w.lacksImage(pod); ready != pods.Ready(pod) && pod.DeletionTimestamp == nil {
+	if ready := !w.Starting[name] && !w.hangs(pod); ready != pods.Ready(pod) && pod.DeletionTimestamp == nil {
 		w.setReady(pod, ready)
 	}
 }
@@ -124,8 +124,15 @@ func (w *World) provide(set *appsv1.StatefulSet, pod string) {
 	}
 }
 
+// hangs reports whether a pod was made when its image was missing, which it still is.
+func (w *World) hangs(pod *corev1.Pod) bool { return w.lacksImage(pod) && pods.Stuck(pod) != "" }
+
 func (w *World) lacksImage(pod *corev1.Pod) bool {
-	return w.Missing != "" && pod.Spec.Containers[0].Image == w.Missing
+	return w.Missing != "" && (pod.Spec.Containers[0].Image == w.Missing || w.lacksAgent(pod))
+}
+
+func (w *World) lacksAgent(pod *corev1.Pod) bool {
+	return len(pod.Spec.InitContainers) > 0 && pod.Spec.InitContainers[0].Image == w.Missing
 }
 
 func (w *World) newPod(owner metav1.OwnerReference, template corev1.PodTemplateSpec, claims []corev1.PersistentVolumeClaim, name string) *corev1.Pod {
@@ -144,8 +151,12 @@ func (w *World) newPod(owner metav1.OwnerReference, template corev1.PodTemplateS
 	pod.Status.PodIP = fmt.Sprintf("10.0.%d.%d", *w.addresses/250, *w.addresses%250+1)
 	pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
 	if w.lacksImage(pod) {
-		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.Container, State: corev1.ContainerState{
-			Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "not found"}}}}
+		waiting := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "not found"}}
+		if w.lacksAgent(pod) {
+			pod.Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: desired.AgentContainer, State: waiting}}
+		} else {
+			pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.Container, State: waiting}}
+		}
 	}
 	w.Must(w.PatchStatus(pod, created))
 	return pod

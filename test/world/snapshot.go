@@ -43,7 +43,7 @@ func (w *World) UIDs() map[string]string {
 	return out
 }
 
-// CheckReplaced: these pods are others than before, and no others are.
+// CheckReplaced expects that these pods are others than before, and that no others are.
 func (w *World) CheckReplaced(before map[string]string, want ...string) {
 	w.Helper()
 	var got []string

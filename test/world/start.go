@@ -40,7 +40,7 @@ func (w *World) StartMortal(writesToLive int, others ...*World) *Operator {
 	c := interceptor.NewClient(whole, seen.funcs())
 
 	ctx, cancel := context.WithCancel(context.Background())
-	o := options(300*time.Millisecond, seen.namespaces, serversOf(append(others, w)))
+	o := w.options(300*time.Millisecond, seen.namespaces, serversOf(append(others, w)))
 	env := &pass.Env{
 		Client: c, Reader: c, Recorder: p.events, Installation: o.Installation, Failures: &pass.Failures{},
 		Reach: reach.New(c, o.RocketMQ),

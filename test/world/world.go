@@ -35,6 +35,8 @@ type World struct {
 	Starting map[string]bool
 	// Fenced brokers, by pod, serve although they are not ready.
 	Fenced map[string]bool
+	// Agent is the image of the agent that an operator has which is started now.
+	Agent string
 	// Missing is an image that no kubelet can pull.
 	Missing string
 	// Growing volumes are enlarged by their driver.
@@ -53,7 +55,7 @@ func New(t *testing.T) *World {
 	t.Helper()
 	w := &World{
 		T: t, MQ: fakemq.NewCluster("", nil), Starting: map[string]bool{}, Fenced: map[string]bool{},
-		kinds: map[string]bool{}, addresses: new(int), servers: map[types.UID]served{},
+		Agent: "agent:1", kinds: map[string]bool{}, addresses: new(int), servers: map[types.UID]served{},
 	}
 	scheme := runtime.NewScheme()
 	w.Must(errors.Join(clientscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)))

@@ -55,10 +55,3 @@ func (w *writes) all() []string {
 	defer w.mu.Unlock()
 	return slices.Clone(w.list)
 }
-
-// quiet is for how long nothing was written.
-func (w *writes) quiet() time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return time.Since(w.last)
-}

@@ -18,7 +18,7 @@ import (
 )
 
 func (p *brokerPass) checkImage(context.Context) (*kube.Waiting, error) {
-	image := desired.Image(p.broker.Spec.BrokerImage)
+	image := desired.Image(p.broker)
 	if why := version.Unsupported(image); why != "" {
 		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.brokerImage: %s", why), nil
 	}
@@ -39,9 +39,8 @@ func (p *brokerPass) checkDowngrade(context.Context) (*kube.Waiting, error) {
 		StoreType:      string(p.broker.Spec.Config["storeType"]), ConfigManagerVersion: string(p.broker.Spec.Config["configManagerVersion"]),
 	}
 	for _, running := range p.images {
-		if why := version.Downgrade(running, desired.Image(p.broker.Spec.BrokerImage), disk); why != "" {
-			p.downgrade = fmt.Sprintf("spec.brokerImage is not taken: %s. Put the image back, or create another Broker and move the topics to it", why)
-			p.Conditions.Raise(v1alpha1.ConditionUnsafeDowngrade, "%s", p.downgrade)
+		if why := version.Downgrade(running, desired.Image(p.broker), disk); why != "" {
+			p.Hold(v1alpha1.ConditionUnsafeDowngrade, "spec.brokerImage is not taken: %s. Put the image back, or create another Broker and move the topics to it", why)
 			return nil, nil
 		}
 	}
@@ -123,10 +122,9 @@ func (p *brokerPass) checkNames(ctx context.Context) (*kube.Waiting, error) {
 		"use another metadata.name, or other %s", other.Namespace, other.Name, desired.GroupName(other.Name, 0), shared, shared).LookAgain(pass.Later), nil
 }
 
-func (p *brokerPass) readReferences(ctx context.Context) (*kube.Waiting, error) {
-	var err error
-	p.deps.References, err = kube.ReadConfigMaps(ctx, p.Reader, p.broker.Namespace, kube.ReferencedConfigMaps(&p.broker.Spec.PodSettings, p.broker.Spec.Volumes))
-	return nil, err
+func (p *brokerPass) readReferences(ctx context.Context) (waiting *kube.Waiting, err error) {
+	p.deps.References, waiting, err = p.ReadReferences(ctx, kube.ConfigMapRefs(&p.broker.Spec.PodSettings, p.broker.Spec.Volumes))
+	return waiting, err
 }
 
 // awaitNameServers and awaitControllers hold back the creation of brokers, not the care for those that exist.

@@ -18,7 +18,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
@@ -60,11 +59,11 @@ func (p *brokerPass) readOrphans(ctx context.Context) error {
 		if _, known := p.existing[g]; known || status.State != string(scale.Open) || status.Name != desired.GroupName(p.broker.Name, g) {
 			continue
 		}
-		pods, err := p.Pods(ctx, desired.Selector(p.broker.Name, desired.Broker, status.Name))
+		list, err := p.Pods(ctx, desired.Selector(p.broker.Name, desired.Broker, status.Name))
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return metav1.GetControllerOf(&pod) == nil && pod.DeletionTimestamp == nil }) {
+		if slices.ContainsFunc(list, func(pod corev1.Pod) bool { return metav1.GetControllerOf(&pod) == nil && pod.DeletionTimestamp == nil }) {
 			p.existing[g] = desired.GroupState{State: scale.Open, Members: int32(len(status.Members)), Since: metav1.Now()}
 		}
 	}
@@ -109,12 +108,13 @@ func (p *brokerPass) applyGroups(ctx context.Context) (*kube.Waiting, error) {
 		if err != nil {
 			return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 		}
-		p.hash, g.Set = workload.Hash(set), set
-		hold := p.downgrade != "" || busy && !p.anyPod(g, stuckOnOldSpec)
 		if waiting, err := p.Apply(ctx, budget); waiting != nil || err != nil {
 			return waiting, err
 		}
-		if waiting, err := p.ApplyStatefulSet(ctx, set, hold); waiting != nil || err != nil {
+		g.Set, g.Revision = set, pods.RevisionOf(&set.Spec.Template)
+		var waiting *kube.Waiting
+		g.Revision, waiting, err = p.ApplyStatefulSet(ctx, set, busy && !p.anyPod(g, stuckOnOldSpec))
+		if waiting != nil || err != nil {
 			return waiting, err
 		}
 		busy = busy || p.anyPod(g, unsettled)
@@ -122,16 +122,16 @@ func (p *brokerPass) applyGroups(ctx context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-func (p *brokerPass) anyPod(g *fleet.Group, is func(pod *corev1.Pod, hash string) bool) bool {
-	return slices.ContainsFunc(p.pods, func(pod corev1.Pod) bool { return pod.Labels[desired.LabelGroup] == g.Name && is(&pod, p.hash) })
+func (p *brokerPass) anyPod(g *fleet.Group, is func(pod *corev1.Pod, wanted pods.Revision) bool) bool {
+	return slices.ContainsFunc(p.pods, func(pod corev1.Pod) bool { return pod.Labels[desired.LabelGroup] == g.Name && is(&pod, g.Revision) })
 }
 
-func stuckOnOldSpec(pod *corev1.Pod, hash string) bool {
-	return pods.Outdated(pod, hash) && pods.Stuck(pod) != ""
+func stuckOnOldSpec(pod *corev1.Pod, wanted pods.Revision) bool {
+	return pods.Outdated(pod, wanted) && pods.Stuck(pod) != ""
 }
 
-func unsettled(pod *corev1.Pod, hash string) bool {
-	return pods.Outdated(pod, hash) || !pods.Ready(pod)
+func unsettled(pod *corev1.Pod, wanted pods.Revision) bool {
+	return pods.Outdated(pod, wanted) || !pods.Ready(pod)
 }
 
 // removeGroup deletes what a group had when its pods are gone, the StatefulSet last, because it holds the group's record.

@@ -23,7 +23,7 @@ func (p *brokerPass) observe(ctx context.Context) (*kube.Waiting, error) {
 	answer, age, asked := p.observed.Latest(key)
 	p.unasked = !asked && len(p.broker.Status.Groups) > 0
 	seen := fleet.Seen{
-		Broker: p.broker, Installation: p.Installation, Dependencies: p.deps, Hash: p.hash, Pods: p.pods, Now: time.Now(),
+		Broker: p.broker, Installation: p.Installation, Dependencies: p.deps, Pods: p.pods, Now: time.Now(),
 		At: time.Now().Add(-age),
 	}
 	if asked {

@@ -86,13 +86,11 @@ type brokerPass struct {
 	controller  *v1alpha1.Controller  // nil in STATIC mode
 	deps        desired.Dependencies
 
-	existing  map[int32]desired.GroupState // by number
-	images    []string                     // that the groups run
-	downgrade string                       // why the wanted image must not get their disks, "" if it may
-	groups    []*fleet.Group               // that there are to be now, by number
-	hash      string                       // of the wanted spec
-	pods      []corev1.Pod
-	saved     map[string]*corev1.ConfigMap // tables that the metadata guard has saved, by group
+	existing map[int32]desired.GroupState // by number
+	images   []string                     // that the groups run
+	groups   []*fleet.Group               // that there are to be now, by number
+	pods     []corev1.Pod
+	saved    map[string]*corev1.ConfigMap // tables that the metadata guard has saved, by group
 
 	// fleet is what is known of the groups, from the step observe on.
 	fleet *fleet.Fleet

@@ -3,19 +3,12 @@ package broker
 import (
 	"context"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
 )
 
 // replaceOutdated moves the pods to the current spec, one at a time.
 func (p *brokerPass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
-	if p.downgrade != "" {
-		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ConditionUnsafeDowngrade, p.downgrade)
-		return nil, nil
-	}
 	lower := "which needs no restart"
 	if len(p.broker.Spec.Volumes) > 0 { // then it does: desired.LiveConfig
 		lower = "and tell the running brokers: kubectl rocketmq brokers config set POD minInSyncReplicas=1"

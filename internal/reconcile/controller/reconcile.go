@@ -55,6 +55,7 @@ type controllerPass struct {
 	quorums    *observe.Poller[*observe.Quorum]
 	controller *v1alpha1.Controller
 	set        *appsv1.StatefulSet
+	revision   pods.Revision // that its pods are made from
 	refs       desired.References
 	pods       []corev1.Pod
 	// seen is what the controllers last said, fresh whether that was after the last pod became ready.
@@ -90,10 +91,9 @@ func (p *controllerPass) checkImage(context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-func (p *controllerPass) readReferences(ctx context.Context) (*kube.Waiting, error) {
-	var err error
-	p.refs, err = kube.ReadConfigMaps(ctx, p.Reader, p.controller.Namespace, kube.ReferencedConfigMaps(&p.controller.Spec.PodSettings, nil))
-	return nil, err
+func (p *controllerPass) readReferences(ctx context.Context) (waiting *kube.Waiting, err error) {
+	p.refs, waiting, err = p.ReadReferences(ctx, kube.ConfigMapRefs(&p.controller.Spec.PodSettings, nil))
+	return waiting, err
 }
 
 func (p *controllerPass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
@@ -105,7 +105,9 @@ func (p *controllerPass) applyObjects(ctx context.Context) (*kube.Waiting, error
 	if waiting, err := p.Apply(ctx, objects...); waiting != nil || err != nil {
 		return waiting, err
 	}
-	return p.ApplyStatefulSet(ctx, set, false)
+	var waiting *kube.Waiting
+	p.revision, waiting, err = p.ApplyStatefulSet(ctx, set, false)
+	return waiting, err
 }
 
 func (p *controllerPass) observePods(ctx context.Context) (*kube.Waiting, error) {
@@ -143,7 +145,7 @@ func (p *controllerPass) observeLeader(context.Context) (*kube.Waiting, error) {
 		addr := pods.ControllerAddr(pod)
 		byAddress[addr] = pod.Name
 		targets = append(targets, addr)
-		eager = eager || !pods.Ready(pod) || pods.Outdated(pod, workload.Hash(p.set))
+		eager = eager || !pods.Ready(pod) || pods.Outdated(pod, p.revision)
 		if since := pods.ReadySince(pod); readySince.Before(&since) {
 			readySince = since
 		}
@@ -170,7 +172,7 @@ func (p *controllerPass) replaceOutdated(ctx context.Context) (*kube.Waiting, er
 	group := rollout.Group{Name: p.set.Name, Expected: int(desired.ControllerCount(p.controller))}
 	for i := range p.pods {
 		pod := &p.pods[i]
-		member := pods.ForRollout(pod, workload.Hash(p.set))
+		member := pods.ForRollout(pod, p.revision)
 		if !pods.Started(pod) { // one that answers lacks only a leader, and may be the last that knows anything
 			pods.BlameOldSpec(&member, pod, time.Now())
 		}

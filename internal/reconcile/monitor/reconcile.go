@@ -47,7 +47,7 @@ func Kinds() []Kind {
 		}},
 		{desired.Proxy, func() v1alpha1.Resource { return &v1alpha1.Proxy{} }, func(obj v1alpha1.Resource) bool {
 			spec := &obj.(*v1alpha1.Proxy).Spec
-			return desired.MetricsServed(spec.Config) && len(version.Known(desired.Image(spec.Image), version.Topology{Proxy: true})) == 0
+			return desired.MetricsServed(spec.Config) && len(version.Known(desired.Image(obj), version.Topology{Proxy: true})) == 0
 		}},
 	}
 }

@@ -47,6 +47,7 @@ type nameServicePass struct {
 	workload.Pass
 	nameService *v1alpha1.NameService
 	set         *appsv1.StatefulSet
+	revision    pods.Revision // that its pods are made from
 	refs        desired.References
 	pods        []corev1.Pod
 }
@@ -76,10 +77,9 @@ func (p *nameServicePass) checkImage(context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-func (p *nameServicePass) readReferences(ctx context.Context) (*kube.Waiting, error) {
-	var err error
-	p.refs, err = kube.ReadConfigMaps(ctx, p.Reader, p.nameService.Namespace, kube.ReferencedConfigMaps(&p.nameService.Spec.PodSettings, nil))
-	return nil, err
+func (p *nameServicePass) readReferences(ctx context.Context) (waiting *kube.Waiting, err error) {
+	p.refs, waiting, err = p.ReadReferences(ctx, kube.ConfigMapRefs(&p.nameService.Spec.PodSettings, nil))
+	return waiting, err
 }
 
 func (p *nameServicePass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
@@ -91,7 +91,9 @@ func (p *nameServicePass) applyObjects(ctx context.Context) (*kube.Waiting, erro
 	if waiting, err := p.Apply(ctx, objects...); waiting != nil || err != nil {
 		return waiting, err
 	}
-	return p.ApplyStatefulSet(ctx, set, false)
+	var waiting *kube.Waiting
+	p.revision, waiting, err = p.ApplyStatefulSet(ctx, set, false)
+	return waiting, err
 }
 
 func (p *nameServicePass) observePods(ctx context.Context) (*kube.Waiting, error) {
@@ -121,7 +123,7 @@ func (p *nameServicePass) observePods(ctx context.Context) (*kube.Waiting, error
 func (p *nameServicePass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
 	group := rollout.Group{Name: p.set.Name, Expected: int(desired.NameServerCount(p.nameService))}
 	for i := range p.pods {
-		member := pods.ForRollout(&p.pods[i], workload.Hash(p.set))
+		member := pods.ForRollout(&p.pods[i], p.revision)
 		pods.BlameOldSpec(&member, &p.pods[i], time.Now())
 		group.Pods = append(group.Pods, member)
 	}

@@ -74,8 +74,10 @@ type Base struct {
 
 // Begin a reconcile of a resource that has just been read.
 func Begin(env *Env, owner v1alpha1.Resource) Base {
+	before := owner.DeepCopyObject().(v1alpha1.Resource)
+	owner.Common().Image = desired.Image(owner)
 	return Base{
-		Env: env, Owner: owner, Before: owner.DeepCopyObject().(v1alpha1.Resource),
+		Env: env, Owner: owner, Before: before,
 		Conditions: kube.NewConditions(owner.GetGeneration(), &owner.Common().Conditions),
 	}
 }

@@ -48,5 +48,5 @@ func (r References) ConfigMaps(c client.Client, kind client.ObjectList, refers f
 
 // Refers reports whether settings or volumes use a ConfigMap.
 func Refers(pod *v1alpha1.PodSettings, volumes []corev1.Volume, configMap string) bool {
-	return slices.Contains(kube.ReferencedConfigMaps(pod, volumes), configMap)
+	return slices.ContainsFunc(kube.ConfigMapRefs(pod, volumes), func(ref kube.ConfigMapRef) bool { return ref.Name == configMap })
 }

@@ -7,14 +7,12 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -87,9 +85,11 @@ type proxyPass struct {
 	broker  *v1alpha1.Broker // of the cluster; nil if only the cluster's name was given
 	backend desired.Backend
 	routes  *observe.Routes
-	hash    string // of the wanted spec
-	pods    []corev1.Pod
-	ready   int
+	// deployment is what there is, hash that of the wanted spec.
+	deployment *appsv1.Deployment
+	hash       string
+	pods       []corev1.Pod
+	ready      int
 }
 
 // Reconcile brings the objects and the status of a Proxy to what its spec says.
@@ -119,7 +119,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 func (p *proxyPass) checkImage(context.Context) (*kube.Waiting, error) {
-	image := desired.Image(p.proxy.Spec.Image)
+	image := desired.Image(p.proxy)
 	if why := version.Unsupported(image); why != "" {
 		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.image: %s", why), nil
 	}
@@ -138,10 +138,9 @@ func (p *proxyPass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-func (p *proxyPass) readReferences(ctx context.Context) (*kube.Waiting, error) {
-	var err error
-	p.backend.References, err = kube.ReadConfigMaps(ctx, p.Reader, p.proxy.Namespace, kube.ReferencedConfigMaps(&p.proxy.Spec.PodSettings, nil))
-	return nil, err
+func (p *proxyPass) readReferences(ctx context.Context) (waiting *kube.Waiting, err error) {
+	p.backend.References, waiting, err = p.ReadReferences(ctx, kube.ConfigMapRefs(&p.proxy.Spec.PodSettings, nil))
+	return waiting, err
 }
 
 func (p *proxyPass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
@@ -153,6 +152,7 @@ func (p *proxyPass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
 	if waiting, err := p.Apply(ctx, objects...); waiting != nil || err != nil {
 		return waiting, err
 	}
+	p.deployment = deployment
 	return p.ApplyDeployment(ctx, deployment, p.proxy.Spec.Paused)
 }
 
@@ -205,27 +205,8 @@ func (p *proxyPass) observeService(ctx context.Context) (*kube.Waiting, error) {
 }
 
 // followRollout tells how far the Deployment is.
-func (p *proxyPass) followRollout(context.Context) (*kube.Waiting, error) {
-	var outdated int
-	var fresh []corev1.Pod
-	for i := range p.pods {
-		if p.pods[i].Annotations[v1alpha1.AnnotationHash] == p.hash {
-			fresh = append(fresh, p.pods[i])
-			continue
-		}
-		outdated++
-	}
-	switch {
-	case outdated == 0:
-		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
-	case p.proxy.Spec.Paused:
-		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
-			pods.OlderSpec(outdated)+"; spec.paused is set")
-	default:
-		said := strings.Join(append([]string{pods.OlderSpec(outdated)}, pods.Describe(fresh, nil)...), "; ")
-		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods, said)
-	}
-	return nil, nil
+func (p *proxyPass) followRollout(ctx context.Context) (*kube.Waiting, error) {
+	return nil, p.Rolled(ctx, p.deployment, p.hash, p.pods)
 }
 
 // awaitReady: while others are replaced, as many as wanted serve.

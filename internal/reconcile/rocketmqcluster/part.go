@@ -34,7 +34,7 @@ type state struct {
 
 // stateOf a resource.
 func stateOf(r v1alpha1.Resource) state {
-	return state{r.GetImage(), r.GetMembers(), r.Common().ObservedGeneration, r.Common().Conditions}
+	return state{desired.Image(r), r.GetMembers(), r.Common().ObservedGeneration, r.Common().Conditions}
 }
 
 // observed reports whether the resource's status is about what it is asked to be.

@@ -22,7 +22,7 @@ func (p *clusterPass) sumUp(context.Context) (*kube.Waiting, error) {
 	refused := slices.ContainsFunc(p.parts, func(part *part) bool { return part.refused != nil })
 	status.Phase = phase(ready, upToDate, refused, status.Version != "")
 	if status.Phase == v1alpha1.PhaseRunning {
-		status.Version = tag(desired.RocketMQImage(p.cluster))
+		status.Version = tag(desired.Image(p.cluster))
 	}
 	status.Components, status.Endpoints = nil, v1alpha1.ClusterEndpoints{}
 	var masters []string

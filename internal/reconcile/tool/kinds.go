@@ -36,7 +36,7 @@ type resource struct {
 	// needs says what the user has to provide before a pod starts, "" for nothing.
 	needs string
 	// configMaps that its pods read.
-	configMaps func() []string
+	configMaps func() []kube.ConfigMapRef
 }
 
 // Console reconciles dashboards.
@@ -59,16 +59,16 @@ func Console() Kind {
 				build: func(cluster desired.Installation, addresses []string, refs desired.References) (*desired.Tool, error) {
 					return cluster.Console(c, addresses, refs)
 				},
-				configMaps: func() []string { return consoleConfigMaps(c) },
+				configMaps: func() []kube.ConfigMapRef { return consoleConfigMaps(c) },
 			}
 		},
 	}
 }
 
 // consoleConfigMaps of both forms. A Deployment that cannot be read has none: its rendering says why.
-func consoleConfigMaps(c *v1alpha1.Console) []string {
+func consoleConfigMaps(c *v1alpha1.Console) []kube.ConfigMapRef {
 	if c.Spec.ConsoleDeployment == nil {
-		return kube.ReferencedConfigMaps(&c.Spec.PodSettings, nil)
+		return kube.ConfigMapRefs(&c.Spec.PodSettings, nil)
 	}
 	given, err := desired.ParseConsole(&c.Spec)
 	if err != nil {
@@ -82,12 +82,16 @@ func consoleConfigMaps(c *v1alpha1.Console) []string {
 			for _, from := range containers[i].EnvFrom {
 				if from.ConfigMapRef != nil {
 					all.Env = append(all.Env, corev1.EnvVar{ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{
-						LocalObjectReference: from.ConfigMapRef.LocalObjectReference}}})
+						LocalObjectReference: from.ConfigMapRef.LocalObjectReference, Optional: from.ConfigMapRef.Optional}}})
 				}
 			}
 		}
 	}
-	return kube.ReferencedConfigMaps(&all, pod.Volumes)
+	refs := kube.ConfigMapRefs(&all, pod.Volumes)
+	for i := range refs {
+		refs[i].Field = "spec.consoleDeployment" // where in it, its author will find
+	}
+	return refs
 }
 
 // Exporter reconciles exporters.
@@ -104,7 +108,7 @@ func Exporter() Kind {
 				build: func(cluster desired.Installation, addresses []string, refs desired.References) (*desired.Tool, error) {
 					return cluster.Exporter(e, addresses, refs)
 				},
-				configMaps: func() []string { return kube.ReferencedConfigMaps(&e.Spec.PodSettings, nil) },
+				configMaps: func() []kube.ConfigMapRef { return kube.ConfigMapRefs(&e.Spec.PodSettings, nil) },
 			}
 		},
 	}
@@ -125,7 +129,7 @@ func SchemaRegistry() Kind {
 				build: func(cluster desired.Installation, addresses []string, refs desired.References) (*desired.Tool, error) {
 					return cluster.SchemaRegistry(sr, addresses, refs)
 				},
-				configMaps: func() []string { return kube.ReferencedConfigMaps(&sr.Spec.PodSettings, nil) },
+				configMaps: func() []kube.ConfigMapRef { return kube.ConfigMapRefs(&sr.Spec.PodSettings, nil) },
 			}
 		},
 	}

@@ -41,7 +41,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 		WatchesRawSource(watch.Owns(r.Kind.component, append(r.Kind.owned, &appsv1.Deployment{}, &corev1.Service{}, &corev1.Pod{})...)).
 		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(watch.ConfigMaps(r.Client, r.Kind.List(), func(resource client.Object, configMap string) bool {
-			return slices.Contains(r.Kind.look(resource).configMaps(), configMap)
+			return slices.ContainsFunc(r.Kind.look(resource).configMaps(), func(ref kube.ConfigMapRef) bool { return ref.Name == configMap })
 		})).
 		Complete(r)
 }
@@ -135,10 +135,9 @@ func (p *toolPass) resolveNameService(ctx context.Context) (*kube.Waiting, error
 	return nil, nil
 }
 
-func (p *toolPass) readReferences(ctx context.Context) (*kube.Waiting, error) {
-	var err error
-	p.refs, err = kube.ReadConfigMaps(ctx, p.Reader, p.Owner.GetNamespace(), p.configMaps())
-	return nil, err
+func (p *toolPass) readReferences(ctx context.Context) (waiting *kube.Waiting, err error) {
+	p.refs, waiting, err = p.ReadReferences(ctx, p.configMaps())
+	return waiting, err
 }
 
 func (p *toolPass) render(context.Context) (*kube.Waiting, error) {

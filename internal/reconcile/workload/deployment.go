@@ -24,8 +24,9 @@ func DeploymentHash(d *appsv1.Deployment) string {
 	return d.Spec.Template.Annotations[v1alpha1.AnnotationHash]
 }
 
-// ApplyDeployment writes a Deployment. The pod template of a live one is kept while the user's hash is the same, so that
-// a new operator restarts nothing, and while paused says so.
+// ApplyDeployment writes a Deployment, and leaves in d what there is then. Kubernetes replaces its pods as soon as their template is
+// another one, so a live one stays while the user's part is the same, and a new operator restarts nothing; unless the image of the
+// agent cannot be fetched any more. It stays as well while the pass is paused or held.
 func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused bool) (*kube.Waiting, error) {
 	var live appsv1.Deployment
 	err := p.Client.Get(ctx, client.ObjectKeyFromObject(d), &live)
@@ -33,8 +34,21 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 		return nil, fmt.Errorf("read Deployment %s: %w", d.Name, err)
 	}
 	exists := err == nil
-	if exists && (paused || DeploymentHash(&live) == DeploymentHash(d)) {
-		d.Spec.Template = live.Spec.Template
+	if !exists && p.held != nil {
+		return p.held, nil
+	}
+	if exists {
+		stays := paused || p.held != nil
+		if !stays && DeploymentHash(&live) == DeploymentHash(d) {
+			lacking, err := p.lackAgent(ctx, &live, d)
+			if err != nil {
+				return nil, err
+			}
+			stays = !lacking
+		}
+		if stays {
+			d.Spec.Template = live.Spec.Template
+		}
 	}
 	if err := p.dropRollingUpdate(ctx, d); err != nil {
 		return nil, err
@@ -53,6 +67,15 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 		p.Event(d, v1alpha1.EventScaled, "Deployment %s goes from %d to %s", d.Name, *live.Spec.Replicas, pods.Count(*d.Spec.Replicas, "pod", "pods"))
 	}
 	return nil, nil
+}
+
+// lackAgent reports whether pods cannot start for want of their agent's image, and the wanted template has another one.
+func (p *Pass) lackAgent(ctx context.Context, live, wanted *appsv1.Deployment) (bool, error) {
+	if pods.RevisionOf(&live.Spec.Template).Agent == pods.RevisionOf(&wanted.Spec.Template).Agent {
+		return false, nil
+	}
+	list, err := p.Pods(ctx, live.Spec.Selector.MatchLabels)
+	return slices.ContainsFunc(list, func(pod corev1.Pod) bool { return pods.LacksAgent(&pod) }), err
 }
 
 // dropRollingUpdate makes way for the strategy Recreate: a live Deployment that was defaulted to, or given by another
@@ -90,11 +113,15 @@ func (p *Pass) Remove(ctx context.Context, object client.Object) error {
 
 // Rolled says how far the pods of a Deployment follow the wanted hash; UpToDate tells it. Kubernetes replaces them.
 func (p *Pass) Rolled(ctx context.Context, d *appsv1.Deployment, wanted string, list []corev1.Pod) error {
+	hash := wanted
+	if p.held != nil {
+		hash = DeploymentHash(d)
+	}
 	outdated, current := 0, 0
 	var fresh []corev1.Pod
 	for i := range list {
 		switch pod := &list[i]; {
-		case pods.Outdated(pod, wanted):
+		case pod.Annotations[v1alpha1.AnnotationHash] != hash:
 			outdated++
 		case pods.Ready(pod):
 			current++
@@ -107,7 +134,9 @@ func (p *Pass) Rolled(ctx context.Context, d *appsv1.Deployment, wanted string, 
 		return err
 	}
 	switch {
-	case DeploymentHash(d) != wanted:
+	case outdated == 0 && p.held != nil:
+		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, p.held.Reason, p.held.Message)
+	case DeploymentHash(d) != hash:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
 			pods.OlderSpec(outdated)+"; spec.paused is set")
 	case outdated > 0 && d.Spec.Paused:

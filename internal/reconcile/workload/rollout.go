@@ -34,6 +34,10 @@ func (p *Pass) Roll(ctx context.Context, list []corev1.Pod, decision rollout.Dec
 	behind := pods.OlderSpec(decision.Outdated)
 	switch decision.Action {
 	case rollout.Nothing:
+		if p.held != nil {
+			p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, p.held.Reason, p.held.Message)
+			break
+		}
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
 	case rollout.Pause:
 		p.tell(v1alpha1.ReasonPaused, v1alpha1.EventRolloutPaused, nil, behind+"; "+decision.Reason)

@@ -7,9 +7,12 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
@@ -19,6 +22,8 @@ import (
 type Pass struct {
 	pass.Base
 
+	// held is why pods keep the spec that they have, nil if they follow the resource's.
+	held *kube.Waiting
 	// remaking: a StatefulSet is being made anew; the next one waits.
 	remaking bool
 }
@@ -28,45 +33,113 @@ func Begin(env *pass.Env, owner v1alpha1.Resource) Pass {
 	return Pass{Base: pass.Begin(env, owner)}
 }
 
-// ApplyStatefulSet writes a StatefulSet and returns it as it then is. The pod template of a live one is kept while
-// the user's hash is the same, or while hold says that its turn has not come; its claims cannot change, but see
-// growVolumes.
-func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, hold bool) (*kube.Waiting, error) {
+// Hold raises a condition during which pods keep the spec that they have. The first one is told in UpToDate.
+func (p *Pass) Hold(condition, format string, args ...any) {
+	trouble := p.Trouble(condition, format, args...)
+	if p.held == nil {
+		p.held = trouble
+	}
+}
+
+// ReadReferences reads the ConfigMaps that pods use. While one is missing pods keep their spec: it may be back in a moment, as after
+// kubectl replace, and pods that are made meanwhile would hang.
+func (p *Pass) ReadReferences(ctx context.Context, refs []kube.ConfigMapRef) (desired.References, *kube.Waiting, error) {
+	for _, ref := range refs {
+		if why := ref.BadName(); why != "" {
+			return nil, p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", why), nil
+		}
+	}
+	contents, missing, err := kube.ReadConfigMaps(ctx, p.Reader, p.Owner.GetNamespace(), refs)
+	for _, ref := range missing {
+		p.Hold(v1alpha1.ConditionMissingReference, "%s: ConfigMap %s does not exist. Create it, or correct the name", ref.Field, ref.Name)
+		p.LookAgain(pass.Later)
+	}
+	return contents, nil, err
+}
+
+// ApplyStatefulSet writes a StatefulSet, leaves in set what there is then, and returns what its pods are to be made from. Hold
+// says that its turn has not come: the live template stays until then. The user's part being the same, a template is the one that
+// this operator makes, with its agent, which pods get when they are next made: nothing is restarted for it.
+func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, hold bool) (pods.Revision, *kube.Waiting, error) {
+	wanted := pods.RevisionOf(&set.Spec.Template)
 	var live appsv1.StatefulSet
 	err := p.Client.Get(ctx, client.ObjectKeyFromObject(set), &live)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("read StatefulSet %s: %w", set.Name, err)
-	}
-	exists := err == nil
-	wanted, claims := Hash(set), set.Spec.VolumeClaimTemplates
-	if exists && live.DeletionTimestamp != nil {
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return wanted, nil, fmt.Errorf("read StatefulSet %s: %w", set.Name, err)
+	case err != nil:
+		waiting, err := p.createStatefulSet(ctx, set)
+		return wanted, waiting, err
+	case live.DeletionTimestamp != nil:
 		set.Spec.Template = live.Spec.Template
 		p.remaking = true
-		return nil, nil // its end wakes the next pass, which makes it anew
+		return wanted, nil, nil // its end wakes the next pass, which makes it anew
 	}
-	if exists {
-		if hold || Hash(&live) == wanted {
-			set.Spec.Template = live.Spec.Template
-		}
-		set.Spec.VolumeClaimTemplates = live.Spec.VolumeClaimTemplates
+	same, renamed := Hash(&live) == wanted.Hash, keepClaimName(&live, set)
+	if (hold || p.held != nil) && !same {
+		set.Spec.Template = live.Spec.Template
+	}
+	if p.held != nil {
+		wanted.Hash = Hash(&live)
+	}
+	if at, asked := live.Spec.Template.Annotations[pods.RestartAnnotation]; asked {
+		wanted.Restart = at
+		metav1.SetMetaDataAnnotation(&set.Spec.Template.ObjectMeta, pods.RestartAnnotation, at)
+	}
+	claims := set.Spec.VolumeClaimTemplates
+	set.Spec.VolumeClaimTemplates = live.Spec.VolumeClaimTemplates
+	applier := p.Applier()
+	_, err = applier.Apply(ctx, p.Owner, set)
+	if waiting, err := p.Explain(err); waiting != nil || err != nil {
+		return wanted, waiting, err
+	}
+	switch {
+	case Hash(&live) != Hash(set):
+		p.Event(set, v1alpha1.EventUpdated, "StatefulSet %s has the new spec; its pods follow one at a time", set.Name)
+	case *live.Spec.Replicas != *set.Spec.Replicas:
+		p.Event(set, v1alpha1.EventScaled, "StatefulSet %s goes from %d to %s", set.Name, *live.Spec.Replicas, pods.Count(*set.Spec.Replicas, "pod", "pods"))
+	}
+	return wanted, nil, p.growVolumes(ctx, &live, set, claims, same && !hold && !renamed)
+}
+
+func (p *Pass) createStatefulSet(ctx context.Context, set *appsv1.StatefulSet) (*kube.Waiting, error) {
+	if p.held != nil {
+		return p.held, nil
 	}
 	applier := p.Applier()
 	wrote, err := applier.Apply(ctx, p.Owner, set)
 	if waiting, err := p.Explain(err); waiting != nil || err != nil {
 		return waiting, err
 	}
-	switch {
-	case !exists && wrote:
+	if wrote {
 		p.Event(set, v1alpha1.EventCreated, "created StatefulSet %s with %s", set.Name, pods.Count(*set.Spec.Replicas, "pod", "pods"))
-	case exists && Hash(&live) != Hash(set):
-		p.Event(set, v1alpha1.EventUpdated, "StatefulSet %s has the new spec; its pods follow one at a time", set.Name)
-	case exists && *live.Spec.Replicas != *set.Spec.Replicas:
-		p.Event(set, v1alpha1.EventScaled, "StatefulSet %s goes from %d to %s", set.Name, *live.Spec.Replicas, pods.Count(*set.Spec.Replicas, "pod", "pods"))
-	}
-	if exists {
-		return nil, p.growVolumes(ctx, &live, set, claims, !hold && Hash(&live) == wanted)
 	}
 	return nil, nil
+}
+
+// keepClaimName gives the data volume the name that it has in a live StatefulSet, because claims cannot change, and reports whether
+// the spec has another name for it by now.
+func keepClaimName(live, set *appsv1.StatefulSet) (renamed bool) {
+	if len(live.Spec.VolumeClaimTemplates) == 0 || len(set.Spec.VolumeClaimTemplates) == 0 {
+		return false
+	}
+	// The first one holds the data (v1alpha1.StorageSettings).
+	was, now := live.Spec.VolumeClaimTemplates[0].Name, set.Spec.VolumeClaimTemplates[0].Name
+	if was == now {
+		return false
+	}
+	set.Spec.VolumeClaimTemplates[0].Name = was
+	template := &set.Spec.Template.Spec
+	for _, containers := range [][]corev1.Container{template.InitContainers, template.Containers} {
+		for i := range containers {
+			for j := range containers[i].VolumeMounts {
+				if mount := &containers[i].VolumeMounts[j]; mount.Name == now {
+					mount.Name = was
+				}
+			}
+		}
+	}
+	return true
 }
 
 // Hash of what the user can change, from a StatefulSet's template.
