@@ -24,19 +24,19 @@ type Dependencies struct {
 	// NameServerService is the client address for tools in the pods.
 	NameServerService string
 	References        References
-	// Groups are what each group's brokers are granted, by brokerName.
+	// Groups are the permission and fence of each group's brokers, by brokerName.
 	Groups map[string]settings.GroupSettings
 }
 
-// GroupState is a broker group's place in its life.
+// GroupState is what is recorded of a broker group at its StatefulSet.
 type GroupState struct {
 	// Members is the number of its pods.
 	Members int32
 	State   scale.State
 	Since   metav1.Time
-	// StaleForce: the annotation that forces the group out is from before it began to leave.
+	// StaleForce: the annotation that forces the group out was set before the group began to leave, so it does not count.
 	StaleForce bool
-	// Unclean is how far an election is that the user allowed, "" if none is.
+	// Unclean is the stage of the unclean election that the user allowed, "" if there is none.
 	Unclean scale.Unclean
 }
 
@@ -102,14 +102,14 @@ func (in Installation) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState
 	}
 	set.Spec.PersistentVolumeClaimRetentionPolicy = retention(b)
 	if state.State.Leaving() {
-		// The StatefulSet is deleted in the end, but it is whenScaled that says what the user wants then.
+		// Scaling a group in ends with the deletion of its StatefulSet, so what the user wants for whenScaled counts for whenDeleted.
 		set.Spec.PersistentVolumeClaimRetentionPolicy.WhenDeleted = set.Spec.PersistentVolumeClaimRetentionPolicy.WhenScaled
 	}
 	return disruptionBudget(b, group, labels, selector, policyv1.IfHealthyBudget), set, nil
 }
 
-// Recoverable reports whether all that a StatefulSet's annotations record can also be told from its resource's status,
-// so that it may be made anew.
+// Recoverable reports whether the resource's status has everything that the StatefulSet's annotations record, so that the
+// StatefulSet may be deleted and created again.
 func Recoverable(set *appsv1.StatefulSet) bool {
 	state, isGroup := set.Annotations[v1alpha1.AnnotationState]
 	_, unclean := set.Annotations[v1alpha1.AnnotationUncleanElection]
@@ -144,7 +144,7 @@ func DisksGo(b *v1alpha1.Broker) bool {
 	return retention(b).WhenScaled == appsv1.DeletePersistentVolumeClaimRetentionPolicyType
 }
 
-// ExternalNameServers are those that the user gave by hand.
+// ExternalNameServers are the addresses in spec.nameServers.
 func ExternalNameServers(b *v1alpha1.Broker) []string {
 	return strings.FieldsFunc(b.Spec.NameServers, func(r rune) bool { return r == ';' || r == ' ' })
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// What the dashboard keeps: its users beside two directories of its own.
+// The dashboard's container, and where it keeps its data and the file of its users.
 const (
 	consoleContainer = "console"
 	consoleData      = "/var/lib/rocketmq-console"
@@ -55,7 +55,8 @@ func (in Installation) Console(console *v1alpha1.Console, nameServers []string, 
 	return tool, nil
 }
 
-// clusterOf is what the dashboard takes as one cluster: a list entry, or the single value that its 1.x releases read.
+// clusterOf are the properties that make the dashboard show these name servers as one cluster. Its 2.x releases read a list with
+// an entry for each cluster, its 1.x releases a single value.
 func clusterOf(nameServers []string) map[string]any {
 	list := strings.Join(nameServers, ";")
 	return map[string]any{"rocketmq.config.namesrvAddrs": []string{list}, "rocketmq.config.namesrvAddr": list}
@@ -66,15 +67,15 @@ func (t toolSpec) console(spec *v1alpha1.ConsoleSpec, refs References) (*appsv1.
 	own := clusterOf(t.nameServers)
 	own["server.port"] = t.port
 	own["rocketmq.config.dataPath"] = consoleData
-	// Said either way, so that the dashboard's packaged users are never in force.
+	// Set in both cases, so that nobody can log in as one of the users that the dashboard is packaged with.
 	own["rocketmq.config.loginRequired"] = spec.Login != nil
 	own["rocketmq.config.authMode"] = "file"
 	t.properties = springProperties(map[string]any{"management.endpoints.web.exposure.include": "health"}, spec.Config, own)
 
 	t.volumes = []corev1.Volume{toolVolume(t.obj.GetName(), spec.Storage)}
 	if spec.Login != nil {
-		// The whole directory, so that a change of the Secret reaches the dashboard, which reads its users anew. Without the
-		// Secret or the key the pod does not start: the dashboard would fall back to the users that it is packaged with.
+		// The whole directory is mounted, not the file: only then a change of the Secret reaches the dashboard, which reads the file
+		// again. Without the Secret or the key the pod must not start, because the dashboard would fall back to its packaged users.
 		t.volumes = append(t.volumes, corev1.Volume{Name: volumeUsers, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
 			SecretName: spec.Login.SecretRef.Name, DefaultMode: new(int32(0o444)),
 			Items: []corev1.KeyToPath{{Key: consoleUsers, Path: consoleUsers}}}}})
@@ -91,7 +92,8 @@ func (t toolSpec) console(spec *v1alpha1.ConsoleSpec, refs References) (*appsv1.
 	return t.deployment()
 }
 
-// ParseConsole reads the Deployment of the predecessor's form. A field that does not exist is an error, not dropped.
+// ParseConsole reads spec.consoleDeployment, the form of apache/rocketmq-operator. A field that a Deployment does not have is an
+// error.
 func ParseConsole(spec *v1alpha1.ConsoleSpec) (*appsv1.Deployment, error) {
 	given := &appsv1.Deployment{}
 	if spec.ConsoleDeployment == nil {
@@ -167,7 +169,7 @@ func (t toolSpec) givenConsole(spec *v1alpha1.ConsoleSpec, refs References) (*ap
 	return deployment, nil
 }
 
-// setFields are the names of the settings that say something.
+// setFields are the names of the settings that have a value.
 func setFields(pod v1alpha1.PodSettings) ([]string, error) {
 	text, err := json.Marshal(pod)
 	if err != nil {

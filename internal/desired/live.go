@@ -7,9 +7,9 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// LiveConfig are the properties that running brokers are given when they differ, nil if every change restarts. It does
-// where a volume may carry a base file: what it says is then not known, so that a key taken out of spec.config has no
-// value to go back to.
+// LiveConfig are the properties that running brokers are given when theirs differ. It is nil if every change of a property needs a
+// restart: that is so where a volume may have a base file. The operator cannot read that file, so it would not know which value a
+// property goes back to when it is taken out of spec.config.
 func LiveConfig(b *v1alpha1.Broker) (map[string]string, error) {
 	if len(b.Spec.Volumes) > 0 {
 		return nil, nil

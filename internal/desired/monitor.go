@@ -17,14 +17,14 @@ func PodMonitorKind() schema.GroupVersionKind {
 	return schema.GroupVersionKind{Group: "monitoring.coreos.com", Version: "v1", Kind: "PodMonitor"}
 }
 
-// MetricsServed reports whether a server with these properties of the user serves its metrics where a PodMonitor looks.
+// MetricsServed reports whether a server with these properties of the user serves metrics at the port that a PodMonitor names.
 func MetricsServed(config map[string]v1alpha1.ConfigValue) bool {
 	exporter, port := string(config["metricsExporterType"]), string(config["metricsPromExporterPort"])
 	return (exporter == "" || strings.EqualFold(exporter, "PROM")) && (port == "" || port == strconv.Itoa(settings.MetricsPort))
 }
 
-// PodMonitor lets Prometheus scrape a resource's pods. Members of one broker group call themselves alike in their
-// metrics (node_id), so it is Prometheus' label pod that tells them apart.
+// PodMonitor lets Prometheus scrape a resource's pods. All members of a broker group have the same node_id in their metrics, so
+// only Prometheus' label pod tells them apart.
 func PodMonitor(obj client.Object, component Component) *unstructured.Unstructured {
 	texts := func(m map[string]string) map[string]any {
 		out := make(map[string]any, len(m))

@@ -62,7 +62,7 @@ func ClientService(cr string, c Component) string { return fmt.Sprintf("%s-%s", 
 // ConfigMap that a component's pods mount.
 func ConfigMap(cr string, c Component) string { return fmt.Sprintf("%s-%s-config", cr, c) }
 
-// MetadataConfigMap holds what a broker group's master knows.
+// MetadataConfigMap has the topics and consumer groups of a broker group's master.
 func MetadataConfigMap(group string) string { return group + "-metadata" }
 
 // GroupName is the name of broker group g: brokerName and StatefulSet.
@@ -80,8 +80,8 @@ func Ordinal(pod string) int32 {
 	return int32(i)
 }
 
-// GroupOfPod is the group that a broker pod's name belongs to, "" if it is none of the resource's. apache/rocketmq-operator
-// named pods <broker>-<group>-master-0 and <broker>-<group>-replica-<n>-0.
+// GroupOfPod is the group that a broker pod belongs to by its name, "" if the pod is not of this resource. It knows the names of
+// apache/rocketmq-operator too: <broker>-<group>-master-0 and <broker>-<group>-replica-<n>-0.
 func GroupOfPod(cr, pod string) string {
 	rest, ok := strings.CutPrefix(pod, cr+"-")
 	number, member, more := strings.Cut(rest, "-")
@@ -163,7 +163,7 @@ func (in Installation) ProxyHost(p *v1alpha1.Proxy) string {
 	return fmt.Sprintf("%s.%s.svc.%s", ClientService(p.Name, Proxy), p.Namespace, in.Domain)
 }
 
-// size is a number that the API server has defaulted, unless the object never passed it.
+// size is a number from a spec. The API server fills in the default, but an object that has not been there may have none.
 func size(n *int32, fallback int32) int32 {
 	if n == nil {
 		return fallback

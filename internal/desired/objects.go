@@ -38,7 +38,7 @@ func hash(parts ...any) (string, error) {
 	return hex.EncodeToString(sum[:8]), nil
 }
 
-// restartRelevant is the part of the settings that a pod is made from.
+// restartRelevant is the part of the settings that needs new pods.
 func restartRelevant(pod *v1alpha1.PodSettings) v1alpha1.PodSettings {
 	out := *pod.DeepCopy()
 	out.Paused = false

@@ -44,14 +44,14 @@ type podSpec struct {
 	agentImage string
 	configMap  string
 	hash       string
-	// hostNetwork: the scheduler counts the ports as the node's, so two pods of a component never share one.
+	// hostNetwork: the ports are the node's, so the scheduler never puts two pods of a component on one node.
 	hostNetwork bool
 	dnsPolicy   corev1.DNSPolicy
 	graceSecond int64
 	nameServers string
 	ports       []corev1.ContainerPort
 	agentPort   int32
-	// data has no name for servers without any.
+	// data is the data volume; its name is empty for a server without one.
 	data dataVolume
 	// secret is mounted at settings.TLSDir, if given.
 	secret string
@@ -99,7 +99,7 @@ func (p podSpec) template() (corev1.PodTemplateSpec, error) {
 	if err := p.checkVolumes(template.Spec.Volumes); err != nil {
 		return template, err
 	}
-	// What selectors and rollouts depend on is not the overlay's.
+	// The overlay must not change what selectors and rollouts depend on.
 	if template.Labels == nil {
 		template.Labels = map[string]string{}
 	}
@@ -111,7 +111,7 @@ func (p podSpec) template() (corev1.PodTemplateSpec, error) {
 	return template, nil
 }
 
-// tellGrace passes the grace period, as the overlay left it, to a broker's agent: a container cannot see it.
+// tellGrace gives the grace period to a broker's agent as a flag, because a container cannot see it. The overlay may have set it.
 func (p podSpec) tellGrace(spec *corev1.PodSpec) {
 	seconds := int64(corev1.DefaultTerminationGracePeriodSeconds)
 	if spec.TerminationGracePeriodSeconds != nil {
@@ -125,8 +125,7 @@ func (p podSpec) tellGrace(spec *corev1.PodSpec) {
 	}
 }
 
-// checkVolumes refuses what the API server does not understand: it answers an internal error to applying a list that
-// holds a name twice.
+// checkVolumes refuses two volumes of one name: the API server would answer with an internal error, which nobody understands.
 func (p podSpec) checkVolumes(volumes []corev1.Volume) error {
 	taken := map[string]bool{}
 	for _, claim := range p.data.claims {
@@ -222,13 +221,13 @@ func (p podSpec) rocketmqContainer() (corev1.Container, error) {
 		Image:           p.image,
 		ImagePullPolicy: p.settings.ImagePullPolicy,
 		Command:         command,
-		// The agent writes down why it ends; of java, the end of the log says most.
+		// The agent writes a message when it ends. If java ends without one, the last lines of the log say most.
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		Env:                      p.env(),
 		Resources:                p.settings.Resources,
 		SecurityContext:          security,
 		Ports:                    append(p.ports, corev1.ContainerPort{Name: "agent", ContainerPort: p.agentPort, Protocol: corev1.ProtocolTCP}),
-		// Log recovery takes its time, however long; the agent ends a start that gets no further.
+		// A broker that was killed reads its whole log first, which may take hours. The agent ends a start that makes no progress.
 		StartupProbe:   probe("/startedz", 1, 4, week),
 		ReadinessProbe: probe("/readyz", 2, 4, 2),
 		LivenessProbe:  probe("/livez", 10, 4, 3),
@@ -236,8 +235,8 @@ func (p podSpec) rocketmqContainer() (corev1.Container, error) {
 	}, nil
 }
 
-// baseVolumes are those of the user's volumes that may have the base file: the first, whatever it is, and all that are made of
-// files in Kubernetes.
+// baseVolumes are those of the user's volumes that may have the base file: the first one, whatever it is, and all ConfigMaps, Secrets
+// and projected volumes.
 func (p podSpec) baseVolumes() []string {
 	var names []string
 	for i, volume := range p.volumes {
@@ -248,8 +247,8 @@ func (p podSpec) baseVolumes() []string {
 	return names
 }
 
-// env is the pod's identity and the user's variables. No name is there twice: the API server refuses to apply such a
-// list. The identity is ours, the tools' NAMESRV_ADDR the user's if given.
+// env is the pod's identity and the user's variables. No name is there twice, because the API server refuses to apply such a
+// list. Users cannot change the identity; they can change NAMESRV_ADDR, which is for RocketMQ's command line tools.
 func (p podSpec) env() []corev1.EnvVar {
 	field := func(name, path string) corev1.EnvVar {
 		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
@@ -288,7 +287,7 @@ func (p podSpec) podVolumes() []corev1.Volume {
 		volumes = append(volumes, corev1.Volume{Name: p.data.name, VolumeSource: *p.data.source})
 	}
 	if p.secret != "" {
-		// Optional, so that the agent starts and says what is missing.
+		// Optional, so that the pod starts and the agent can say that the Secret is missing.
 		volumes = append(volumes, corev1.Volume{Name: volumeTLS, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
 			SecretName: p.secret, DefaultMode: new(int32(0o440)), Optional: new(true)}}})
 	}

@@ -33,7 +33,7 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 	if p.Spec.TLS != nil {
 		secret = p.Spec.TLS.SecretName
 	}
-	// Remoting clients are told this name with the port that the proxy listens on, so the Service must have that one.
+	// A proxy gives remoting clients this name with the port that it listens on, so the Service must have the same port.
 	host := ""
 	if _, remoting := ProxyPorts(p); remoting == settings.ProxyRemotingPort {
 		host = in.ProxyHost(p)
@@ -47,7 +47,7 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 	if err != nil {
 		return nil, nil, err
 	}
-	// A proxy reads its name servers once. Those of a NameService are behind one name, whatever becomes of them.
+	// A proxy reads its name servers' addresses once. For a NameService it is given the Service's name, which never changes.
 	var byHand []string
 	if backend.NameService == nil {
 		byHand = backend.NameServers

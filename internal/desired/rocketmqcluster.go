@@ -23,13 +23,13 @@ type Part struct {
 	Field  string
 	Kind   string
 	Object v1alpha1.Resource
-	// Image of the object; empty for the one that the API server puts in when it is created.
+	// Image of the object; empty if the API server is to fill in the default.
 	Image *string
 	// Err says that the user's overrides do not fit: the object is not as the user wants it.
 	Err error
 }
 
-// String tells the part from all others of its namespace.
+// String is kind and name, which no other resource of the namespace has.
 func (p Part) String() string { return p.Kind + " " + p.Object.GetName() }
 
 // PartName is the name of a RocketMQCluster's part.
@@ -152,7 +152,7 @@ func consolePart(c *v1alpha1.RocketMQCluster) Part {
 	return Part{Field: "console", Kind: "Console", Object: console, Image: &console.Spec.Image, Err: override(&console.Spec, given.Overrides)}
 }
 
-// ConsoleLoginSecret holds the dashboard's only user. It is written once: what changes it later is the user.
+// ConsoleLoginSecret has the dashboard's only user. The operator writes it once; later only users change it.
 func ConsoleLoginSecret(c *v1alpha1.RocketMQCluster, password string) *corev1.Secret {
 	const user = "admin"
 	return &corev1.Secret{ObjectMeta: meta(c, ConsoleLogin(c.Name), partLabels(c)), Type: corev1.SecretTypeOpaque, Data: map[string][]byte{
@@ -161,7 +161,7 @@ func ConsoleLoginSecret(c *v1alpha1.RocketMQCluster, password string) *corev1.Se
 	}}
 }
 
-// partMeta of a part; who may refer to the cluster may refer to its parts.
+// partMeta is the metadata of a part. Namespaces that may refer to the cluster may refer to its parts.
 func partMeta(c *v1alpha1.RocketMQCluster, part string) metav1.ObjectMeta {
 	out := meta(c, PartName(c.Name, part), partLabels(c))
 	if from := c.Annotations[v1alpha1.AnnotationAllowFrom]; from != "" {
@@ -170,7 +170,7 @@ func partMeta(c *v1alpha1.RocketMQCluster, part string) metav1.ObjectMeta {
 	return out
 }
 
-// partLabels of a part pass the cluster's name on to all that is made of it.
+// partLabels are the labels of a part. Labels copies the cluster's name from there to the part's own objects.
 func partLabels(c *v1alpha1.RocketMQCluster) map[string]string {
 	return map[string]string{LabelName: "rocketmq", LabelPartOf: c.Name, LabelManagedBy: ManagedBy, LabelCluster: c.Name}
 }
@@ -187,7 +187,7 @@ func storageSettings(storage *v1alpha1.Storage) v1alpha1.StorageSettings {
 	return v1alpha1.StorageSettings{StorageMode: v1alpha1.StorageClass, Storage: storage}
 }
 
-// serverSettings are the part's over the cluster's.
+// serverSettings are the part's settings, and the cluster's where the part says nothing.
 func serverSettings(c *v1alpha1.RocketMQCluster, part *v1alpha1.ServerSettings) v1alpha1.PodSettings {
 	return v1alpha1.PodSettings{
 		ImagePullSecrets: c.Spec.ImagePullSecrets, Resources: part.Resources, JVM: mergedJVM(c.Spec.JVM, part.JVM),
@@ -232,8 +232,7 @@ func mergedJVM(shared, own *v1alpha1.JVM) *v1alpha1.JVM {
 	return out
 }
 
-// override merges the user's patch into a spec. What the kind does not have is an error, instead of being dropped; the
-// spec is then as it was.
+// override merges the user's patch into a spec. A field that the kind does not have is an error, and the spec stays as it was.
 func override[T any](spec *T, patch *runtime.RawExtension) error {
 	if patch == nil || len(patch.Raw) == 0 {
 		return nil

@@ -21,10 +21,10 @@ const (
 	volumeStorage  = "storage"
 )
 
-// What the registry is well by. Its /actuator/health says OUT_OF_SERVICE all its life (0.1.0 never sets what it looks at), so it is
-// asked for Spring Boot's own readiness. That is UP even if the registry could not open its storage, which it tries once and without
-// which it answers nothing: so it has started when it lists schemas. Not more than once, because each such list costs it memory that
-// it does not give back.
+// The paths that the probes ask. Registry 0.1.0 always says OUT_OF_SERVICE at /actuator/health (it never sets the state that this
+// page shows), so the readiness probe asks for Spring Boot's own readiness. But that is UP even if the registry could not open its
+// storage; it tries that once, and answers nothing without it. So the startup probe asks for the list of schemas. Only the startup
+// probe does, because each such list costs the registry memory that it does not give back.
 const (
 	registryReady   = "/actuator/health/readiness"
 	registryStarted = "/schema-registry/v1/cluster/default/tenant/default/subjects"

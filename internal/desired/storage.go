@@ -28,7 +28,7 @@ func (d dataVolume) mount() corev1.VolumeMount {
 	return mount
 }
 
-// data decides the volume from the user's settings, with a mode and a size for what is not said.
+// data is the volume that the user's settings ask for; mode and size count where they say nothing.
 func data(namespace string, s *v1alpha1.StorageSettings, fallback v1alpha1.StorageMode, size string) dataVolume {
 	mode := s.StorageMode
 	if mode == "" {
@@ -62,8 +62,8 @@ func data(namespace string, s *v1alpha1.StorageSettings, fallback v1alpha1.Stora
 	return dataVolume{name: volumeData, claims: []corev1.PersistentVolumeClaim{claim(template, size)}}
 }
 
-// claim completes a template: its name, what the predecessor's users left out, and the annotation that named the
-// StorageClass before there was a field.
+// claim completes a template. Users of apache/rocketmq-operator left out name, access modes and size, and named the StorageClass in
+// an annotation.
 func claim(template *corev1.PersistentVolumeClaim, size string) corev1.PersistentVolumeClaim {
 	out := corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{Name: template.Name, Labels: template.Labels, Annotations: template.Annotations},

@@ -22,7 +22,7 @@ import (
 // Tool is a program beside the RocketMQ servers, in the images of its own project: dashboard, exporter, schema registry.
 // All three are Spring Boot applications that keep nothing (a little history aside) and ask the name servers.
 type Tool struct {
-	// Objects that come before the Deployment.
+	// Objects that must exist before the Deployment.
 	Objects    []client.Object
 	Deployment *appsv1.Deployment
 	// Ingress is nil for none.
@@ -31,16 +31,16 @@ type Tool struct {
 	Address string
 }
 
-// What the environment of a tool's container is called. The application takes properties in one JSON object, which
-// wins over its packaged configuration and over the other variables, and needs no quoting.
+// The variables of a tool's container. The application reads its properties from one JSON object, which wins over its packaged
+// configuration and over other variables, and in which values need no quoting.
 const (
 	envProperties  = "SPRING_APPLICATION_JSON"
 	envJVM         = "JAVA_TOOL_OPTIONS"
 	envNameServers = "NAMESRV_ADDR"
 )
 
-// tmp is where the programs write: Tomcat's directories, and logs, because it is their home too. It is a volume, so that the root
-// of the container may be read-only.
+// tmp is where the programs write: Tomcat's directories, and logs, because it is given to them as their home. It is a volume, so that
+// the root of the container may be read-only.
 const tmp = "/tmp"
 
 // toolSpec is what a tool's objects are made of.
@@ -51,7 +51,8 @@ type toolSpec struct {
 	image     string
 	port      int32
 	portName  string
-	// health is the path that answers when the tool serves; started, if it is another one, when it has started for good.
+	// health is the path that answers when the tool serves. started is the path that answers when it has started, if that is another
+	// one.
 	health      string
 	started     string
 	replicas    *int32
@@ -60,7 +61,7 @@ type toolSpec struct {
 	// jvm options that the container is given.
 	jvm     []string
 	service v1alpha1.ServiceSettings
-	// sticky keeps a browser at its pod, which alone knows its session.
+	// sticky: a browser always reaches the same pod, because only that pod knows its session.
 	sticky   bool
 	volumes  []corev1.Volume
 	mounts   []corev1.VolumeMount
@@ -122,7 +123,7 @@ func (t toolSpec) deployment() (*appsv1.Deployment, error) {
 	return t.finish(appsv1.DeploymentSpec{Template: template, Strategy: t.strategy()})
 }
 
-// finish completes a Deployment with what is not the user's to choose.
+// finish completes a Deployment with what users cannot choose.
 func (t toolSpec) finish(spec appsv1.DeploymentSpec) (*appsv1.Deployment, error) {
 	if err := (podSpec{}).checkVolumes(spec.Template.Spec.Volumes); err != nil {
 		return nil, err
@@ -142,7 +143,7 @@ func (t toolSpec) finish(spec appsv1.DeploymentSpec) (*appsv1.Deployment, error)
 	return &appsv1.Deployment{ObjectMeta: metaOf(t.obj, t.obj.GetName(), t.component), Spec: spec}, nil
 }
 
-// labels adds ours to the user's. What the operator finds its objects by is not the user's to choose.
+// labels adds ours to the user's. Users cannot change those by which the operator finds its objects.
 func (t toolSpec) labels(given map[string]string) map[string]string {
 	out := Labels(t.obj, t.component)
 	selector := Selector(t.obj.GetName(), t.component, "")
@@ -158,8 +159,9 @@ func metaOf(obj client.Object, name string, component Component) metav1.ObjectMe
 	return meta(obj, name, Labels(obj, component))
 }
 
-// strategy starts a new pod before an old one ends, unless they share a volume. Its numbers are given, because a
-// Deployment that was defaulted to others cannot be changed to Recreate by whoever does not own them.
+// strategy starts a new pod before an old one ends, unless they share a volume. Then it is not Recreate, but a rolling update with other
+// numbers: in a Deployment that somebody else made, the API server has filled in the numbers of a rolling update. The operator does not
+// own those, so it could not remove them, and they must not stand beside Recreate.
 func (t toolSpec) strategy() appsv1.DeploymentStrategy {
 	surge, unavailable := intstr.FromInt32(1), intstr.FromInt32(0)
 	if slices.ContainsFunc(t.volumes, func(v corev1.Volume) bool { return v.PersistentVolumeClaim != nil }) {
@@ -301,7 +303,7 @@ func nameServerList(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ';' || r == ' ' })
 }
 
-// toolVolume holds what a tool could make anew: in a claim if the user asked for storage, else in the pod.
+// toolVolume has a tool's data, all of which it could build again: in a claim if the user asked for storage, else in the pod.
 func toolVolume(cr string, storage *v1alpha1.Storage) corev1.Volume {
 	source := corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
 	if storage != nil {
@@ -310,8 +312,8 @@ func toolVolume(cr string, storage *v1alpha1.Storage) corev1.Volume {
 	return corev1.Volume{Name: volumeData, VolumeSource: source}
 }
 
-// toolClaim is a tool's claim, if it has storage. It stays when its resource is deleted, and one of the same name takes it up again:
-// so it has only those labels that cannot change.
+// toolClaim is a tool's claim, if it has storage. It stays when its resource is deleted, and a new resource of the same name uses it
+// again. So it has only labels that cannot change.
 func toolClaim(obj client.Object, component Component, storage *v1alpha1.Storage) []client.Object {
 	if storage == nil {
 		return nil

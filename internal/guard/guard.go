@@ -1,14 +1,14 @@
-// Package guard keeps what the master of a broker group knows - its topics and consumer groups - where it outlives that
-// broker, and decides when a new master is given back what it lacks. Slaves copy these tables late, and several releases
-// of RocketMQ take them apart while they do (SlaveSynchronize), so a failover can lose topics.
+// Package guard decides when the tables of a group's master (its topics and consumer groups) are saved, and when a new master gets
+// back what it lacks. It is pure. Slaves copy these tables late, and several releases of RocketMQ delete a slave's tables entry by
+// entry before they do (SlaveSynchronize), so a failover can lose topics.
 package guard
 
 import "github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 
-// Seen is what a look at a group showed.
+// Seen is what the last look at a group found.
 type Seen struct {
 	metadata.Mark
-	// Quiet: the master's tables have not shrunk for a while, so nothing of an interrupted synchronization goes on.
+	// Quiet: the master's tables have not shrunk for a while. So it is no longer deleting entries from the time when it was a slave.
 	Quiet bool
 }
 
@@ -17,17 +17,18 @@ type Step int
 
 // The steps.
 const (
-	// Nothing: what is saved is what the master knows.
+	// Nothing: the master's tables are saved.
 	Nothing Step = iota
-	// Save what the master knows.
+	// Save the master's tables.
 	Save
 	// Wait until the new master's tables stop shrinking.
 	Wait
-	// Compare what the new master knows with what is saved, write back what it lacks, and save only when it lacks nothing.
+	// Compare the new master's tables with those that are saved, restore what it lacks, and save only when it lacks nothing.
 	Compare
 )
 
-// Next decides. saved is nil while nothing is. The tables of one master are never taken over from another one unseen.
+// Next decides. saved is nil while nothing is saved. The tables of a new master are never saved before they were compared with those of
+// the former one.
 func Next(saved *metadata.Mark, seen Seen) Step {
 	switch {
 	case saved == nil:

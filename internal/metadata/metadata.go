@@ -1,5 +1,5 @@
-// Package metadata carries what a broker knows besides messages - topics, consumer groups, consumer offsets - to another
-// broker. What is missing is decided by pure functions; writing is idempotent, so a copy that broke off is repeated.
+// Package metadata copies what a broker has besides messages (topics, consumer groups and consumer offsets) to another broker. Pure
+// functions find out what is missing. Writing is idempotent: a copy that was interrupted is simply done again.
 package metadata
 
 import (
@@ -23,7 +23,7 @@ type Broker struct {
 	Cluster, Group string
 }
 
-// Tables are what one broker knows, without what is RocketMQ's own.
+// Tables are one broker's topics, consumer groups and offsets, without those of RocketMQ itself.
 type Tables struct {
 	Topics  map[string]admin.TopicConfig
 	Groups  map[string]admin.SubscriptionGroup
@@ -60,7 +60,7 @@ func Read(ctx context.Context, c *admin.Client, b Broker) (*Tables, error) {
 	return t, nil
 }
 
-// ReadOffsets reads a broker's consumer offsets. A broker with very many has more of them than fit into an answer.
+// ReadOffsets reads a broker's consumer offsets. A broker can have more of them than fit into one answer.
 func ReadOffsets(ctx context.Context, c *admin.Client, b Broker) (map[admin.TopicGroup]map[int]int64, error) {
 	offsets, err := c.Offsets(ctx, b.Addr)
 	maps.DeleteFunc(offsets, func(pair admin.TopicGroup, _ map[int]int64) bool {
@@ -91,8 +91,9 @@ func ReadNames(ctx context.Context, c *admin.Client, b Broker) (*Tables, Version
 	return t, version, nil
 }
 
-// makes reports whether brokers make a topic themselves: the system's, and with enableRetryTopicV2 those that hold a POP
-// consumer's retries, whose names they refuse from others (KeyBuilder.buildPopRetryTopicV2, TopicValidator).
+// makes reports whether brokers create a topic by themselves, so that nobody else needs to, or can. These are system topics and, with
+// enableRetryTopicV2, the retry topics of POP consumers, whose names a broker refuses from others (KeyBuilder.buildPopRetryTopicV2,
+// TopicValidator).
 func (b Broker) makes(topic string) bool {
 	return admin.IsSystemTopic(topic, b.Cluster, b.Group) || strings.Contains(topic, "+")
 }
@@ -102,7 +103,7 @@ type Plan struct {
 	Groups  []admin.SubscriptionGroup
 	Topics  []admin.TopicConfig
 	Offsets []admin.ConsumerOffset
-	// Differ names the topics and groups that the target has otherwise and that stay as they are.
+	// Differ names the topics and groups that the target has with other settings, and that stay as they are.
 	Differ []string
 	// Gone names the topics that only the target has.
 	Gone []string
@@ -111,7 +112,8 @@ type Plan struct {
 // Empty reports whether the target lacks nothing.
 func (p Plan) Empty() bool { return len(p.Groups) == 0 && len(p.Topics) == 0 && len(p.Offsets) == 0 }
 
-// plan finds the topics and groups that the target has not, or otherwise. What no broker can change is left as it is.
+// plan finds the topics and groups that the target lacks, and those that it has with other settings. It leaves out what no broker can
+// change.
 func plan(source, target *Tables) Plan {
 	var p Plan
 	for _, name := range slices.Sorted(maps.Keys(source.Groups)) {
@@ -142,10 +144,10 @@ func plan(source, target *Tables) Plan {
 	return p
 }
 
-// ForNewGroup plans what the master of a new group lacks before clients may see it: groups, topics, and an offset for
-// every topic@group pair that the source knows, so that a consumer which is offline now skips nothing later. An offset
-// that the target has stays; a new one is at the end of the target's queue, which is 0 but for a disk that was kept.
-// ends are the ends of the queues that the target has (see Ends).
+// ForNewGroup plans what the master of a new group lacks before clients may see it: consumer groups, topics, and an offset for every
+// topic@group pair that the source has, so that a consumer which is offline now skips nothing later. An offset that the target has
+// stays. A new one is at the end of the target's queue: 0, unless the target has a disk that was kept. ends are the ends of the queues
+// that the target has (see Ends).
 func ForNewGroup(source, target *Tables, ends map[admin.TopicQueue]int64) Plan {
 	p := plan(source, target)
 	for name := range target.Topics {
@@ -170,8 +172,8 @@ func ForNewGroup(source, target *Tables, ends map[admin.TopicQueue]int64) Plan {
 	return p
 }
 
-// missingPairs are the source's topic@group pairs, of topics and groups that exist, with a queue for which the target
-// has no offset.
+// missingPairs are the source's topic@group pairs for which the target lacks the offset of a queue. Pairs of topics or groups that
+// no longer exist are left out.
 func missingPairs(source, target *Tables) []admin.TopicGroup {
 	var pairs []admin.TopicGroup
 	for pair := range source.Offsets {
@@ -189,8 +191,8 @@ func missingPairs(source, target *Tables) []admin.TopicGroup {
 	return pairs
 }
 
-// Ends asks the target for the ends of the queues that ForNewGroup needs: of topics that it has already, and for which
-// a group has no offset there.
+// Ends asks the target for the ends of the queues that ForNewGroup needs: those of topics that the target has already, and for which
+// it lacks the offset of a consumer group.
 func Ends(ctx context.Context, c *admin.Client, addr string, source, target *Tables) (map[admin.TopicQueue]int64, error) {
 	ends := map[admin.TopicQueue]int64{}
 	asked := map[string]bool{}
@@ -210,8 +212,8 @@ func Ends(ctx context.Context, c *admin.Client, addr string, source, target *Tab
 	return ends, nil
 }
 
-// ForNewMaster plans what a group's new master lacks of what the old one knew: topics, groups, and the offsets in which
-// it is behind.
+// ForNewMaster plans what a group's new master lacks of the old one's tables: topics, consumer groups, and offsets that are higher at
+// the old one.
 func ForNewMaster(old, now *Tables) Plan {
 	p := plan(old, now)
 	for pair, queues := range old.Offsets {
@@ -232,9 +234,9 @@ func ForNewMaster(old, now *Tables) Plan {
 	return p
 }
 
-// ForRestored plans what a group's new master has lost of what was saved of the old one: topics and groups that are missing,
-// and those that clients have made anew since, with defaults. What somebody configured otherwise is newer than what was
-// saved, and stays.
+// ForRestored plans what a group's new master lacks of the old one's saved tables: topics and consumer groups that are missing, and
+// those that clients have created again since, with default settings. What somebody has configured in another way is newer than
+// what was saved, and stays.
 func ForRestored(saved, now *Tables) Plan {
 	var p Plan
 	for _, name := range slices.Sorted(maps.Keys(saved.Groups)) {
@@ -270,7 +272,7 @@ func ForRestored(saved, now *Tables) Plan {
 	return p
 }
 
-// madeByClient reports whether a topic looks as brokers make it for the first message that is sent to it
+// madeByClient reports whether a topic looks like one that a broker created for the first message to it
 // (TopicConfigManager.createTopicInSendMessageMethod).
 func madeByClient(t admin.TopicConfig) bool {
 	return len(t.Attributes) == 0 && !t.Order && t.SysFlag == 0 && t.Perm == admin.PermRead|admin.PermWrite && t.ReadQueues == t.WriteQueues
@@ -279,8 +281,8 @@ func madeByClient(t admin.TopicConfig) bool {
 // Limits bound one Apply, so that a long copy shows its progress. Zero means all.
 type Limits struct{ Entries, Offsets int }
 
-// Apply writes a plan to the target, groups before topics before offsets, which need both; what is beyond the limits
-// stays for the next plan. Its success does not prove that all was taken (see admin.PutTopics): plan again.
+// Apply writes a plan to the target: consumer groups, then topics, then offsets, which need both. What is beyond the limits is left for
+// the next plan. Success does not prove that the target took everything (see admin.PutTopics), so plan again.
 func (p Plan) Apply(ctx context.Context, c *admin.Client, addr string, target *Tables, limits Limits) error {
 	groups, topics := p.Groups, p.Topics
 	if limits.Entries > 0 {

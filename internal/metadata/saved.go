@@ -14,14 +14,14 @@ import (
 
 // Mark tells which tables were saved.
 type Mark struct {
-	// Term is the mastership in which they were read. It is another one after every change of master.
+	// Term in which they were read: after every change of master it is another one.
 	Term string
 	// Version they had at that master.
 	Version string
 }
 
-// Of reports whether the tables were read while the pod with this UID was master: a term begins with that, and has the
-// controllers' epoch after a slash if there are any.
+// Of reports whether the tables were read while the pod with this UID was master. A term is the UID, followed by a slash and the
+// controllers' epoch if there are controllers.
 func (m *Mark) Of(master string) bool {
 	pod, _, _ := strings.Cut(m.Term, "/")
 	return pod == master
@@ -40,7 +40,7 @@ const (
 // maxSize is below what a ConfigMap may hold in all (1 MiB, with its base64 and metadata below etcd's 1.5 MiB).
 const maxSize = 900 << 10
 
-// maxUnpacked bounds what a ConfigMap that somebody else wrote can cost.
+// maxUnpacked bounds the memory that a ConfigMap can cost: somebody else may have written it.
 const maxUnpacked = 256 << 20
 
 // file is the JSON form of the saved tables.

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Pod is one server, as it was last seen. What is said of it continues its name: "is not registered".
+// Pod is one server, as it was last seen. Its texts continue a sentence that begins with its name: "is not registered".
 type Pod struct {
 	Name string
-	// Outdated: it runs another spec than the wanted one.
+	// Outdated: it does not run the wanted spec.
 	Outdated bool
 	// Ready: Kubernetes says so.
 	Ready bool
@@ -45,8 +45,8 @@ type Snapshot struct {
 	Groups []Group
 	// Paused: the user wants nothing to be replaced.
 	Paused bool
-	// Interval is to pass between the leaders of two groups, so that clients have seen the first group's new leader
-	// before they have to turn away from the second's: two outdated routes at once fail sends.
+	// Interval is the least time between the leaders of two groups. Clients must have seen the first group's new leader before they
+	// lose that of the second: with two outdated routes at once, sends fail.
 	Interval time.Duration
 }
 
@@ -68,7 +68,7 @@ const (
 // Decision is the next step.
 type Decision struct {
 	Action Action
-	// Pod to replace now, to wait for, or that keeps all from going on; "" if it is no single one.
+	// Pod that is to be replaced now, that is waited for, or that stops the rollout; "" if it is no single one.
 	Pod string
 	// Reason for that, a sentence about the pod or the group that it names.
 	Reason string
@@ -76,9 +76,9 @@ type Decision struct {
 	Outdated int
 }
 
-// Next decides. Order: a stuck outdated pod first (it serves nobody and must not block its own fix), then group by
-// group the followers, the leader last; and only while every pod of every group is ready and serves, and somebody who
-// stays could take over.
+// Next decides. First comes an outdated pod that is stuck: it serves nobody, and must not block the change that mends it. Then group
+// by group the followers, the leader last; each only while every pod of every group is ready and serves, and one of those that stay
+// could take over.
 func Next(s Snapshot) Decision {
 	d := decide(s)
 	for _, g := range s.Groups {
@@ -107,7 +107,7 @@ func decide(s Snapshot) Decision {
 	switch left := g.Expected - 1; {
 	case p.Keep != "":
 		return loses(p)
-	case left > 0 && left < g.Needed && g.Needed <= g.Expected: // a group of one, or too small anyway, has nothing to lose
+	case left > 0 && left < g.Needed && g.Needed <= g.Expected: // a group of one, or one already too small, stops in any case
 		return Decision{Action: Blocked, Pod: p.Name, Reason: fmt.Sprintf("%s takes messages only while %d of its %d members are in sync, so it would "+
 			"refuse all while one restarts", g.Name, g.Needed, g.Expected)}
 	}
@@ -144,7 +144,7 @@ func inMotion(groups []Group) (Decision, bool) {
 	return Decision{}, false
 }
 
-// stuck finds a pod that its old spec keeps from serving. One that may be lost is looked at last.
+// stuck finds an outdated pod that cannot start with its old spec. One whose data would be lost comes last.
 func stuck(groups []Group) (Decision, bool) {
 	is := func(p Pod) bool { return p.Outdated && p.Stuck != "" }
 	if p, ok := first(groups, func(p Pod) bool { return is(p) && p.Keep == "" }); ok {
@@ -156,7 +156,7 @@ func stuck(groups []Group) (Decision, bool) {
 	return Decision{}, false
 }
 
-// unhealthy finds a pod that must be well before another may go.
+// unhealthy finds a pod that does not serve: no other one may be replaced until it does.
 func unhealthy(groups []Group) (Decision, bool) {
 	if p, ok := first(groups, func(p Pod) bool { return p.Stuck != "" }); ok {
 		return wait(p, "cannot start with the new spec, so the change stops here until that is mended or taken back: %s", p.Stuck)
@@ -170,7 +170,7 @@ func unhealthy(groups []Group) (Decision, bool) {
 	return Decision{}, false
 }
 
-// nobodyAble: of those that stay, none but the leader could lead now.
+// nobodyAble reports whether none of the pods that stay could take over from the leader.
 func nobodyAble(g Group, goes Pod) (Decision, bool) {
 	heirs := slices.DeleteFunc(slices.Clone(g.Pods), func(p Pod) bool { return p.Name == goes.Name || p.Leading })
 	if len(heirs) == 0 || slices.ContainsFunc(heirs, func(p Pod) bool { return p.Unable == "" }) {
@@ -179,7 +179,7 @@ func nobodyAble(g Group, goes Pod) (Decision, bool) {
 	return wait(heirs[0], "%s, and %s may stop only when that is over", heirs[0].Unable, goes.Name)
 }
 
-// tooSoon: clients may not have seen yet that another group is back.
+// tooSoon reports whether clients may not know yet that the group before is back.
 func tooSoon(s Snapshot, own Group, p Pod) (Decision, bool) {
 	if !p.Leading {
 		return Decision{}, false
