@@ -12,15 +12,15 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// baseFile reads the user's properties from the first of spec.volumes that has the file, nil if none has. A volume may also be
-// one file, which is then mounted in the directory's place; it is none of ours.
+// baseFile reads the user's properties from the first of spec.volumes that has the file; the result is nil if none has it. A volume may
+// also be a single file: then that file is mounted in place of the directory, and it is not a base file.
 func (c *config) baseFile() (map[string]string, error) {
 	volumes := c.baseVolumes
 	if len(volumes) == 0 {
 		if _, err := os.Stat(c.baseDir); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
-		volumes = []string{""} // an older pod template mounts one there
+		volumes = []string{""} // older pod templates mount a single volume, at the base directory itself
 	}
 	var without []string
 	for _, volume := range volumes {
@@ -48,7 +48,7 @@ func (c *config) baseFile() (map[string]string, error) {
 	return nil, nil
 }
 
-// inSpec names a volume as the user knows it.
+// inSpec names a volume as it is called in the user's spec.
 func inSpec(volume string) string {
 	if volume == "" {
 		return "spec.volumes[0]"
@@ -61,7 +61,7 @@ func isFile(path string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// whatIn a directory is, for somebody who looks for something else there.
+// whatIn says what is in a directory, for a user who expects the base file there.
 func whatIn(dir string) string {
 	if isFile(dir) {
 		return "one file, not a directory"
@@ -72,7 +72,7 @@ func whatIn(dir string) string {
 	}
 	var names []string
 	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), "..") { // Kubernetes' own, of a ConfigMap
+		if !strings.HasPrefix(entry.Name(), "..") { // Kubernetes' own entries in the volume of a ConfigMap
 			names = append(names, entry.Name())
 		}
 	}

@@ -8,31 +8,30 @@ import (
 )
 
 const (
-	// followInterval is how often a broker is asked whether it knows where to replicate from.
+	// followInterval is how often the follower checks that the slave has an address to replicate from.
 	followInterval = 2 * time.Second
-	// followCheck is at every which time what it knows is compared with what its master says.
+	// followCheck: every fifth time, that address is also compared with what the master says.
 	followCheck = 5
-	// followTimeout bounds the asking and the telling.
+	// followTimeout bounds one such check.
 	followTimeout = 5 * time.Second
 )
 
-// follower tells a slave where its master replicates from. RocketMQ's slaves forget that whenever the master changes
-// (AutoSwitchHAService.changeToSlave), and learn it from a name server's answer to a registration
-// (BrokerController.handleRegisterBrokerResult): the one that they make at once mostly comes before the new master's own, and
-// the next is up to 30 s away. Until then they know nothing, or a master that is gone; nothing is replicated, and nobody could
-// take over.
+// follower tells a slave where its master replicates from. A slave of RocketMQ forgets that address when the master changes
+// (AutoSwitchHAService.changeToSlave), and learns the new one from a name server's answer to its registration
+// (BrokerController.handleRegisterBrokerResult). It registers at once, but mostly before the new master does, and the next registration
+// is up to 30 s away. Until then it has no address or that of the former master, so it replicates nothing and could not take over.
 type follower struct {
 	admin *admin.Client
-	// server is where the broker answers, group its brokerName.
+	// server is the broker's own address, group its brokerName.
 	server, group string
 	// controllers returns their present addresses.
 	controllers func() []string
-	// stopping says whether the broker is on its way out: it needs nothing any more, and while it hands over it is neither master
-	// nor slave.
+	// stopping says whether the broker is being stopped. Then it needs no address, and during its handover it is neither master nor
+	// slave.
 	stopping func() bool
 }
 
-// run looks until ctx ends.
+// run checks the slave until ctx ends.
 func (f follower) run(ctx context.Context) {
 	ticker := time.NewTicker(followInterval)
 	defer ticker.Stop()
@@ -48,9 +47,8 @@ func (f follower) run(ctx context.Context) {
 	}
 }
 
-// look is tried again soon, whatever it misses. A slave that knows something is left alone unless that is to be checked. The
-// controllers say who is master, and only a broker that knows that it is one says where it replicates from: a name server may
-// go on showing a former one.
+// look checks the slave once; if something is missing, the next look is soon. A slave that has an address keeps it, unless check is
+// set. The controllers say who is master. The address comes from the master itself, because a name server may still show a former one.
 func (f follower) look(ctx context.Context, check bool) {
 	ctx, cancel := context.WithTimeout(ctx, followTimeout)
 	defer cancel()

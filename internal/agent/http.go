@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Bounds of the agent's HTTP server. Everybody in the cluster's network may reach it, and it lives on the broker's memory.
+// Limits of the agent's HTTP server. Everybody in the cluster's network can reach it, and it shares the broker's memory.
 const (
 	headerTimeout = 5 * time.Second
-	answerTimeout = 10 * time.Second // a verdict takes three
+	answerTimeout = 10 * time.Second // a report takes three at most
 	headerBytes   = 4 << 10
-	// connections in all, and of one address: the kubelet has its own, so that nobody else can keep it out.
+	// connections in all, and from one address. The kubelet has an address of its own, so nobody else can use up its share.
 	mostConnections     = 256
 	mostConnectionsEach = 16
 )
 
-// newServer closes each connection after its answer.
+// newServer makes a server that closes each connection after its answer.
 func newServer(handler http.Handler) *http.Server {
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: answerTimeout,
@@ -27,7 +27,7 @@ func newServer(handler http.Handler) *http.Server {
 	return server
 }
 
-// boundedListener closes at once the connections that are too many.
+// boundedListener closes connections at once if there are too many.
 type boundedListener struct {
 	net.Listener
 
@@ -40,7 +40,7 @@ func newBoundedListener(l net.Listener) *boundedListener {
 	return &boundedListener{Listener: l, open: map[string]int{}}
 }
 
-// Accept the next connection that is not too many.
+// Accept returns the next connection that is within the limits.
 func (l *boundedListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
@@ -75,7 +75,7 @@ func (l *boundedListener) leave(host string) {
 	}
 }
 
-// boundedConn makes room when it is closed.
+// boundedConn is a connection that no longer counts when it is closed.
 type boundedConn struct {
 	net.Conn
 	leave func()

@@ -10,18 +10,18 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// memoryLimit is the container's in bytes, 0 if there is none that can be seen. The operator does not see every one: a
-// LimitRange of the namespace gives one to containers that have none. root is the file system's.
+// memoryLimit is the container's limit in bytes, 0 if none can be found. The operator does not know every limit: a LimitRange of the
+// namespace gives one to containers without. root is the root of the file system.
 func memoryLimit(root fs.FS) int64 {
 	least := int64(0)
 	for _, dir := range cgroups(root) {
-		for _, name := range []string{"memory.max", "memory.limit_in_bytes"} { // of the second and of the first version
+		for _, name := range []string{"memory.max", "memory.limit_in_bytes"} { // cgroup version 2, version 1
 			text, err := fs.ReadFile(root, path.Join(dir, name))
 			if err != nil {
 				continue
 			}
 			limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-			// Without a limit there stands "max", or a number of pages that no machine has.
+			// Without a limit the file says "max", or a number that is larger than any machine's memory.
 			if err == nil && limit > 0 && limit < 1<<60 && (least == 0 || limit < least) {
 				least = limit
 			}
@@ -30,11 +30,11 @@ func memoryLimit(root fs.FS) int64 {
 	return least
 }
 
-// cgroups are the directories that may bound this process: its own and those above. In a container's own view of them there
-// is only the topmost.
+// cgroups are the directories that may limit this process: its own and those above it. Inside a container often only the topmost can be
+// seen.
 func cgroups(root fs.FS) []string {
 	dirs := []string{"sys/fs/cgroup", "sys/fs/cgroup/memory"}
-	text, _ := fs.ReadFile(root, "proc/self/cgroup") // without it the topmost will do
+	text, _ := fs.ReadFile(root, "proc/self/cgroup") // if it cannot be read, the topmost directory is enough
 	for line := range strings.Lines(string(text)) {
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(parts) != 3 {
@@ -56,8 +56,8 @@ func cgroups(root fs.FS) []string {
 	return dirs
 }
 
-// defaultMemory are heap and direct memory for a server whose spec says nothing of them: the operator's, or less, if the
-// container has less than the operator could see.
+// defaultMemory are heap and direct memory of a server whose spec gives none: the operator's default, or less if the container has a
+// smaller limit than the operator knows.
 func (c *config) defaultMemory(limit int64) (heap, direct string) {
 	if limit == 0 || jvm.Bytes(c.defaultHeap)+jvm.Bytes(c.defaultDirectMemory) <= limit/4*3 {
 		return c.defaultHeap, c.defaultDirectMemory
@@ -68,7 +68,7 @@ func (c *config) defaultMemory(limit int64) (heap, direct string) {
 	return fitting.HeapOption(), fitting.DirectOption()
 }
 
-// warnOfMemory says that java was given more than the container may use.
+// warnOfMemory logs a warning if java may use more memory than the container.
 func warnOfMemory(args []string, limit int64) {
 	heap, direct := jvm.MemoryOf(args)
 	if limit > 0 && heap+direct > limit {

@@ -12,34 +12,34 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/probe"
 )
 
-// A broker that was killed reads its log again before it answers, which takes an hour where there is much of it and the disk is
-// slow, and it would begin anew if it were killed for that. So Kubernetes waits (the startup probe), and the agent ends only a
-// start in which java does nothing.
+// A broker that was killed reads its log again before it answers. That takes an hour where the log is large and the disk is slow, and
+// killing the broker would only make it begin again. So Kubernetes waits (the startup probe), and the agent ends a start only if java
+// does nothing.
 const (
 	startLook = 10 * time.Second
-	// idleMinute is how often is looked whether java has done something since.
+	// idleMinute is how often the agent checks whether java has done something.
 	idleMinute = time.Minute
-	// stallLimit is how long it may do nothing.
+	// stallLimit is how long java may do nothing.
 	stallLimit = 30 * time.Minute
-	// What it does in a minute at least while it gets on, CPU time or bytes read; one that waits for ever uses less.
+	// The least CPU time, or bytes read, of a minute in which java makes progress. Java that waits for ever uses less.
 	leastCPU  = 600 * time.Millisecond
 	leastRead = 1 << 20
 )
 
-// work is what a process has done since it began.
+// work is what a process has done since it started.
 type work struct {
 	cpu  time.Duration
 	read int64 // bytes from disks, mapped files included
 }
 
-// startWatch looks at a server that has been started and does not answer yet.
+// startWatch watches a server that has been started and does not answer yet.
 type startWatch struct {
-	// started says whether the server answers, done what java has done.
+	// started says whether the server answers; done returns what java has done.
 	started func(context.Context) probe.Report
 	done    func() (work, error)
 }
 
-// stalled waits until the server answers or ctx ends, and returns false then; true if java gets no further.
+// stalled waits until the server answers or ctx ends, and then returns false. It returns true if java has stopped making progress.
 func (w startWatch) stalled(ctx context.Context) bool {
 	var last work
 	began := time.Now()
@@ -60,7 +60,7 @@ func (w startWatch) stalled(ctx context.Context) bool {
 		}
 		now, err := w.done()
 		if err != nil || now.cpu-last.cpu >= leastCPU || now.read-last.read >= leastRead {
-			moved = time.Now() // what cannot be seen is given time
+			moved = time.Now() // progress cannot be measured, so assume there is some
 		}
 		last, looked = now, time.Now()
 		if time.Since(said) >= 5*idleMinute {

@@ -12,25 +12,25 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// grace is the time in which the container must stop. Kubernetes tells a container nothing of it: whoever deletes a pod may give
-// it less than its template does (kubectl --grace-period, eviction), and so does a node that is shut down or that takes memory
-// back. So the agent counts on little until the operator, which sees the pod's deletion, says how much there is.
+// grace is the time in which the container must stop. Kubernetes does not tell a container how long that is. Whoever deletes a pod may
+// give it less time than its template does (kubectl --grace-period, eviction), and so does a node that is shut down or short of memory.
+// So the agent counts on a short time until the operator, which sees the pod's deletion, tells it the real one.
 type grace struct {
-	// full is what the pod's template gives.
+	// full is the grace period of the pod's template.
 	full time.Duration
 
 	mu   sync.Mutex
-	told time.Time // when the container is killed, as the operator said; zero if it has not
+	told time.Time // when the container will be killed, according to the operator; zero if it has not said
 }
 
-// tell that the container is killed so much later.
+// tell records that the container will be killed after this time.
 func (g *grace) tell(left time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.told = time.Now().Add(left)
 }
 
-// end is when a container is killed that was told to stop then, as far as is known now.
+// end is when the container will be killed, as far as is known now, if it was told to stop at that time.
 func (g *grace) end(began time.Time) time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -44,13 +44,14 @@ func (g *grace) end(began time.Time) time.Time {
 	return latest
 }
 
-// handoverEnd leaves the rest to java, which flushes its store: a third of a short time.
+// handoverEnd is when the handover must be over. Java gets the rest to flush its store: a third, if the time is short.
 func (g *grace) handoverEnd(began time.Time) time.Time {
 	end := g.end(began)
 	return end.Add(-min(settings.StopSeconds*time.Second, end.Sub(began)/3))
 }
 
-// graceOf a broker: its pod's template gives it, and with an older template what the settings come to.
+// graceOf is the grace period of a broker: that of its pod's template, or one computed from the settings if the template is too old to
+// say.
 func (c *config) graceOf(started *settings.BrokerSettings) *grace {
 	if c.grace > 0 {
 		return &grace{full: c.grace}
@@ -58,7 +59,7 @@ func (c *config) graceOf(started *settings.BrokerSettings) *grace {
 	return &grace{full: time.Duration(started.GraceSeconds()) * time.Second}
 }
 
-// handOver gives a master's place to a slave before java is told to stop.
+// handOver moves mastership to a slave before java is told to stop.
 func (c *config) handOver(ctx context.Context, in render.Input, client *admin.Client, grace *grace) {
 	began := time.Now()
 	now := c.brokerNow(in)

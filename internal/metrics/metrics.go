@@ -1,5 +1,5 @@
-// Package metrics tells Prometheus how the operator and its resources are. Nearly all of it is read when Prometheus asks, from
-// what the operator holds anyway: what is not counted along the way cannot be counted wrong.
+// Package metrics has the operator's own metrics for Prometheus. Nearly all are computed when Prometheus asks, from what the operator
+// has in memory anyway, so they cannot drift from the truth as counters can.
 package metrics
 
 import (
@@ -22,11 +22,11 @@ const namespace = "rocketmq_operator"
 // readTimeout bounds the reading of all resources, which come from a cache.
 const readTimeout = 5 * time.Second
 
-// Looks are what a poller tells of its looks at the servers of one kind of resource.
+// Looks are the counts of a poller, for one kind of resource.
 type Looks interface {
-	// Counts of looks that learned all they need, and of those that did not.
+	// Counts of the looks that learned all they need, and of those that did not.
 	Counts() (complete, incomplete uint64)
-	// LastComplete is when each resource's servers last told all that is needed; the zero time if they never have.
+	// LastComplete is the time of each resource's last look that learned all it needs; the zero time if there was none.
 	LastComplete() map[types.NamespacedName]time.Time
 }
 
@@ -57,7 +57,7 @@ func New(resources client.Reader) *Metrics {
 	}
 }
 
-// Observe adds what a poller tells of a kind. It belongs before the metrics are registered.
+// Observe adds the poller of a kind. It must be called before the metrics are registered.
 func (m *Metrics) Observe(kind string, looks Looks) { m.looks[kind] = looks }
 
 // Describe is part of prometheus.Collector.
@@ -122,7 +122,7 @@ func (m *Metrics) collectResources(ctx context.Context, kind v1alpha1.Kind, out 
 	}
 }
 
-// fine reports whether a condition says that all is well. Those besides Ready and UpToDate are only there when it is not.
+// fine reports whether a condition says that all is well. Conditions other than Ready and UpToDate exist only while something is wrong.
 func fine(condition metav1.Condition) bool {
 	answer := condition.Type == v1alpha1.ConditionReady || condition.Type == v1alpha1.ConditionUpToDate
 	return answer && condition.Status == metav1.ConditionTrue

@@ -11,8 +11,8 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 )
 
-// Recorder sends events, counts them, and logs each one in a line: an event is what the operator did or saw, and why. Events
-// are gone after an hour, and Kubernetes may drop some when there are many.
+// Recorder sends events, counts them, and logs each in one line. The log matters because Kubernetes keeps events for an hour only, and
+// may drop some when there are many.
 func (m *Metrics) Recorder(next events.EventRecorder, log logr.Logger) events.EventRecorder {
 	return &recorder{next, m, log}
 }

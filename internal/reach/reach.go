@@ -1,7 +1,7 @@
-// Package reach says where the servers of a cluster answer, and has the client that asks them.
+// Package reach finds the addresses of a cluster's servers, and has the client that asks them.
 //
-// A server has up to three addresses. It registers with a name, <pod>.<service>.<namespace>.svc.<domain>:<port>, which DNS
-// knows only after a while; the operator dials its pod's IP; under hostNetwork both are the node's address.
+// A server has up to three addresses. It registers with a name, <pod>.<service>.<namespace>.svc.<domain>:<port>, which DNS knows only
+// after a while. The operator uses the IP of its pod. Under hostNetwork both are the address of the node.
 package reach
 
 import (
@@ -25,7 +25,7 @@ import (
 
 // Reach finds servers and talks to them. It is safe for concurrent use.
 type Reach struct {
-	// Client asks the servers.
+	// Client sends requests to the servers.
 	Client *admin.Client
 
 	reader client.Reader
@@ -59,8 +59,8 @@ func (r *Reach) Controllers(ctx context.Context, of *v1alpha1.ObjectReference) (
 	return slices.Sorted(maps.Values(addrs)), err
 }
 
-// Masters are where the masters of a Broker's groups answer, by brokerName: "" for a group that has none just now. A group
-// without members is missing.
+// Masters are the addresses of the masters of a Broker's groups, by brokerName: "" for a group that has no master now. Groups without
+// members are left out.
 func (r *Reach) Masters(ctx context.Context, b *v1alpha1.Broker) (map[string]string, error) {
 	addrs, err := r.find(ctx, v1alpha1.ObjectReference{Namespace: b.Namespace, Name: b.Name}, desired.Broker, pods.BrokerAddr)
 	if err != nil {
@@ -91,8 +91,8 @@ func (r *Reach) find(ctx context.Context, of v1alpha1.ObjectReference, component
 	return out, nil
 }
 
-// Dialable is where the operator reaches a broker that registers with this address: at the IP of its pod. It is "" for an
-// address that is of no broker of these namespaces: what name servers say is not to be dialled unseen.
+// Dialable is the address at which the operator reaches a broker that registers with addr: the IP of its pod. It is "" if addr is not
+// of a broker in these namespaces: the operator must not connect to whatever a name server names.
 func (r *Reach) Dialable(ctx context.Context, registered string, namespaces ...string) (string, error) {
 	name, port, ok := PodOf(registered)
 	if !ok {
@@ -112,7 +112,7 @@ func (r *Reach) Dialable(ctx context.Context, registered string, namespaces ...s
 	return net.JoinHostPort(pod.Status.PodIP, port), nil
 }
 
-// onNode is the address itself, if a broker of these namespaces answers there: under hostNetwork they register with it.
+// onNode is the address itself if a broker of these namespaces answers there: under hostNetwork brokers register with it.
 func (r *Reach) onNode(ctx context.Context, registered string, namespaces []string) (string, error) {
 	for _, namespace := range namespaces {
 		var list corev1.PodList

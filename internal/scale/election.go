@@ -1,11 +1,11 @@
 package scale
 
-// Unclean says how far an unclean election is: one in which a member that lacks acknowledged messages may become master. It
-// is recorded before it is acted on.
+// Unclean is the stage of an unclean election: one in which a member that lacks acknowledged messages may become master. A stage is
+// recorded before anything is done about it.
 type Unclean string
 
-// The stages. A group whose election is over keeps the record until the user takes the annotation away, so that one
-// annotation is one election.
+// The stages. When its election is over, a group keeps the last stage until the user removes the annotation, so that one annotation
+// allows one election.
 const (
 	UncleanAllowed Unclean = "allowed"
 	UncleanOver    Unclean = "over"
@@ -19,7 +19,7 @@ type Orphan struct {
 	Allowed bool
 	// Orphaned: it has no master and gets none by itself.
 	Orphaned bool
-	// Hesitates: something else keeps the election for now.
+	// Hesitates: the election must wait for something else.
 	Hesitates bool
 	// Led: a controller leads and has answered. HasMaster: the group has a master.
 	Led, HasMaster bool
@@ -27,13 +27,13 @@ type Orphan struct {
 
 // Election is what is to be done.
 type Election struct {
-	// Elect now. Forbid gives the controllers their usual property back; an operator that died may have left it changed.
+	// Elect now. Forbid restores the controllers' property, which an operator may have left changed when it died.
 	Elect, Forbid bool
-	// Stage to record; after Forbid only if every controller has taken its property back.
+	// Stage to record. After Forbid it is recorded only if every controller has restored the property.
 	Stage Unclean
 }
 
-// NextElection decides. An election is recorded as allowed first and held by the next pass.
+// NextElection decides. It records first that an election is allowed; the next pass holds it.
 func NextElection(o Orphan) Election {
 	switch {
 	case o.Stage == UncleanOver && !o.Allowed:

@@ -1,7 +1,7 @@
-// Package scale decides how broker groups come and go. It is pure: what was seen in, the next state out.
+// Package scale decides how broker groups come and go. It is pure: it takes what was seen, and returns the next state.
 //
-// A group that joins is hidden from clients until it knows the topics and groups of the others; one that leaves takes
-// no new messages and stays until all of its own are consumed. Every state is recorded before it is acted on.
+// A group that joins is hidden from clients until it has the topics and consumer groups of the others. One that leaves takes no new
+// messages, and stays until all of its own are consumed. Every state is recorded before anything is done about it.
 package scale
 
 import (
@@ -20,15 +20,15 @@ const (
 	Hidden State = "hidden"
 	// Open: clients use it.
 	Open State = "open"
-	// Draining: it gives out messages and is no longer offered for new ones.
+	// Draining: clients consume from it, and are no longer offered it for new messages.
 	Draining State = "draining"
-	// Closed: it is drained and refuses every new message, so that what is seen after that is final.
+	// Closed: it is drained and refuses every new message, so what is seen of it now is final.
 	Closed State = "closed"
-	// Removing: its pods stop; its StatefulSet goes when they are gone.
+	// Removing: its pods stop; its StatefulSet is deleted when they are gone.
 	Removing State = "removing"
 )
 
-// Settings of the group's brokers. A group that is nobody's is hidden.
+// Settings are those of the group's brokers. Without a state a group is hidden.
 func (s State) Settings() settings.GroupSettings {
 	switch s {
 	case Open:
@@ -41,10 +41,10 @@ func (s State) Settings() settings.GroupSettings {
 	return settings.GroupSettings{}
 }
 
-// Leaving says that the group is on its way out.
+// Leaving reports whether the group is about to leave for good.
 func (s State) Leaving() bool { return s == Draining || s == Closed || s == Removing }
 
-// First state of a new group: there is something to copy if another group is beyond hidden.
+// First is the state of a new group. It is hidden if there is something to copy: if another group is open, or was.
 func First(others []State) State {
 	for _, s := range others {
 		if s != Hidden {
@@ -58,24 +58,24 @@ func First(others []State) State {
 type Group struct {
 	Name  string
 	State State
-	// Age of the state.
+	// Age is how long the group has been in its state.
 	Age time.Duration
 	// Wanted by the spec. Last: no higher group exists, so it is this one's turn to leave.
 	Wanted, Last bool
 	// Replaced: every group that stays takes messages.
 	Replaced bool
-	// Copied: it knows all that it needs to be seen by clients.
+	// Copied: it has every topic and consumer group that clients need.
 	Copied bool
 	// Drained: every message is consumed. Fenced: that was seen while it refused new ones.
 	Drained, Fenced bool
-	// Shared: every slave knows how far everything is consumed.
+	// Shared: every slave has the consumers' offsets up to the end.
 	Shared bool
-	// Forced: the user gives up what is not consumed, and said so after the group began to leave (see StaleForce).
+	// Forced: the user gives up messages that are not consumed, and said so after the group began to leave (see StaleForce).
 	Forced bool
 }
 
-// Next state of a group, which is its present one if there is nothing to do, and why. drain is how long clients
-// get to notice that a group takes no new messages.
+// Next is the next state of a group, and why. It is the present state if there is nothing to do. drain is the time in which clients
+// notice that a group takes no new messages.
 func Next(g Group, drain time.Duration) (State, string) {
 	switch g.State {
 	case Hidden:
@@ -111,9 +111,9 @@ func Next(g Group, drain time.Duration) (State, string) {
 	return g.State, ""
 }
 
-// StaleForce says of a group that goes from one state to another, or stays in it, whether the wish to force it out is from
-// before it began to leave: such a wish is left over from an earlier time. asked says that the wish is there now; stale is
-// what this function said the last time. A wish that was taken back and comes again is a new one.
+// StaleForce reports whether the annotation that forces the group out is stale: set before the group began to leave, and so left over
+// from an earlier time. asked: the annotation is there now. stale: the last result of this function. An annotation that was removed and
+// set again is not stale.
 func StaleForce(from, to State, stale, asked bool) bool {
 	return asked && to.Leaving() && (stale || !from.Leaving())
 }
@@ -121,22 +121,22 @@ func StaleForce(from, to State, stale, asked bool) bool {
 // Member of a group that may have to leave it.
 type Member struct {
 	Pod string
-	// Registered at the name servers; InSync: it has all that was acknowledged.
+	// Registered at the name servers. InSync: it has every acknowledged message.
 	Registered, InSync, Master bool
 }
 
-// Step of making a group smaller.
+// Step is what to do next to make a group smaller.
 type Step struct {
-	// Members that the group shall have now.
+	// Members that the group is to have now.
 	Members int
-	// HandOver names the master's pod, whose restart moves mastership to another member; "" for no.
+	// HandOver names the master's pod, which is to be restarted so that another member becomes master; "" if there is no need.
 	HandOver string
-	// Waiting says what for, "" if it is not waiting.
+	// Waiting says what the step waits for, "" if for nothing.
 	Waiting string
 }
 
-// Shrink says how to come from the members that a group has to the wanted number: the last one leaves, after it gave
-// away its mastership. members are in the order of their ordinals.
+// Shrink decides how a group gets from its present members to the wanted number. The last member leaves; if it is master, it hands over
+// first. members are in the order of their ordinals.
 func Shrink(members []Member, wanted int) Step {
 	if len(members) <= wanted {
 		return Step{Members: len(members)}

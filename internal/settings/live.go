@@ -17,22 +17,22 @@ const (
 	boolean
 )
 
-// LiveKey is a property that a running broker takes over from UPDATE_BROKER_CONFIG, so that a change needs no restart.
+// LiveKey is a property that a running broker takes over when it is told to (UPDATE_BROKER_CONFIG), so that a change needs no restart.
 type LiveKey struct {
 	Key string
-	// Default is what a broker runs with that is not given the property: what one goes back to.
+	// Default is the value of a broker that is not given the property, and the value that it gets back when the property is removed.
 	Default string
 	kind    valueKind
 }
 
-// LiveKeys returns the properties of brokers that may change without a restart. A key belongs here only if RocketMQ
-// reads it at every use (named below, found in the bytecode of 5.4.0 by the callers of its getter), and at no start of
-// a server or thread; and if its default is the same in all releases. That excludes autoCreateTopicEnable (it makes the
-// default topic at start: TopicConfigManager.init), maxMessageSize (TimerMessageStore keeps buffers of that size), and
-// everything about ports, paths, threads, flushing, store types and authentication.
+// LiveKeys returns the properties of brokers that may change without a restart. A key belongs here only if RocketMQ reads it at every
+// use (named below; found in the bytecode of 5.4.0 by the callers of its getter) and never at the start of a server or thread, and if
+// its default is the same in all releases. That excludes autoCreateTopicEnable (the default topic is created at start:
+// TopicConfigManager.init), maxMessageSize (TimerMessageStore has buffers of that size), and everything about ports, paths, threads,
+// flushing, store types and authentication.
 //
-// Live keys are outside of the restart hash. A key that is added or taken away here restarts the brokers whose spec has
-// it, once, when the operator is upgraded.
+// Live keys do not count for the restart hash. If a key is added or removed here, an upgrade of the operator restarts the brokers whose
+// spec has it, once.
 func LiveKeys() []LiveKey {
 	return []LiveKey{
 		// DefaultMessageStore.CleanCommitLogService: deleteExpiredFiles, isTimeToDelete, isSpaceToDelete
@@ -69,7 +69,7 @@ func IsLive(key string) bool {
 	return slices.ContainsFunc(LiveKeys(), func(k LiveKey) bool { return k.Key == key })
 }
 
-// Canonical is how a broker shows a value that it has taken over, an error if it would ignore the value.
+// Canonical is how a broker shows a value that it has taken over. It is an error if the broker would ignore the value.
 func (k LiveKey) Canonical(value string) (string, error) {
 	value = strings.TrimSpace(value)
 	switch k.kind {
@@ -90,7 +90,7 @@ func (k LiveKey) Canonical(value string) (string, error) {
 	return value, nil
 }
 
-// LiveProperties are the live keys with what brokers are to run with: the user's values, else the defaults.
+// LiveProperties are the values of all live keys: the user's, or else the default.
 func LiveProperties(config map[string]string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, k := range LiveKeys() {

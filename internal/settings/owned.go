@@ -2,13 +2,13 @@ package settings
 
 import "slices"
 
-// OwnedKey is a RocketMQ property that the operator decides. spec.config must not name it; in a user's base file it
-// is overridden by the agent, which says so in its log.
+// OwnedKey is a RocketMQ property that belongs to the operator. The API server refuses it in spec.config. In a user's base file the
+// agent overrides it, and says so in its log.
 type OwnedKey struct {
 	Key string
 	// Reason says why, and what the user can do instead.
 	Reason string
-	// Allowed lists values that the user may choose after all, where the operator's own do not need another.
+	// Allowed lists values that users may choose all the same, where the operator works with each of them.
 	Allowed []string
 }
 

@@ -29,7 +29,7 @@ const (
 	TLSKey  = "tls.key"
 )
 
-// Ports of the servers (DESIGN section 8).
+// Ports of the servers.
 const (
 	NameServerPort      = 9876
 	ControllerPort      = 9878
@@ -70,9 +70,9 @@ const (
 
 // Settings is the content of File.
 type Settings struct {
-	// ServiceDomain is the headless Service's full name: a pod's stable address is <pod>.<ServiceDomain>. Proxies have none.
+	// ServiceDomain is the full name of the headless Service: a pod's stable address is <pod>.<ServiceDomain>. Proxies have none.
 	ServiceDomain string `json:"serviceDomain"`
-	// HostNetwork pods are addressed by the node's IP instead.
+	// HostNetwork: pods are addressed by the IP of their node instead.
 	HostNetwork bool `json:"hostNetwork,omitempty"`
 	// Config holds the user's RocketMQ properties (spec.config).
 	Config map[string]string `json:"config,omitempty"`
@@ -88,14 +88,15 @@ type ProxySettings struct {
 	ClusterName string `json:"clusterName"`
 	// NameServers are host:port. A proxy reads them only when it starts.
 	NameServers []string `json:"nameServers"`
-	// Host is the Service's name, which remoting clients are given as the address of every broker; the pod's IP if empty.
+	// Host is the name of the Service. Remoting clients are given it as the address of every broker; if it is empty, they are given the
+	// pod's IP.
 	Host string `json:"host,omitempty"`
 	// TLSSecret is the name of the Secret in TLSDir, if there is one.
 	TLSSecret string `json:"tlsSecret,omitempty"`
 }
 
-// ProxyDrainSeconds is how long a proxy goes on after it was told to stop, until no node sends it new clients;
-// ProxyGraceSeconds adds its own 30 s (grpcShutdownTimeSeconds), for the calls that are under way.
+// ProxyDrainSeconds is how long a proxy continues after it was told to stop: until no node sends it new clients. ProxyGraceSeconds adds
+// the proxy's own 30 s (grpcShutdownTimeSeconds), for calls that are not finished.
 const (
 	ProxyDrainSeconds = 5
 	ProxyGraceSeconds = ProxyDrainSeconds + 30 + 25
@@ -118,28 +119,29 @@ type BrokerSettings struct {
 	Controllers []string `json:"controllers,omitempty"`
 	// DrainSeconds is how long clients get to leave a master that is about to stop.
 	DrainSeconds int32 `json:"drainSeconds,omitempty"`
-	// Groups of this resource by brokerName. One that is missing is hidden: it is too new to have been seen.
+	// Groups of this resource, by brokerName. A group that is missing is hidden: it is so new that the operator has not seen it yet.
 	Groups map[string]GroupSettings `json:"groups,omitempty"`
 }
 
-// GraceSeconds is how long a broker's pod is to get to stop: for another group's handover, which it waits for (a node that is
-// drained may have the masters of both), for its own, and for java.
+// GraceSeconds is how long a broker's pod gets to stop: for the handover of another group, for which it waits (a node that is drained
+// may have the masters of both), for its own handover, and for java.
 func (b BrokerSettings) GraceSeconds() int64 {
 	return max(120, 2*(int64(b.DrainSeconds)+HandoverSeconds)+StopSeconds)
 }
 
 // Parts of the grace period.
 const (
-	// HandoverSeconds are for what a handover does beside its drain; it needs about five.
+	// HandoverSeconds are for a handover without its drain; it needs about five.
 	HandoverSeconds = 30
 	// StopSeconds are java's own, to flush its store; it needs about ten.
 	StopSeconds = 25
-	// ShortGraceSeconds is what an agent counts on that was only told to stop. Whoever deletes a pod may give it less time than
-	// its template does, and so does a node that is shut down; a container cannot see how much. The operator can, and tells.
+	// ShortGraceSeconds is the time that an agent counts on when it is told to stop and knows no more. Whoever deletes a pod may give
+	// it less time than its template does, and so may a node that is shut down. A container cannot see how much it has; the operator
+	// can, and tells it.
 	ShortGraceSeconds = 20
 )
 
-// Values of brokerPermission (RocketMQ's PermName): the sum of read and write; 0 hides a broker from clients.
+// Values of brokerPermission (RocketMQ's PermName): 4 for read plus 2 for write. 0 hides a broker from clients.
 const (
 	ReadWrite = 6
 	ReadOnly  = 4
@@ -147,16 +149,16 @@ const (
 	write = 2
 )
 
-// The properties by which a broker is closed to producers.
+// The properties that close a broker to producers.
 const (
 	Permission = "brokerPermission"
-	// Fence is a time in milliseconds since 1970. Until then a broker refuses every message, at once and so that clients try
+	// Fence is a time in milliseconds since 1970. Until then a broker refuses every message at once, in such a way that clients try
 	// another broker (SendMessageProcessor.preSend).
 	Fence = "startAcceptSendRequestTimeStamp"
 )
 
-// Values of Fence. The operator and a broker's own agent use different ones, so that each can tell whose it is: the agent of a
-// broker that is being stopped holds it, and the operator leaves it alone then.
+// Values of Fence. The operator and a broker's own agent use different ones, so that each knows which are its own: while an agent holds
+// the fence, because the broker is being stopped, the operator leaves it alone.
 const (
 	unfenced  = "0"
 	fenced    = "4102444800000" // in the year 2100
@@ -164,7 +166,7 @@ const (
 	heldFence = "4102444800001"
 )
 
-// GroupSettings are what the operator grants a group's brokers, at start and while they run.
+// GroupSettings are the permission and fence that the operator gives to a group's brokers, at their start and while they run.
 type GroupSettings struct {
 	// Permission is the sum of 4 (read) and 2 (write); 0 hides the brokers from clients.
 	Permission int `json:"permission"`
@@ -181,9 +183,9 @@ func (g GroupSettings) Properties() map[string]string {
 	return properties
 }
 
-// Held are the properties by which the agent of a stopping broker keeps producers away. Before are those that it ran with: what
-// clients must not do then, they must not do now. With fence it refuses every message; without, producers leave when they see
-// that they may not write.
+// Held are the properties with which the agent of a stopping broker keeps producers away. before are the properties that it ran with:
+// what clients could not do then, they cannot do now. With fence the broker refuses every message; without it, producers leave when
+// they see that they may not write.
 func Held(before map[string]string, fence bool) map[string]string {
 	permission, err := strconv.Atoi(before[Permission])
 	if err != nil {
@@ -196,19 +198,20 @@ func Held(before map[string]string, fence bool) map[string]string {
 	return properties
 }
 
-// HeldByAgent reports whether a broker that runs with these properties is being stopped, and its agent has taken its permission
-// and fence in hand. Nobody else may change the two: the agent puts them back if it has to, and every start renders them anew.
+// HeldByAgent reports whether these are the properties of a broker that is being stopped, whose permission and fence are in the hands
+// of its agent. Nobody else may change the two then. The agent restores them if the handover fails, and every start of the broker sets
+// them anew.
 func HeldByAgent(properties map[string]string) bool {
 	return properties[Fence] == heldOpen || properties[Fence] == heldFence
 }
 
-// Writable reports whether producers may write to a broker that runs with these properties, and it takes what they send.
+// Writable reports whether a broker with these properties lets producers write, and takes what they send.
 func Writable(properties map[string]string) bool {
 	permission, err := strconv.Atoi(properties[Permission])
 	return err == nil && permission&write != 0 && properties[Fence] == unfenced
 }
 
-// Refuses reports whether a broker that runs with these properties refuses every message at that time, whoever made it.
+// Refuses reports whether a broker with these properties refuses every message at that time, whoever made it so.
 func Refuses(properties map[string]string, at time.Time) bool {
 	until, err := strconv.ParseInt(properties[Fence], 10, 64)
 	return err == nil && until > at.UnixMilli()
@@ -223,7 +226,8 @@ func (m Memory) HeapOption() string { return strconv.FormatInt(m.Heap, 10) + "m"
 // DirectOption is described at HeapOption.
 func (m Memory) DirectOption() string { return strconv.FormatInt(m.Direct, 10) + "m" }
 
-// DefaultMemory divides a container's memory limit in bytes, 0 for none: the rest is page cache, metaspace and threads.
+// DefaultMemory divides a container's memory limit in bytes, 0 for none. What java does not get is for the page cache, metaspace and
+// threads.
 func DefaultMemory(role Role, limit int64) Memory {
 	switch total := limit >> 20; {
 	case limit > 0 && role == Broker:

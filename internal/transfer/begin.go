@@ -9,7 +9,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 )
 
-// pending checks everything that can be checked before anything is changed, and records what was found.
+// pending checks everything that can be checked before anything is changed, and records what it found.
 func (d *decider) pending() {
 	if d.seen.Deleting {
 		d.wait(string(v1alpha1.TransferPending), "nothing was changed")
@@ -36,7 +36,7 @@ func (d *decider) pending() {
 	}
 }
 
-// identify tells the user which clusters it is about.
+// identify records which clusters these are, so that the user can see it.
 func (d *decider) identify() {
 	for _, c := range []struct {
 		seen     *Cluster
@@ -76,7 +76,7 @@ func (d *decider) obstacle() *Obstacle {
 	return d.contentObstacle()
 }
 
-// contentObstacle is one that the topic or the groups are.
+// contentObstacle is an obstacle in the topic or the consumer groups.
 func (d *decider) contentObstacle() *Obstacle {
 	var having []Broker
 	writable, consumed, messages := false, false, false
@@ -131,13 +131,13 @@ func (d *decider) unconsumed(brokers []Broker) *Obstacle {
 		"with discardUnconsumed: true", d.spec.Topic, rounded(sum), strings.Join(names, ", "))
 }
 
-// open are the target's brokers that take part: one that is hidden gets its metadata from the others later, one that is
-// drained needs none.
+// open are the brokers of the target that take part. A hidden broker gets its metadata from the others later; a draining one needs
+// none.
 func (d *decider) open() []Broker {
 	return slices.DeleteFunc(slices.Clone(d.seen.Target.Brokers), func(b Broker) bool { return b.Perm&admin.PermWrite == 0 })
 }
 
-// conflict: a topic that the target has already cannot take the source's messages or clients.
+// conflict is an obstacle if the target already has the topic and its settings do not fit the source's messages or clients.
 func (d *decider) conflict(having []Broker) *Obstacle {
 	for i, b := range d.open() {
 		has, wanted := b.Topic, having[i%len(having)].Topic
@@ -156,7 +156,7 @@ func (d *decider) conflict(having []Broker) *Obstacle {
 	return nil
 }
 
-// messageType is TopicMessageType.NORMAL unless the attribute says otherwise.
+// messageType is the topic's attribute, TopicMessageType.NORMAL if it has none.
 func messageType(t *admin.TopicConfig) string {
 	if kind := t.Attributes["message.type"]; kind != "" {
 		return kind
@@ -164,7 +164,7 @@ func messageType(t *admin.TopicConfig) string {
 	return "NORMAL"
 }
 
-// snapshot records what was found.
+// snapshot records the source as it was found.
 func (d *decider) snapshot() {
 	var having []Broker
 	for _, b := range d.seen.Source.Brokers {
@@ -185,12 +185,12 @@ func (d *decider) snapshot() {
 	}
 }
 
-// groups that consume the topic at any source broker, or are named.
+// groups are those that consume the topic at a broker of the source, and those that the spec names.
 func (d *decider) groups() []v1alpha1.TransferGroup {
 	found := map[string]v1alpha1.TransferGroup{}
 	for _, b := range d.seen.Source.Brokers {
 		for _, group := range b.Consumers {
-			if _, exists := d.settings(group, 0); exists { // offsets of a deleted group may linger
+			if _, exists := d.settings(group, 0); exists { // the offsets of a deleted group may still be there
 				found[group] = v1alpha1.TransferGroup{Name: group, Stays: len(d.spec.Groups) > 0}
 			}
 		}

@@ -20,7 +20,7 @@ func (c *Cluster) broker(name string) *Broker {
 	return nil
 }
 
-// unknown is why not all of a cluster can be seen, nil if it can.
+// unknown is the reason why not all of a cluster can be seen, nil if all can.
 func (c *Cluster) unknown() *Obstacle {
 	if c.Obstacle != nil {
 		return c.Obstacle
@@ -48,8 +48,8 @@ func (c *Cluster) sharesNameServers(other *Cluster) bool {
 	})
 }
 
-// leadsTo reports whether clients find the topic at one of the brokers. Other Brokers of that RocketMQ cluster keep theirs: where
-// a name server shows only those, there is nothing to delete.
+// leadsTo reports whether the name server still leads clients to one of these brokers for the topic. Other Brokers of the same RocketMQ
+// cluster keep their topic: if the name server shows only those, there is nothing to delete.
 func (n *NameServer) leadsTo(brokers []v1alpha1.TransferBroker) bool {
 	return slices.ContainsFunc(brokers, func(b v1alpha1.TransferBroker) bool {
 		_, shown := n.Perms[b.Name]
@@ -74,19 +74,20 @@ func (d *decider) config(t *v1alpha1.TransferTopic) admin.TopicConfig {
 	}
 }
 
-// closed to producers, as far as they heed routes.
+// closed is the topic without write permission: producers that look at routes send nothing.
 func closed(t admin.TopicConfig) admin.TopicConfig {
 	t.Perm &^= admin.PermWrite
 	return t
 }
 
-// fence lets brokers refuse every message: their numbers of queues are the only thing of a topic that they check.
+// fence is the topic with no queues, which makes brokers refuse every message: the number of queues is the only setting of a topic that
+// they always check.
 func fence(t admin.TopicConfig) admin.TopicConfig {
 	t.ReadQueues, t.WriteQueues, t.Perm = 0, 0, 0
 	return t
 }
 
-// moved are the groups that go to the target.
+// moved are the consumer groups that go to the target.
 func (d *decider) moved() []string {
 	var names []string
 	for _, g := range d.Status.Groups {
@@ -104,7 +105,8 @@ func (d *decider) movedCount() string {
 	return "1 consumer group"
 }
 
-// settings of a group for a target broker: those of a source broker, the one at the same place if it has the group.
+// settings of a consumer group for a broker of the target: those at the source's broker of the same position, or at another one if that
+// does not have the group.
 func (d *decider) settings(group string, place int) (admin.SubscriptionGroup, bool) {
 	brokers := d.seen.Source.Brokers
 	for i := range brokers {
@@ -115,10 +117,10 @@ func (d *decider) settings(group string, place int) (admin.SubscriptionGroup, bo
 	return admin.SubscriptionGroup{}, false
 }
 
-// lag of a group at a broker: what it has not consumed of the topic and of its retries.
+// lag is how many messages a consumer group has not consumed at a broker, of the topic and of its retries.
 func lag(b *Broker, group string) int64 {
 	if b.Broadcast[group] {
-		return 0 // its consumers alone know
+		return 0 // only its consumers know
 	}
 	sum := b.Retries[group]
 	for queue, q := range b.Queues {
@@ -127,7 +129,7 @@ func lag(b *Broker, group string) int64 {
 	return sum
 }
 
-// rounded to two significant digits, so that not every message is news.
+// rounded to two significant digits, so that the status does not change with every message.
 func rounded(n int64) int64 {
 	unit := int64(1)
 	for n/unit >= 100 {

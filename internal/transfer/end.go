@@ -10,7 +10,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 )
 
-// cleanSource goes on until nothing remains: everything is consumed, so there is no way back and no need for one.
+// cleanSource is repeated until nothing remains. Everything is consumed by now, so there is no way back and no need for one.
 func (d *decider) cleanSource() {
 	d.clean()
 	limit := d.stepTimeout()
@@ -46,7 +46,7 @@ func (d *decider) clean() {
 	if d.Recorded && len(actions)+len(left) == 0 {
 		actions, left = d.cleanRoutes()
 	}
-	if d.Recorded && len(actions) > 0 && d.Status.UnroutedSince != nil { // a producer has made the topic anew
+	if d.Recorded && len(actions) > 0 && d.Status.UnroutedSince != nil { // a producer has created the topic again
 		d.Status.UnroutedSince = nil
 		d.record(string(d.Status.Phase), "cluster %s has topic %s again", d.Status.Source.Cluster, d.spec.Topic)
 	}
@@ -85,8 +85,8 @@ func (d *decider) complete(left ...string) {
 	d.enter(v1alpha1.TransferCompleted, "%s", text)
 }
 
-// cleanTopics deletes the topic where it is fenced and consumed. One that a producer has made anew since, by an old route,
-// is consumed and fenced first.
+// cleanTopics deletes the topic where it is fenced and consumed. If a producer with an old route has created it again meanwhile, it is
+// first consumed and fenced.
 func (d *decider) cleanTopics() (actions []Action, left []string) {
 	var ready []fenced
 	for i := range d.Status.Source.Brokers {
@@ -97,7 +97,7 @@ func (d *decider) cleanTopics() (actions []Action, left []string) {
 		case now.Err != "":
 			left = append(left, fmt.Sprintf("%s: %s", b.Name, now.Err))
 		case now.Topic == nil:
-		case d.unconsumedAt(now) && now.fenced(): // what came in before the fence
+		case d.unconsumedAt(now) && now.fenced(): // messages that came before the fence
 			actions = append(actions, Action{Kind: PutTopic, Broker: b.Name, WantedTopic: closed(d.config(topicOf(d.Status.Source))), CurrentTopic: now.Topic})
 		case d.unconsumedAt(now):
 			left = append(left, fmt.Sprintf("%s got messages again, which are to be consumed first", b.Name))
@@ -151,8 +151,8 @@ func (d *decider) cleanRoutes() (actions []Action, left []string) {
 	return actions, left
 }
 
-// unnoticed are the consumer groups that may hold the source's queues yet. Such a consumer goes on at its place in them: if
-// the topic were made anew there, it would skip messages.
+// unnoticed are the consumer groups whose consumers may still hold the source's queues. Such a consumer remembers its position in a
+// queue. If the topic were created again there, it would go on from that position, and skip messages.
 func (d *decider) unnoticed() (left []string) {
 	for _, g := range d.Status.Groups {
 		if slices.ContainsFunc(d.seen.Source.Brokers, func(b Broker) bool { return b.Online[g.Name] }) {
@@ -170,8 +170,8 @@ func (d *decider) unnoticed() (left []string) {
 	return left
 }
 
-// cleanGroups removes each group once, where it has nothing else to consume. Consumers that are still connected may make
-// it anew, with defaults, until they have learned that the topic is gone.
+// cleanGroups removes each consumer group once, unless it consumes other topics. Consumers that are still connected may create it
+// again, with default settings, until they notice that the topic is gone.
 func (d *decider) cleanGroups() (actions []Action) {
 	for _, group := range d.moved() {
 		if len(d.otherTopics(group)) > 0 {
@@ -190,7 +190,7 @@ func (d *decider) cleanGroups() (actions []Action) {
 	return actions
 }
 
-// otherTopics that a group consumes at the source.
+// otherTopics are those that a consumer group also consumes at the source.
 func (d *decider) otherTopics(group string) []string {
 	var topics []string
 	for _, b := range d.seen.Source.Brokers {
@@ -200,7 +200,7 @@ func (d *decider) otherTopics(group string) []string {
 	return slices.Compact(topics)
 }
 
-// kept are the groups that stay at the source, and why.
+// kept says which consumer groups stay at the source, and why.
 func (d *decider) kept() (left []string) {
 	for _, group := range d.moved() {
 		if others := d.otherTopics(group); len(others) > 0 {
@@ -210,7 +210,7 @@ func (d *decider) kept() (left []string) {
 	return left
 }
 
-// rollBack gives the source back what it had, then removes from the target what is not in use.
+// rollBack restores the source as it was, then removes from the target what is not in use.
 func (d *decider) rollBack() {
 	if actions, left := d.restoreSource(); len(actions)+len(left) > 0 {
 		d.do(actions, "cluster %s gets topic %s back as it was%s", d.Status.Source.Cluster, d.spec.Topic, because(left))
@@ -249,7 +249,7 @@ func (d *decider) restoreSource() (actions []Action, left []string) {
 		}
 		wanted := d.config(b.Topic)
 		if now.Topic != nil {
-			wanted.ReadQueues = max(wanted.ReadQueues, now.Topic.ReadQueues) // somebody may have given it more: there may be messages
+			wanted.ReadQueues = max(wanted.ReadQueues, now.Topic.ReadQueues) // somebody may have added queues, and they may have messages
 		}
 		if now.Topic == nil || !now.Topic.Equal(wanted) {
 			actions = append(actions, Action{Kind: PutTopic, Broker: b.Name, WantedTopic: wanted, CurrentTopic: now.Topic})
@@ -258,7 +258,7 @@ func (d *decider) restoreSource() (actions []Action, left []string) {
 	return actions, left
 }
 
-// clearTarget takes away what this transfer has made. It tells what is left, and whether it is done.
+// clearTarget removes what this transfer has created. It returns what is left, and whether it is done.
 func (d *decider) clearTarget() (left []string, done bool) {
 	target := &d.seen.Target
 	if target.Gone {
@@ -294,7 +294,7 @@ func (d *decider) clearTarget() (left []string, done bool) {
 	return left, d.Waiting.Reason == ""
 }
 
-// clearTopics deletes what nobody has written to. clean: no broker of the target has the topic any more.
+// clearTopics deletes topics that nobody has written to. clean: no broker of the target has the topic any more.
 func (d *decider) clearTopics() (actions []Action, left []string, clean bool) {
 	clean = true
 	var empty []fenced
@@ -334,7 +334,7 @@ func (d *decider) clearTopics() (actions []Action, left []string, clean bool) {
 	return actions, left, clean
 }
 
-// clearGroups removes the groups that were made and that nobody uses.
+// clearGroups removes the consumer groups that this transfer has created and that nobody uses.
 func (d *decider) clearGroups() (actions []Action, left []string) {
 	d.targets(func(_ int, b *v1alpha1.TransferBroker, now *Broker) {
 		for _, group := range b.CreatedGroups {
@@ -362,7 +362,7 @@ func because(left []string) string {
 	return ": " + some(left)
 }
 
-// some of many.
+// some lists the first few of many.
 func some(what []string) string {
 	const most = 5
 	if len(what) <= most {

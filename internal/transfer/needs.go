@@ -11,18 +11,18 @@ const (
 	Target Side = "target"
 )
 
-// Questions are what a look asks a broker besides its topic. A field of Broker that is not asked for is empty, and must not
-// be read: no lag that was asked for and none that was not look the same.
+// Questions are what a look asks a broker besides its topic. The field of Broker for a question that was not asked is empty, and must
+// not be read: no lag and a lag that was not asked for look the same.
 type Questions struct {
 	// Perm, Consumers and Retries are the fields of these names. Progress is Offsets and Queues.
 	Perm, Consumers, Progress, Retries bool
-	// Pending are Delayed, Half and Inflight. They are asked where no group lags: each costs a broker much.
+	// Pending are Delayed, Half and Inflight. They cost a broker much, so they are asked only where no group lags.
 	Pending bool
-	// Groups says when the settings of consumer groups are read.
+	// Groups says of which consumer groups the settings are read.
 	Groups Extent
-	// Connections are Online and Broadcast, of the groups that it says.
+	// Connections are Online and Broadcast, of these groups.
 	Connections Extent
-	// Others is asked for the same groups as Connections.
+	// Others is asked of the same groups as Connections.
 	Others bool
 }
 
@@ -33,7 +33,7 @@ type Extent string
 const (
 	None Extent = ""
 	All  Extent = "all"
-	// IfUnknown: only if there is a consumer whose group is not recorded.
+	// IfUnknown: of all groups, but only if a consumer's group is not recorded.
 	IfUnknown Extent = "if unknown"
 	// Lagging: of groups that have not consumed everything. Existing: of groups that the broker has.
 	Lagging  Extent = "lagging"

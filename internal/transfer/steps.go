@@ -11,7 +11,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 )
 
-// createTarget: groups, then the topic, closed, then offsets, and only then may clients write.
+// createTarget creates the consumer groups, then the topic without write permission, then the offsets. Only then may clients write.
 func (d *decider) createTarget() {
 	for _, c := range []*Cluster{&d.seen.Source, &d.seen.Target} {
 		if unknown := c.unknown(); unknown != nil {
@@ -77,7 +77,8 @@ func (d *decider) sources(visit func(b *v1alpha1.TransferBroker, now *Broker)) {
 	}
 }
 
-// putGroups makes those that were not there. One that consumers have made meanwhile, with defaults, is changed.
+// putGroups creates the consumer groups that are missing. If consumers have created one meanwhile, with default settings, it gets the
+// right ones.
 func (d *decider) putGroups() (actions []Action) {
 	d.targets(func(place int, b *v1alpha1.TransferBroker, now *Broker) {
 		for _, group := range b.CreatedGroups {
@@ -107,8 +108,8 @@ func (d *decider) putTopics() (actions []Action) {
 	return actions
 }
 
-// putOffsets where a group has none: at the start of a queue that is new, so that nothing is skipped, and at the end of
-// one that was there, so that nothing old comes again, unless the group is at work there already.
+// putOffsets stores an offset where a consumer group has none. In a new queue that is the start, so that nothing is skipped. In a queue
+// that existed it is the end, so that nothing old comes again, unless the group is already consuming there.
 func (d *decider) putOffsets() (actions []Action) {
 	d.targets(func(_ int, b *v1alpha1.TransferBroker, now *Broker) {
 		if now.Topic == nil {
@@ -137,7 +138,7 @@ func (d *decider) putOffsets() (actions []Action) {
 	return actions
 }
 
-// openTopics that were made, unless producers are to wait.
+// openTopics gives write permission to the topics that were created, unless producers are to wait.
 func (d *decider) openTopics() []Action {
 	if d.spec.StrictOrder && d.Status.Phase != v1alpha1.TransferCleanSource {
 		return nil
@@ -175,7 +176,7 @@ func (d *decider) forbidWrites() {
 	d.enter(v1alpha1.TransferDrain, "clients that ask for routes no longer send to cluster %s; what is left there is consumed", d.Status.Source.Cluster)
 }
 
-// closeSource withdraws write permission where it is given.
+// closeSource withdraws write permission wherever the source has it.
 func (d *decider) closeSource() (actions []Action) {
 	d.sources(func(b *v1alpha1.TransferBroker, now *Broker) {
 		if now.Topic != nil && now.Topic.Perm&admin.PermWrite != 0 {
@@ -185,7 +186,7 @@ func (d *decider) closeSource() (actions []Action) {
 	return actions
 }
 
-// adopt takes in what has joined since: a broker with the topic, a consumer group. It reports whether there was any.
+// adopt records what has joined since: a broker with the topic, or a consumer group. It reports whether there was any.
 func (d *decider) adopt() bool {
 	known := map[string]int{}
 	first := -1
@@ -201,7 +202,7 @@ func (d *decider) adopt() bool {
 			continue
 		}
 		topic := recorded(b.Topic)
-		topic.Perm = d.Status.Source.Brokers[first].Topic.Perm // it may have been copied from one that is closed already
+		topic.Perm = d.Status.Source.Brokers[first].Topic.Perm // its permission may be a copy of one that has already been withdrawn
 		if !listed {
 			d.Status.Source.Brokers = append(d.Status.Source.Brokers, v1alpha1.TransferBroker{Name: b.Name})
 			i = len(d.Status.Source.Brokers) - 1
@@ -233,9 +234,10 @@ func (d *decider) adopt() bool {
 	return false
 }
 
-// drain waits until everything is consumed, fences the topic, looks once more, and only then lets it go.
+// drain waits until everything is consumed, then fences the topic and looks once more. Only if everything is still consumed the topic
+// may be deleted.
 func (d *decider) drain() {
-	if held := d.Status.HeldSince; held != nil && !d.spec.HoldBeforeClean { // its time goes on from where it stood
+	if held := d.Status.HeldSince; held != nil && !d.spec.HoldBeforeClean { // the time that it was held does not count
 		since := d.drainSince()
 		since.Time = since.Add(d.seen.Now.Sub(held.Time))
 		d.Status.HeldSince = nil
@@ -249,7 +251,7 @@ func (d *decider) drain() {
 	if d.adopt() {
 		return
 	}
-	if actions := d.closeSource(); len(actions) > 0 { // a new master did not know it yet
+	if actions := d.closeSource(); len(actions) > 0 { // a new master lacked this change
 		d.do(actions, "cluster %s withdraws write permission from topic %s again", d.Status.Source.Cluster, d.spec.Topic)
 		return
 	}
@@ -278,7 +280,7 @@ func (d *decider) drain() {
 		if !d.fence(false, topics) {
 			return
 		}
-		if what, _ := d.lacking(); what != "" { // a new master of the target has lost it
+		if what, _ := d.lacking(); what != "" { // a new master of the target lacks something
 			d.enter(v1alpha1.TransferCreateTarget, "cluster %s %s once more", d.Status.Target.Cluster, what)
 		} else {
 			d.enter(v1alpha1.TransferCleanSource, "cluster %s is drained, and takes no message to topic %s any more; the topic and its consumer groups leave it", d.Status.Source.Cluster, d.spec.Topic)
@@ -286,8 +288,8 @@ func (d *decider) drain() {
 	}
 }
 
-// lostTopic is a broker of the source that had the topic and has not now, "" if there is none: the slave that took over may
-// not have known it, and shows no lag, but has its messages.
+// lostTopic is a broker of the source that had the topic and does not have it now, "" if there is none. After a failover the new master
+// may lack the topic: then it shows no lag, but it has the messages.
 func (d *decider) lostTopic() (name string) {
 	d.sources(func(b *v1alpha1.TransferBroker, now *Broker) {
 		if now.Topic == nil && name == "" {
@@ -303,8 +305,8 @@ type fenced struct {
 	now  *Broker
 }
 
-// fence reports whether brokers have refused every message for so long that those taken before are counted. If not, it
-// is on the way there.
+// fence reports whether brokers have refused every message for so long that all earlier ones are counted. If not, it does the next step
+// towards that.
 func (d *decider) fence(target bool, topics []fenced) bool {
 	var actions []Action
 	behind := false
@@ -314,9 +316,9 @@ func (d *decider) fence(target bool, topics []fenced) bool {
 			actions = append(actions, Action{Kind: PutTopic, Target: target, Broker: t.name, WantedTopic: fence(*t.now.Topic), CurrentTopic: t.now.Topic})
 		}
 	}
-	const text = "topic %s is closed for good, and looked at once more"
+	const text = "topic %s refuses every message now; checking once more that all are consumed"
 	switch since := d.Status.FencedSince; {
-	case len(actions) > 0 && since != nil: // it would count from an earlier fence
+	case len(actions) > 0 && since != nil: // the time must not count from an earlier fence
 		d.Status.FencedSince = nil
 		d.record(string(d.Status.Phase), text, d.spec.Topic)
 	case len(actions) > 0:
@@ -333,7 +335,7 @@ func (d *decider) fence(target bool, topics []fenced) bool {
 	return false
 }
 
-// unfence gives clients back what a fence took, and waits.
+// unfence lifts the fence for consumers, and waits.
 func (d *decider) unfence(reason, message string) {
 	var actions []Action
 	d.sources(func(b *v1alpha1.TransferBroker, now *Broker) {
@@ -352,7 +354,7 @@ func (d *decider) unfence(reason, message string) {
 	}
 }
 
-// countLags for the user.
+// countLags records the lags, for the user to see.
 func (d *decider) countLags() {
 	total := int64(0)
 	for i := range d.Status.Groups {
@@ -369,8 +371,8 @@ func (d *decider) countLags() {
 	d.Status.Lag = &total
 }
 
-// left is what keeps the source from being drained, "" if nothing does. Its text has no exact numbers: it is written
-// down whenever it changes.
+// left says what keeps the source from being drained, "" if nothing does. It has no exact numbers, because the status is written
+// whenever this text changes.
 func (d *decider) left() string {
 	var found []string
 	for _, g := range d.Status.Groups {
@@ -395,7 +397,7 @@ func (d *decider) left() string {
 	return strings.Join(found, "; ")
 }
 
-// leftAt is what no group's lag tells.
+// leftAt says what else is left at a broker: what shows in no group's lag.
 func (d *decider) leftAt(broker string, now *Broker) (found []string) {
 	messages, recent := false, false
 	for _, q := range now.Queues {

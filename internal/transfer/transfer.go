@@ -1,10 +1,10 @@
-// Package transfer decides how a topic and its consumer groups move from one cluster to another. It is a state machine
-// without I/O: from what is recorded and what a look at both clusters shows follows what to record, or what to do, next.
+// Package transfer decides how a topic and its consumer groups move from one cluster to another. It is a state machine without I/O: it
+// takes what is recorded and what a look at both clusters has shown, and returns what to record or to do next.
 //
-// What is to be changed is recorded before it is changed, every action may be repeated, and a look tells what is done, so
-// that a transfer goes on from any point at which an operator died. Until the source is drained everything can be taken
-// back. A topic is deleted only where its brokers have refused every message to it for a while (it is fenced: no queues)
-// and nothing has come since: so nothing that was acknowledged goes with it.
+// Every change is recorded before it is made, every action may be repeated, and a look shows what is done. So a new operator can go on
+// from any point at which another one died. Until the source is drained, everything can be taken back. A topic is deleted only where
+// its brokers have refused every message to it for a while (it is fenced: it has no queues) and nothing has come since: so no
+// acknowledged message is deleted with it.
 package transfer
 
 import (
@@ -19,41 +19,41 @@ import (
 )
 
 const (
-	// routePoll is just over how often clients ask for routes (30 s): when a topic has got no message for so long, no
-	// producer that heeds routes sends to it any more.
+	// routePoll is a little longer than the 30 s after which clients ask for routes again. If a topic has received no message for so
+	// long, no producer that looks at routes sends to it any more.
 	routePoll = 35 * time.Second
-	// fenceTime is how long a topic is fenced before its end counts: a message that was taken before is counted by then.
+	// fenceTime is how long a topic must be fenced before its end counts: by then every message that was taken before is in its queue.
 	fenceTime = 2 * time.Second
-	// noticeTime is within what time consumers give up the queues of a topic that no route leads to: they ask for routes
-	// every 30 s and share out queues anew every 20 s.
+	// noticeTime is the time in which consumers give up queues that no route leads to: they ask for routes every 30 s, and share out
+	// the queues again every 20 s.
 	noticeTime = time.Minute
 
 	defaultDrainTimeout = time.Hour
 	defaultStepTimeout  = 10 * time.Minute
 )
 
-// Obstacle is why something cannot be done now.
+// Obstacle is the reason why something cannot be done now.
 type Obstacle struct{ Reason, Message string }
 
 func obstacle(reason, format string, args ...any) *Obstacle {
 	return &Obstacle{reason, fmt.Sprintf(format, args...)}
 }
 
-// Seen is what a look at both clusters showed.
+// Seen is what a look at both clusters has shown.
 type Seen struct {
 	Now time.Time
-	// Deleting: the TopicTransfer itself is to go.
+	// Deleting: a user has deleted the TopicTransfer itself.
 	Deleting bool
-	// Obstacle outside of both clusters, which keeps a transfer from beginning.
+	// Obstacle that is in neither cluster, and keeps a transfer from beginning.
 	Obstacle       *Obstacle
 	Source, Target Cluster
 }
 
-// Cluster is one of both.
+// Cluster is one of the two.
 type Cluster struct {
-	// Obstacle: it is not known now, and all else is empty.
+	// Obstacle: the cluster cannot be seen now, and all other fields are empty.
 	Obstacle *Obstacle
-	// Gone: its Broker does not exist any more, so there is nothing to change.
+	// Gone: its Broker no longer exists, so there is nothing to change.
 	Gone bool
 	// Name and Namespace of the Broker, and the RocketMQ cluster name.
 	Name, Namespace, Cluster string
@@ -66,7 +66,8 @@ type NameServer struct {
 	Addr string
 	// Err: it did not answer.
 	Err string
-	// Perms of the topic at the cluster's brokers, by brokerName, as clients see them: those of its other Brokers too.
+	// Perms are the topic's permissions as clients see them, by brokerName. Brokers of the same RocketMQ cluster that belong to other
+	// resources are among them.
 	Perms map[string]int
 }
 
@@ -75,11 +76,11 @@ type Broker struct {
 	Name string
 	// Err: it did not answer, and nothing else is known.
 	Err string
-	// Perm is what it lets clients do at all.
+	// Perm is the broker's own permission, for all topics.
 	Perm int
-	// Topic is nil if it is not there.
+	// Topic is nil if the broker does not have it.
 	Topic *admin.TopicConfig
-	// Queues of the topic, those too that a fence hides.
+	// Queues of the topic, including those that a fence hides.
 	Queues map[int]admin.QueueStats
 	// Consumers are the groups that consume the topic: connected or with an offset.
 	Consumers []string
@@ -95,13 +96,13 @@ type Broker struct {
 	Broadcast map[string]bool
 	// Others are the groups' topics besides this one and those for retries.
 	Others map[string][]string
-	// Delayed and Half messages may be the topic's, and Inflight ones were handed to POP consumers.
+	// Delayed and Half messages may belong to the topic; Inflight ones were given to POP consumers.
 	Delayed, Half, Inflight int64
-	// Behind: not every message that was taken is in its queue yet.
+	// Behind: some messages that were taken are not in their queues yet.
 	Behind bool
 }
 
-// fenced: the topic takes no message from anybody.
+// fenced reports whether the topic refuses every message.
 func (b *Broker) fenced() bool {
 	return b.Topic != nil && b.Topic.ReadQueues == 0 && b.Topic.WriteQueues == 0
 }
@@ -116,20 +117,20 @@ func (b *Broker) messages() bool {
 	return false
 }
 
-// ActionKind says what an Action does.
+// ActionKind is what an Action does.
 type ActionKind string
 
 // The kinds. Each may be repeated.
 const (
-	// PutGroup makes a consumer group, or changes it.
+	// PutGroup creates or changes a consumer group.
 	PutGroup ActionKind = "PutGroup"
-	// PutTopic makes the topic, or changes it.
+	// PutTopic creates or changes the topic.
 	PutTopic ActionKind = "PutTopic"
 	// PutOffsets stores consumer offsets.
 	PutOffsets ActionKind = "PutOffsets"
 	// DeleteTopic deletes the topic at a broker.
 	DeleteTopic ActionKind = "DeleteTopic"
-	// DeleteRoute deletes the cluster's part of the topic's route at a name server.
+	// DeleteRoute deletes the cluster's brokers from the topic's route at a name server.
 	DeleteRoute ActionKind = "DeleteRoute"
 	// RemoveGroup deletes a consumer group at a broker, with its retry topic and an empty topic of dead letters.
 	RemoveGroup ActionKind = "RemoveGroup"
@@ -138,12 +139,12 @@ const (
 // Action changes one thing at one server.
 type Action struct {
 	Kind ActionKind
-	// Target: at the target cluster, else at the source.
+	// Target: the server is of the target cluster, otherwise of the source.
 	Target bool
 	// Broker is the brokerName; NameServer the address for DeleteRoute.
 	Broker, NameServer string
 	Group              string
-	// Settings, and what is there now, nil for nothing.
+	// The wanted settings, and the current ones; nil if there are none.
 	WantedGroup  admin.SubscriptionGroup
 	CurrentGroup *admin.SubscriptionGroup
 	WantedTopic  admin.TopicConfig
@@ -164,23 +165,23 @@ func (a Action) String() string {
 
 // Decision is what comes next.
 type Decision struct {
-	// Status to be recorded. If it differs in more than lags there are no actions: it is recorded first.
+	// Status to record. If it differs in more than lags there are no actions: it is recorded first.
 	Status v1alpha1.TopicTransferStatus
 	// Recorded: there is nothing to record before acting.
 	Recorded bool
-	// Actions may be done in any order.
+	// Actions, in any order.
 	Actions []Action
-	// Waiting is what it waits for, or works on.
+	// Waiting is what the transfer waits for, or is doing.
 	Waiting Obstacle
-	// Stalled is what remains to be done, for too long already.
+	// Stalled is what has remained to be done for too long.
 	Stalled string
 	// Events for the user.
 	Events []Event
-	// Release: nothing of the transfer remains to be done, so it may be deleted.
+	// Release: there is nothing left to do, so the TopicTransfer may be deleted.
 	Release bool
 }
 
-// Event tells of a step.
+// Event is news for the user.
 type Event struct {
 	Warning         bool
 	Reason, Message string
@@ -193,7 +194,7 @@ func Next(spec *v1alpha1.TopicTransferSpec, status *v1alpha1.TopicTransferStatus
 	switch status.Phase {
 	case "":
 		d.enter(v1alpha1.TransferPending, "looks at both clusters; nothing is changed yet")
-		d.Events = nil // it is news of nothing
+		d.Events = nil // nothing new has happened
 	case v1alpha1.TransferPending:
 		d.pending()
 	case v1alpha1.TransferCreateTarget:
@@ -216,7 +217,7 @@ func Finished(phase v1alpha1.TransferPhase) bool {
 	return phase == v1alpha1.TransferCompleted || phase == v1alpha1.TransferRolledBack
 }
 
-// Done records an action that a look would not show to be done.
+// Done records an action whose effect a look would not show.
 func Done(status *v1alpha1.TopicTransferStatus, a Action) {
 	if a.Kind != RemoveGroup || a.Target || status.Source == nil {
 		return
@@ -247,7 +248,7 @@ func timeout(given *metav1.Duration, fallback time.Duration) time.Duration {
 	return given.Duration
 }
 
-// drainSince is since when the drain's time runs, nil while it is held: whatever comes up then has all the time the user takes.
+// drainSince is when the time of the drain began to count. It is nil while the drain is held, because the user may take any time then.
 func (d *decider) drainSince() *metav1.Time {
 	if d.spec.HoldBeforeClean && d.Status.HeldSince != nil {
 		return nil
@@ -264,7 +265,7 @@ func (d *decider) longerThan(limit time.Duration, since *metav1.Time) bool {
 	return since != nil && d.seen.Now.Sub(since.Time) > limit
 }
 
-// enter a phase, which is recorded before anything is done in it.
+// enter records a phase. The phase's actions follow in the next pass.
 func (d *decider) enter(phase v1alpha1.TransferPhase, format string, args ...any) {
 	now := metav1.NewTime(d.seen.Now)
 	d.Status.Phase, d.Status.PhaseSince = phase, &now
@@ -276,7 +277,7 @@ func (d *decider) enter(phase v1alpha1.TransferPhase, format string, args ...any
 	d.Events = append(d.Events, Event{Warning: phase == v1alpha1.TransferRollBack || phase == v1alpha1.TransferRolledBack, Reason: string(phase), Message: message})
 }
 
-// record what has changed before anything else is done.
+// record the changed status before anything else is done.
 func (d *decider) record(reason, format string, args ...any) {
 	d.Recorded, d.Actions = false, nil
 	d.wait(reason, format, args...)
@@ -286,13 +287,13 @@ func (d *decider) wait(reason, format string, args ...any) {
 	d.Waiting = *obstacle(reason, format, args...)
 }
 
-// do some actions, and say what they are for.
+// do takes actions, and says what they are for.
 func (d *decider) do(actions []Action, format string, args ...any) {
 	d.Actions = actions
 	d.wait(string(d.Status.Phase), format, args...)
 }
 
-// unlessEnded goes on with a step that can be taken back, unless it is to be.
+// unlessEnded does a step that can be taken back. If the user has deleted or aborted the transfer, or its time is over, it takes all back.
 func (d *decider) unlessEnded(limit time.Duration, since *metav1.Time, step func()) {
 	switch {
 	case d.seen.Deleting:

@@ -2,7 +2,7 @@ package version
 
 import "fmt"
 
-// Topology is what a Broker or a Proxy exposes to a defect.
+// Topology has the properties of a Broker or a Proxy that decide whether a defect can hurt it.
 type Topology struct {
 	// Slaves: groups have slaves.
 	Slaves bool

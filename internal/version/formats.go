@@ -2,7 +2,7 @@ package version
 
 import "fmt"
 
-// Disk is what decides in which form a broker keeps its data.
+// Disk has the settings that decide in which form a broker stores its data.
 type Disk struct {
 	// ControllerMode: brokers have an identity that the controllers gave them.
 	ControllerMode bool
@@ -10,12 +10,12 @@ type Disk struct {
 	StoreType, ConfigManagerVersion string
 }
 
-// Format of data on disk that releases before Since cannot read.
+// Format of data on disk. Releases before Since cannot read it.
 type Format struct {
 	Since Version
 	// Used says which disks have it.
 	Used func(Disk) bool
-	// Text: what older releases would make of it.
+	// Text: what older releases would do with it.
 	Text string
 	// Source of the knowledge.
 	Source string
@@ -42,8 +42,8 @@ func Formats() []Format {
 	}
 }
 
-// Downgrade says why a disk that a release has written must not be given to an older one, "" if nothing speaks against
-// it, or if an image's release is not known.
+// Downgrade says why a disk that was written by one release must not be given to an older one. It is "" if there is no such reason, or
+// if the release of one of the images is not known.
 func Downgrade(from, to string, disk Disk) string {
 	before, known := Of(from)
 	after, alsoKnown := Of(to)

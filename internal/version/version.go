@@ -40,7 +40,7 @@ func Of(image string) (Version, bool) {
 	return Version{number(m[1]), number(m[2]), number(m[3])}, true
 }
 
-// Unsupported says why an image cannot be run, "" if nothing speaks against it.
+// Unsupported says why an image cannot be run, "" if it can as far as its name tells.
 func Unsupported(image string) string {
 	const remedy = "set an official image such as apache/rocketmq:5.4.0"
 	name, _, _ := strings.Cut(image[strings.LastIndex(image, "/")+1:], "@")

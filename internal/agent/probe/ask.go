@@ -13,8 +13,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// Stopping asks the agent of the pod that has the host of addr whether its broker is being stopped. One that cannot be asked
-// is not.
+// Stopping asks the agent at the host of addr whether its broker is being stopped. The answer is no if the agent cannot be reached.
 func Stopping(ctx context.Context, addr string) bool {
 	var r Report
 	response, err := ask(ctx, http.MethodGet, addr, "/livez")
@@ -25,8 +24,8 @@ func Stopping(ctx context.Context, addr string) bool {
 	return json.NewDecoder(response.Body).Decode(&r) == nil && r.Stopping
 }
 
-// TellGrace tells the agent of the pod that has the host of addr that its container is killed after so much time. It counts from
-// now on, whether or not the agent has been told to stop yet.
+// TellGrace tells the agent at the host of addr that its container will be killed after this time, counted from now. The agent may be
+// told before or after it is asked to stop.
 func TellGrace(ctx context.Context, addr string, left time.Duration) error {
 	query := url.Values{graceSeconds: {strconv.Itoa(int(left.Seconds()))}}
 	response, err := ask(ctx, http.MethodPut, addr, gracePath+"?"+query.Encode())
@@ -40,13 +39,13 @@ func TellGrace(ctx context.Context, addr string, left time.Duration) error {
 	return nil
 }
 
-// The request by which an agent is told of its grace period.
+// The request that tells an agent its grace period.
 const (
 	gracePath    = "/grace"
 	graceSeconds = "seconds"
 )
 
-// graceHandler passes on the seconds.
+// graceHandler answers that request.
 func graceHandler(tell func(left time.Duration)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		const week = 7 * 24 * time.Hour
@@ -60,7 +59,8 @@ func graceHandler(tell func(left time.Duration)) http.HandlerFunc {
 	}
 }
 
-// ask the agent of a broker. There is never a proxy between two pods, whatever the broker's environment says.
+// ask sends a request to the agent of a broker. It never uses an HTTP proxy, whatever the environment says: between two pods there is
+// none.
 func ask(ctx context.Context, method, addr, path string) (*http.Response, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {

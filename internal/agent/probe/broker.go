@@ -21,7 +21,7 @@ const (
 // others may be starting, or be down.
 func (p *Prober) broker(ctx context.Context) Report {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // the first one that agrees ends the others
+	defer cancel() // the first name server that agrees ends the other questions
 
 	nameServers := p.Broker.NameServers()
 	if len(nameServers) == 0 {
@@ -40,7 +40,7 @@ func (p *Prober) broker(ctx context.Context) Report {
 		}()
 	}
 
-	// An entry at a name server may be stale; what the broker says of itself is not.
+	// A name server's entry may be out of date. What the broker says of itself is not.
 	role := ""
 	switch status, err := p.Admin.HAStatus(ctx, p.Server); {
 	case err == nil && status.Master:
@@ -73,14 +73,14 @@ func (p *Prober) broker(ctx context.Context) Report {
 	return Report{Reason: "not registered at any name server: " + strings.Join(reasons, "; "), Role: role}
 }
 
-// fenceLimit bounds how long a master is waited for that refuses messages: it tries to start again every 5 s
-// (ReplicasManager.RETRY_INTERVAL_SECOND). One that refuses them for longer has another trouble, such as a full disk.
+// fenceLimit bounds how long the probe waits for a master that refuses messages. A master tries to start again every 5 s
+// (ReplicasManager.RETRY_INTERVAL_SECOND), so one that refuses for longer has another trouble, such as a full disk.
 const fenceLimit = 15 * time.Second
 
-// refuses says why an elected master does not take messages yet, "" if it does, and for all others. RocketMQ fences a
-// broker's store until it has found a master at the controllers. One that they did not elect when it asked, because they had
-// not heard of it yet, and then all the same because its slave asked, is master and goes on being fenced until it tries to
-// start again (ReplicasManager.startBasicService). This happens when a whole group starts that existed before.
+// refuses says why an elected master does not take messages yet; it is "" for a master that does, and for all other brokers. RocketMQ
+// fences a broker's store until the broker has found a master at the controllers. A broker may ask before the controllers have heard of
+// it, and be elected a moment later, because its slave asked. It is then master, but stays fenced until it tries to start again
+// (ReplicasManager.startBasicService). This happens when all brokers of an existing group start at once.
 func (p *Prober) refuses(ctx context.Context, role string) string {
 	if role != master || p.Broker.Mode != settings.ControllerMode || p.settled {
 		return ""
@@ -98,9 +98,9 @@ func (p *Prober) refuses(ctx context.Context, role string) string {
 	return "the master takes no messages yet: one that was elected while it was starting does some seconds later; one whose disk is full does not"
 }
 
-// copies says that a slave does not have all of its master's messages yet, "" once the controllers have counted it as in sync,
-// and for all others. Until then it could not take over, and evictions, which go by readiness, must not take the master. A slave
-// that falls behind later stays ready: that passes.
+// copies says that a slave does not have all of its master's messages yet. It is "" once the controllers have counted the slave as in
+// sync, and for all other brokers. Before that the slave could not take over, so it is not ready: evictions go by readiness, and must
+// not take the master. A slave that falls behind later stays ready, because that passes.
 func (p *Prober) copies(ctx context.Context, role string) string {
 	if p.Broker.Mode != settings.ControllerMode || p.caughtUp {
 		return ""
@@ -123,7 +123,7 @@ func (p *Prober) copies(ctx context.Context, role string) string {
 	return ""
 }
 
-// registered returns the role in which the group's members, by broker id, show this broker, or why they do not.
+// registered returns the role that the group's members, by broker id, show for this broker, or a reason why it is not among them.
 func (b Broker) registered(members map[int64]string) (role, reason string) {
 	if len(members) == 0 {
 		return "", "does not know broker " + b.Name

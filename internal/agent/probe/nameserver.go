@@ -9,20 +9,20 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 )
 
-// registration is after what time every broker that can has registered: they do so every 30 s, at most every minute
+// registration is the time after which every broker that can has registered: they do so every 30 s, and every minute at the least
 // (BrokerConfig.registerNameServerPeriod).
 const registration = 90 * time.Second
 
-// nameServer is not ready while it lacks brokers that the others know. Else its clients would take half a cluster for
-// the whole one, or see slaves only, and keep that until they look again 30 s later. They keep what they had when they
-// are sent elsewhere.
+// nameServer is not ready while it lacks brokers that the other name servers know. Otherwise its clients would take half a cluster for
+// the whole, or see only slaves, until they ask again 30 s later. Clients that are sent to another name server keep the routes that
+// they have.
 func (p *Prober) nameServer(ctx context.Context) Report {
 	info, err := p.Admin.ClusterInfo(ctx, p.Server)
 	if err != nil {
 		return Report{Reason: "the name server does not list its brokers: " + err.Error()}
 	}
 	known := addresses(info)
-	if p.behindSince.IsZero() || p.filled && len(known) == 0 { // it is new, or was cut off until it forgot all
+	if p.behindSince.IsZero() || p.filled && len(known) == 0 { // it is new, or was cut off for so long that it has forgotten all brokers
 		p.behindSince, p.complete = time.Now(), false
 	}
 	p.filled = len(known) > 0
@@ -40,13 +40,13 @@ func (p *Prober) nameServer(ctx context.Context) Report {
 	return Report{Ready: true, Reason: "the name server answers"}
 }
 
-// knownToOthers are the brokers that one of the other name servers knows at least, of those that answer.
+// knownToOthers are the brokers that at least one of the other name servers knows, among those that answer.
 func (p *Prober) knownToOthers(ctx context.Context) (map[string]bool, error) {
 	addrs, err := p.NameServers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout/2) // the dead ones must not use all of the probe's time
+	ctx, cancel := context.WithTimeout(ctx, timeout/2) // name servers that are down must not use up the probe's time
 	defer cancel()
 	answers := make(chan map[string]bool)
 	asked := 0

@@ -33,15 +33,15 @@ const (
 // Report is the body of an answer.
 type Report struct {
 	Ready bool `json:"ready"`
-	// Reason says in one sentence why it is not, or what it rests on.
+	// Reason says in one sentence why the server is not well, or how that was found out.
 	Reason string `json:"reason"`
 	// Role is master or slave for a broker, leader or follower for a controller.
 	Role string `json:"role,omitempty"`
-	// Stopping: the server was told to stop, and its agent has it in hand. Only /livez says it.
+	// Stopping: the server was told to stop, and its agent is handing over or stopping it. Only /livez says so.
 	Stopping bool `json:"stopping,omitempty"`
 }
 
-// Admin is what the checks ask the servers; *admin.Client in earnest.
+// Admin are the questions that the probes ask servers. Outside of tests it is an *admin.Client.
 type Admin interface {
 	ClusterInfo(ctx context.Context, nameServer string) (*admin.ClusterInfo, error)
 	ControllerMetadata(ctx context.Context, controller string) (*admin.ControllerMetadata, error)
@@ -72,7 +72,7 @@ type Prober struct {
 	Role    settings.Role
 	Process Process
 	Admin   Admin
-	// Waiting says what the agent waits for before it starts the server, "" once it did; nil for servers that wait for
+	// Waiting says what the agent waits for before it starts the server, "" when it has started it. It is nil for servers that wait for
 	// nothing.
 	Waiting func() string
 	// Server is the host:port of the server itself. It is the pod's IP, because that is what others use.
@@ -81,16 +81,16 @@ type Prober struct {
 	NameServers func(context.Context) ([]string, error)
 	// Broker is set for brokers.
 	Broker Broker
-	// Grace is told how long it takes until the container is killed; nil for servers that do not care.
+	// Grace is called with the time until the container is killed; nil for servers that do not need to know.
 	Grace func(left time.Duration)
 
-	// What Ready knows of a broker: that, as a master, it takes messages or is no longer waited for, and since when it has
-	// refused them; and that it has been in sync. The handler makes its calls one at a time.
+	// What Ready remembers of a broker. settled: as a master it takes messages, or is no longer waited for. refusesSince: since when it
+	// has refused messages. caughtUp: it has been in sync. No lock is needed, because the handler calls Ready once at a time.
 	settled      bool
 	refusesSince time.Time
 	caughtUp     bool
-	// What it knows of a name server.
-	behindSince      time.Time // when it began without brokers
+	// What Ready remembers of a name server.
+	behindSince      time.Time // when it started without brokers
 	filled, complete bool      // it had brokers at the last look; it had all of them since behindSince
 }
 
@@ -116,7 +116,8 @@ func (p *Prober) alive() Report {
 	return Report{Ready: true, Reason: "java is running", Stopping: p.Process.Stopping()}
 }
 
-// waiting is for the outside, which takes as long as it takes: the server is alive and started then, but not ready.
+// waiting says why the server has not been started yet. It waits for something outside, for as long as that takes, so it counts as
+// alive and started, but not as ready.
 func (p *Prober) waiting() string {
 	if p.Waiting == nil {
 		return ""
@@ -146,7 +147,7 @@ func (p *Prober) Started(ctx context.Context) Report {
 	return Report{Ready: true, Reason: "the server answers"}
 }
 
-// answered says whether the error is an answer of the server's.
+// answered says whether the server has answered, if only with an error.
 func answered(err error) bool {
 	var response *remoting.ResponseError
 	return errors.As(err, &response)
@@ -207,7 +208,7 @@ func accepts(ctx context.Context, addr string) error {
 	return conn.Close()
 }
 
-// held answers from the last verdict while it is fresh; callers that come together share one.
+// held repeats the last report while that is fresh. Requests that come at the same time share one report.
 func held(check func(context.Context) Report) http.Handler {
 	var mu sync.Mutex
 	var last Report
@@ -216,7 +217,7 @@ func held(check func(context.Context) Report) http.Handler {
 		mu.Lock()
 		defer mu.Unlock()
 		if at.IsZero() || time.Since(at) >= holdFor {
-			// Others wait for the same verdict, so that it does not end with this request.
+			// Other requests wait for the same report, so it does not end with this request.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), timeout)
 			last, at = check(ctx), time.Now()
 			cancel()

@@ -1,5 +1,5 @@
-// Package supervise runs one child process as PID 1 of a container does: it passes on the signal to stop, waits, and
-// reaps every orphan that the container's processes leave behind.
+// Package supervise runs one child process in the way that PID 1 of a container must: it passes on the signal to stop, waits, and reaps
+// orphaned processes.
 package supervise
 
 import (
@@ -72,7 +72,7 @@ func (c *Child) Run(ctx context.Context, signals <-chan os.Signal) (Result, erro
 	stop := make(chan struct{}) // closed when BeforeStop is done
 	terminate := func() {
 		told = true
-		// Not reaped yet, so the pid is still the child's.
+		// The child has not been reaped yet, so no other process can have its pid.
 		_ = syscall.Kill(cmd.Process.Pid, syscall.SIGTERM)
 	}
 	for {
@@ -84,7 +84,7 @@ func (c *Child) Run(ctx context.Context, signals <-chan os.Signal) (Result, erro
 				}
 				continue
 			}
-			if c.stopping.Swap(true) { // the second one: in a hurry
+			if c.stopping.Swap(true) { // the second signal: whoever sends it is in a hurry
 				cancel()
 				continue
 			}
@@ -101,8 +101,8 @@ func (c *Child) Run(ctx context.Context, signals <-chan os.Signal) (Result, erro
 	}
 }
 
-// reap collects every ended child, ours and adopted ones. SIGCHLD does not count them, so it goes on until there is
-// none. os/exec must not wait beside it.
+// reap collects every process that has ended: the child, and orphans that PID 1 has adopted. One SIGCHLD may stand for several, so reap
+// goes on until there are none. os/exec must not wait at the same time.
 func reap(child int) (status syscall.WaitStatus, ended bool) {
 	for {
 		var s syscall.WaitStatus
