@@ -159,7 +159,7 @@ func stuck(groups []Group) (Decision, bool) {
 // unhealthy finds a pod that does not serve: no other one may be replaced until it does.
 func unhealthy(groups []Group) (Decision, bool) {
 	if p, ok := first(groups, func(p Pod) bool { return p.Stuck != "" }); ok {
-		return wait(p, "cannot start with the new spec, so the change stops here until that is mended or taken back: %s", p.Stuck)
+		return wait(p, "cannot start with the new spec, so the rollout stops here until you correct the change or take it back: %s", p.Stuck)
 	}
 	if p, ok := first(groups, func(p Pod) bool { return !p.Ready }); ok {
 		return wait(p, "is not ready")
@@ -186,7 +186,7 @@ func tooSoon(s Snapshot, own Group, p Pod) (Decision, bool) {
 	}
 	for _, g := range s.Groups {
 		if g.Name != own.Name && g.Settled < s.Interval {
-			return wait(p, "leads, and clients get %s to see that %s is back before they lose it", s.Interval, g.Name)
+			return wait(p, "leads, and stays until clients have had %s to learn that %s is back", s.Interval, g.Name)
 		}
 	}
 	return Decision{}, false

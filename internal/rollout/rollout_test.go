@@ -90,7 +90,7 @@ func TestNext(t *testing.T) {
 		},
 		{
 			"a pod that the new spec makes stuck stops the change", []Group{group("g", pod("a", "outdated"), pod("b", "stuck"))},
-			waiting("b", "b cannot start with the new spec, so the change stops here until that is mended or taken back: CrashLoopBackOff"),
+			waiting("b", "b cannot start with the new spec, so the rollout stops here until you correct the change or take it back: CrashLoopBackOff"),
 		},
 		{
 			"data that is nowhere else", []Group{group("g", pod("a", "outdated", "leading", "keep"))},
@@ -130,7 +130,7 @@ func TestNext(t *testing.T) {
 			"a leader soon after another group came back", []Group{
 				settled(29*time.Second, group("g", pod("a", "leading"), pod("b"))), group("h", pod("c", "outdated", "leading"), pod("d")),
 			},
-			waiting("c", "c leads, and clients get 30s to see that g is back before they lose it"),
+			waiting("c", "c leads, and stays until clients have had 30s to learn that g is back"),
 		},
 		{
 			"later", []Group{settled(30*time.Second, group("g", pod("a", "leading"), pod("b"))), group("h", pod("c", "outdated", "leading"), pod("d"))},
