@@ -1,6 +1,6 @@
 package v1alpha1
 
-// Annotations by which users say what no field is for: each is a decision about one moment, or a way out.
+// Annotations with which users decide what no field is for: a decision about one moment, or a way out.
 const (
 	// AnnotationUncleanElection at a Broker names the groups (one, or several with commas) in which a member that lacks
 	// acknowledged messages may become master, once.

@@ -32,36 +32,37 @@ const (
 	ConditionBrokerNameConflict = "BrokerNameConflict"
 	// ConditionNodeLost: a pod is on a node that does not answer.
 	ConditionNodeLost = "NodeLost"
-	// ConditionInvalidSpec: the spec holds something that the schema cannot refuse. The message names the field.
+	// ConditionInvalidSpec: the spec has a mistake that the schema cannot refuse. The message names the field.
 	ConditionInvalidSpec = "InvalidSpec"
-	// ConditionMetadataCopy: False while a new group gets the topics and consumer groups of the others. Clients do not
-	// see it until then. The message says how far it is, or what keeps it.
+	// ConditionMetadataCopy is False while a new group gets the topics and consumer groups of the others. Clients do not see the group
+	// until then. The message says how far the copy is, or what stops it.
 	ConditionMetadataCopy = "MetadataCopy"
-	// ConditionDraining: a group or a slave is about to leave, and the message says what for it waits.
+	// ConditionDraining: a group or a slave is about to leave. The message says what it waits for.
 	ConditionDraining = "Draining"
 	// ConditionDiskPressure: a disk is nearly so full that RocketMQ refuses messages.
 	ConditionDiskPressure = "DiskPressure"
 	// ConditionRolloutBlocked: no pod can be replaced without its group refusing messages meanwhile. The message says the
 	// choices.
 	ConditionRolloutBlocked = "RolloutBlocked"
-	// ConditionWouldLoseMessages: the disk of an outdated pod dies with it, and no other member has its messages.
+	// ConditionWouldLoseMessages: an outdated pod would lose its disk, and no other member has its messages.
 	ConditionWouldLoseMessages = "WouldLoseMessages"
 	// ConditionMetadataAtRisk: a master or a slave lacks topics or consumer groups, or they cannot be saved.
 	ConditionMetadataAtRisk = "MetadataAtRisk"
 	// ConditionNoMaster: a group has no master, and no member that may become one runs. The message names the choices and
 	// what each costs.
 	ConditionNoMaster = "NoMaster"
-	// ConditionVolumeExpansion: volumes have not the size that the spec asks for. The message says what is done about it.
+	// ConditionVolumeExpansion: the volumes do not have the size in the spec. The message says what is done about it.
 	ConditionVolumeExpansion = "VolumeExpansion"
-	// ConditionUnsafeDowngrade: the image is older than what wrote the disks, and could not read them. It is not taken.
+	// ConditionUnsafeDowngrade: the image is older than the RocketMQ that wrote the disks, and could not read them. The brokers go on
+	// with the image that they have.
 	ConditionUnsafeDowngrade = "UnsafeDowngrade"
-	// ConditionRefused: the API server refused an object or a pod; the message is its own, with the remedy.
+	// ConditionRefused: the API server refused an object or a pod. The message has its words, and the remedy.
 	ConditionRefused = "Refused"
 	// ConditionOutOfMemory: a container was killed within the last hour because it used more memory than its limit.
 	ConditionOutOfMemory = "OutOfMemory"
-	// ConditionRemainingBroker: a Broker was made of a pool that the cluster's spec no longer has. It goes on as it is.
+	// ConditionRemainingBroker: a pool was removed from the cluster's spec. Its Broker goes on as it is.
 	ConditionRemainingBroker = "RemainingBroker"
-	// ConditionStalled: a TopicTransfer cannot finish for now. It goes on trying; the message names what remains.
+	// ConditionStalled: a TopicTransfer cannot finish for now. It is tried again; the message names what remains.
 	ConditionStalled = "Stalled"
 )
 
@@ -77,7 +78,7 @@ const (
 	ReasonReplacingPods         = "ReplacingPods"
 	ReasonUpToDate              = "UpToDate"
 	ReasonPaused                = "Paused"
-	// ReasonCopying: topics and consumer groups are on their way to a new group.
+	// ReasonCopying: a new group is being given topics and consumer groups.
 	ReasonCopying = "Copying"
 	// ReasonSourceUnknown: spec.scalePodName names no broker pod of this resource.
 	ReasonSourceUnknown = "SourceUnknown"
@@ -85,17 +86,17 @@ const (
 	ReasonSourceUnreachable = "SourceUnreachable"
 	// ReasonTargetUnreachable: the new group has no master, or it does not answer or is not ready.
 	ReasonTargetUnreachable = "TargetUnreachable"
-	// ReasonRestoring: a new master is given back what it lacks.
+	// ReasonRestoring: a new master lacks topics or consumer groups, and they are being restored.
 	ReasonRestoring = "Restoring"
 	// ReasonNotSaved: topics and consumer groups could not be saved; it is tried again.
 	ReasonNotSaved = "NotSaved"
 	// ReasonTooLarge: there are more topics and consumer groups than a ConfigMap holds.
 	ReasonTooLarge = "TooLarge"
-	// ReasonExpanding: volumes are on their way to the size that the spec asks for.
+	// ReasonExpanding: the volumes are growing to the size in the spec.
 	ReasonExpanding = "Expanding"
 	// ReasonExpansionRefused: the API server refused to enlarge a volume: its StorageClass does not allow it.
 	ReasonExpansionRefused = "ExpansionRefused"
-	// ReasonExpansionStalled: a volume was to grow minutes ago, and its driver has not done it.
+	// ReasonExpansionStalled: a volume was asked to grow minutes ago, and its driver has not done it.
 	ReasonExpansionStalled = "ExpansionStalled"
 	// ReasonCannotShrink: the spec asks for less than the volumes have.
 	ReasonCannotShrink = "CannotShrink"

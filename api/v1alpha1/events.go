@@ -5,7 +5,7 @@ type EventReason = string
 
 // Reasons of events about objects.
 const (
-	// EventCreated, EventUpdated, EventScaled and EventRemoved: an object of a resource was made, changed or deleted.
+	// EventCreated, EventUpdated, EventScaled and EventRemoved: an object of a resource was created, changed or deleted.
 	EventCreated EventReason = "Created"
 	EventUpdated EventReason = "Updated"
 	EventScaled  EventReason = "Scaled"
@@ -38,7 +38,7 @@ const (
 	// EventMasterElected: a group has its first master, or the same one again. EventMasterChanged: another one.
 	EventMasterElected EventReason = "MasterElected"
 	EventMasterChanged EventReason = "MasterChanged"
-	// EventHandingOver: a master that is to leave its group is stopped, which hands over.
+	// EventHandingOver: a master that is to leave its group is restarted, so that it hands over.
 	EventHandingOver EventReason = "HandingOver"
 	// EventUncleanElection: a member that lacks messages was elected, as the user allowed.
 	EventUncleanElection EventReason = "UncleanElection"

@@ -31,7 +31,7 @@ type Access struct {
 	Forward func(ctx context.Context, pod types.NamespacedName, port int) (net.Conn, error)
 }
 
-// Connect takes cluster, user and namespace from the kubeconfig and the flags. It sends nothing yet.
+// Connect takes cluster, user and namespace from the kubeconfig and the flags. It does not send anything yet.
 func Connect(flags *genericclioptions.ConfigFlags) (*Access, error) {
 	namespace, _, err := flags.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
@@ -63,7 +63,8 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Access, error) {
 	return &Access{Client: c, Namespace: namespace, Forward: forwarder.Dial}, nil
 }
 
-// kinds are those that are read. To ask the API server for them would take further requests, which heed no context.
+// kinds are the kinds that the plugin reads. Asking the API server for its kinds would cost more requests, and those ignore the
+// context.
 func kinds() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for _, kind := range v1alpha1.Kinds() {

@@ -27,11 +27,11 @@ type clusterStatus struct {
 	Parts []resourceStatus `json:"parts"`
 }
 
-// resources are what status shows, as the operator wrote them.
+// resources are those that status shows, as the operator wrote them.
 type resources struct {
 	clusters v1alpha1.RocketMQClusterList
 	brokers  v1alpha1.BrokerList
-	// others can be parts of clusters too, in the order in which they depend on each other.
+	// others are the kinds that can also be parts of clusters, in the order in which they depend on each other.
 	others []v1alpha1.Resource
 }
 
@@ -98,12 +98,12 @@ func (r *resources) clusterStatus(ctx context.Context, a *Access, c *v1alpha1.Ro
 			told[problem.Condition] = true
 		}
 	}
-	// What a part says by itself need not be said twice.
+	// A condition that a part has itself is not repeated for the cluster.
 	out.Problems = slices.DeleteFunc(out.Problems, func(p problem) bool { return p.Condition != "" && told[p.Condition] })
 	return out, nil
 }
 
-// all resources of the cluster, itself first.
+// all resources of the cluster, the cluster first.
 func (c clusterStatus) all() []resourceStatus {
 	all := append([]resourceStatus{c.resourceStatus}, c.Parts...)
 	for _, b := range c.Brokers {
@@ -122,7 +122,7 @@ func (c clusterStatus) node() node {
 		}
 	}
 	for _, b := range c.Brokers {
-		b.NameService, b.Controller, b.NameServers = nil, nil, nil // they stand beside it
+		b.NameService, b.Controller, b.NameServers = nil, nil, nil // they are shown as parts of the cluster
 		n.children = append(n.children, b.node())
 	}
 	for _, p := range c.Parts {

@@ -43,7 +43,7 @@ type brokerRow struct {
 
 type brokerFigures struct {
 	Version string `json:"version"`
-	// Active is so on a master that serves.
+	// Active is true for a master that serves.
 	Active bool `json:"active"`
 	// InTPS and OutTPS are messages a second over the last ten.
 	InTPS  float64 `json:"inTPS"`
@@ -63,7 +63,7 @@ func (o *options) clusters(ctx context.Context, a *Access, _ []string) (report, 
 		return nil, err
 	}
 	defer s.close()
-	// Those that the status names are asked while a name server tells which there are: each connection takes its time.
+	// Ask the brokers in the status while a name server is asked which brokers there are: each new connection takes time.
 	asked := map[string]func() (admin.RuntimeInfo, error){}
 	ask := func(addr string) {
 		if addr == "" || asked[addr] != nil {
@@ -71,7 +71,7 @@ func (o *options) clusters(ctx context.Context, a *Access, _ []string) (report, 
 		}
 		answer := sync.OnceValues(func() (admin.RuntimeInfo, error) { return s.admin.BrokerRuntimeInfo(ctx, addr) })
 		asked[addr] = answer
-		go func() { _, _ = answer() }() // whoever needs it looks at the error
+		go func() { _, _ = answer() }() // the error is returned again to whoever needs the answer
 	}
 	for _, group := range broker.Status.Groups {
 		for _, member := range group.Members {

@@ -1,7 +1,7 @@
 // Package plugin is kubectl rocketmq: it shows RocketMQ clusters as their resources and their servers see them.
 //
-// A command collects a report and prints it as text, JSON or YAML. A report that lacks something is printed all the
-// same, and the command fails with what is missing.
+// A command collects a report and prints it as text, JSON or YAML. If something is missing, it prints the rest, and fails with an error
+// that names what is missing.
 package plugin
 
 import (

@@ -18,13 +18,13 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// completionTimeout is what a shell may be held up.
+// completionTimeout is how long a completion may hold up the shell.
 const completionTimeout = 5 * time.Second
 
-// names finds what a word may be.
+// names finds the possible values of a word.
 type names func(ctx context.Context, a *Access) ([]string, error)
 
-// complete offers names; where they cannot be found there are none.
+// complete offers the names; none if they cannot be found.
 func (o *options) complete(cmd *cobra.Command, word string, find names) ([]string, cobra.ShellCompDirective) {
 	a, err := o.connect(o.kubeconfig)
 	if err != nil {
@@ -35,7 +35,7 @@ func (o *options) complete(cmd *cobra.Command, word string, find names) ([]strin
 	defer cancel()
 	found, err := find(ctx, a)
 	if err != nil {
-		cobra.CompDebugln(err.Error(), false) // others may have been found
+		cobra.CompDebugln(err.Error(), false) // other names may have been found
 	}
 	found = slices.DeleteFunc(found, func(name string) bool { return !strings.HasPrefix(name, word) })
 	return found, cobra.ShellCompDirectiveNoFileComp

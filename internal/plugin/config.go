@@ -39,7 +39,7 @@ func (o *options) brokersCommand() *cobra.Command {
 		},
 	)
 	brokers.AddCommand(config)
-	for _, parent := range []*cobra.Command{brokers, config} { // or a misspelt command would print the help and succeed
+	for _, parent := range []*cobra.Command{brokers, config} { // otherwise a misspelt command would print the help and succeed
 		parent.Args = arguments(0, 0, "")
 		parent.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	}
@@ -98,7 +98,7 @@ func (r *configReport) text() string {
 	return out.String()
 }
 
-// changesReport is what a broker took.
+// changesReport is what a broker has changed.
 type changesReport struct {
 	Pod     string         `json:"pod"`
 	Broker  string         `json:"broker"`
@@ -174,7 +174,8 @@ func parseChanges(args []string) (map[string]string, error) {
 	return changes, nil
 }
 
-// refuseOwned is stricter than the API: what a STATIC master may choose at its start is not to change while it runs.
+// refuseOwned refuses properties that belong to the operator. It is stricter than the API, which lets STATIC masters choose one at
+// their start: that must not change while they run.
 func refuseOwned(keys []string) error {
 	var errs []error
 	for _, owned := range settings.OwnedKeys(settings.Broker) {
@@ -185,13 +186,13 @@ func refuseOwned(keys []string) error {
 	return errors.Join(errs...)
 }
 
-// refuseLive refuses what the operator would put back within seconds.
+// refuseLive refuses properties that the operator would set back within seconds.
 func (s *session) refuseLive(ctx context.Context, name string, keys []string) error {
 	broker, err := s.chooseBroker(ctx, name)
 	if err != nil {
 		return err
 	}
-	if len(broker.Spec.Volumes) > 0 { // what a file on them says is not known, so nothing is put back
+	if len(broker.Spec.Volumes) > 0 { // with volumes the operator sets nothing back, because it does not know what a file in them says
 		return nil
 	}
 	var errs []error

@@ -85,7 +85,7 @@ func (c *cluster) groupTables(ctx context.Context) (map[server]map[string]admin.
 	})
 }
 
-// askedAtOnce leaves most of a broker's threads to its clients.
+// askedAtOnce is small, so that most of a broker's threads are free for its clients.
 const askedAtOnce = 8
 
 // askGroups asks a master twice for each group, some at a time, and gives up at the first error.
@@ -167,7 +167,7 @@ func (r *groupsReport) text() string {
 	return t.String()
 }
 
-// consumeType says it in the words of users: push is what RocketMQ calls passive.
+// consumeType is the type in users' words: push is what RocketMQ calls passive.
 func consumeType(t string) string {
 	switch t {
 	case "CONSUME_PASSIVELY":

@@ -12,9 +12,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// report is what a command found out. Its fields are the JSON and YAML.
+// report is the result of a command. Its fields are the JSON and YAML.
 type report interface {
-	// text is what people read.
+	// text is the form for people.
 	text() string
 }
 

@@ -33,7 +33,7 @@ type session struct {
 	admin    *admin.Client
 }
 
-// open lists the pods, so that servers are found by the addresses that they have told others.
+// open lists the pods, so that servers can be found by the addresses with which they have registered.
 func (a *Access) open(ctx context.Context) (*session, error) {
 	s := &session{Access: a}
 	var pods corev1.PodList
@@ -48,7 +48,7 @@ func (a *Access) open(ctx context.Context) (*session, error) {
 
 func (s *session) close() { _ = s.remoting.Close() }
 
-// dial is for remoting.Options. What is no pod may be a server elsewhere, which this machine reaches itself.
+// dial is for remoting.Options. An address that is of no pod may be of a server outside, which is dialled from this machine.
 func (s *session) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	pod, port, ok := s.podAt(addr)
 	if !ok {
@@ -65,8 +65,8 @@ func (s *session) dial(ctx context.Context, network, addr string) (net.Conn, err
 	return conn, nil
 }
 
-// podAt finds the pod behind <pod>.<service>.<namespace>.svc[.<domain>] or an IP address, and the port. Under hostNetwork
-// several pods have their node's address, and the port tells them apart.
+// podAt finds the pod of <pod>.<service>.<namespace>.svc[.<domain>] or an IP address, and the port. Under hostNetwork several pods
+// share the address of their node, so the port decides.
 func (s *session) podAt(addr string) (pod types.NamespacedName, port int, ok bool) {
 	host, portText, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -134,8 +134,8 @@ func (a *Access) noBroker(ctx context.Context, name string) error {
 	return fmt.Errorf("no Broker %s in namespace %s, which has: %s", name, a.Namespace, strings.Join(names, ", "))
 }
 
-// hedge is how long a name server may take before the next one is asked as well: each connection through the API server
-// costs a TLS handshake.
+// hedge is how long a name server may take before the next one is asked too. The name servers are not all asked at once, because each
+// connection through the API server costs a TLS handshake.
 const hedge = time.Second
 
 // clusterInfo asks the name servers of a Broker, one after the other, and takes the first answer.
@@ -211,7 +211,7 @@ func (c *cluster) findMasters(ctx context.Context) error {
 	}
 	addrs := map[string]string{}
 	for _, g := range c.broker.Status.Groups {
-		addrs[g.Name] = "" // also those that the name server does not know
+		addrs[g.Name] = "" // including those that the name server does not know
 	}
 	for name, data := range info.Brokers {
 		if data.Cluster == desired.ClusterName(c.broker) {

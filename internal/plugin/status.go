@@ -34,11 +34,11 @@ func (o *options) statusCommand() *cobra.Command {
 
 type statusReport struct {
 	At time.Time `json:"at"`
-	// Clusters are RocketMQClusters with all that they are made of.
+	// Clusters are the RocketMQClusters with all their parts.
 	Clusters []clusterStatus `json:"clusters,omitempty"`
-	// Brokers are those that no RocketMQCluster made.
+	// Brokers are those that are not part of a RocketMQCluster.
 	Brokers []brokerStatus `json:"brokers"`
-	// Others are all other resources that none of these uses.
+	// Others are all other resources that none of the above uses.
 	Others []resourceStatus `json:"others,omitempty"`
 }
 
@@ -55,11 +55,11 @@ type resourceStatus struct {
 	Leader string `json:"leader,omitempty"`
 	// Address is where clients reach a Proxy or a tool.
 	Address string `json:"address,omitempty"`
-	// Problems are what is not as it should be.
+	// Problems are the conditions, and other things, that are not as they should be.
 	Problems []problem `json:"problems,omitempty"`
 }
 
-// problem is a condition that is not fine, or something about the resource as a whole.
+// problem is a condition that is not fine, or something else about the resource.
 type problem struct {
 	Condition string    `json:"condition,omitempty"`
 	Status    string    `json:"status,omitempty"`
@@ -266,7 +266,7 @@ func newStatus(r v1alpha1.Resource) resourceStatus {
 	return out
 }
 
-// addProblems of a resource: what its conditions say, and what they cannot say.
+// addProblems of a resource: those that its conditions name, and those that no condition can name.
 func (r *resourceStatus) addProblems(of v1alpha1.Resource) {
 	conditions := of.Common().Conditions
 	switch {
@@ -282,7 +282,7 @@ func (r *resourceStatus) addProblems(of v1alpha1.Resource) {
 			r.State = c.Reason
 		}
 		told := slices.ContainsFunc(r.Problems, func(p problem) bool { return p.Reason == c.Type && p.Message == c.Message })
-		if !fine(c) && !told { // a trouble that is the reason of Ready comes again under its own name
+		if !fine(c) && !told { // a trouble that is the reason of Ready has a condition of its own
 			r.Problems = append(r.Problems, problem{c.Type, string(c.Status), c.Reason, c.LastTransitionTime.UTC(), c.Message})
 		}
 	}
@@ -382,7 +382,7 @@ func (g groupStatus) node() node {
 	return n
 }
 
-// problems are told in sentences, because they are what to read first.
+// problems are printed as sentences, because they are what to read first.
 func problems(now time.Time, all []resourceStatus) string {
 	var out strings.Builder
 	for _, of := range all {
