@@ -20,7 +20,7 @@ import (
 type Waiting struct {
 	Reason  string
 	Message string
-	// Again is how soon to look again where no watch shows that the wait is over, 0 where one does.
+	// Again is how soon to look again, 0 if a watch shows that the wait is over.
 	Again time.Duration
 }
 
@@ -29,13 +29,13 @@ func Wait(reason, format string, args ...any) *Waiting {
 	return &Waiting{Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
-// LookAgain says that no watch shows when the wait is over.
+// LookAgain is for a wait whose end no watch shows: the pass is repeated after that time.
 func (w *Waiting) LookAgain(after time.Duration) *Waiting {
 	w.Again = after
 	return w
 }
 
-// Conditions collects what one pass of a reconcile found out. Troubles that a complete pass did not raise are over.
+// Conditions are those of one resource during one pass. A trouble that a complete pass does not raise again is over.
 type Conditions struct {
 	generation int64
 	list       *[]metav1.Condition
@@ -48,8 +48,8 @@ func NewConditions(generation int64, list *[]metav1.Condition) *Conditions {
 	return &Conditions{generation: generation, list: list, before: slices.Clone(*list), raised: map[string]bool{}}
 }
 
-// Set sets a condition. If a pass sets one twice, the last word counts, and its time is that of the last change from
-// pass to pass.
+// Set sets a condition. If a pass sets one twice, the last call counts; the condition's time is that of the last change between two
+// passes, not within one.
 func (c *Conditions) Set(condition string, status metav1.ConditionStatus, reason, message string) {
 	c.raised[condition] = true
 	now, before := meta.FindStatusCondition(*c.list, condition), meta.FindStatusCondition(c.before, condition)
@@ -61,7 +61,7 @@ func (c *Conditions) Set(condition string, status metav1.ConditionStatus, reason
 	})
 }
 
-// Raise sets a trouble; several of one kind are told together.
+// Raise sets a trouble. If a pass raises it several times, the condition has all messages.
 func (c *Conditions) Raise(condition, format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
 	if c.raised[condition] {
@@ -91,7 +91,7 @@ func (c *Conditions) Reason(condition string) string {
 	return ""
 }
 
-// Since is when a condition came, as far as passes before this one tell; zero if it was not there.
+// Since is when a condition got the status that it had before this pass, zero if it was not there.
 func (c *Conditions) Since(condition string) metav1.Time {
 	if found := meta.FindStatusCondition(c.before, condition); found != nil {
 		return found.LastTransitionTime
@@ -99,7 +99,7 @@ func (c *Conditions) Since(condition string) metav1.Time {
 	return metav1.Time{}
 }
 
-// Complete ends a pass that looked at everything: troubles that it did not raise are over. The rest is put in order.
+// Complete ends a pass that looked at everything: it removes the troubles that were not raised, and sorts the rest.
 func (c *Conditions) Complete() {
 	*c.list = slices.DeleteFunc(*c.list, func(condition metav1.Condition) bool {
 		return condition.Type != v1alpha1.ConditionReady && condition.Type != v1alpha1.ConditionUpToDate &&
@@ -115,8 +115,8 @@ func (c *Conditions) Complete() {
 	})
 }
 
-// PatchStatus writes the status of after if it differs from before's, the object as it was read.
-// A newer object answers a conflict error: the next pass sees it.
+// PatchStatus writes the status of after if it differs from that of before, the object as it was read. If the object has changed since,
+// the error is a conflict: the next pass sees the newer one.
 func PatchStatus(ctx context.Context, c client.Client, before, after client.Object) error {
 	if equality.Semantic.DeepEqual(before, after) {
 		return nil
