@@ -20,6 +20,8 @@ HELM := $(TOOLS)/helm
 LOCALKUBE := go run -C test/localkube ./cmd/localkube
 FUZZTIME := 60s
 PAIRS := 5
+CLUSTERS := 100
+FLAGS :=
 
 # The parts of the test run, as bin/suite takes them: a name and a command. Tests of reconcilers need an API server and
 # stories a whole cluster; all others need nothing.
@@ -53,7 +55,8 @@ SEEDS := \
 	seeds-rollout 'go test -json -count=1 -timeout 1h ./internal/rollout -seeds 20000' \
 	seeds-transfer 'go test -json -count=1 -timeout 1h ./internal/transfer -seeds 5000'
 LONG := \
-	long 'hack/with-cluster go test -json -count=1 -tags e2e,long -timeout 6h -run TestLong ./test/e2e/...'
+	long 'hack/with-cluster go test -json -count=1 -tags e2e,long -timeout 6h -run TestLong ./test/e2e/...' \
+	scale 'hack/bench-scale -clusters 12 -changes 1 -steady 10s -settle 5s -limit 5m'
 
 .PHONY: help
 help: ## Show this list
@@ -136,6 +139,10 @@ bench-transfer: ## Time moving topics between two clusters, one and a hundred at
 .PHONY: bench-proxy
 bench-proxy: ## Time sends through the proxy and to the brokers, PAIRS=5 times
 	@hack/with-cluster go run ./test/bench proxy $(PAIRS)
+
+.PHONY: bench-scale
+bench-scale: ## Measure the operator with CLUSTERS=100 (100,300,1000) played RocketMQ clusters; more FLAGS: test/scale/README.md
+	@hack/bench-scale -clusters $(CLUSTERS) $(FLAGS)
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate from api/: deep copies, CRDs, field reference, and what the charts take from config/

@@ -24,14 +24,16 @@ const (
 // orders is a topic of a user, with one consumer group.
 func orders() Tables {
 	return Tables{
-		Topics:  map[string]admin.TopicConfig{"orders": {Name: "orders", ReadQueues: 8, WriteQueues: 8, Perm: 6, FilterType: "SINGLE_TAG", Attributes: map[string]string{}}},
+		Topics:  map[string]admin.TopicConfig{"orders": {Name: "orders", ReadQueues: 8, WriteQueues: 8, Perm: 6}},
 		Groups:  map[string]admin.SubscriptionGroup{"billing": admin.NewSubscriptionGroup("billing")},
 		Offsets: map[string]map[string]int64{"orders@billing": {"0": 10, "1": 20}},
 	}
 }
 
 func startBroker(c *Cluster, dialled, group string, id int64, address string, tables Tables) {
-	c.StartBroker(dialled, Broker{Group: group, ID: id, Address: address, Properties: map[string]string{"brokerPermission": "6"}, Tables: tables})
+	c.StartBroker(dialled, Broker{
+		Group: group, ID: id, Address: address, Properties: map[string]string{"brokerPermission": "6"}, Tables: tables,
+	})
 }
 
 func newCluster(t *testing.T) *Cluster {
@@ -89,23 +91,30 @@ func TestMasterFails(t *testing.T) {
 	}
 	first := admin.Replica{ID: 1, Addr: "b-0-0:10911", Alive: true}
 	second := admin.Replica{ID: 2, Addr: "b-0-1:10911", Alive: true}
-	check(map[int64]string{0: "b-0-0:10911", 2: "b-0-1:10911"}, admin.SyncState{MasterID: 1, MasterAddr: "b-0-0:10911", MasterEpoch: 1, SyncStateSetEpoch: 1,
-		InSync: []admin.Replica{first, second}, NotInSync: []admin.Replica{}})
-	if status := must[*admin.HAStatus](t)(ask.HAStatus(t.Context(), firstAt)); !status.Master || len(status.Slaves) != 1 || status.Slaves[0].Addr != "127.20.0.4:40000" {
+	check(map[int64]string{0: "b-0-0:10911", 2: "b-0-1:10911"}, admin.SyncState{
+		MasterID: 1, MasterAddr: "b-0-0:10911", MasterEpoch: 1, SyncStateSetEpoch: 1,
+		InSync: []admin.Replica{first, second}, NotInSync: []admin.Replica{},
+	})
+	status := must[*admin.HAStatus](t)(ask.HAStatus(t.Context(), firstAt))
+	if !status.Master || len(status.Slaves) != 1 || status.Slaves[0].Addr != "127.20.0.4:40000" {
 		t.Errorf("the first broker says %+v", status)
 	}
 
 	c.Stop(firstAt)
-	check(map[int64]string{0: "b-0-1:10911"}, admin.SyncState{MasterID: 2, MasterAddr: "b-0-1:10911", MasterEpoch: 2, SyncStateSetEpoch: 2,
-		InSync: []admin.Replica{second}, NotInSync: []admin.Replica{}})
+	check(map[int64]string{0: "b-0-1:10911"}, admin.SyncState{
+		MasterID: 2, MasterAddr: "b-0-1:10911", MasterEpoch: 2, SyncStateSetEpoch: 2,
+		InSync: []admin.Replica{second}, NotInSync: []admin.Replica{},
+	})
 	if _, err := ask.HAStatus(t.Context(), firstAt); err == nil {
 		t.Error("a broker that was stopped answers")
 	}
 
 	startBroker(c, firstAt, "b-0", 1, "b-0-0:10911", Tables{})
 	c.Register(firstAt)
-	check(map[int64]string{0: "b-0-1:10911", 1: "b-0-0:10911"}, admin.SyncState{MasterID: 2, MasterAddr: "b-0-1:10911", MasterEpoch: 2, SyncStateSetEpoch: 2,
-		InSync: []admin.Replica{first, second}, NotInSync: []admin.Replica{}})
+	check(map[int64]string{0: "b-0-1:10911", 1: "b-0-0:10911"}, admin.SyncState{
+		MasterID: 2, MasterAddr: "b-0-1:10911", MasterEpoch: 2, SyncStateSetEpoch: 2,
+		InSync: []admin.Replica{first, second}, NotInSync: []admin.Replica{},
+	})
 }
 
 // TestControllerFails: another one leads.
@@ -118,7 +127,9 @@ func TestControllerFails(t *testing.T) {
 	}
 	c.Stop(controllerAt)
 	got := must[*admin.ControllerMetadata](t)(ask.ControllerMetadata(t.Context(), other))
-	want := &admin.ControllerMetadata{Group: "shop", LeaderID: "ctl-1", LeaderAddr: "ctl-1:9878", IsLeader: true, Peers: []admin.ControllerPeer{{Addr: "ctl-1:9878"}}}
+	want := &admin.ControllerMetadata{
+		Group: "shop", LeaderID: "ctl-1", LeaderAddr: "ctl-1:9878", IsLeader: true, Peers: []admin.ControllerPeer{{Addr: "ctl-1:9878"}},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("quorum (-want +got):\n%s", diff)
 	}
@@ -172,7 +183,8 @@ func TestTablesAreCopied(t *testing.T) {
 		t.Errorf("the table was %+v and is %+v", state, now)
 	}
 	after := read(newAt)
-	if copied := after.topics["orders"]; copied.ReadQueues != 8 || copied.Attributes["message.type"] != "FIFO" || after.groups["billing"].Name != "billing" {
+	copied := after.topics["orders"]
+	if copied.ReadQueues != 8 || copied.Attributes["message.type"] != "FIFO" || after.groups["billing"].Name != "billing" {
 		t.Errorf("the new group has %+v and %+v", after.topics["orders"], after.groups["billing"])
 	}
 	if diff := cmp.Diff(map[admin.TopicGroup]map[int]int64{{Topic: "orders", Group: "billing"}: {1: 20}}, after.offsets); diff != "" {
@@ -209,9 +221,11 @@ func TestSilence(t *testing.T) {
 	startBroker(c, second, "b-0", 2, "b-0-1:10911", Tables{})
 	c.Register(first)
 	c.Register(second)
-	if err := Listen(t.Context(), c, port); err != nil {
+	stop, err := Listen(t.Context(), c, port)
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(stop)
 	master := func(addr string) (bool, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()

@@ -13,12 +13,12 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
-// Listen serves over TCP until the context ends, on the given ports of every loopback address: a connection is to the
-// server whose address it was made to, so each server is given an IP of its own below 127.0.0.0/8. An unroutable server is
-// a silent one here.
-func Listen(ctx context.Context, servers Servers, ports ...int) error {
+// Listen serves over TCP on the given ports of every loopback address: a connection is to the server whose address it was
+// made to, so each server is given an IP of its own below 127.0.0.0/8. An unroutable server is a silent one here. After
+// stop, no further connections are taken.
+func Listen(ctx context.Context, servers Servers, ports ...int) (stop func(), err error) {
 	listeners := make([]net.Listener, 0, len(ports))
-	stop := func() {
+	stop = func() {
 		for _, l := range listeners {
 			_ = l.Close()
 		}
@@ -27,15 +27,14 @@ func Listen(ctx context.Context, servers Servers, ports ...int) error {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp4", fmt.Sprintf("0.0.0.0:%d", port))
 		if err != nil {
 			stop()
-			return err
+			return nil, err
 		}
 		listeners = append(listeners, l)
 	}
 	for _, l := range listeners {
 		go accept(l, servers)
 	}
-	context.AfterFunc(ctx, stop)
-	return nil
+	return stop, nil
 }
 
 func accept(l net.Listener, servers Servers) {
