@@ -24,31 +24,32 @@ type reading struct {
 const (
 	theOperator  = "operator"
 	theBenchmark = "this benchmark"
+	others       = "everything else on this machine" // which should be little
 )
 
 // read everything about an operator.
 func (b *bench) read(ctx context.Context, o *operator) (r reading, err error) {
-	if r, err = b.mark(); err != nil {
+	m, err := scrape(ctx, o.metrics)
+	if err != nil {
+		return reading{}, err
+	}
+	if r, err = b.mark(map[string]int{theOperator: o.pid()}); err != nil {
 		return r, err
 	}
-	if r.metrics, err = scrape(ctx, o.metrics); err != nil {
-		return r, err
-	}
-	if r.memory, err = usageOf(o.pid()); err != nil {
-		return r, err
-	}
-	r.cpu[theOperator] = r.memory.CPU
-	r.at = time.Now()
-	return r, nil
+	r.metrics = m
+	r.memory, err = usageOf(o.pid())
+
+	return r, err
 }
 
-// mark reads what there is without an operator: what one counts from that is yet to start.
-func (b *bench) mark() (reading, error) {
+// mark reads what there is beside an operator: what one counts from that is yet to start.
+func (b *bench) mark(more map[string]int) (reading, error) {
 	r := reading{at: time.Now(), cpu: map[string]float64{}, asked: b.servers.counts()}
 	processes, err := b.plane.processes()
 	if err != nil {
 		return r, err
 	}
+	maps.Copy(processes, more)
 	processes[theBenchmark] = os.Getpid()
 	for name, pid := range processes {
 		u, err := usageOf(pid)
@@ -57,6 +58,11 @@ func (b *bench) mark() (reading, error) {
 		}
 		r.cpu[name] = u.CPU
 	}
+	busy, err := busyCPU()
+	if err != nil {
+		return r, err
+	}
+	r.cpu[others] = busy - total(r.cpu)
 	info, err := os.Stat(b.plane.auditLog())
 	if err != nil {
 		return r, err

@@ -257,7 +257,7 @@ func (b *bench) restart(ctx context.Context) (err error) {
 	if err := b.operator.stop(); err != nil {
 		return err
 	}
-	from, err := b.mark()
+	from, err := b.mark(nil)
 	if err != nil {
 		return err
 	}

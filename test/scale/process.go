@@ -35,6 +35,20 @@ func usageOf(pid int) (usage, error) {
 	}, nil
 }
 
+// busyCPU is what all processes of the machine have used, in seconds, and what its host took away.
+func busyCPU() (float64, error) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return 0, err
+	}
+	stat, err := fs.Stat()
+	if err != nil {
+		return 0, err
+	}
+	c := stat.CPUTotal // User and Nice have the time of guests in them
+	return c.User + c.Nice + c.System + c.IRQ + c.SoftIRQ + c.Steal, nil
+}
+
 // children of this process that run one of the programs: their ids by program.
 func children(programs ...string) (map[string]int, error) {
 	all, err := procfs.AllProcs()

@@ -25,6 +25,9 @@ func TestUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtime.KeepAlive(ballast)
+	if busy, err := busyCPU(); err != nil || busy < after.CPU {
+		t.Errorf("the whole machine used %.2f s, this process %.2f s: %v", busy, after.CPU, err)
+	}
 	if more := after.CPU - before.CPU; more <= 0 || more > 60 {
 		t.Errorf("used %.2f s of CPU", more)
 	}
