@@ -161,6 +161,17 @@ func (b *bench) profileFor(ctx context.Context, what string, lasting time.Durati
 	return nil
 }
 
+// profileMeanwhile saves a CPU profile of what begins now, if profiles are wanted. The returned function waits for its end.
+func (b *bench) profileMeanwhile(ctx context.Context, what string) (wait func() error) {
+	if !b.o.profiles {
+		return func() error { return nil }
+	}
+	o, done := b.operator, make(chan error, 1)
+	go func() { done <- o.profile(ctx, "profile", "profile-"+what, b.o.steady/2) }()
+
+	return func() error { return <-done }
+}
+
 func pause(ctx context.Context, lasting time.Duration) error {
 	select {
 	case <-time.After(lasting):

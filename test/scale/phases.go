@@ -68,12 +68,7 @@ func (b *bench) start(ctx context.Context) error {
 		return err
 	}
 	samples := b.sample(ctx)
-	profiled := make(chan error, 1)
-	if b.o.profiles {
-		go func() { profiled <- b.operator.profile(ctx, "profile", "profile-start", time.Minute/2) }()
-	} else {
-		profiled <- nil
-	}
+	profiled := b.profileMeanwhile(ctx, "start")
 	err = parallel(len(b.clusters), func(i int) error { return create(ctx, b.client, b.o.topology, b.clusters[i]) })
 	b.result.Created = time.Since(from.at).Seconds()
 	if err == nil {
@@ -94,7 +89,7 @@ func (b *bench) start(ctx context.Context) error {
 	}
 	b.log.Printf("all are ready: %s", b.result.Start)
 	b.log.Printf("CPU of all: %s", perProcess(b.result.Start.CPU))
-	return <-profiled
+	return profiled()
 }
 
 // sample looks at the operator every second until the returned function is called, which gives what was seen.
@@ -275,12 +270,13 @@ func (b *bench) untilQuiet(ctx context.Context, from reading, what string) (*spa
 	if err := b.leads(ctx, b.operator); err != nil {
 		return nil, 0, err
 	}
+	profiled := b.profileMeanwhile(ctx, what)
 	at, err := b.operator.quiet(ctx, b.o.settle)
 	if err != nil {
 		return nil, 0, err
 	}
 	to, err := b.read(ctx, b.operator)
-	if err != nil {
+	if err := errors.Join(err, profiled()); err != nil {
 		return nil, 0, err
 	}
 	s, err := b.between(b.operator, from, to)
