@@ -78,10 +78,11 @@ func (b *bench) startOperator(ctx context.Context, user string) (*operator, erro
 	arguments := append(b.deployment.arguments[:len(b.deployment.arguments):len(b.deployment.arguments)], // the last one of a flag counts
 		"--metrics-bind-address="+o.metrics, "--health-probe-bind-address="+probes, "--leader-election-namespace="+b.deployment.namespace)
 	o.process = exec.CommandContext(context.Background(), b.o.program, arguments...) // stop and kill end it
-	o.process.Env = append(append([]string{"KUBECONFIG=" + kubeconfig}, b.deployment.environment...), b.o.environment...)
+	o.process.Env = append([]string{"KUBECONFIG=" + kubeconfig}, b.deployment.environment...)
 	if b.o.profiles {
-		o.process.Env = append(o.process.Env, profileAddress+"="+o.profiles, "GODEBUG=")
+		o.process.Env = append(o.process.Env, profileAddress+"="+o.profiles, "GODEBUG=") // which may switch the heap's profile off
 	}
+	o.process.Env = append(o.process.Env, b.o.environment...)
 	o.process.Stdout, o.process.Stderr = log, log
 	o.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	o.started = time.Now()
