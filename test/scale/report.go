@@ -128,11 +128,14 @@ func againstHundred(r *result, all []*result) (float64, bool) {
 
 func againstPeace(pick func(*result) changes) func(*result, []*result) (float64, bool) {
 	return func(r *result, _ []*result) (float64, bool) {
-		peace, beside := r.Change.typical(), pick(r).typical()
-		if peace == 0 || beside == 0 {
+		peace, beside := r.Change.typical(), pick(r)
+		switch {
+		case peace == 0 || len(beside.Seconds) == 0:
 			return 0, false
+		case beside.Unfinished:
+			return math.Inf(1), true
 		}
-		return beside / peace, true
+		return beside.typical() / peace, true
 	}
 }
 

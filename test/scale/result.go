@@ -43,13 +43,10 @@ type changes struct {
 	Unfinished bool // the last one
 }
 
-// typical duration: the median, or the last one if that was not finished.
+// typical duration: the median, 0 if there were none.
 func (c changes) typical() float64 {
-	switch {
-	case len(c.Seconds) == 0:
+	if len(c.Seconds) == 0 {
 		return 0
-	case c.Unfinished:
-		return c.Seconds[len(c.Seconds)-1]
 	}
 	return slices.Sorted(slices.Values(c.Seconds))[len(c.Seconds)/2]
 }
