@@ -38,7 +38,7 @@ func TestDeployment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.namespace == "" || !slices.Contains(d.arguments, "--leader-elect") || len(d.environment) == 0 {
+	if d.namespace == "" || d.image == "" || !slices.Contains(d.arguments, "--leader-elect") || len(d.environment) == 0 {
 		t.Errorf("%+v", d)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,8 +21,8 @@ import (
 
 // deployment is how config/manager runs the operator.
 type deployment struct {
-	namespace              string
-	arguments, environment []string
+	namespace, image       string
+	arguments, environment []string // what does not depend on the pod
 }
 
 // profileAddress is the variable that tells the operator where to serve its profiles: see testdata/operator.
@@ -40,9 +41,11 @@ func readDeployment(root string) (deployment, error) {
 	if len(containers) != 1 {
 		return deployment{}, fmt.Errorf("config/manager/deployment.yaml has %d containers instead of one", len(containers))
 	}
-	out := deployment{namespace: d.Namespace, arguments: containers[0].Args}
+	out := deployment{namespace: d.Namespace, image: containers[0].Image, arguments: containers[0].Args}
 	for _, variable := range containers[0].Env {
-		out.environment = append(out.environment, variable.Name+"="+variable.Value)
+		if variable.ValueFrom == nil {
+			out.environment = append(out.environment, variable.Name+"="+variable.Value)
+		}
 	}
 	return out, nil
 }
@@ -75,8 +78,10 @@ func (b *bench) startOperator(ctx context.Context, user string) (*operator, erro
 			return nil, err
 		}
 	}
-	arguments := append(b.deployment.arguments[:len(b.deployment.arguments):len(b.deployment.arguments)], // the last one of a flag counts
-		"--metrics-bind-address="+o.metrics, "--health-probe-bind-address="+probes, "--leader-election-namespace="+b.deployment.namespace)
+	arguments := slices.Concat(b.deployment.arguments, []string{ // the last one of a flag counts
+		"--agent-image=" + b.deployment.image, "--leader-election-namespace=" + b.deployment.namespace,
+		"--metrics-bind-address=" + o.metrics, "--health-probe-bind-address=" + probes,
+	})
 	o.process = exec.CommandContext(context.Background(), b.o.program, arguments...) // stop and kill end it
 	o.process.Env = append([]string{"KUBECONFIG=" + kubeconfig}, b.deployment.environment...)
 	if b.o.profiles {
