@@ -80,7 +80,7 @@ func TestCluster(t *testing.T) {
 	domain := "." + w.Namespace + ".svc.cluster.local"
 	want := v1alpha1.RocketMQClusterStatus{
 		CommonStatus: v1alpha1.CommonStatus{Image: image},
-		Phase: v1alpha1.PhaseRunning, Version: "5.4.0", Brokers: "3/3", Masters: "c-broker-0-0 c-broker-hot-0-0",
+		Phase:        v1alpha1.PhaseRunning, Version: "5.4.0", Brokers: "3/3", Masters: "c-broker-0-0 c-broker-hot-0-0",
 		Endpoints: v1alpha1.ClusterEndpoints{
 			NameServers: "c-ns-nameserver" + domain + ":9876",
 			Exporter:    world.Get[v1alpha1.Exporter](w, "c-exporter").Status.Address, SchemaRegistry: world.Get[v1alpha1.SchemaRegistry](w, "c-schema").Status.Address,
