@@ -16,8 +16,11 @@ import (
 )
 
 const (
-	// eagerInterval is how often a resource that is on its way somewhere is looked at.
+	// eagerInterval is how often a resource that is on its way somewhere is looked at, as long as that brings news: one that stands
+	// still, such as for want of a node, is looked at ever less often.
 	eagerInterval = time.Second
+	// standstill divides the time without news into the pause between two eager looks: 2 s after two minutes, 10 s after ten.
+	standstill = 60
 	// glanceInterval is how often a glance is taken between the looks at a converged resource.
 	glanceInterval = 2 * time.Second
 	// glanceTimeout bounds one glance.
@@ -66,6 +69,7 @@ type watch[T any] struct {
 	probe  Probe[T]
 	glance Glance[T] // nil for none
 	eager  bool
+	moved  time.Time // when there was news last, or reason to expect some
 	last   T
 	seen   time.Time
 	// complete is when an answer told all that is needed.
@@ -82,7 +86,8 @@ func NewPoller[T any](ctx context.Context, o Options[T]) *Poller[T] {
 // Events tells which resource's answer changed.
 func (p *Poller[T]) Events() chan event.GenericEvent { return p.events }
 
-// Watch looks at a cluster from now on, with the given probe: every second if eager, else every interval.
+// Watch looks at a cluster from now on, with the given probe: every second if eager and as
+// long as there is news, else every interval.
 func (p *Poller[T]) Watch(key types.NamespacedName, probe Probe[T], eager bool) {
 	p.WatchClosely(key, probe, nil, eager)
 }
@@ -94,7 +99,7 @@ func (p *Poller[T]) WatchClosely(key types.NamespacedName, probe Probe[T], glanc
 	w, known := p.watched[key]
 	if !known {
 		ctx, cancel := context.WithCancel(p.ctx)
-		w = &watch[T]{cancel: cancel, nudge: make(chan struct{}, 1), probe: probe, glance: glance, eager: eager}
+		w = &watch[T]{cancel: cancel, nudge: make(chan struct{}, 1), probe: probe, glance: glance, eager: eager, moved: time.Now()}
 		p.watched[key] = w
 		go p.run(ctx, key, w)
 		return
@@ -102,6 +107,9 @@ func (p *Poller[T]) WatchClosely(key types.NamespacedName, probe Probe[T], glanc
 	w.mu.Lock()
 	sooner := eager && !w.eager
 	w.probe, w.glance, w.eager = probe, glance, eager
+	if sooner {
+		w.moved = time.Now()
+	}
 	w.mu.Unlock()
 	if sooner {
 		select {
@@ -169,6 +177,9 @@ func (p *Poller[T]) run(ctx context.Context, key types.NamespacedName, w *watch[
 		w.mu.Lock()
 		news := w.seen.IsZero() || !p.Same(w.last, answer)
 		w.last, w.seen = answer, time.Now()
+		if news {
+			w.moved = w.seen
+		}
 		if p.Complete(answer) {
 			p.complete.Add(1)
 			w.complete = w.seen
@@ -177,7 +188,7 @@ func (p *Poller[T]) run(ctx context.Context, key types.NamespacedName, w *watch[
 		}
 		pause := p.Interval*9/10 + rand.N(p.Interval/5) // jitter: clusters spread over the interval
 		if w.eager {
-			pause = eagerInterval
+			pause = max(eagerInterval, min(p.Interval, w.seen.Sub(w.moved)/standstill))
 		}
 		w.mu.Unlock()
 

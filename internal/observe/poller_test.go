@@ -114,6 +114,36 @@ func TestEager(t *testing.T) {
 	})
 }
 
+// TestStandstill: what has been on its way for long without any news is asked less often, until there is news.
+func TestStandstill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPoller(t.Context())
+		var server answering
+		p.Watch(key("a"), server.probe, true)
+		for _, test := range []struct {
+			passed      time.Duration
+			least, most int64
+		}{
+			{time.Minute, 59, 61},
+			{9 * time.Minute, 100, 160},
+			{10 * time.Minute, 55, 65},
+		} {
+			server.asked.Store(0)
+			time.Sleep(test.passed)
+			if n := server.asked.Load(); n < test.least || n > test.most {
+				t.Errorf("%d questions in the next %s, want %d to %d", n, test.passed, test.least, test.most)
+			}
+		}
+		server.answer.Store(1)
+		time.Sleep(interval)
+		server.asked.Store(0)
+		time.Sleep(30*time.Second + 500*time.Millisecond)
+		if n := server.asked.Load(); n < 30 {
+			t.Errorf("%d questions in the 30 s after news", n)
+		}
+	})
+}
+
 // TestNewProbe: the next look uses the probe that was given last.
 func TestNewProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
