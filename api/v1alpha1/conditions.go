@@ -34,6 +34,8 @@ const (
 	ConditionNodeLost = "NodeLost"
 	// ConditionInvalidSpec: the spec has a mistake that the schema cannot refuse. The message names the field.
 	ConditionInvalidSpec = "InvalidSpec"
+	// ConditionUnsupportedConfig: the configuration makes servers refuse the operator. The message names the property or option.
+	ConditionUnsupportedConfig = "UnsupportedConfig"
 	// ConditionMetadataCopy is False while a new group gets the topics and consumer groups of the others. Clients do not see the group
 	// until then. The message says how far the copy is, or what stops it.
 	ConditionMetadataCopy = "MetadataCopy"

@@ -43,7 +43,7 @@ type GroupState struct {
 // Broker objects that all groups share: headless Service and settings.
 func (in Installation) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.Object, error) {
 	config, err := configMap(b, Broker, settings.Settings{
-		ServiceDomain: in.serviceDomain(b, Broker), HostNetwork: b.Spec.HostNetwork, Config: properties(b.Spec.Config),
+		ServiceDomain: in.serviceDomain(b, Broker), HostNetwork: b.Spec.HostNetwork, Config: Properties(b.Spec.Config),
 		Broker: &settings.BrokerSettings{
 			ClusterName: ClusterName(b), Mode: Mode(b), NameServers: deps.NameServers, Controllers: deps.Controllers,
 			DrainSeconds: DrainSeconds(b), Groups: deps.Groups,

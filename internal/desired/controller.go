@@ -15,7 +15,7 @@ import (
 func (in Installation) Controller(ctl *v1alpha1.Controller, refs References) ([]client.Object, *appsv1.StatefulSet, error) {
 	labels, selector := Labels(ctl, Controller), Selector(ctl.Name, Controller, "")
 	config, err := configMap(ctl, Controller, settings.Settings{
-		ServiceDomain: in.serviceDomain(ctl, Controller), Config: properties(ctl.Spec.Config),
+		ServiceDomain: in.serviceDomain(ctl, Controller), Config: Properties(ctl.Spec.Config),
 		Controller: &settings.ControllerSettings{Group: ctl.Name, Size: ControllerCount(ctl)},
 	})
 	if err != nil {

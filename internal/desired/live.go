@@ -14,7 +14,7 @@ func LiveConfig(b *v1alpha1.Broker) (map[string]string, error) {
 	if len(b.Spec.Volumes) > 0 {
 		return nil, nil
 	}
-	return settings.LiveProperties(properties(b.Spec.Config))
+	return settings.LiveProperties(Properties(b.Spec.Config))
 }
 
 // restartConfig are the properties whose change needs a restart.

@@ -15,7 +15,7 @@ func (in Installation) NameService(ns *v1alpha1.NameService, refs References) ([
 	labels, selector := Labels(ns, NameServer), Selector(ns.Name, NameServer, "")
 	p := ports(corev1.ServicePort{Name: "nameserver", Port: settings.NameServerPort})
 	config, err := configMap(ns, NameServer, settings.Settings{
-		ServiceDomain: in.serviceDomain(ns, NameServer), HostNetwork: ns.Spec.HostNetwork, Config: properties(ns.Spec.Config),
+		ServiceDomain: in.serviceDomain(ns, NameServer), HostNetwork: ns.Spec.HostNetwork, Config: Properties(ns.Spec.Config),
 	})
 	if err != nil {
 		return nil, nil, err

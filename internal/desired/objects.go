@@ -129,7 +129,8 @@ func statefulSet(obj client.Object, name, service string, replicas int32, p podS
 	}, nil
 }
 
-func properties(config map[string]v1alpha1.ConfigValue) map[string]string {
+// Properties of a spec, as RocketMQ takes them.
+func Properties(config map[string]v1alpha1.ConfigValue) map[string]string {
 	if len(config) == 0 {
 		return nil
 	}

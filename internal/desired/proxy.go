@@ -39,7 +39,7 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 		host = in.ProxyHost(p)
 	}
 	config, err := configMap(p, Proxy, settings.Settings{
-		Config: properties(p.Spec.Config),
+		Config: Properties(p.Spec.Config),
 		Proxy: &settings.ProxySettings{
 			ClusterName: backend.ClusterName, NameServers: backend.NameServers, Host: host, TLSSecret: secret,
 		},

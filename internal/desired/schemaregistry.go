@@ -72,7 +72,7 @@ func (in Installation) SchemaRegistry(sr *v1alpha1.SchemaRegistry, nameServers [
 
 // storageProperties is the file that tells the registry's storage where RocketMQ is.
 func storageProperties(config map[string]v1alpha1.ConfigValue, nameServers []string) string {
-	all := properties(config)
+	all := Properties(config)
 	if all == nil {
 		all = map[string]string{}
 	}

@@ -144,6 +144,7 @@ func (p *brokerPass) awaitControllers(context.Context) (*kube.Waiting, error) {
 
 // checkConfig refuses values of live properties that a broker would ignore without a word.
 func (p *brokerPass) checkConfig(context.Context) (*kube.Waiting, error) {
+	p.CheckAccess(p.broker.Spec.Config, &p.broker.Spec.PodSettings)
 	if _, err := desired.LiveConfig(p.broker); err != nil {
 		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 	}

@@ -201,3 +201,20 @@ func TestBrokenClusterDelaysNoOther(t *testing.T) {
 		t.Errorf("ready in %s beside broken clusters, in %s without", took["among"], took["alone"])
 	}
 }
+
+// TestUnsupportedConfig: what makes brokers refuse the operator is told as soon as it is asked for.
+func TestUnsupportedConfig(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.CreateYAML(world.NameService + world.Controllers + strings.Replace(world.Brokers, "spec: {", "spec: {config: {authenticationEnabled: 'true'}, ", 1))
+	o := w.Start()
+	o.Reports("Broker b", v1alpha1.ConditionUnsupportedConfig, metav1.ConditionTrue, "spec.config.authenticationEnabled: ", "take it out of the spec")
+	world.Edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Config = nil })
+	o.Until(func() string {
+		return w.Condition("Broker b", v1alpha1.ConditionUnsupportedConfig, metav1.ConditionTrue)
+	})
+	world.Edit(w, "ns", func(ns *v1alpha1.NameService) {
+		ns.Spec.JVM = &v1alpha1.JVM{ExtraOptions: []string{"-Dtls.server.mode=enforcing"}}
+	})
+	o.Reports("NameService ns", v1alpha1.ConditionUnsupportedConfig, metav1.ConditionTrue, "-Dtls.server.mode=enforcing")
+}

@@ -88,6 +88,7 @@ func (p *controllerPass) checkImage(context.Context) (*kube.Waiting, error) {
 	if why := version.Unsupported(p.controller.Spec.ControllerImage); why != "" {
 		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.controllerImage: %s", why), nil
 	}
+	p.CheckAccess(p.controller.Spec.Config, &p.controller.Spec.PodSettings)
 	return nil, nil
 }
 

@@ -74,6 +74,7 @@ func (p *nameServicePass) checkImage(context.Context) (*kube.Waiting, error) {
 	if why := version.Unsupported(p.nameService.Spec.NameServiceImage); why != "" {
 		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.nameServiceImage: %s", why), nil
 	}
+	p.CheckAccess(p.nameService.Spec.Config, &p.nameService.Spec.PodSettings)
 	return nil, nil
 }
 

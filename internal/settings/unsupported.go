@@ -1,0 +1,34 @@
+package settings
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Unsupported says what in the configuration of a name server, controller or broker keeps the operator, and the server's own agent,
+// from talking to it. They have neither credentials nor certificates. Options are those of java, in order.
+func Unsupported(config map[string]string, options []string) []string {
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		if protects(key) && strings.TrimSpace(config[key]) == "true" {
+			out = append(out, fmt.Sprintf("spec.config.%s: servers refuse every request of the operator and of their agents, which have no credentials", key))
+		}
+	}
+	mode := ""
+	for _, option := range strings.Fields(strings.Join(options, " ")) {
+		if given, is := strings.CutPrefix(option, "-Dtls.server.mode="); is {
+			mode = given
+		}
+	}
+	if mode == "enforcing" {
+		out = append(out, "-Dtls.server.mode=enforcing: servers refuse every connection of the operator and of their agents, which do not use TLS")
+	}
+	return out
+}
+
+// protects reports whether a property makes servers ask for credentials (AuthConfig; in 4.x and 5.0 to 5.2 BrokerConfig.aclEnable).
+func protects(key string) bool {
+	return slices.Contains([]string{"aclEnable", "authenticationEnabled", "authorizationEnabled"}, key)
+}

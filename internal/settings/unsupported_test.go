@@ -1,0 +1,34 @@
+package settings
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestUnsupported(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		config  map[string]string
+		options []string
+		want    []string
+	}{
+		{"nothing", map[string]string{"fileReservedTime": "48"}, []string{"-Xss512k"}, nil},
+		{"off", map[string]string{"authenticationEnabled": "false", "aclEnable": ""}, []string{"-Dtls.server.mode=permissive"}, nil},
+		{"ACL 2.0", map[string]string{"authorizationEnabled": "true", "authenticationEnabled": " true"}, nil,
+			[]string{"spec.config.authenticationEnabled: ", "spec.config.authorizationEnabled: "}},
+		{"ACL 1.0", map[string]string{"aclEnable": "true"}, nil, []string{"spec.config.aclEnable: "}},
+		{"TLS", nil, []string{"-Dtls.enable=true -Dtls.server.mode=enforcing"}, []string{"-Dtls.server.mode=enforcing: "}},
+		{"the last option wins", nil, []string{"-Dtls.server.mode=enforcing", "-Dtls.server.mode=disabled"}, nil},
+	} {
+		got := Unsupported(test.config, test.options)
+		if len(got) != len(test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+			continue
+		}
+		for i, want := range test.want {
+			if !strings.HasPrefix(got[i], want) {
+				t.Errorf("%s: %q, want %q first", test.name, got[i], want)
+			}
+		}
+	}
+}
