@@ -115,8 +115,9 @@ type BrokerSpec struct {
 	// +kubebuilder:validation:Enum=Enabled;Disabled
 	MetadataGuard MetadataGuard `json:"metadataGuard,omitempty"`
 
-	StorageSettings `json:",inline"`
-	PodSettings     `json:",inline"`
+	StorageSettings       `json:",inline"`
+	PodSettings           `json:",inline"`
+	NetworkPolicySettings `json:",inline"`
 }
 
 // MetadataGuard says whether topics and consumer groups are saved and restored.

@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -132,6 +133,42 @@ type PodSettings struct {
 	// Paused stops the operator from replacing pods. Objects are still kept up to date.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
+}
+
+// NetworkPolicyMode says whether a NetworkPolicy limits who reaches the pods.
+type NetworkPolicyMode string
+
+// The choices.
+const (
+	NetworkPolicyEnabled  NetworkPolicyMode = "Enabled"
+	NetworkPolicyDisabled NetworkPolicyMode = "Disabled"
+)
+
+// NetworkPeers are pods or addresses, as the rules of a NetworkPolicy have them. A podSelector alone means pods of the
+// resource's own namespace; an empty namespaceSelector means all namespaces.
+//
+// +kubebuilder:validation:MaxItems=64
+// +kubebuilder:validation:XValidation:rule="self.all(peer, has(peer.podSelector) || has(peer.namespaceSelector) || has(peer.ipBlock))",message="an entry without podSelector, namespaceSelector and ipBlock allows nobody: for the pods of all namespaces write namespaceSelector: {}"
+// +kubebuilder:validation:XValidation:rule="self.all(peer, !has(peer.ipBlock) || !(has(peer.podSelector) || has(peer.namespaceSelector)))",message="ipBlock stands alone: pods and addresses are entries of their own"
+// +listType=atomic
+type NetworkPeers []networkingv1.NetworkPolicyPeer
+
+// NetworkPolicySettings say who reaches the pods of a component. docs/security.md has the ports.
+type NetworkPolicySettings struct {
+	// NetworkPolicy Enabled lets only these reach the pods: RocketMQ's pods in the same namespace, those in namespaces that the
+	// annotation rocketmq.apache.org/allow-from names, the operator, and whom the lists below allow. Disabled, or nothing, makes
+	// no NetworkPolicy: everybody reaches them. It takes a network that enforces NetworkPolicies.
+	// +optional
+	// +kubebuilder:validation:Enum=Enabled;Disabled
+	NetworkPolicy NetworkPolicyMode `json:"networkPolicy,omitempty"`
+	// AllowedClients may connect to the ports that clients use: applications, an Ingress controller, nodes. A podSelector alone
+	// means pods of this namespace; an empty namespaceSelector means all namespaces.
+	// +optional
+	AllowedClients NetworkPeers `json:"allowedClients,omitempty"`
+	// AllowedMonitoring may read the metrics. If it is empty, these are the pods with the label app.kubernetes.io/name: prometheus
+	// in all namespaces, which Prometheus usually has.
+	// +optional
+	AllowedMonitoring NetworkPeers `json:"allowedMonitoring,omitempty"`
 }
 
 // StorageSettings say where a component keeps its data.

@@ -64,6 +64,8 @@ const (
 	ConditionOutOfMemory = "OutOfMemory"
 	// ConditionRemainingBroker: a pool was removed from the cluster's spec. Its Broker goes on as it is.
 	ConditionRemainingBroker = "RemainingBroker"
+	// ConditionPolicyWithoutEffect: networkPolicy is Enabled, and pods are in their nodes' network, where no NetworkPolicy holds.
+	ConditionPolicyWithoutEffect = "PolicyWithoutEffect"
 	// ConditionStalled: a TopicTransfer cannot finish for now. It is tried again; the message names what remains.
 	ConditionStalled = "Stalled"
 )

@@ -49,8 +49,9 @@ type ConsoleSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!['rocketmq.config.loginRequired', 'rocketmq.config.authMode', 'rocketmq.config.dataPath', 'server.port'].exists(k, k in self)",messageExpression="'set by the operator, because Services, volumes and the login depend on them (spec.login sets the users); remove:' + ('rocketmq.config.loginRequired' in self ? ' rocketmq.config.loginRequired' : \"\") + ('rocketmq.config.authMode' in self ? ' rocketmq.config.authMode' : \"\") + ('rocketmq.config.dataPath' in self ? ' rocketmq.config.dataPath' : \"\") + ('server.port' in self ? ' server.port' : \"\")"
 	Config map[string]ConfigValue `json:"config,omitempty"`
 
-	NameServerSettings `json:",inline"`
-	PodSettings        `json:",inline"`
+	NameServerSettings    `json:",inline"`
+	PodSettings           `json:",inline"`
+	NetworkPolicySettings `json:",inline"`
 }
 
 // ConsoleLogin names the users of the dashboard.

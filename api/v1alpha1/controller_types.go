@@ -31,8 +31,9 @@ type ControllerSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!['controllerType', 'controllerDLegerGroup', 'controllerDLegerPeers', 'controllerDLegerSelfId', 'controllerStorePath', 'configStorePath', 'listenPort'].exists(k, k in self)",messageExpression="'set by the operator, because members, Services and volumes depend on them; remove:' + ('controllerType' in self ? ' controllerType' : \"\") + ('controllerDLegerGroup' in self ? ' controllerDLegerGroup' : \"\") + ('controllerDLegerPeers' in self ? ' controllerDLegerPeers' : \"\") + ('controllerDLegerSelfId' in self ? ' controllerDLegerSelfId' : \"\") + ('controllerStorePath' in self ? ' controllerStorePath' : \"\") + ('configStorePath' in self ? ' configStorePath' : \"\") + ('listenPort' in self ? ' listenPort' : \"\")"
 	Config map[string]ConfigValue `json:"config,omitempty"`
 
-	StorageSettings `json:",inline"`
-	PodSettings     `json:",inline"`
+	StorageSettings       `json:",inline"`
+	PodSettings           `json:",inline"`
+	NetworkPolicySettings `json:",inline"`
 }
 
 // ControllerStatus is what was seen.

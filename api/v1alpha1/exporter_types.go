@@ -29,8 +29,9 @@ type ExporterSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!['rocketmq.config.namesrvAddr', 'server.port'].exists(k, k in self)",messageExpression="'set by the operator, which keeps addresses right (spec.nameServers and nameServiceRef set what can be chosen); remove:' + ('rocketmq.config.namesrvAddr' in self ? ' rocketmq.config.namesrvAddr' : \"\") + ('server.port' in self ? ' server.port' : \"\")"
 	Config map[string]ConfigValue `json:"config,omitempty"`
 
-	NameServerSettings `json:",inline"`
-	PodSettings        `json:",inline"`
+	NameServerSettings    `json:",inline"`
+	PodSettings           `json:",inline"`
+	NetworkPolicySettings `json:",inline"`
 }
 
 // Exporter is rocketmq-exporter.

@@ -38,8 +38,9 @@ type NameServiceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!('enableControllerInNamesrv' in self)",message="controllers run in pods of their own: create a Controller, and remove enableControllerInNamesrv"
 	Config map[string]ConfigValue `json:"config,omitempty"`
 
-	StorageSettings `json:",inline"`
-	PodSettings     `json:",inline"`
+	StorageSettings       `json:",inline"`
+	PodSettings           `json:",inline"`
+	NetworkPolicySettings `json:",inline"`
 }
 
 // NameServiceStatus is what was seen.

@@ -47,7 +47,8 @@ type ProxySpec struct {
 	// +optional
 	TLS *ProxyTLS `json:"tls,omitempty"`
 
-	PodSettings `json:",inline"`
+	PodSettings           `json:",inline"`
+	NetworkPolicySettings `json:",inline"`
 }
 
 // ProxyService is the Service of the proxies.

@@ -70,6 +70,10 @@ type RocketMQClusterSpec struct {
 	// date.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
+
+	// What is said here holds for every part. AllowedClients may use the cluster: name servers, brokers, proxies and the schema
+	// registry. The dashboard and, besides these, the proxies have lists of their own.
+	NetworkPolicySettings `json:",inline"`
 }
 
 // OverrideSettings change what has no field of its own in a part.
@@ -188,6 +192,9 @@ type ClusterProxy struct {
 	// TLS serves clients with a certificate of yours, and refuses those that speak plain text.
 	// +optional
 	TLS *ProxyTLS `json:"tls,omitempty"`
+	// AllowedClients may use the proxies, and of the cluster nothing else, besides those of spec.allowedClients.
+	// +optional
+	AllowedClients NetworkPeers `json:"allowedClients,omitempty"`
 
 	ServerSettings `json:",inline"`
 }
@@ -222,6 +229,9 @@ type ClusterConsole struct {
 	// Ingress for the dashboard; none if absent.
 	// +optional
 	Ingress *IngressSettings `json:"ingress,omitempty"`
+	// AllowedClients may open the dashboard, such as the pods of the Ingress controller. Those of spec.allowedClients may not.
+	// +optional
+	AllowedClients NetworkPeers `json:"allowedClients,omitempty"`
 
 	ClusterTool `json:",inline"`
 }

@@ -36,8 +36,9 @@ type SchemaRegistrySpec struct {
 	// +kubebuilder:validation:XValidation:rule="!['storage.type', 'storage.rocketmq.namesrv', 'storage.local.cache.path'].exists(k, k in self)",messageExpression="'set by the operator, which keeps addresses right (spec.nameServers and nameServiceRef set what can be chosen); remove:' + ('storage.type' in self ? ' storage.type' : \"\") + ('storage.rocketmq.namesrv' in self ? ' storage.rocketmq.namesrv' : \"\") + ('storage.local.cache.path' in self ? ' storage.local.cache.path' : \"\")"
 	StorageConfig map[string]ConfigValue `json:"storageConfig,omitempty"`
 
-	NameServerSettings `json:",inline"`
-	PodSettings        `json:",inline"`
+	NameServerSettings    `json:",inline"`
+	PodSettings           `json:",inline"`
+	NetworkPolicySettings `json:",inline"`
 }
 
 // SchemaRegistry is rocketmq-schema-registry.

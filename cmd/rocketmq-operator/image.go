@@ -13,13 +13,19 @@ import (
 // container is the operator's own among those of its pod.
 const container = "operator"
 
+// What the downward API tells the operator of its pod.
+const (
+	envNamespace = "POD_NAMESPACE"
+	envName      = "POD_NAME"
+)
+
 // findImage takes the image that the operator's pod runs from where no other was given. The pod's name comes from the downward
-// API, in POD_NAMESPACE and POD_NAME.
+// API.
 func (o *options) findImage(ctx context.Context, reader client.Reader) (err error) {
 	if o.agentImage != "" {
 		return nil
 	}
-	key := client.ObjectKey{Namespace: os.Getenv("POD_NAMESPACE"), Name: os.Getenv("POD_NAME")}
+	key := client.ObjectKey{Namespace: os.Getenv(envNamespace), Name: os.Getenv(envName)}
 	if key.Namespace == "" || key.Name == "" {
 		return errors.New("POD_NAMESPACE and POD_NAME are not set: set both by the downward API, or give --agent-image")
 	}

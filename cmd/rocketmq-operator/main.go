@@ -125,7 +125,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	err = reconcile.Setup(ctx, mgr, reconcile.Options{
-		Installation: desired.Installation{Domain: o.clusterDomain, AgentImage: o.agentImage},
+		Installation: desired.Installation{Domain: o.clusterDomain, AgentImage: o.agentImage, OperatorNamespace: os.Getenv(envNamespace)},
 		Namespaces:   o.namespaces, ObserveInterval: o.observeInterval, Registry: metrics.Registry,
 	})
 	if err != nil {

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the golden files instead of compa
 
 // installation is the one that all tests are about.
 func installation() Installation {
-	return Installation{Domain: "cluster.local", AgentImage: "registry.example/rocketmq-operator:1"}
+	return Installation{Domain: "cluster.local", AgentImage: "registry.example/rocketmq-operator:1", OperatorNamespace: "rocketmq-operator-system"}
 }
 
 // dependencies are those of a Broker whose NameService is mq/ns and whose Controller is mq/ctl.

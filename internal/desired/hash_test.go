@@ -38,6 +38,9 @@ func podChanges() map[string]change {
 		"jvm":                       {"{heap: 1Gi}", true},
 		"paused":                    {"true", false},
 		"hostPath":                  {"/other", true},
+		"networkPolicy":             {"Enabled", false},
+		"allowedClients":            {"[{podSelector: {}}]", false},
+		"allowedMonitoring":         {"[{podSelector: {}}]", false},
 		// The CRD refuses a change of these, growth of storage aside, which needs no restart.
 		"storageMode":          {"EmptyDir", false},
 		"volumeClaimTemplates": {"[{metadata: {name: x}}]", false},

@@ -51,6 +51,8 @@ type Installation struct {
 	Domain string
 	// AgentImage is the image that the agent is copied from.
 	AgentImage string
+	// OperatorNamespace is where the operator's own pods are, "" if it is not known.
+	OperatorNamespace string
 }
 
 // HeadlessService of a component's pods.

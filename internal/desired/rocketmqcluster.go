@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -80,7 +81,7 @@ func Parts(c *v1alpha1.RocketMQCluster) []Part {
 	if spec.Exporter != nil {
 		e := &v1alpha1.Exporter{ObjectMeta: partMeta(c, PartExporter), Spec: v1alpha1.ExporterSpec{
 			Image: spec.Exporter.Image, Replicas: spec.Exporter.Replicas, Service: spec.Exporter.Service,
-			NameServerSettings: askOwn(c), PodSettings: toolSettings(c, spec.Exporter),
+			NameServerSettings: askOwn(c), PodSettings: toolSettings(c, spec.Exporter), NetworkPolicySettings: networkSettings(c, nil),
 		}}
 		parts = append(parts, Part{Field: "exporter", Kind: "Exporter", Object: e, Image: &e.Spec.Image, Err: override(&e.Spec, spec.Exporter.Overrides)})
 	}
@@ -88,7 +89,7 @@ func Parts(c *v1alpha1.RocketMQCluster) []Part {
 		tool := &spec.SchemaRegistry.ClusterTool
 		s := &v1alpha1.SchemaRegistry{ObjectMeta: partMeta(c, PartSchemaRegistry), Spec: v1alpha1.SchemaRegistrySpec{
 			Image: tool.Image, Replicas: tool.Replicas, Service: tool.Service,
-			NameServerSettings: askOwn(c), PodSettings: toolSettings(c, tool),
+			NameServerSettings: askOwn(c), PodSettings: toolSettings(c, tool), NetworkPolicySettings: networkSettings(c, spec.AllowedClients),
 		}}
 		parts = append(parts, Part{Field: "schemaRegistry", Kind: "SchemaRegistry", Object: s, Image: &s.Spec.Image, Err: override(&s.Spec, tool.Overrides)})
 	}
@@ -102,7 +103,8 @@ func nameServersPart(c *v1alpha1.RocketMQCluster) Part {
 	}
 	ns := &v1alpha1.NameService{ObjectMeta: partMeta(c, PartNameServers), Spec: v1alpha1.NameServiceSpec{
 		Size: new(size(given.Size, 1)), NameServiceImage: Image(c), HostNetwork: given.HostNetwork, Config: given.Config,
-		StorageSettings: storageSettings(given.Storage), PodSettings: serverSettings(c, &given.ServerSettings),
+		NetworkPolicySettings: networkSettings(c, c.Spec.AllowedClients),
+		StorageSettings:       storageSettings(given.Storage), PodSettings: serverSettings(c, &given.ServerSettings),
 	}}
 	return Part{Field: "nameServers", Kind: "NameService", Object: ns, Image: &ns.Spec.NameServiceImage, Err: override(&ns.Spec, given.Overrides)}
 }
@@ -110,7 +112,7 @@ func nameServersPart(c *v1alpha1.RocketMQCluster) Part {
 func controllersPart(c *v1alpha1.RocketMQCluster) Part {
 	given := c.Spec.Controllers
 	ctl := &v1alpha1.Controller{ObjectMeta: partMeta(c, PartControllers), Spec: v1alpha1.ControllerSpec{
-		Size: new(size(given.Size, 3)), ControllerImage: Image(c), Config: given.Config,
+		Size: new(size(given.Size, 3)), ControllerImage: Image(c), Config: given.Config, NetworkPolicySettings: networkSettings(c, nil),
 		StorageSettings: storageSettings(given.Storage), PodSettings: serverSettings(c, &given.ServerSettings),
 	}}
 	return Part{Field: "controllers", Kind: "Controller", Object: ctl, Image: &ctl.Spec.ControllerImage, Err: override(&ctl.Spec, given.Overrides)}
@@ -122,6 +124,7 @@ func poolPart(c *v1alpha1.RocketMQCluster, pool *v1alpha1.BrokerPool) Part {
 		ClusterName: c.Name, NameServiceRef: &v1alpha1.ObjectReference{Name: PartName(c.Name, PartNameServers)},
 		BrokerImage: Image(c), HostNetwork: pool.HostNetwork, Config: mergedConfig(c.Spec.Config, pool.Config),
 		StorageSettings: storageSettings(pool.Storage), PodSettings: serverSettings(c, &pool.ServerSettings),
+		NetworkPolicySettings: networkSettings(c, c.Spec.AllowedClients),
 	}}
 	b.Name = PoolName(c.Name, pool.Name)
 	if c.Spec.Controllers != nil {
@@ -136,6 +139,7 @@ func proxyPart(c *v1alpha1.RocketMQCluster) Part {
 	proxy := &v1alpha1.Proxy{ObjectMeta: partMeta(c, PartProxy), Spec: v1alpha1.ProxySpec{
 		Replicas: new(size(given.Replicas, 1)), Image: Image(c), ClusterName: c.Name, NameServiceRef: askOwn(c).NameServiceRef,
 		Service: given.Service, TLS: given.TLS, Config: given.Config, PodSettings: serverSettings(c, &given.ServerSettings),
+		NetworkPolicySettings: networkSettings(c, slices.Concat(c.Spec.AllowedClients, given.AllowedClients)),
 	}}
 	return Part{Field: "proxy", Kind: "Proxy", Object: proxy, Image: &proxy.Spec.Image, Err: override(&proxy.Spec, given.Overrides)}
 }
@@ -145,6 +149,7 @@ func consolePart(c *v1alpha1.RocketMQCluster) Part {
 	console := &v1alpha1.Console{ObjectMeta: partMeta(c, PartConsole), Spec: v1alpha1.ConsoleSpec{
 		Image: given.Image, Replicas: given.Replicas, Service: given.Service,
 		Ingress: given.Ingress, Login: given.Login, NameServerSettings: askOwn(c), PodSettings: toolSettings(c, &given.ClusterTool),
+		NetworkPolicySettings: networkSettings(c, given.AllowedClients),
 	}}
 	if console.Spec.Login == nil {
 		console.Spec.Login = &v1alpha1.ConsoleLogin{SecretRef: v1alpha1.SecretReference{Name: ConsoleLogin(c.Name)}}
@@ -197,6 +202,13 @@ func serverSettings(c *v1alpha1.RocketMQCluster, part *v1alpha1.ServerSettings) 
 
 func toolSettings(c *v1alpha1.RocketMQCluster, tool *v1alpha1.ClusterTool) v1alpha1.PodSettings {
 	return v1alpha1.PodSettings{ImagePullSecrets: c.Spec.ImagePullSecrets, Resources: tool.Resources, Paused: c.Spec.Paused}
+}
+
+// networkSettings of a part are the cluster's, with clients of its own.
+func networkSettings(c *v1alpha1.RocketMQCluster, clients v1alpha1.NetworkPeers) v1alpha1.NetworkPolicySettings {
+	out := c.Spec.NetworkPolicySettings
+	out.AllowedClients = clients
+	return out
 }
 
 func mergedConfig(shared, own map[string]v1alpha1.ConfigValue) map[string]v1alpha1.ConfigValue {

@@ -162,6 +162,7 @@ func Cache(namespaces []string) cache.Options {
 			&appsv1.StatefulSet{}:           ours,
 			&appsv1.Deployment{}:            ours,
 			&networkingv1.Ingress{}:         ours,
+			&networkingv1.NetworkPolicy{}:   ours,
 			&policyv1.PodDisruptionBudget{}: ours,
 		},
 	}

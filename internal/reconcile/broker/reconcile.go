@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,7 +38,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 		For(&v1alpha1.Broker{}).
 		WithOptions(pass.Options(0)).
 		WatchesRawSource(watch.Owns(desired.Broker, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
-			&policyv1.PodDisruptionBudget{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
+			&policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
 		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		Watches(&v1alpha1.Controller{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).
@@ -128,6 +129,7 @@ func (p *brokerPass) prepare(ctx context.Context) (*kube.Waiting, error) {
 		p.checkNames,
 		p.readReferences,
 		p.planGroups,
+		p.ApplyNetworkPolicy,
 		p.applyShared,
 		p.awaitNameServers,
 		p.awaitControllers,

@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -35,7 +36,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 		For(&v1alpha1.NameService{}).
 		WithOptions(pass.Options(0)).
 		WatchesRawSource(watch.Owns(desired.NameServer, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
-			&policyv1.PodDisruptionBudget{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
+			&policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
 		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.NameServiceList{}, func(resource client.Object, configMap string) bool {
 			return pass.Refers(&resource.(*v1alpha1.NameService).Spec.PodSettings, nil, configMap)
 		})).
@@ -62,6 +63,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	waiting, err := pass.Run(ctx,
 		p.checkImage,
 		p.readReferences,
+		p.ApplyNetworkPolicy,
 		p.applyObjects,
 		p.observePods,
 		p.replaceOutdated,

@@ -38,7 +38,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 	return ctrl.NewControllerManagedBy(mgr).
 		For(r.Kind.New()).
 		WithOptions(pass.Options(0)).
-		WatchesRawSource(watch.Owns(r.Kind.component, append(r.Kind.owned, &appsv1.Deployment{}, &corev1.Service{}, &corev1.Pod{})...)).
+		WatchesRawSource(watch.Owns(r.Kind.component,
+			append(r.Kind.owned, &appsv1.Deployment{}, &corev1.Service{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{})...)).
 		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(watch.ConfigMaps(r.Client, r.Kind.List(), func(resource client.Object, configMap string) bool {
 			return slices.ContainsFunc(r.Kind.look(resource).configMaps(), func(ref kube.ConfigMapRef) bool { return ref.Name == configMap })
@@ -100,6 +101,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.readReferences,
 		p.render,
 		p.awaitNameServers,
+		p.ApplyNetworkPolicy,
 		p.apply,
 		p.applyIngress,
 		p.observe,
