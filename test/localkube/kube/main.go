@@ -49,6 +49,8 @@ func main() {
 		}
 	case "provisioner":
 		provisioner(os.Args[1:])
+	case "network-policy":
+		networkPolicy(os.Args[1:])
 	default:
 		fmt.Fprintf(os.Stderr, "%s: call me by the name of a part, such as kubectl\n", name)
 		os.Exit(2)

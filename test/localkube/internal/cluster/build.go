@@ -44,7 +44,7 @@ func buildSteps() []buildStep {
 
 // kubeNames are the names that the multi-call executable is called by.
 func kubeNames() []string {
-	return []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl", "provisioner"}
+	return []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl", "provisioner", "network-policy"}
 }
 
 // sourceDir finds this module's directory: the working directory (as with "go -C test/localkube run") or one above it.
@@ -70,7 +70,7 @@ func buildKey(src string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, runtime.Version(), runtime.GOARCH, buildSteps(), kubeNames())
 	var files []string
-	for _, name := range []string{"go.mod", "go.sum", "kube", "coredns", "pause", "containerd"} {
+	for _, name := range []string{"go.mod", "go.sum", "kube", "coredns", "pause", "containerd", "internal/policy"} {
 		err := filepath.WalkDir(filepath.Join(src, name), func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.Type().IsRegular() && !strings.HasSuffix(path, "_test.go") {
 				files = append(files, path)

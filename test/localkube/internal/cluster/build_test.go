@@ -32,7 +32,7 @@ func TestBuildKey(t *testing.T) {
 		}
 		return k
 	}
-	for _, name := range []string{"go.mod", "go.sum", "kube/main.go", "coredns/main.go", "pause/main.go", "containerd/go.mod"} {
+	for _, name := range []string{"go.mod", "go.sum", "kube/main.go", "coredns/main.go", "pause/main.go", "containerd/go.mod", "internal/policy/policy.go"} {
 		write(name, "1")
 	}
 	first := key()
@@ -40,7 +40,7 @@ func TestBuildKey(t *testing.T) {
 		name    string
 		changes bool
 	}{
-		{"kube/main.go", true}, {"containerd/go.sum", true}, {"go.sum", true},
+		{"kube/main.go", true}, {"containerd/go.sum", true}, {"go.sum", true}, {"internal/policy/policy.go", true},
 		{"internal/cluster/up.go", false}, {"kube/main_test.go", false}, {"README.md", false},
 	} {
 		before := key()
@@ -49,8 +49,9 @@ func TestBuildKey(t *testing.T) {
 			t.Errorf("%s: key %s, then %s", test.name, before, after)
 		}
 	}
-	write("kube/main.go", "1")
-	write("go.sum", "1")
+	for _, name := range []string{"kube/main.go", "go.sum", "internal/policy/policy.go"} {
+		write(name, "1")
+	}
 	if err := os.Remove(filepath.Join(src, "containerd/go.sum")); err != nil {
 		t.Fatal(err)
 	}

@@ -178,7 +178,7 @@ func TestPartsAreKnownExecutables(t *testing.T) {
 		}
 	}
 	want := []string{"etcd", "kube-apiserver", "containerd-node1", "containerd-node2", "kube-controller-manager", "kube-scheduler",
-		"kubelet-node1", "kube-proxy-node1", "kubelet-node2", "kube-proxy-node2", "coredns", "provisioner"}
+		"kubelet-node1", "kube-proxy-node1", "kubelet-node2", "kube-proxy-node2", "network-policy", "coredns", "provisioner"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Error(diff)
 	}

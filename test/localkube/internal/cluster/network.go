@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/rocketmq-operator/rocketmq-operator/test/localkube/internal/policy"
 )
 
 // setUpNetwork makes the bridge, the nodes' namespaces and the routes, as far as they are missing, and the links
@@ -69,7 +71,7 @@ func linkExists(name string) bool {
 	return err == nil
 }
 
-// tearDownNetwork removes all that setUpNetwork and kube-proxy made, as far as it is there.
+// tearDownNetwork removes all that setUpNetwork, kube-proxy and network-policy made, as far as it is there.
 func tearDownNetwork(ctx context.Context) error {
 	links := []string{bridge}
 	for n := node(2); n <= maxNodes; n++ {
@@ -98,7 +100,7 @@ func tearDownNetwork(ctx context.Context) error {
 		return err
 	}
 	for line := range strings.Lines(tables) {
-		if f := strings.Fields(line); len(f) == 3 && f[2] == "kube-proxy" {
+		if f := strings.Fields(line); len(f) == 3 && (f[2] == "kube-proxy" || f[2] == policy.Table) {
 			if _, err := command(ctx, "nft", "delete", "table", f[1], f[2]); err != nil {
 				return err
 			}

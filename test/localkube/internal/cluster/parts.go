@@ -173,6 +173,11 @@ func (c *Cluster) parts(nodes []node, s stage) []part {
 				"--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0")
 		}
 	case addons:
+		enforcer := []string{"network-policy", "--kubeconfig=" + pki + "/network-policy.conf"}
+		for _, n := range nodes {
+			enforcer = append(enforcer, "--node="+n.name()+"="+n.netns())
+		}
+		add("network-policy", 1, enforcer...)
 		add("coredns", 1, "coredns", "-conf", filepath.Join(c.run, "Corefile"))
 		add("provisioner", 1, "provisioner", "--kubeconfig="+pki+"/provisioner.conf", "--root="+filepath.Join(c.run, "pv"))
 	}

@@ -70,6 +70,7 @@ func makeKeys(dir string, nodes []node) error {
 		{"kube-proxy", pkix.Name{CommonName: "system:kube-proxy"}},
 		{"coredns", pkix.Name{CommonName: "system:coredns"}},
 		{"provisioner", pkix.Name{CommonName: "system:provisioner"}},
+		{"network-policy", pkix.Name{CommonName: "system:network-policy"}},
 	}
 	for _, n := range nodes {
 		subject := pkix.Name{CommonName: "system:node:" + n.name(), Organization: []string{"system:nodes"}}

@@ -123,6 +123,7 @@ func TestRealCluster(t *testing.T) {
 			t.Errorf("a pod without a security context: %s", out)
 		}
 	})
+	t.Run("network policies are enforced", func(t *testing.T) { testNetworkPolicies(t, k) })
 	t.Run("the audit log tells who wrote what", func(t *testing.T) {
 		verbs := auditVerbs(t, c.AuditLog(), "kubectl/")
 		if verbs["patch"]+verbs["create"] == 0 || verbs["get"] != 0 {
@@ -221,6 +222,16 @@ func (k kubectl) try(ctx context.Context, args ...string) (string, error) {
 	cmd.Env = k.c.environment(k.bin)
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
+}
+
+// apply an object that is written as YAML.
+func (k kubectl) apply(t *testing.T, object string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "object.yaml")
+	if err := os.WriteFile(file, []byte(object), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	k.run(t, "apply", "-f", file)
 }
 
 func (k kubectl) run(t *testing.T, args ...string) string {
