@@ -2,17 +2,14 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/render"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -117,22 +114,6 @@ func hasMaster(route *admin.TopicRoute) bool {
 		}
 	}
 	return false
-}
-
-// checkCertificate says what is wrong with the Secret, which java does not name.
-func (c *config) checkCertificate(in render.Input) error {
-	secret := in.Settings.Proxy.TLSSecret
-	if secret == "" {
-		return nil
-	}
-	for _, name := range []string{settings.TLSCert, settings.TLSKey} {
-		if _, err := os.Stat(filepath.Join(c.tlsDir, name)); errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("spec.tls.secretName: the Secret %q is missing or has no %s: it must be of type kubernetes.io/tls", secret, name)
-		} else if err != nil {
-			return fmt.Errorf("spec.tls.secretName: the Secret %q: %w", secret, err)
-		}
-	}
-	return nil
 }
 
 // awaitUnlisted lets the proxy serve until every node has heard that its pod is going away: clients that come in between

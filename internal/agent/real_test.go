@@ -30,6 +30,10 @@ func TestRealServers(t *testing.T) {
 	}
 	start := func(role, settings string, flags ...string) (*agentProcess, sandbox) {
 		s := newSandbox(t, settings)
+		if role == "proxy" {
+			mountRSA(t, s)
+			flags = append(flags, "--tls-dir="+s.path("tls"))
+		}
 		s.env = append(s.env, "ROCKETMQ_HOME="+home, "JAVA_HOME="+os.Getenv("JAVA_HOME"))
 		flags = append(flags, "--java-option=-XX:+UseSerialGC", "--java-option=-XX:TieredStopAtLevel=1", "--java-option=-Djdk.net.hosts.file="+hosts)
 		return s.run(t, role, flags...), s
@@ -38,7 +42,8 @@ func TestRealServers(t *testing.T) {
 	controller, _ := start("controller",
 		`{"serviceDomain": "h.test", "config": {"mappedFileSize": "16777216"}, "controller": {"group": "test", "size": 1}}`, "--default-heap=128m")
 	// A proxy that comes before its broker waits.
-	proxy, _ := start("proxy", `{"proxy": {"clusterName": "test", "nameServers": ["127.0.0.1:9876"]}}`, "--default-heap=128m", "--default-direct-memory=64m")
+	proxy, proxyFiles := start("proxy", `{"config": {"tlsCertWatchIntervalMs": "500"},
+		"proxy": {"clusterName": "test", "nameServers": ["127.0.0.1:9876"], "tlsSecret": "cert"}}`, "--default-heap=128m", "--default-direct-memory=64m")
 	nameServer.await(t, "/readyz", http.StatusOK)
 	proxy.await(t, "/livez", http.StatusOK)
 	if got := proxy.await(t, "/readyz", http.StatusServiceUnavailable); strings.Contains(got, "gRPC clients") {
@@ -64,6 +69,8 @@ func TestRealServers(t *testing.T) {
 		server.agent.await(t, "/startedz", http.StatusOK)
 		server.agent.await(t, "/livez", http.StatusOK)
 	}
+
+	t.Run("the proxy takes certificates with keys of every form", func(t *testing.T) { certificates(t, proxyFiles) })
 
 	store := files.path("store")
 	if _, err := os.Stat(filepath.Join(store, "abort")); err != nil {

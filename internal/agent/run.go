@@ -90,8 +90,8 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	rc := remoting.NewClient(remoting.Options{})
 	defer rc.Close()
 	s := c.server(input, admin.New(rc), &supervise.Child{Path: java.Path, Args: args, Env: os.Environ()})
-	if s.entry != nil {
-		if err := c.checkCertificate(input); err != nil {
+	if s.certificate != nil {
+		if _, err := s.certificate.install(); err != nil {
 			return supervise.Result{}, err
 		}
 	}
@@ -121,6 +121,7 @@ func (c *config) input(home string) (render.Input, error) {
 		Settings:   s,
 		DataDir:    c.dataDir,
 		ConfigFile: filepath.Join(c.runDir, string(c.role)+".conf"),
+		TLSDir:     filepath.Join(c.runDir, "tls"),
 		Release:    jvm.Release(home),
 	}
 	if s.HostNetwork {

@@ -23,6 +23,8 @@ type server struct {
 	prober *probe.Prober
 	// entry is what a proxy waits for before java starts, nil for others.
 	entry *brokerWait
+	// certificate of the user's, nil if there is none.
+	certificate *certificate
 	// beside runs as long as java does; nil for nothing.
 	beside func(context.Context)
 }
@@ -44,6 +46,10 @@ func (c *config) server(in render.Input, client *admin.Client, child *supervise.
 		child.BeforeStop = func(ctx context.Context) { awaitUnlisted(ctx, settings.ProxyDrainSeconds*time.Second) }
 		s.entry = newBrokerWait(in.Settings.Proxy, client)
 		s.prober.Waiting = s.entry.reason
+		if secret := in.Settings.Proxy.TLSSecret; secret != "" {
+			s.certificate = &certificate{secret: secret, mounted: c.tlsDir, installed: in.TLSDir}
+			s.beside = s.certificate.follow
+		}
 	}
 	return s
 }

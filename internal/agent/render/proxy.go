@@ -50,8 +50,8 @@ func Proxy(in Input) ([]byte, []Override, error) {
 		"tlsTestModeEnable":   p.TLSSecret == "",
 	}
 	if p.TLSSecret != "" {
-		own["tlsCertPath"] = path.Join(settings.TLSDir, settings.TLSCert)
-		own["tlsKeyPath"] = path.Join(settings.TLSDir, settings.TLSKey)
+		own["tlsCertPath"] = path.Join(in.TLSDir, settings.TLSCert)
+		own["tlsKeyPath"] = path.Join(in.TLSDir, settings.TLSKey)
 	}
 	var overrides []Override
 	for _, owned := range settings.OwnedKeys(settings.Proxy) {

@@ -29,7 +29,7 @@ func TestProxy(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, overrides, err := Proxy(Input{Role: settings.Proxy, Settings: test.settings, Release: test.release})
+			got, overrides, err := Proxy(Input{Role: settings.Proxy, Settings: test.settings, TLSDir: "/var/run/rocketmq/tls", Release: test.release})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -37,6 +37,8 @@ type Input struct {
 	Base map[string]string
 	// DataDir is the directory of the server's data, ConfigFile the path that the result is written to.
 	DataDir, ConfigFile string
+	// TLSDir is where java reads the certificate and its key, settings.TLSCert and TLSKey.
+	TLSDir string
 	// Release of RocketMQ, "" if it is not known.
 	Release string
 }

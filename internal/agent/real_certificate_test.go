@@ -1,0 +1,112 @@
+package agent
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"testing"
+	"time"
+)
+
+// serial makes a certificate of that number for a key, PEM.
+func serial(t *testing.T, number int64, key crypto.Signer) []byte {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(number), Subject: pkix.Name{CommonName: "gateway"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	return encoded(t, "CERTIFICATE", der, err)
+}
+
+func encoded(t *testing.T, kind string, der []byte, err error) []byte {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+func rsaKey(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// mountRSA gives a sandbox the certificate of number 1, as cert-manager makes one by default: PKCS#1.
+func mountRSA(t *testing.T, s sandbox) {
+	t.Helper()
+	key := rsaKey(t)
+	if err := os.Mkdir(s.path("tls"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mount(t, s.path("tls"), pair{serial(t, 1, key), encoded(t, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key), nil)})
+}
+
+// certificates follows a running proxy through certificates whose keys have other forms, and through a renewal that keeps the key.
+func certificates(t *testing.T, s sandbox) {
+	shows(t, 1)
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec1, err := x509.MarshalECPrivateKey(ec)
+	sec1PEM := encoded(t, "EC PRIVATE KEY", sec1, err)
+	other := rsaKey(t)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(other)
+	for number, p := range []pair{
+		2: {serial(t, 2, ec), sec1PEM},
+		3: {serial(t, 3, ec), sec1PEM}, // only the certificate is new
+		4: {serial(t, 4, other), encoded(t, "PRIVATE KEY", pkcs8, err)},
+		5: {serial(t, 5, other), encoded(t, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(other), nil)},
+	} {
+		if p.certificate != nil {
+			mount(t, s.path("tls"), p)
+			shows(t, int64(number))
+		}
+	}
+}
+
+// shows waits until both ports of the proxy show the certificate of that number.
+func shows(t *testing.T, number int64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, address := range []string{"127.0.0.1:8081", "127.0.0.1:8080"} {
+		for err := shown(ctx, address, number); err != nil; err = shown(ctx, address, number) {
+			if ctx.Err() != nil {
+				t.Fatalf("%s: %v", address, err)
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+	}
+}
+
+func shown(ctx context.Context, address string, number int64) error {
+	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}} // it is looked at below
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	secured, ok := conn.(*tls.Conn)
+	if !ok {
+		return errors.New("no TLS")
+	}
+	if got := secured.ConnectionState().PeerCertificates[0].SerialNumber.Int64(); got != number {
+		return fmt.Errorf("it shows certificate %d, want %d", got, number)
+	}
+	return nil
+}
