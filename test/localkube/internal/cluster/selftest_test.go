@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -184,8 +185,18 @@ func TestRealCluster(t *testing.T) {
 			}
 			t.Logf("up after %.1fs", up(t).Seconds())
 			pods(t)
-			if got := k.run(t, execIn("web-0", "/bin/busybox", "cat", "/data/file")...); got != "precious" {
-				t.Errorf("the volume holds %q", got)
+			// What the status says may be from before the kill: the pod is about to be restarted then.
+			if err := poll(t.Context(), time.Minute, time.Second, func() error {
+				out, err := k.try(t.Context(), execIn("web-0", "/bin/busybox", "cat", "/data/file")...)
+				if err == nil && out != "precious" {
+					err = errors.New("another file")
+				}
+				if err != nil {
+					err = fmt.Errorf("%w: %s", err, out)
+				}
+				return err
+			}); err != nil {
+				t.Errorf("the volume: %v", err)
 			}
 		})
 	}
