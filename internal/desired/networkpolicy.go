@@ -33,7 +33,8 @@ type access struct {
 }
 
 // NetworkPolicy lets those into a resource's pods who need to be there and whom the user allows; wanted says whether the user
-// wants it at all. Only what comes in is limited. The kubelet, and with it probes and port-forwarding, is let in by Kubernetes.
+// wants it at all. Only what comes in is limited. Kubernetes itself lets in the kubelet, and with it probes and port-forwarding:
+// nobody else needs the ports of agents, except for those of brokers.
 func (in Installation) NetworkPolicy(obj v1alpha1.Resource) (policy *networkingv1.NetworkPolicy, wanted bool, err error) {
 	component, given, allowed, err := in.allowed(obj)
 	if err != nil {
@@ -76,29 +77,27 @@ func (in Installation) allowed(obj v1alpha1.Resource) (Component, *v1alpha1.Netw
 		s := &r.Spec.NetworkPolicySettings
 		return NameServer, s, []access{
 			{slices.Concat(rocketmq(r), operator, s.AllowedClients), []int32{settings.NameServerPort}},
-			{operator, []int32{settings.NameServerAgentPort}},
 		}, nil
 	case *v1alpha1.Controller:
 		s := &r.Spec.NetworkPolicySettings
 		return Controller, s, []access{
 			{slices.Concat(rocketmq(r, Broker, Controller), operator, s.AllowedClients), []int32{settings.ControllerPort}},
-			{operator, []int32{settings.ControllerAgentPort}},
 			{monitoring(s), []int32{settings.MetricsPort}},
 		}, nil
 	case *v1alpha1.Broker:
 		s := &r.Spec.NetworkPolicySettings
-		members := podsOf(metav1.LabelSelector{MatchLabels: Selector(r.Name, Broker, "")})
+		members := peers{podsOf(metav1.LabelSelector{MatchLabels: Selector(r.Name, Broker, "")})}
 		return Broker, s, []access{
 			{slices.Concat(rocketmq(r), electors(r), operator, s.AllowedClients), []int32{settings.BrokerPort, settings.BrokerFastPort}},
-			{peers{members}, []int32{settings.BrokerHAPort}},
-			{slices.Concat(rocketmq(r, Broker), operator), []int32{settings.BrokerAgentPort}}, // a master asks how others stop
+			{members, []int32{settings.BrokerHAPort}},
+			// The operator asks agents whether they stop, and tells them how much time they have; a master that stops asks its slaves.
+			{slices.Concat(members, operator), []int32{settings.BrokerAgentPort}},
 			{monitoring(s), []int32{settings.MetricsPort}},
 		}, nil
 	case *v1alpha1.Proxy:
 		s := &r.Spec.NetworkPolicySettings
 		return Proxy, s, []access{
 			{slices.Concat(rocketmq(r, Console), s.AllowedClients), []int32{settings.ProxyGRPCPort, settings.ProxyRemotingPort}},
-			{operator, []int32{settings.ProxyAgentPort}},
 			{monitoring(s), []int32{settings.MetricsPort}},
 		}, nil
 	case *v1alpha1.Console:

@@ -60,6 +60,7 @@ func TestStories(t *testing.T) {
 		// The long ones early.
 		{"WholeCluster", third, wholeCluster},
 		{"TopicTransfer", third, topicTransfer},
+		{"NetworkPolicies", third, networkPolicies},
 		{"LookingAtACluster", third, lookingAtACluster},
 		{"TwoClusters", third, twoClusters},
 		{"MetadataGuard", third, metadataGuard},
