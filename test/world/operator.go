@@ -47,7 +47,7 @@ func (o *Operator) Events() []string { return o.events.All() }
 // options of an operator.
 func (w *World) options(interval time.Duration, namespaces []string, servers fakemq.Servers) reconcile.Options {
 	return reconcile.Options{
-		Installation: desired.Installation{Domain: "cluster.local", AgentImage: w.Agent},
+		Installation: desired.Installation{Domain: "cluster.local", AgentImage: w.Agent, OperatorNamespace: "operators"},
 		Namespaces:   namespaces, ObserveInterval: interval,
 		RocketMQ: remoting.Options{Timeout: time.Second, Dialer: fakemq.Dialer(servers)},
 	}

@@ -73,7 +73,7 @@ func (w *World) Snapshot() map[string]any {
 	for _, list := range []client.ObjectList{
 		&v1alpha1.NameServiceList{}, &v1alpha1.ControllerList{}, &v1alpha1.BrokerList{}, &appsv1.StatefulSetList{},
 		&v1alpha1.ProxyList{}, &v1alpha1.ConsoleList{}, &v1alpha1.ExporterList{}, &v1alpha1.SchemaRegistryList{}, &appsv1.DeploymentList{},
-		&v1alpha1.RocketMQClusterList{}, &corev1.SecretList{}, &corev1.PersistentVolumeClaimList{}, &networkingv1.IngressList{},
+		&v1alpha1.RocketMQClusterList{}, &corev1.SecretList{}, &corev1.PersistentVolumeClaimList{}, &networkingv1.IngressList{}, &networkingv1.NetworkPolicyList{},
 		&corev1.ServiceList{}, &corev1.ConfigMapList{}, &policyv1.PodDisruptionBudgetList{}, &corev1.PodList{},
 	} {
 		w.Must(w.List(w.Context(), list, client.InNamespace(w.Namespace)))

@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -52,6 +53,8 @@ func (w *World) version(object string) string {
 		return Get[corev1.Service](w, name).ResourceVersion
 	case "ConfigMap":
 		return Get[corev1.ConfigMap](w, name).ResourceVersion
+	case "NetworkPolicy":
+		return Get[networkingv1.NetworkPolicy](w, name).ResourceVersion
 	case "StatefulSet":
 		return Get[appsv1.StatefulSet](w, name).ResourceVersion
 	}
