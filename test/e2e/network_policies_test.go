@@ -154,7 +154,7 @@ func (g *guarded) apply(t *testing.T, edits ...string) {
 		"metadata.name: monitoring", "metadata.name: "+g.visitors[2].Name,
 		"metadata.name: ingress-nginx", "metadata.name: "+g.visitors[3].Name,
 		"{size: 3", "{resources: {requests: {cpu: 100m}}, size: 1", // what asks for no CPU gets next to none beside those that do
-		"brokers:\n  - storage", "brokers:\n  - resources: {requests: {cpu: 100m}}\n    overrides: {drainSeconds: 0}\n    storage",
+		"brokers:\n  - storage", "brokers:\n  - resources: {requests: {cpu: 100m}}\n    storage",
 		"console:", "console:\n    image: "+g.images.Dashboard,
 		"exporter: {}", "exporter: {image: "+g.images.Exporter+"}",
 		"schemaRegistry: {}", "schemaRegistry: {image: "+g.images.SchemaRegistry+"}")...))

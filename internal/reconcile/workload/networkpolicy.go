@@ -8,7 +8,8 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 )
 
-// ApplyNetworkPolicy follows the spec both ways. It comes before the pods, so that none is ever without it.
+// ApplyNetworkPolicy follows the spec both ways. It comes before the pods, so that none is ever without it, and before what a
+// resource waits for, so that it can be switched at any time.
 func (p *Pass) ApplyNetworkPolicy(ctx context.Context) (*kube.Waiting, error) {
 	policy, wanted, err := p.Installation.NetworkPolicy(p.Owner)
 	if err != nil {

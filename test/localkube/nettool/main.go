@@ -11,6 +11,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -94,11 +95,10 @@ func hold(address string) error {
 		if err != nil {
 			return err
 		}
-		body, err := io.ReadAll(res.Body)
-		if err != nil {
+		_, err = io.Copy(os.Stdout, res.Body)
+		if err = errors.Join(err, res.Body.Close()); err != nil {
 			return err
 		}
-		fmt.Print(string(body))
 		time.Sleep(500 * time.Millisecond)
 	}
 }
