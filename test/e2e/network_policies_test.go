@@ -146,7 +146,7 @@ func (v visitor) pod() *corev1.Pod {
 	}
 }
 
-// apply examples/secured, small and with the neighbours' namespaces; edits are pairs of old and new text.
+// apply examples/secured, small, with the neighbours' namespaces and a schema registry; edits are pairs of old and new text.
 func (g *guarded) apply(t *testing.T, edits ...string) {
 	t.Helper()
 	ok(t, g.ApplyPath(t.Context(), "examples/secured", append(edits,
@@ -156,8 +156,7 @@ func (g *guarded) apply(t *testing.T, edits ...string) {
 		"{size: 3", "{resources: {requests: {cpu: 100m}}, size: 1", // what asks for no CPU gets next to none beside those that do
 		"brokers:\n  - storage", "brokers:\n  - resources: {requests: {cpu: 100m}}\n    storage",
 		"console:", "console:\n    image: "+g.images.Dashboard,
-		"exporter: {}", "exporter: {image: "+g.images.Exporter+"}",
-		"schemaRegistry: {}", "schemaRegistry: {image: "+g.images.SchemaRegistry+"}")...))
+		"exporter: {}", "exporter: {image: "+g.images.Exporter+"}\n  schemaRegistry: {image: "+g.images.SchemaRegistry+"}")...))
 }
 
 // listens compares what the servers listen on with what the story knows.
