@@ -96,6 +96,28 @@ func removeTree(dir string) error {
 	return os.RemoveAll(dir)
 }
 
+// cniResults are the files in which CNI plugins remember pods that they were not asked to take down, or were about to set up.
+func cniResults() ([]string, error) {
+	all, err := filepath.Glob("/var/lib/cni/results/*")
+	if err != nil {
+		return nil, err
+	}
+	var ours []string
+	for _, name := range all {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		var result struct{ Netns string }
+		// A damaged file was being written when its plugin was killed.
+		known := json.Unmarshal(b, &result) == nil && below(result.Netns, ephemeral)
+		if known || strings.HasPrefix(filepath.Base(name), "lk-node") {
+			ours = append(ours, name)
+		}
+	}
+	return ours, nil
+}
+
 // removeShared removes what containerd, the kubelets and the CNI plugins keep outside of our directories.
 func (c *Cluster) removeShared(ctx context.Context) error {
 	var files []string
@@ -118,16 +140,11 @@ func (c *Cluster) removeShared(ctx context.Context) error {
 			files = append(files, socket)
 		}
 	}
-	// What is remembered of pods whose network the plugins were not asked to take down.
-	results, err := filepath.Glob("/var/lib/cni/results/lk-node[0-9]-*")
+	results, err := cniResults()
 	if err != nil {
 		return err
 	}
 	files = append(files, results...)
-	for _, r := range results {
-		_, id, _ := strings.Cut(strings.TrimSuffix(filepath.Base(r), "-eth0"), "lk-node")
-		files = append(files, "/var/lib/cni/results/cni-loopback-"+id[len("1-"):]+"-lo")
-	}
 	logs, err := filepath.Glob("/var/log/containers/*")
 	if err != nil {
 		return err
