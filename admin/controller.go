@@ -263,12 +263,6 @@ func (c *Client) FindLeader(ctx context.Context, controllers []string) (string, 
 	return "", fmt.Errorf("%w: %s", ErrNoLeader, strings.Join(refusals, "; "))
 }
 
-// Leader is FindLeader without the reason: "" if no controller leads.
-func (c *Client) Leader(ctx context.Context, controllers []string) string {
-	leader, _ := c.FindLeader(ctx, controllers)
-	return leader
-}
-
 // CleanBrokerData makes the leading controller forget members of a broker group, given by Replica.ID, or the whole group
 // without ids (CLEAN_BROKER_DATA). A forgotten broker can come back only with an empty disk: with its old one it is refused for
 // ever, with remoting.ControllerBrokerNeedToBeRegistered. While one of the members is alive, and for a group that the controller

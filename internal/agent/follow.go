@@ -60,8 +60,8 @@ func (f follower) look(ctx context.Context, check bool) {
 	if knows != "" && !check {
 		return
 	}
-	leader := f.admin.Leader(ctx, f.controllers())
-	if leader == "" {
+	leader, err := f.admin.FindLeader(ctx, f.controllers())
+	if err != nil {
 		return
 	}
 	states, err := f.admin.SyncStateData(ctx, leader, f.group)

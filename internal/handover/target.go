@@ -2,7 +2,6 @@ package handover
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -63,9 +62,10 @@ func (r *run) syncState(ctx context.Context, end limit) (admin.SyncState, error)
 // for it ends when nobody is left who could take over anyway, as when the whole cluster is deleted.
 func askController[T any](ctx context.Context, r *run, end limit, ask func(ctx context.Context, leader string) (T, error)) (answer T, err error) {
 	waited := r.await(ctx, end, slowPoll, func(ctx context.Context) string {
-		leader := r.Admin.Leader(ctx, r.Controllers)
-		if leader == "" {
-			err = errors.New("no controller leads, so nobody can take over")
+		var leader string
+		leader, err = r.Admin.FindLeader(ctx, r.Controllers)
+		if err != nil {
+			err = fmt.Errorf("nobody can take over: %w", err)
 		} else {
 			answer, err = call(ctx, func(ctx context.Context) (T, error) { return ask(ctx, leader) })
 		}

@@ -81,7 +81,7 @@ func TestLeader(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := test.servers.client(t)
 				began := time.Now()
-				if got := c.Leader(t.Context(), test.controllers); got != test.want {
+				if got, _ := c.FindLeader(t.Context(), test.controllers); got != test.want {
 					t.Errorf("leader %q, want %q", got, test.want)
 				}
 				if took := time.Since(began); took > test.atMost {

@@ -171,9 +171,9 @@ func syncStates(ctx context.Context, c *kit.Installation) (map[string]admin.Sync
 	for group := range groups {
 		names = append(names, c.Group(group))
 	}
-	leader := c.Admin.Leader(ctx, controllers)
-	if leader == "" {
-		return nil, errors.New("no controller leads")
+	leader, err := c.Admin.FindLeader(ctx, controllers)
+	if err != nil {
+		return nil, err
 	}
 	return c.Admin.SyncStateData(ctx, leader, names...)
 }

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -113,10 +112,7 @@ func leadingController(ctx context.Context, c *kit.Installation) (string, error)
 	for _, controller := range c.Controllers(quickstartControllers) {
 		controllers = append(controllers, controller+"."+c.Name+":9878")
 	}
-	if leader := c.Admin.Leader(ctx, controllers); leader != "" {
-		return leader, nil
-	}
-	return "", errors.New("no controller leads")
+	return c.Admin.FindLeader(ctx, controllers)
 }
 
 // makeMaster elects a pod, while nothing is sent. It must be in sync, which it is again some time after it was Ready.

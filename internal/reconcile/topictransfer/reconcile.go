@@ -25,6 +25,8 @@ const (
 	// was consumed. pendingInterval is for one that the user has to do something for.
 	lookInterval    = time.Second
 	pendingInterval = 3 * time.Second
+	// slowestInterval is for phases that last for long, such as a Drain of hours: a look asks every broker for its offsets.
+	slowestInterval = 15 * time.Second
 	// atOnce is for what was done; what was recorded wakes the next pass by itself.
 	atOnce = time.Millisecond
 )
@@ -202,7 +204,16 @@ func (p *transferPass) again() time.Duration {
 	case p.decision.Recorded && p.acted && len(p.failures) == 0:
 		return atOnce
 	case phase == v1alpha1.TransferPending:
-		return pendingInterval
+		return max(pendingInterval, pace(&p.decision.Status, time.Now()))
 	}
-	return lookInterval
+	return pace(&p.decision.Status, time.Now())
+}
+
+// pace of the looks: the longer a phase lasts already, the less it matters to notice its end at once. While messages are refused, or
+// no route leads to the source, it does.
+func pace(status *v1alpha1.TopicTransferStatus, now time.Time) time.Duration {
+	if status.FencedSince != nil || status.UnroutedSince != nil || status.PhaseSince == nil {
+		return lookInterval
+	}
+	return max(lookInterval, min(slowestInterval, now.Sub(status.PhaseSince.Time)/60))
 }

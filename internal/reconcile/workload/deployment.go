@@ -38,13 +38,9 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 		return p.held, nil
 	}
 	if exists {
-		stays := paused || p.held != nil
-		if !stays && DeploymentHash(&live) == DeploymentHash(d) {
-			lacking, err := p.lackAgent(ctx, &live, d)
-			if err != nil {
-				return nil, err
-			}
-			stays = !lacking
+		stays, err := p.templateStays(ctx, &live, d, paused)
+		if err != nil {
+			return nil, err
 		}
 		if stays {
 			d.Spec.Template = live.Spec.Template
@@ -69,13 +65,19 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 	return nil, nil
 }
 
-// lackAgent reports whether pods cannot start for want of their agent's image, and the wanted template has another one.
-func (p *Pass) lackAgent(ctx context.Context, live, wanted *appsv1.Deployment) (bool, error) {
-	if pods.RevisionOf(&live.Spec.Template).Agent == pods.RevisionOf(&wanted.Spec.Template).Agent {
+// templateStays reports whether a live Deployment keeps its template.
+func (p *Pass) templateStays(ctx context.Context, live, wanted *appsv1.Deployment, paused bool) (bool, error) {
+	if paused || p.held != nil {
+		return true, nil
+	}
+	if DeploymentHash(live) != DeploymentHash(wanted) {
 		return false, nil
 	}
+	if pods.RevisionOf(&live.Spec.Template).Agent == pods.RevisionOf(&wanted.Spec.Template).Agent {
+		return true, nil
+	}
 	list, err := p.Pods(ctx, live.Spec.Selector.MatchLabels)
-	return slices.ContainsFunc(list, func(pod corev1.Pod) bool { return pods.LacksAgent(&pod) }), err
+	return !slices.ContainsFunc(list, func(pod corev1.Pod) bool { return pods.LacksAgent(&pod) }), err
 }
 
 // dropRollingUpdate makes way for the strategy Recreate: a live Deployment that was defaulted to, or given by another

@@ -27,26 +27,30 @@ const expansionLimit = 5 * time.Minute
 // When all have it, the StatefulSet's own templates follow: they cannot change, so it is deleted without its pods, and
 // the next pass makes it anew. settled says that nothing else is about to change at it.
 func (p *Pass) growVolumes(ctx context.Context, live, set *appsv1.StatefulSet, wanted []corev1.PersistentVolumeClaim, settled bool) error {
-	same := true
+	same, grown := true, true
 	for i := range wanted {
-		size := storage(&wanted[i])
 		at := slices.IndexFunc(live.Spec.VolumeClaimTemplates, func(c corev1.PersistentVolumeClaim) bool { return c.Name == wanted[i].Name })
 		if at < 0 {
 			return nil // other claims than these: that is no growth
 		}
-		now := storage(&live.Spec.VolumeClaimTemplates[at])
+		size, now := storage(&wanted[i]), storage(&live.Spec.VolumeClaimTemplates[at])
 		same = same && now.Cmp(size) == 0
 		for ordinal := range *live.Spec.Replicas {
 			done, err := p.growVolume(ctx, wanted[i].Name, desired.PodName(live.Name, ordinal), size)
 			if err != nil {
 				return err
 			}
-			settled = settled && done
+			grown = grown && done
 		}
 	}
-	if same || !settled || p.remaking || !desired.Recoverable(live) {
+	if same || !grown || !settled || p.remaking || !desired.Recoverable(live) {
 		return nil
 	}
+	return p.remake(ctx, live, set, wanted)
+}
+
+// remake a StatefulSet with other claims, if all its pods are well.
+func (p *Pass) remake(ctx context.Context, live, set *appsv1.StatefulSet, claims []corev1.PersistentVolumeClaim) error {
 	list, err := p.Pods(ctx, live.Spec.Selector.MatchLabels)
 	if err != nil {
 		return err
@@ -58,7 +62,7 @@ func (p *Pass) growVolumes(ctx context.Context, live, set *appsv1.StatefulSet, w
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete StatefulSet %s without its pods: %w", live.Name, err)
 	}
-	set.Spec.VolumeClaimTemplates, p.remaking = wanted, true
+	set.Spec.VolumeClaimTemplates, p.remaking = claims, true
 	p.Event(set, v1alpha1.EventVolumesGrown, "the volumes of %s have the size of the spec; its StatefulSet is made anew to say so too, and its pods run on", live.Name)
 	return nil
 }
