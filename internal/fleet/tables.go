@@ -6,6 +6,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 )
 
@@ -59,6 +60,9 @@ func (f *Fleet) Followed(g *Group) (Mastership, bool) {
 		}
 		out.Term = fmt.Sprintf("%s/%d", master.Pod.UID, state.MasterEpoch)
 	}
+	if restarts := pods.Restarts(master.Pod); restarts > 0 { // a server that was killed may have lost its tables
+		out.Term += fmt.Sprintf("/restart%d", restarts)
+	}
 	for _, slave := range g.Slaves(master) {
 		if slave.Dialable != "" {
 			out.Slaves = append(out.Slaves, slave.Dialable)
@@ -105,6 +109,6 @@ func (f *Fleet) BehindRisks(g *Group) (out []Risk) {
 
 // TooLargeRisk says that what a group's master knows does not fit into a ConfigMap.
 func TooLargeRisk(g *Group) Risk {
-	return Risk{v1alpha1.ReasonTooLarge, fmt.Sprintf("%s has more topics and consumer groups than a ConfigMap can hold, so they are not saved: "+
-		"a failover may lose some", g.Name)}
+	return Risk{v1alpha1.ReasonTooLarge, fmt.Sprintf("%s has more topics and consumer groups than a ConfigMap can hold, so the newest are not saved: "+
+		"a failover may lose those that are missing in what was saved last. Delete topics that nobody uses, or spread them over more Brokers", g.Name)}
 }

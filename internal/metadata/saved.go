@@ -14,14 +14,14 @@ import (
 
 // Mark tells which tables were saved.
 type Mark struct {
-	// Term in which they were read: after every change of master it is another one.
+	// Term in which they were read: after every change of master, and every restart of one, it is another one.
 	Term string
 	// Version they had at that master.
 	Version string
 }
 
-// Of reports whether the tables were read while the pod with this UID was master. A term is the UID, followed by a slash and the
-// controllers' epoch if there are controllers.
+// Of reports whether the tables were read while the pod with this UID was master. A term is the UID, followed by a slash and
+// what else makes it another one, if anything.
 func (m *Mark) Of(master string) bool {
 	pod, _, _ := strings.Cut(m.Term, "/")
 	return pod == master
@@ -33,7 +33,9 @@ const (
 	keyVersion = "version"
 	keyTopics  = "topics"
 	keyGroups  = "consumerGroups"
-	// KeyTables holds the tables themselves. It is missing if they are larger than a ConfigMap may be.
+	// keyOutgrown is there if the tables are larger than a ConfigMap may be. Those in KeyTables, if any, are then older ones.
+	keyOutgrown = "outgrown"
+	// KeyTables holds the tables themselves.
 	KeyTables = "tables.json.gz"
 )
 
@@ -49,7 +51,8 @@ type file struct {
 	Groups map[string]admin.SubscriptionGroup `json:"consumerGroups"`
 }
 
-// Encode tables as the data of a ConfigMap. The same tables give the same bytes.
+// Encode tables as the data of a ConfigMap. The same tables give the same bytes. Tables that are too large for one are left out, and
+// data says so (see Outgrown).
 func Encode(mark Mark, tables *Tables) (data map[string]string, binary map[string][]byte, err error) {
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
@@ -59,14 +62,19 @@ func Encode(mark Mark, tables *Tables) (data map[string]string, binary map[strin
 	if err := zip.Close(); err != nil {
 		return nil, nil, fmt.Errorf("compress tables: %w", err)
 	}
-	if packed.Len() <= maxSize {
-		binary = map[string][]byte{KeyTables: packed.Bytes()}
-	}
-	return map[string]string{
+	data = map[string]string{
 		keyTerm: mark.Term, keyVersion: mark.Version,
 		keyTopics: strconv.Itoa(len(tables.Topics)), keyGroups: strconv.Itoa(len(tables.Groups)),
-	}, binary, nil
+	}
+	if packed.Len() > maxSize {
+		data[keyOutgrown] = "true"
+		return data, nil, nil
+	}
+	return data, map[string][]byte{KeyTables: packed.Bytes()}, nil
 }
+
+// Outgrown reports whether the tables that a ConfigMap's data is about did not fit into it.
+func Outgrown(data map[string]string) bool { return data[keyOutgrown] != "" }
 
 // MarkOf a ConfigMap's data.
 func MarkOf(data map[string]string) *Mark {

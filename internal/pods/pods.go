@@ -205,6 +205,14 @@ func RunningSince(pod *corev1.Pod) metav1.Time {
 	return s.State.Running.StartedAt
 }
 
+// Restarts is how often the pod's server has been started again in place.
+func Restarts(pod *corev1.Pod) int32 {
+	if s := server(pod); s != nil {
+		return s.RestartCount
+	}
+	return 0
+}
+
 // HasRun reports whether a pod's server has run, so that its disk may hold data.
 func HasRun(pod *corev1.Pod) bool {
 	s := server(pod)

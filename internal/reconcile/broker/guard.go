@@ -118,7 +118,7 @@ func (p *brokerPass) guardGroup(ctx context.Context, g *fleet.Group, guarded fle
 	case guard.Compare:
 		return p.restore(ctx, g, guarded, master)
 	case guard.Nothing:
-		if p.saved[g.Name].BinaryData == nil {
+		if metadata.Outgrown(p.saved[g.Name].Data) {
 			return []fleet.Risk{fleet.TooLargeRisk(g)}, nil, nil
 		}
 	}
@@ -154,6 +154,9 @@ func (p *brokerPass) save(ctx context.Context, g *fleet.Group, mark metadata.Mar
 	data, binary, err := metadata.Encode(mark, tables)
 	if err != nil {
 		return nil, err
+	}
+	if saved := p.saved[g.Name]; binary == nil && saved != nil {
+		binary = saved.BinaryData // older tables are better than none
 	}
 	return p.Apply(ctx, desired.Metadata(p.broker, g.Name, data, binary))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
 	"github.com/rocketmq-operator/rocketmq-operator/test/world"
@@ -128,4 +129,39 @@ func TestMetadataGuard(t *testing.T) {
 
 	world.Edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.MetadataGuard = v1alpha1.MetadataGuardDisabled })
 	o.Until(w.AllReady) // and nothing is saved any more
+}
+
+// TestTablesLostInPlace: a master that was killed came back without its topics, in the same pod. What is saved is not replaced by
+// what is left: the topics are given back.
+func TestTablesLostInPlace(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.CreateYAML(world.NameService + strings.Replace(world.Static, "replicaPerGroup: 1", "replicaPerGroup: 0", 1))
+	o := w.Start()
+	o.Until(w.AllReady)
+	w.MQ.Change("b-0", func(t *fakemq.Tables) {
+		for _, name := range []string{"t0", "t1", "t2"} {
+			t.Topics[name] = admin.TopicConfig{Name: name, ReadQueues: 8, WriteQueues: 8, Perm: 6, FilterType: "SINGLE_TAG", Attributes: map[string]string{}}
+		}
+	})
+	o.Until(w.AllReady)
+
+	w.MQ.Change("b-0", func(t *fakemq.Tables) {
+		delete(t.Topics, "t1")
+		delete(t.Topics, "t2")
+	})
+	pod := world.Get[corev1.Pod](w, "b-0-0")
+	before := pod.DeepCopy()
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.Container, RestartCount: 1, Ready: true,
+		State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}}}}
+	w.Must(w.PatchStatus(pod, before))
+	o.Until(func() string {
+		if got := topicNames(w, "b-0"); got != "t0 t1 t2" {
+			return "topics " + got
+		}
+		return w.AllReady()
+	})
+	if !o.Said("b-0-0, the new master of b-0, lacked 2 of 3 topics") {
+		t.Errorf("events %q", o.Events())
+	}
 }
