@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -64,6 +65,9 @@ func podsDoNotCome(t *testing.T, n *kit.Namespace) {
 				ready, err := n.Condition(ctx, "NameService", c.name, v1alpha1.ConditionReady)
 				if err != nil {
 					return err
+				}
+				if ready == nil {
+					return errors.New("it says nothing yet")
 				}
 				for _, part := range c.says {
 					if ready.Status != metav1.ConditionFalse || ready.Reason != c.reason || !strings.Contains(ready.Message, part) {
