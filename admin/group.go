@@ -81,6 +81,12 @@ func (g SubscriptionGroup) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
+// WithUnknown is g with the settings of another group that this package does not know.
+func (g SubscriptionGroup) WithUnknown(of SubscriptionGroup) SubscriptionGroup {
+	g.unknown = of.unknown
+	return g
+}
+
 // Equal reports whether both have the same settings, unknown ones included.
 func (g SubscriptionGroup) Equal(other SubscriptionGroup) bool {
 	return reflect.DeepEqual(g.comparable(), other.comparable())

@@ -40,6 +40,8 @@ const (
 	QueryTopicsByConsumer                RequestCode = 343
 	GetTopicConfig                       RequestCode = 351
 	GetSubscriptionGroupConfig           RequestCode = 352
+	SetMessageRequestMode                RequestCode = 401
+	GetAllMessageRequestMode             RequestCode = 402
 	ExchangeBrokerHAInfo                 RequestCode = 906
 	GetBrokerHAStatus                    RequestCode = 907
 	ControllerElectMaster                RequestCode = 1002
@@ -97,6 +99,8 @@ var requestNames = map[RequestCode]string{
 	QueryTopicsByConsumer:                "QUERY_TOPICS_BY_CONSUMER",
 	GetTopicConfig:                       "GET_TOPIC_CONFIG",
 	GetSubscriptionGroupConfig:           "GET_SUBSCRIPTIONGROUP_CONFIG",
+	SetMessageRequestMode:                "SET_MESSAGE_REQUEST_MODE",
+	GetAllMessageRequestMode:             "GET_ALL_MESSAGE_REQUEST_MODE",
 	ExchangeBrokerHAInfo:                 "EXCHANGE_BROKER_HA_INFO",
 	GetBrokerHAStatus:                    "GET_BROKER_HA_STATUS",
 	ControllerElectMaster:                "CONTROLLER_ELECT_MASTER",
