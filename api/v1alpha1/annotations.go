@@ -18,6 +18,8 @@ const (
 	// AnnotationAbandon at a TopicTransfer that is being deleted lets it go at once, and leaves both clusters as they are: the way
 	// out when one of them does not come back.
 	AnnotationAbandon = "rocketmq.apache.org/abandon-transfer"
+	// AnnotationLetGo at a Topic or ConsumerGroup that is being deleted lets it go at once, and leaves what is in RocketMQ as it is.
+	AnnotationLetGo = "rocketmq.apache.org/let-go"
 )
 
 // Annotations that the operator writes and reads.
@@ -37,3 +39,6 @@ const (
 
 // FinalizerTopicTransfer keeps a TopicTransfer that has begun until it is finished or taken back.
 const FinalizerTopicTransfer = "rocketmq.apache.org/topic-transfer"
+
+// FinalizerEntity keeps a Topic or ConsumerGroup until what its deletionPolicy asks for is deleted in RocketMQ.
+const FinalizerEntity = "rocketmq.apache.org/entity"

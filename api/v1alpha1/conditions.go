@@ -66,6 +66,10 @@ const (
 	ConditionRemainingBroker = "RemainingBroker"
 	// ConditionPolicyWithoutEffect: networkPolicy is Enabled, and pods are in their nodes' network, where no NetworkPolicy holds.
 	ConditionPolicyWithoutEffect = "PolicyWithoutEffect"
+	// ConditionTypeConflict: RocketMQ has a topic of that name with another type, or with other settings that cannot change.
+	ConditionTypeConflict = "TypeConflict"
+	// ConditionTransferred: a TopicTransfer has moved the topic or consumer group to another cluster.
+	ConditionTransferred = "Transferred"
 	// ConditionStalled: a TopicTransfer cannot finish for now. It is tried again; the message names what remains.
 	ConditionStalled = "Stalled"
 )
@@ -110,6 +114,16 @@ const (
 	ReasonCreating = "Creating"
 	// ReasonUpdating: a part of a cluster has not taken over the newest spec, or waits with its version for those before it.
 	ReasonUpdating = "Updating"
+)
+
+// Reasons of Ready of a Topic or ConsumerGroup that are no trouble by themselves.
+const (
+	// ReasonTransferring: a TopicTransfer moves it, and nothing else changes it meanwhile.
+	ReasonTransferring = "Transferring"
+	// ReasonNotEmpty: it is to be deleted when nothing is in it.
+	ReasonNotEmpty = "NotEmpty"
+	// ReasonDeleting: it is being deleted in RocketMQ.
+	ReasonDeleting = "Deleting"
 )
 
 // Reasons of a TopicTransfer's Ready, besides its phases.

@@ -73,3 +73,14 @@ const (
 	// EventSystemTopicCreated: a broker group that came later was given the proxies' own topic.
 	EventSystemTopicCreated EventReason = "SystemTopicCreated"
 )
+
+// Reasons of events about topics and consumer groups that have a resource.
+const (
+	// EventAdopted: RocketMQ had it before its resource.
+	EventAdopted EventReason = "Adopted"
+	// EventPutBack: somebody changed or deleted it in RocketMQ, and it is as specified again.
+	EventPutBack EventReason = "PutBack"
+	// EventDeleted: it was deleted in RocketMQ. EventLetGo: its resource went, and it stays.
+	EventDeleted EventReason = "Deleted"
+	EventLetGo   EventReason = "LetGo"
+)

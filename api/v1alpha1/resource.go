@@ -70,6 +70,8 @@ func Kinds() []Kind {
 		{"SchemaRegistry", true, func() Resource { return &SchemaRegistry{} }, func() ResourceList { return &SchemaRegistryList{} }},
 		{"RocketMQCluster", false, func() Resource { return &RocketMQCluster{} }, func() ResourceList { return &RocketMQClusterList{} }},
 		{"TopicTransfer", false, func() Resource { return &TopicTransfer{} }, func() ResourceList { return &TopicTransferList{} }},
+		{"Topic", false, func() Resource { return &Topic{} }, func() ResourceList { return &TopicList{} }},
+		{"ConsumerGroup", false, func() Resource { return &ConsumerGroup{} }, func() ResourceList { return &ConsumerGroupList{} }},
 	}
 }
 
@@ -161,3 +163,21 @@ func (t *TopicTransfer) GetImage() string { return "" }
 
 // GetMembers is part of Resource: nothing runs for it.
 func (t *TopicTransfer) GetMembers() string { return "" }
+
+// Common is part of Resource.
+func (t *Topic) Common() *CommonStatus { return &t.Status.CommonStatus }
+
+// GetImage is part of Resource: nothing runs for it.
+func (t *Topic) GetImage() string { return "" }
+
+// GetMembers is part of Resource: nothing runs for it.
+func (t *Topic) GetMembers() string { return "" }
+
+// Common is part of Resource.
+func (g *ConsumerGroup) Common() *CommonStatus { return &g.Status.CommonStatus }
+
+// GetImage is part of Resource: nothing runs for it.
+func (g *ConsumerGroup) GetImage() string { return "" }
+
+// GetMembers is part of Resource: nothing runs for it.
+func (g *ConsumerGroup) GetMembers() string { return "" }

@@ -53,7 +53,7 @@ func (c ruleCase) errors(t *testing.T, r *resource, kind string, o object) []str
 
 func TestRules(t *testing.T) {
 	kinds := resources(t)
-	for _, c := range slices.Concat(ruleCases(), clusterCases(), networkCases()) {
+	for _, c := range everyCase() {
 		for _, kind := range c.kinds {
 			t.Run(kind+"/"+c.rule, func(t *testing.T) {
 				r := kinds[kind]
@@ -72,7 +72,7 @@ func TestRules(t *testing.T) {
 func TestEveryRuleIsTested(t *testing.T) {
 	for kind, d := range definitions(t) {
 		var cases []ruleCase
-		for _, c := range slices.Concat(ruleCases(), clusterCases(), networkCases()) {
+		for _, c := range everyCase() {
 			if slices.Contains(c.kinds, kind) {
 				cases = append(cases, c)
 			}
@@ -179,4 +179,9 @@ func TestOwnedKeysAreRefused(t *testing.T) {
 			})
 		}
 	}
+}
+
+// everyCase of all kinds.
+func everyCase() []ruleCase {
+	return slices.Concat(ruleCases(), clusterCases(), networkCases(), entityCases())
 }
