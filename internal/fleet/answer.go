@@ -66,8 +66,8 @@ type Mastership struct {
 
 // Tables is what is known of a group's tables of topics and consumer groups without reading them.
 type Tables struct {
-	// Term is that of the Mastership, Version that of the master's tables (metadata.Version).
-	Term, Version string
+	// Term and Master are those of the Mastership, Version is that of the master's tables (metadata.Version).
+	Term, Master, Version string
 	// Quiet: the master's tables have not become smaller for some seconds of this term. Shrunk: they have before.
 	Quiet, Shrunk bool
 	// Behind are the slaves that have had fewer entries than the master at every look for a minute.

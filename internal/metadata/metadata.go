@@ -33,11 +33,11 @@ type Tables struct {
 // Version of a broker's topics and consumer groups. Versions of two brokers cannot be compared (see admin.DataVersion).
 type Version struct{ Topics, Groups admin.DataVersion }
 
-func (v Version) String() string {
-	text := func(d admin.DataVersion) string {
-		return fmt.Sprintf("%d.%d.%d", d.StateVersion, d.Timestamp, d.Counter)
-	}
-	return text(v.Topics) + "/" + text(v.Groups)
+func (v Version) String() string { return VersionText(v.Topics) + "/" + VersionText(v.Groups) }
+
+// VersionText is the version of one table: the topics' stands before the slash of a Version, the groups' after it.
+func VersionText(d admin.DataVersion) string {
+	return fmt.Sprintf("%d.%d.%d", d.StateVersion, d.Timestamp, d.Counter)
 }
 
 // Read reads a broker's tables.

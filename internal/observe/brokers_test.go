@@ -157,7 +157,7 @@ func TestProbeBrokers(t *testing.T) {
 		{
 			"tables", fleet.Targets{Followed: map[string]fleet.Mastership{
 				"b-0": {Term: "x/1", Master: "tables:1", Slaves: []string{"silent:1"}}, "b-1": {Term: "y/1", Master: "silent:1"}}},
-			fleet.Answer{Tables: map[string]fleet.Tables{"b-0": {Term: "x/1", Version: "0.17.3/0.18.4"}}}, nil,
+			fleet.Answer{Tables: map[string]fleet.Tables{"b-0": {Term: "x/1", Master: "tables:1", Version: "0.17.3/0.18.4"}}}, nil,
 		},
 		{"nobody to ask", fleet.Targets{}, fleet.Answer{}, nil},
 	} {

@@ -58,6 +58,7 @@ type Poller[T any] struct {
 
 	mu      sync.Mutex
 	watched map[types.NamespacedName]*watch[T]
+	tell    []func(types.NamespacedName)
 }
 
 type watch[T any] struct {
@@ -85,6 +86,13 @@ func NewPoller[T any](ctx context.Context, o Options[T]) *Poller[T] {
 
 // Events tells which resource's answer changed.
 func (p *Poller[T]) Events() chan event.GenericEvent { return p.events }
+
+// OnNews has a function called, too, whenever a resource's answer has changed. The function must not block.
+func (p *Poller[T]) OnNews(tell func(types.NamespacedName)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tell = append(p.tell, tell)
+}
 
 // Watch looks at a cluster from now on, with the given probe: every second if eager and as
 // long as there is news, else every interval.
@@ -193,6 +201,12 @@ func (p *Poller[T]) run(ctx context.Context, key types.NamespacedName, w *watch[
 		w.mu.Unlock()
 
 		if news {
+			p.mu.Lock()
+			listeners := p.tell
+			p.mu.Unlock()
+			for _, tell := range listeners {
+				tell(key)
+			}
 			select {
 			case p.events <- event.GenericEvent{Object: named(key)}:
 			case <-ctx.Done():

@@ -60,7 +60,7 @@ func follow(g fleet.Mastership, states map[string]tableState, before tableHistor
 		after.since, after.shrunk = now, true
 	}
 	out := fleet.Tables{
-		Term: g.Term, Version: metadata.Version{Topics: master.topics.Version, Groups: master.groups.Version}.String(),
+		Term: g.Term, Master: g.Master, Version: metadata.Version{Topics: master.topics.Version, Groups: master.groups.Version}.String(),
 		Quiet: now.Sub(after.since) >= quietTime, Shrunk: after.shrunk,
 	}
 	for _, addr := range g.Slaves {
