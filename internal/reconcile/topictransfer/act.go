@@ -8,13 +8,10 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/saved"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/transfer"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -102,7 +99,7 @@ func (p *transferPass) actOne(ctx context.Context, a transfer.Action) error {
 		_, err := p.Reach.Client.PutOffsets(ctx, addr, a.Offsets)
 		return err
 	case transfer.DeleteTopic:
-		if err := p.forget(ctx, side, a.Broker, "", p.transfer.Spec.Topic); err != nil {
+		if err := p.forget(ctx, side, a.Broker, nil, p.transfer.Spec.Topic); err != nil {
 			return err
 		}
 		return p.Reach.Client.DeleteTopic(ctx, addr, p.transfer.Spec.Topic)
@@ -125,7 +122,7 @@ func (p *transferPass) removeGroup(ctx context.Context, side *cluster, a transfe
 	if err == nil && !slices.ContainsFunc(slices.Collect(maps.Values(dead)), func(q admin.QueueStats) bool { return q.MaxOffset > q.MinOffset }) {
 		topics = append(topics, admin.DeadTopic(a.Group))
 	}
-	if err := p.forget(ctx, side, a.Broker, a.Group, topics...); err != nil {
+	if err := p.forget(ctx, side, a.Broker, []string{a.Group}, topics...); err != nil {
 		return err
 	}
 	for _, topic := range topics {
@@ -144,41 +141,8 @@ func (p *transferPass) removeGroup(ctx context.Context, side *cluster, a transfe
 	return p.Reach.Client.DeleteGroup(ctx, addr, a.Group, true)
 }
 
-// forget takes out of what the metadata guard has saved what is about to be deleted, so that a failover does not bring it
-// back.
-func (p *transferPass) forget(ctx context.Context, side *cluster, broker, group string, topics ...string) error {
-	var saved corev1.ConfigMap
-	err := p.Client.Get(ctx, client.ObjectKey{Namespace: side.broker.Namespace, Name: desired.MetadataConfigMap(broker)}, &saved)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("read what is saved of %s: %w", broker, err)
-	}
-	if err != nil || saved.BinaryData == nil {
-		return nil
-	}
-	tables, err := metadata.Decode(saved.BinaryData)
-	if err != nil {
-		return nil //nolint:nilerror // nothing can be restored from it: the guard itself says so
-	}
-	if !takeOut(tables, group, topics) {
-		return nil
-	}
-	data, binary, err := metadata.Encode(*metadata.MarkOf(saved.Data), tables)
-	if err != nil {
-		return err
-	}
-	applier := kube.Applier{Client: p.Client, Reader: p.Reader}
-	_, err = applier.Apply(ctx, side.broker, desired.Metadata(side.broker, broker, data, binary))
+// forget what is about to be deleted, so that a failover does not bring it back.
+func (p *transferPass) forget(ctx context.Context, side *cluster, broker string, groups []string, topics ...string) error {
+	_, err := saved.Forget(ctx, p.Env, side.broker, broker, topics, groups)
 	return err
-}
-
-// takeOut reports whether there was anything to take out.
-func takeOut(tables *metadata.Tables, group string, topics []string) bool {
-	_, found := tables.Groups[group]
-	delete(tables.Groups, group)
-	for _, topic := range topics {
-		_, has := tables.Topics[topic]
-		found = found || has
-		delete(tables.Topics, topic)
-	}
-	return found
 }

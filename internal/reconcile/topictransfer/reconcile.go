@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
@@ -126,29 +125,11 @@ func (p *transferPass) hold(ctx context.Context) error {
 	if phase := p.decision.Status.Phase; phase == "" || phase == v1alpha1.TransferPending || transfer.Finished(phase) || p.transfer.DeletionTimestamp != nil {
 		return nil
 	}
-	return p.patchFinalizer(ctx, controllerutil.AddFinalizer)
+	return p.Hold(ctx, v1alpha1.FinalizerTopicTransfer)
 }
 
 func (p *transferPass) release(ctx context.Context) error {
-	return p.patchFinalizer(ctx, controllerutil.RemoveFinalizer)
-}
-
-// patchFinalizer writes if something changes. What was read stays the base of the status.
-func (p *transferPass) patchFinalizer(ctx context.Context, change func(client.Object, string) bool) error {
-	changed := p.transfer.DeepCopy()
-	if !change(changed, v1alpha1.FinalizerTopicTransfer) {
-		return nil
-	}
-	patch := client.MergeFromWithOptions(p.transfer.DeepCopy(), client.MergeFromWithOptimisticLock{})
-	if err := p.Client.Patch(ctx, changed, patch, client.FieldOwner(kube.FieldOwner)); err != nil {
-		return client.IgnoreNotFound(fmt.Errorf("finalizer: %w", err))
-	}
-	changed.Status = p.transfer.Status // the answer's is the same
-	for _, object := range []client.Object{p.transfer, p.Before} {
-		object.SetFinalizers(changed.Finalizers)
-		object.SetResourceVersion(changed.ResourceVersion)
-	}
-	return nil
+	return p.Release(ctx, v1alpha1.FinalizerTopicTransfer)
 }
 
 // record writes the status if it differs, tells of a step, and says when to look again.
