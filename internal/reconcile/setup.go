@@ -27,6 +27,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/broker"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/controller"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/entity"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/grace"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/monitor"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/nameservice"
@@ -92,6 +93,8 @@ func All(ctx context.Context, env *pass.Env, o Options) map[string]Reconciler {
 		"SchemaRegistry":  &tool.Reconciler{Env: env, Kind: tool.SchemaRegistry()},
 		"RocketMQCluster": &rocketmqcluster.Reconciler{Env: env},
 		"TopicTransfer":   topictransfer.New(env),
+		"Topic":           entity.New(ctx, env, entity.Topics(), brokers),
+		"ConsumerGroup":   entity.New(ctx, env, entity.Groups(), brokers),
 		"broker pods":     grace.New(env),
 	}
 	for _, kind := range monitor.Kinds() {

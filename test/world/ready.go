@@ -24,7 +24,11 @@ func (w *World) AllReady() string {
 	w.Helper()
 	var missing []string
 	w.eachResource(func(name string, r v1alpha1.Resource) {
-		for _, condition := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionUpToDate} {
+		conditions := []string{v1alpha1.ConditionReady, v1alpha1.ConditionUpToDate}
+		if _, isEntity := r.(v1alpha1.Entity); isEntity { // no pod runs for it
+			conditions = conditions[:1]
+		}
+		for _, condition := range conditions {
 			c := meta.FindStatusCondition(r.Common().Conditions, condition)
 			if c == nil || c.Status != metav1.ConditionTrue || r.Common().ObservedGeneration != r.GetGeneration() {
 				missing = append(missing, fmt.Sprintf("%s is not %s: %+v", name, condition, r.Common().Conditions))

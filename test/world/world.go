@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -193,12 +194,15 @@ func (w *World) Pods() []corev1.Pod {
 	return list.Items
 }
 
+// usersOwn kinds are no parts of a RocketMQCluster.
+var usersOwn = []string{"TopicTransfer", "Topic", "ConsumerGroup"}
+
 // listOurs lists a kind of ours, without a request if there can be none: a test looks at all of them several times a second.
 func (w *World) listOurs(list client.ObjectList) {
 	w.Helper()
 	gvk, err := w.GroupVersionKindFor(list)
 	w.Must(err)
-	if kind := strings.TrimSuffix(gvk.Kind, "List"); w.kinds[kind] || (w.kinds["RocketMQCluster"] && kind != "TopicTransfer") {
+	if kind := strings.TrimSuffix(gvk.Kind, "List"); w.kinds[kind] || (w.kinds["RocketMQCluster"] && !slices.Contains(usersOwn, kind)) {
 		w.Must(w.List(w.Context(), list, client.InNamespace(w.Namespace)))
 	}
 }

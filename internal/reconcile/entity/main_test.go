@@ -1,0 +1,9 @@
+package entity_test
+
+import (
+	"testing"
+
+	"github.com/rocketmq-operator/rocketmq-operator/test/world"
+)
+
+func TestMain(m *testing.M) { world.Main(m) }
