@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
@@ -25,6 +26,13 @@ func (o *options) groupsCommand() *cobra.Command {
 		RunE:              o.run(o.groups),
 	})
 	cmd.Flags().BoolVar(&o.system, "system", false, "list RocketMQ's own consumer groups too")
+	cmd.AddCommand(o.exportCommand("consumer groups", "ConsumerGroup", o.exportGroups), o.chooses(&cobra.Command{
+		Use:               "describe NAME",
+		Short:             "Show a consumer group with its object, members and subscriptions",
+		Args:              arguments(1, 1, "the name of a consumer group"),
+		ValidArgsFunction: o.completeArg(o.groupNames),
+		RunE:              o.run(o.groups),
+	}))
 	return cmd
 }
 
@@ -61,7 +69,7 @@ func (o *options) groups(ctx context.Context, a *Access, args []string) (report,
 	}
 	defer c.close()
 	if len(args) == 1 {
-		return c.group(ctx, args[0])
+		return c.group(ctx, a, args[0])
 	}
 	answers, err := each(ctx, c.masters, func(ctx context.Context, master server) (map[string]groupAt, error) {
 		table, _, err := c.admin.Groups(ctx, master.addr)
@@ -179,7 +187,9 @@ func consumeType(t string) string {
 }
 
 type groupReport struct {
-	Group    string          `json:"group"`
+	Group string `json:"group"`
+	// Object is the ConsumerGroup that it belongs to.
+	Object   *owner          `json:"object,omitempty"`
 	Settings []groupSettings `json:"settings"`
 	Type     string          `json:"type,omitempty"`
 	Model    string          `json:"model,omitempty"`
@@ -215,7 +225,7 @@ type groupSubscription struct {
 	Type       string `json:"type"`
 }
 
-func (c *cluster) group(ctx context.Context, name string) (report, error) {
+func (c *cluster) group(ctx context.Context, a *Access, name string) (report, error) {
 	tables, tablesErr := c.groupTables(ctx)
 	r := &groupReport{Group: name, Members: []groupMember{}, Subscriptions: []groupSubscription{}}
 	var knowing []server
@@ -264,7 +274,9 @@ func (c *cluster) group(ctx context.Context, name string) (report, error) {
 	}
 	lag := summarizeLag(name, stats)
 	r.Lag, r.Topics = lag.Lag, lag.Topics
-	return r, errors.Join(c.missing, tablesErr, err)
+	object, ownerErr := c.ownerOf(ctx, a, &v1alpha1.ConsumerGroupList{}, name)
+	r.Object = object
+	return r, errors.Join(c.missing, tablesErr, err, ownerErr)
 }
 
 func (r *groupReport) text() string {
@@ -273,7 +285,7 @@ func (r *groupReport) text() string {
 		settings.row(s.Broker, yesNo(s.Enabled), yesNo(s.Orderly), yesNo(s.Broadcast), s.MaxRetries, s.RetryQueues, or(pairs(s.Attributes)))
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "Consumer group %s: consumers %d, lag %d\n\n%s", r.Group, len(r.Members), r.Lag, settings)
+	fmt.Fprintf(&out, "Consumer group %s: consumers %d, lag %d\nObject: %s\n\n%s", r.Group, len(r.Members), r.Lag, ownerText(r.Object), settings)
 	if len(r.Members) > 0 {
 		members := newTable("CLIENT", "ADDRESS", "LANGUAGE", "TYPE", "MODEL", "BROKERS")
 		for _, m := range r.Members {

@@ -331,11 +331,12 @@ func TestCompletion(t *testing.T) {
 	for line, want := range map[string]string{
 		"status ":                                "quickstart",
 		"status quickstart ":                     "",
-		"topics ":                                "orders payments",
+		"topics ":                                "describe export orders payments",
+		"topics describe ":                       "orders payments",
 		"topics p":                               "payments",
 		"topics --broker ":                       "quickstart",
 		"topics --broker nope ":                  "",
-		"groups ":                                "billing",
+		"groups ":                                "describe export billing",
 		"lag b":                                  "billing",
 		"lag -n ":                                "mq",
 		"lag billing ":                           "",
@@ -355,7 +356,8 @@ func TestCompletion(t *testing.T) {
 		var got []string
 		for suggestion := range strings.Lines(out) {
 			if !strings.HasPrefix(suggestion, ":") {
-				got = append(got, strings.TrimSpace(suggestion))
+				word, _, _ := strings.Cut(strings.TrimSpace(suggestion), "\t") // without what it is for
+				got = append(got, word)
 			}
 		}
 		if strings.Join(got, " ") != want {

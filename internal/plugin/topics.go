@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -27,6 +28,13 @@ func (o *options) topicsCommand() *cobra.Command {
 		RunE:              o.run(o.topics),
 	})
 	cmd.Flags().BoolVar(&o.system, "system", false, "list RocketMQ's own topics too, those for retries and dead letters among them")
+	cmd.AddCommand(o.exportCommand("topics", "Topic", o.exportTopics), o.chooses(&cobra.Command{
+		Use:               "describe NAME",
+		Short:             "Show a topic with its object, queues and consumer groups",
+		Args:              arguments(1, 1, "the name of a topic"),
+		ValidArgsFunction: o.completeArg(o.topicNames),
+		RunE:              o.run(o.topics),
+	}))
 	return cmd
 }
 
@@ -56,7 +64,7 @@ func (o *options) topics(ctx context.Context, a *Access, args []string) (report,
 	}
 	defer c.close()
 	if len(args) == 1 {
-		return c.topic(ctx, args[0])
+		return c.topic(ctx, a, args[0])
 	}
 	tables, err := c.topicTables(ctx)
 	if len(tables) == 0 {
@@ -136,6 +144,8 @@ func (r *topicsReport) text() string {
 type topicReport struct {
 	At    time.Time `json:"at"`
 	Topic string    `json:"topic"`
+	// Object is the Topic that it belongs to.
+	Object *owner `json:"object,omitempty"`
 	// Groups is the number of broker groups, In those that have it.
 	Groups int       `json:"groups"`
 	In     []topicAt `json:"in"`
@@ -163,7 +173,7 @@ type topicQueue struct {
 	LastStored time.Time `json:"lastStored,omitzero"`
 }
 
-func (c *cluster) topic(ctx context.Context, name string) (report, error) {
+func (c *cluster) topic(ctx context.Context, a *Access, name string) (report, error) {
 	type answer struct {
 		topicAt
 		consumers []string
@@ -211,7 +221,9 @@ func (c *cluster) topic(ctx context.Context, name string) (report, error) {
 	}
 	slices.Sort(r.Consumers)
 	r.Consumers = slices.Compact(r.Consumers)
-	return r, err
+	object, ownerErr := c.ownerOf(ctx, a, &v1alpha1.TopicList{}, name)
+	r.Object = object
+	return r, errors.Join(err, ownerErr)
 }
 
 func (r *topicReport) text() string {
@@ -225,8 +237,8 @@ func (r *topicReport) text() string {
 			messages += q.MaxOffset - q.MinOffset
 		}
 	}
-	return fmt.Sprintf("Topic %s: in %d of %d broker groups, messages %d\nConsumer groups: %s\n\n%s\n%s",
-		r.Topic, len(r.In), r.Groups, messages, or(strings.Join(r.Consumers, ", ")), settings, queues)
+	return fmt.Sprintf("Topic %s: in %d of %d broker groups, messages %d\nObject: %s\nConsumer groups: %s\n\n%s\n%s",
+		r.Topic, len(r.In), r.Groups, messages, ownerText(r.Object), or(strings.Join(r.Consumers, ", ")), settings, queues)
 }
 
 // pairs is k=v,k=v.
