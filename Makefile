@@ -136,6 +136,10 @@ bench-failover: ## Time changes of master with and without the operator, PAIRS=5
 bench-transfer: ## Time moving topics between two clusters, one and a hundred at once
 	@hack/with-cluster go run ./test/bench transfer
 
+.PHONY: bench-topics
+bench-topics: ## Time 1,000 Topics and 200 ConsumerGroups, and what they cost the operator
+	@hack/with-cluster go run ./test/bench topics
+
 .PHONY: bench-proxy
 bench-proxy: ## Time sends through the proxy and to the brokers, PAIRS=5 times
 	@hack/with-cluster go run ./test/bench proxy $(PAIRS)

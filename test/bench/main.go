@@ -7,6 +7,7 @@
 //	go run ./test/bench failover [PAIRS]  changes of master against a bare election and hand-written manifests (5 pairs), and a
 //	                                      rolling update against its floor
 //	go run ./test/bench transfer          moving topics to another cluster
+//	go run ./test/bench topics            1,000 Topics and 200 ConsumerGroups, and a change of one of them
 //	go run ./test/bench proxy [PAIRS]     sends through the proxy against sends to the brokers (5 pairs)
 package main
 
@@ -46,7 +47,7 @@ func main() {
 }
 
 func run(ctx context.Context, log *kit.Log, args []string) error {
-	usage := errors.New("usage: go run ./test/bench startup | cluster | idle [DURATION] | admin | failover [PAIRS] | transfer | proxy [PAIRS]")
+	usage := errors.New("usage: go run ./test/bench startup | cluster | idle [DURATION] | admin | failover [PAIRS] | transfer | topics | proxy [PAIRS]")
 	if len(args) == 0 || len(args) > 2 {
 		return usage
 	}
@@ -89,6 +90,8 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 		return b.failover(ctx, pairs)
 	case "transfer":
 		return b.transfer(ctx)
+	case "topics":
+		return b.topics(ctx)
 	case "proxy":
 		return b.proxy(ctx, pairs)
 	}

@@ -63,6 +63,7 @@ func TestStories(t *testing.T) {
 		{"NetworkPolicies", third, networkPolicies},
 		{"LookingAtACluster", third, lookingAtACluster},
 		{"TwoClusters", third, twoClusters},
+		{"Topics", third, topics},
 		{"MetadataGuard", third, metadataGuard},
 		{"Static", third, static},
 		{"Proxy", third, proxy},

@@ -105,7 +105,11 @@ func (r Resource) ready() error {
 	if r.Observed != r.Generation {
 		return fmt.Errorf("%s %s: generation %d was not observed yet", r.Kind, r.Name, r.Generation)
 	}
-	for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionUpToDate} {
+	kinds := []string{v1alpha1.ConditionReady, v1alpha1.ConditionUpToDate}
+	if r.Kind == "Topic" || r.Kind == "ConsumerGroup" {
+		kinds = kinds[:1] // they have no pods
+	}
+	for _, kind := range kinds {
 		if c := meta.FindStatusCondition(r.Conditions, kind); c == nil {
 			return fmt.Errorf("%s %s has no condition %s", r.Kind, r.Name, kind)
 		} else if c.Status != metav1.ConditionTrue {
