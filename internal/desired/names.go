@@ -216,12 +216,12 @@ func Image(r v1alpha1.Resource) string {
 // defaultImage of a kind, "" if it has none.
 func defaultImage(r v1alpha1.Resource) string {
 	switch r.(type) {
+	case *v1alpha1.NameService, *v1alpha1.Controller, *v1alpha1.Broker, *v1alpha1.Proxy, *v1alpha1.RocketMQCluster:
+		return v1alpha1.DefaultImage
 	case *v1alpha1.Console:
 		return v1alpha1.DefaultConsoleImage
 	case *v1alpha1.Exporter:
 		return v1alpha1.DefaultExporterImage
-	case *v1alpha1.SchemaRegistry, *v1alpha1.TopicTransfer:
-		return ""
 	}
-	return v1alpha1.DefaultImage
+	return ""
 }

@@ -84,9 +84,9 @@ func (r *Reconciler[E]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 // hold keeps the resource until its deletion has been followed, if that asks for anything.
 func (p *entityPass[E]) hold(ctx context.Context) (*kube.Waiting, error) { //nolint:unparam // a pass.Step
 	if p.entity.EntitySpec().DeletionPolicy == v1alpha1.Retain {
-		return nil, p.Release(ctx, v1alpha1.FinalizerEntity)
+		return nil, p.RemoveFinalizer(ctx, v1alpha1.FinalizerEntity)
 	}
-	return nil, p.Hold(ctx, v1alpha1.FinalizerEntity)
+	return nil, p.AddFinalizer(ctx, v1alpha1.FinalizerEntity)
 }
 
 // claim hands each Broker's keeper what the resource wants, and takes what came out of it.
@@ -208,5 +208,5 @@ func (p *entityPass[E]) letGo(ctx context.Context, why string) error {
 
 func (p *entityPass[E]) release(ctx context.Context) error {
 	p.keepers.drop(client.ObjectKeyFromObject(p.entity), nil)
-	return p.Release(ctx, v1alpha1.FinalizerEntity)
+	return p.RemoveFinalizer(ctx, v1alpha1.FinalizerEntity)
 }

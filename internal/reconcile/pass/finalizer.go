@@ -10,13 +10,13 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 )
 
-// Hold keeps the resource until Release, if it is not held already.
-func (p *Base) Hold(ctx context.Context, finalizer string) error {
+// AddFinalizer keeps the resource until RemoveFinalizer, if it does not have it already.
+func (p *Base) AddFinalizer(ctx context.Context, finalizer string) error {
 	return p.patchFinalizer(ctx, finalizer, controllerutil.AddFinalizer)
 }
 
-// Release lets the resource go.
-func (p *Base) Release(ctx context.Context, finalizer string) error {
+// RemoveFinalizer lets the resource go.
+func (p *Base) RemoveFinalizer(ctx context.Context, finalizer string) error {
 	return p.patchFinalizer(ctx, finalizer, controllerutil.RemoveFinalizer)
 }
 

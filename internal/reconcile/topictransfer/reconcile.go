@@ -125,11 +125,11 @@ func (p *transferPass) hold(ctx context.Context) error {
 	if phase := p.decision.Status.Phase; phase == "" || phase == v1alpha1.TransferPending || transfer.Finished(phase) || p.transfer.DeletionTimestamp != nil {
 		return nil
 	}
-	return p.Hold(ctx, v1alpha1.FinalizerTopicTransfer)
+	return p.AddFinalizer(ctx, v1alpha1.FinalizerTopicTransfer)
 }
 
 func (p *transferPass) release(ctx context.Context) error {
-	return p.Release(ctx, v1alpha1.FinalizerTopicTransfer)
+	return p.RemoveFinalizer(ctx, v1alpha1.FinalizerTopicTransfer)
 }
 
 // record writes the status if it differs, tells of a step, and says when to look again.
