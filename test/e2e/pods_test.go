@@ -41,7 +41,7 @@ func podsDoNotCome(t *testing.T, n *kit.Namespace) {
 		},
 		{
 			"capability", "containerSecurityContext: {capabilities: {add: [NET_ADMIN]}}", "",
-			v1alpha1.ConditionRefused, []string{"violates PodSecurity", "take out of securityContext, containerSecurityContext and podTemplate"},
+			v1alpha1.ConditionRefused, []string{"violates PodSecurity", "from securityContext, containerSecurityContext and podTemplate"},
 		},
 		{
 			"webhook", "config: {}", webhook,

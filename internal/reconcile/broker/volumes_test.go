@@ -93,7 +93,7 @@ func TestVolumesGrow(t *testing.T) {
 	}
 
 	resize("8Gi")
-	o.Reports("Broker b", growing, metav1.ConditionTrue, v1alpha1.ReasonCannotShrink, "data-b-0-0 has 9Gi", "data-b-1-1 has 9Gi", "8Gi", "back")
+	o.Reports("Broker b", growing, metav1.ConditionTrue, v1alpha1.ReasonCannotShrink, "data-b-0-0 keeps its 9Gi", "data-b-1-1 keeps its 9Gi", "8Gi", "back")
 	o.Reports("Controller ctl", growing, metav1.ConditionTrue, v1alpha1.ReasonCannotShrink)
 	o.Finish()
 	o.CheckSilence()

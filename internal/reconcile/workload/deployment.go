@@ -58,7 +58,7 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 	case !exists && wrote:
 		p.Event(d, v1alpha1.EventCreated, "created Deployment %s with %s", d.Name, pods.Count(*d.Spec.Replicas, "pod", "pods"))
 	case exists && DeploymentHash(&live) != DeploymentHash(d):
-		p.Event(d, v1alpha1.EventUpdated, "Deployment %s has the new spec; its pods follow", d.Name)
+		p.Event(d, v1alpha1.EventUpdated, "Deployment %s has the new spec; Kubernetes replaces its pods", d.Name)
 	case exists && *live.Spec.Replicas != *d.Spec.Replicas:
 		p.Event(d, v1alpha1.EventScaled, "Deployment %s goes from %d to %s", d.Name, *live.Spec.Replicas, pods.Count(*d.Spec.Replicas, "pod", "pods"))
 	}
@@ -113,7 +113,7 @@ func (p *Pass) Remove(ctx context.Context, object client.Object) error {
 	return nil
 }
 
-// Rolled says how far the pods of a Deployment follow the wanted hash; UpToDate tells it. Kubernetes replaces them.
+// Rolled sets UpToDate by how many pods of a Deployment have the wanted hash. Kubernetes replaces them, not the operator.
 func (p *Pass) Rolled(ctx context.Context, d *appsv1.Deployment, wanted string, list []corev1.Pod) error {
 	hash := wanted
 	if p.held != nil {
@@ -143,7 +143,7 @@ func (p *Pass) Rolled(ctx context.Context, d *appsv1.Deployment, wanted string, 
 			pods.OlderSpec(outdated)+"; spec.paused is set")
 	case outdated > 0 && d.Spec.Paused:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
-			pods.OlderSpec(outdated)+"; the Deployment is paused")
+			pods.OlderSpec(outdated)+"; the Deployment is paused: kubectl rollout resume -n "+d.Namespace+" deployment "+d.Name)
 	case outdated > 0:
 		p.LookAgain(pass.Soon)
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods,
@@ -169,7 +169,7 @@ func (p *Pass) Available(ctx context.Context, d *appsv1.Deployment, list []corev
 	})
 	switch {
 	case wanted == 0:
-		return kube.Wait(v1alpha1.ReasonMembersNotReady, "no pod is wanted: replicas is 0").LookAgain(pass.Later), nil
+		return kube.Wait(v1alpha1.ReasonMembersNotReady, "no pod runs, because spec.replicas is 0: set it to 1 or more").LookAgain(pass.Later), nil
 	case i >= 0 && len(list) < wanted:
 		return p.Trouble(v1alpha1.ConditionRefused, "pods are not admitted: %s", remedied(d.Status.Conditions[i].Message, p.Owner)).LookAgain(pass.Later), nil
 	case serving >= wanted:

@@ -63,7 +63,7 @@ func (p *Pass) NotReady(ctx context.Context, list []corev1.Pod, expected int, la
 	return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s", strings.Join(said, "; ")).LookAgain(pass.Later), nil
 }
 
-// mostAsked bounds for how many pods a pass asks for events: many pods mostly lack the same.
+// mostAsked is for how many pods a pass reads events at most: when many pods do not start, they usually have the same reason.
 const mostAsked = 3
 
 // describe says what keeps pods from being ready. For what their status does not tell it asks for their events.
@@ -160,13 +160,14 @@ func remedied(refusal string, owner client.Object) string {
 		remedy = "hostNetwork and storageMode HostPath need a namespace that admits such pods: kubectl label namespace " + owner.GetNamespace() +
 			" pod-security.kubernetes.io/enforce=privileged --overwrite"
 	case has("violates PodSecurity"):
-		remedy = "The operator's own pods keep to the level restricted: take out of securityContext, containerSecurityContext and podTemplate what the text names"
+		remedy = "Pods have what the level restricted asks for unless the spec changes it: " +
+			"remove what the message names from securityContext, containerSecurityContext and podTemplate"
 	case has("failed calling webhook"):
 		remedy = "The webhook of that name must answer, or be removed by whoever installed it: kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations"
 	case has("exceeded quota"):
-		remedy = "Ask for less in resources, or have the quota raised: kubectl describe quota -n " + owner.GetNamespace()
+		remedy = "Lower spec.resources, or have the quota raised: kubectl describe quota -n " + owner.GetNamespace()
 	case has("failed quota"):
-		remedy = "The quota demands that resources says it"
+		remedy = "The quota asks every pod for what the message names: set it in spec.resources"
 	}
 	if remedy == "" {
 		return refusal
@@ -193,7 +194,7 @@ func (p *Pass) PodTroubles(ctx context.Context, list []corev1.Pod) error {
 	return p.lostNodes(ctx, list)
 }
 
-// recently is for how long it is told that a container was killed for its memory.
+// recently is how long the condition OutOfMemory stays after a container was killed for its memory.
 const recently = time.Hour
 
 func (p *Pass) outOfMemory(list []corev1.Pod) {

@@ -17,10 +17,10 @@ func TestRemedied(t *testing.T) {
 	for _, test := range []struct{ refusal, want, not string }{
 		{`pods "b-0-0" is forbidden: violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)`, "enforce=privileged", ""},
 		{`pods "b-0-0" is forbidden: violates PodSecurity "baseline:latest": hostPath volumes (volume "data")`, "kubectl label namespace mq", ""},
-		{`pods "b-0-0" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities`, "take out of securityContext", "privileged"},
+		{`pods "b-0-0" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities`, "from securityContext", "privileged"},
 		{`Internal error occurred: failed calling webhook "gate.example.com": no endpoints`, "kubectl get validatingwebhookconfigurations", ""},
 		{`pods "b-0-0" is forbidden: exceeded quota: q, requested: limits.memory=1Gi`, "kubectl describe quota -n mq", ""},
-		{`pods "b-0-0" is forbidden: failed quota: q: must specify limits.cpu for: rocketmq`, "demands that resources says it", ""},
+		{`pods "b-0-0" is forbidden: failed quota: q: must specify limits.cpu for: rocketmq`, "set it in spec.resources", ""},
 		{`no PriorityClass with name p was found`, "", "."},
 	} {
 		got := remedied(test.refusal, broker)

@@ -18,8 +18,8 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
 )
 
-// Roll does what the rollout decided. The reason is told in UpToDate, and each new one in an event. Choices say what the
-// user can do when it is blocked.
+// Roll does what the rollout decided. The condition UpToDate says why, and an event does whenever the reason changes. Choices are what
+// the user can do when the rollout is blocked.
 func (p *Pass) Roll(ctx context.Context, list []corev1.Pod, decision rollout.Decision, choices string) error {
 	if decision.Action == rollout.Replace {
 		same, err := p.unchanged(ctx, list)
@@ -27,7 +27,7 @@ func (p *Pass) Roll(ctx context.Context, list []corev1.Pod, decision rollout.Dec
 			return err
 		}
 		if !same {
-			decision.Action, decision.Reason = rollout.Wait, "the pods have just changed and are looked at again"
+			decision.Action, decision.Reason = rollout.Wait, "pods changed while this was decided; checking again"
 		}
 	}
 	at := slices.IndexFunc(list, func(pod corev1.Pod) bool { return pod.Name == decision.Pod })
@@ -47,8 +47,8 @@ func (p *Pass) Roll(ctx context.Context, list []corev1.Pod, decision rollout.Dec
 	case rollout.Blocked:
 		p.stop(v1alpha1.ConditionRolloutBlocked, podAt(list, at), fmt.Sprintf("%s; %s. %s", behind, decision.Reason, choices))
 	case rollout.Loss:
-		p.stop(v1alpha1.ConditionWouldLoseMessages, podAt(list, at), fmt.Sprintf("%s; %s. To lose them: kubectl annotate --overwrite -n %s %s %s %s=%s", behind, decision.Reason,
-			p.Owner.GetNamespace(), strings.ToLower(v1alpha1.KindOf(p.Owner)), p.Owner.GetName(), v1alpha1.AnnotationAllowMessageLoss, lossOf(&list[at])))
+		p.stop(v1alpha1.ConditionWouldLoseMessages, podAt(list, at), fmt.Sprintf("%s; %s. To replace the pod and lose that data: kubectl annotate --overwrite -n %s %s %s %s=%s", behind,
+			decision.Reason, p.Owner.GetNamespace(), strings.ToLower(v1alpha1.KindOf(p.Owner)), p.Owner.GetName(), v1alpha1.AnnotationAllowMessageLoss, lossOf(&list[at])))
 	case rollout.Replace:
 		p.LookAgain(pass.Soon)
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods,
@@ -56,7 +56,7 @@ func (p *Pass) Roll(ctx context.Context, list []corev1.Pod, decision rollout.Dec
 		if err := p.DeletePod(ctx, &list[at]); err != nil {
 			return err
 		}
-		p.Event(&list[at], v1alpha1.EventReplacingPod, "replacing pod %s: %s (%d outdated)", decision.Pod, decision.Reason, decision.Outdated)
+		p.Event(&list[at], v1alpha1.EventReplacingPod, "replacing pod %s: %s (%s)", decision.Pod, decision.Reason, behind)
 	}
 	return nil
 }
@@ -68,7 +68,7 @@ func podAt(list []corev1.Pod, at int) client.Object {
 	return &list[at]
 }
 
-// tell why no pod is replaced now; an event says so when it is news.
+// tell why no pod is replaced now: in UpToDate, and in an event if UpToDate said something else before.
 func (p *Pass) tell(reason, event string, about client.Object, message string) {
 	if news := p.Conditions.Message(v1alpha1.ConditionUpToDate) != message; news {
 		if about == nil {
@@ -79,14 +79,14 @@ func (p *Pass) tell(reason, event string, about client.Object, message string) {
 	p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, reason, message)
 }
 
-// stop tells of what only the user can change.
+// stop raises a condition besides: the rollout goes on only when the user does something.
 func (p *Pass) stop(condition string, about client.Object, message string) {
 	p.tell(condition, condition, about, message)
 	p.Conditions.Raise(condition, "%s", message)
 }
 
-// unchanged: the API server has the same pods as the cache that the decision was made on, so that what an earlier pass
-// did is not overlooked.
+// unchanged reports whether the API server has the same pods as the cache that the decision was made on. The cache may not show yet
+// that an earlier pass has just deleted one.
 func (p *Pass) unchanged(ctx context.Context, list []corev1.Pod) (bool, error) {
 	labels := list[0].Labels
 	var live corev1.PodList
@@ -108,7 +108,8 @@ func (p *Pass) unchanged(ctx context.Context, list []corev1.Pod) (bool, error) {
 	return len(now) == len(list), nil
 }
 
-// MayLose reports whether the user allows that this very pod is replaced although its data is nowhere else. Its successor is another one.
+// MayLose reports whether the user allows that this very pod is replaced although its data is nowhere else.
+// The annotation holds a part of the pod's UID, so that it does not allow the same for the pod that follows.
 func (p *Pass) MayLose(pod *corev1.Pod) bool {
 	return p.Owner.GetAnnotations()[v1alpha1.AnnotationAllowMessageLoss] == lossOf(pod)
 }

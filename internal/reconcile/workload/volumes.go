@@ -25,13 +25,14 @@ const expansionLimit = 5 * time.Minute
 
 // growVolumes brings the claims of a StatefulSet's pods to the wanted size, which their drivers do while the pods run.
 // When all have it, the StatefulSet's own templates follow: they cannot change, so it is deleted without its pods, and
-// the next pass makes it anew. settled says that nothing else is about to change at it.
+// the next pass makes it anew. settled says that the StatefulSet has nothing else to change: a new spec or
+// a new name of a claim comes first.
 func (p *Pass) growVolumes(ctx context.Context, live, set *appsv1.StatefulSet, wanted []corev1.PersistentVolumeClaim, settled bool) error {
 	same, grown := true, true
 	for i := range wanted {
 		at := slices.IndexFunc(live.Spec.VolumeClaimTemplates, func(c corev1.PersistentVolumeClaim) bool { return c.Name == wanted[i].Name })
 		if at < 0 {
-			return nil // other claims than these: that is no growth
+			return nil // a claim was added or renamed, which is no growth
 		}
 		size, now := storage(&wanted[i]), storage(&live.Spec.VolumeClaimTemplates[at])
 		same = same && now.Cmp(size) == 0
@@ -56,14 +57,15 @@ func (p *Pass) remake(ctx context.Context, live, set *appsv1.StatefulSet, claims
 		return err
 	}
 	if len(list) != int(*live.Spec.Replicas) || slices.ContainsFunc(list, func(pod corev1.Pod) bool { return !pods.Ready(&pod) || !metav1.IsControlledBy(&pod, live) }) {
-		return nil // one that is made just now might be taken for a leftover
+		return nil // a pod that is created at this moment might be left without an owner
 	}
 	err = p.Client.Delete(ctx, live, client.PropagationPolicy(metav1.DeletePropagationOrphan), client.Preconditions{UID: &live.UID})
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete StatefulSet %s without its pods: %w", live.Name, err)
 	}
 	set.Spec.VolumeClaimTemplates, p.remaking = claims, true
-	p.Event(set, v1alpha1.EventVolumesGrown, "the volumes of %s have the size of the spec; its StatefulSet is made anew to say so too, and its pods run on", live.Name)
+	p.Event(set, v1alpha1.EventVolumesGrown, "the volumes of %s have the size of the spec. Its StatefulSet, whose own size cannot be changed, is deleted "+
+		"and created again; the pods run on", live.Name)
 	return nil
 }
 
@@ -71,7 +73,8 @@ func storage(claim *corev1.PersistentVolumeClaim) resource.Quantity {
 	return claim.Spec.Resources.Requests[corev1.ResourceStorage]
 }
 
-// growVolume brings one claim of a pod to a size, and reports whether it asks for that now. What keeps it is a condition.
+// growVolume brings one claim of a pod to a size, and reports whether the claim asks for that size now. If it cannot, the condition
+// VolumeExpansion says why.
 func (p *Pass) growVolume(ctx context.Context, template, pod string, size resource.Quantity) (bool, error) {
 	claim, name := &corev1.PersistentVolumeClaim{}, template+"-"+pod
 	err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.Owner.GetNamespace(), Name: name}, claim)
@@ -79,7 +82,7 @@ func (p *Pass) growVolume(ctx context.Context, template, pod string, size resour
 		return false, fmt.Errorf("read PersistentVolumeClaim %s: %w", name, err)
 	}
 	if err != nil || claim.DeletionTimestamp != nil {
-		return false, nil // it is made, with the StatefulSet's size
+		return false, nil // Kubernetes will create it, with the size in the StatefulSet
 	}
 	has, capacity := storage(claim), claim.Status.Capacity[corev1.ResourceStorage]
 	switch {
@@ -89,10 +92,11 @@ func (p *Pass) growVolume(ctx context.Context, template, pod string, size resour
 	case has.Cmp(size) == 0:
 		return true, nil
 	case claim.Status.Phase != corev1.ClaimBound:
-		p.tellVolume(v1alpha1.ReasonExpanding, "%s has no volume yet; it grows to %s when it has", name, &size)
+		p.tellVolume(v1alpha1.ReasonExpanding, "PersistentVolumeClaim %s has no volume yet; the operator enlarges it to %s when it has one", name, &size)
 		return false, nil
 	case capacity.Cmp(size) > 0:
-		p.tellVolume(v1alpha1.ReasonCannotShrink, "%s has %s and keeps it: a volume cannot shrink to %s; put the size in the spec back", name, &capacity, &size)
+		p.tellVolume(v1alpha1.ReasonCannotShrink, "PersistentVolumeClaim %s keeps its %s: a volume cannot shrink to %s; put the size in the spec back",
+			name, &capacity, &size)
 		return false, nil
 	}
 	before := claim.DeepCopy()
@@ -100,13 +104,14 @@ func (p *Pass) growVolume(ctx context.Context, template, pod string, size resour
 	err = p.Client.Patch(ctx, claim, client.MergeFrom(before))
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
-		p.tellVolume(v1alpha1.ReasonExpansionRefused, "%s stays at %s: %s. If the driver of StorageClass %q can enlarge volumes, set allowVolumeExpansion there; "+
+		p.tellVolume(v1alpha1.ReasonExpansionRefused, "PersistentVolumeClaim %s stays at %s, because the API server refused to enlarge it: %s. "+
+			"If the driver of StorageClass %q can enlarge volumes, set allowVolumeExpansion there; "+
 			"otherwise put the size in the spec back", name, &has, strings.TrimSpace(err.Error()), class(claim))
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("enlarge PersistentVolumeClaim %s: %w", name, err)
 	}
-	p.Event(claim, v1alpha1.EventVolumeGrows, "%s is to grow from %s to %s", name, &has, &size)
+	p.Event(claim, v1alpha1.EventVolumeGrows, "enlarging PersistentVolumeClaim %s from %s to %s", name, &has, &size)
 	p.tellExpanding(claim, pod, size, capacity)
 	return true, nil
 }
@@ -118,7 +123,7 @@ func class(claim *corev1.PersistentVolumeClaim) string {
 	return *claim.Spec.StorageClassName
 }
 
-// tellExpanding says that a driver is at work, or for how long it has not been.
+// tellExpanding says that a driver enlarges a volume, or that it has not done so in expansionLimit.
 func (p *Pass) tellExpanding(claim *corev1.PersistentVolumeClaim, pod string, size, capacity resource.Quantity) {
 	var says, remedy string
 	for _, c := range claim.Status.Conditions {
@@ -126,18 +131,18 @@ func (p *Pass) tellExpanding(claim *corev1.PersistentVolumeClaim, pod string, si
 			says += ": " + c.Message
 		}
 		if c.Type == corev1.PersistentVolumeClaimFileSystemResizePending {
-			remedy = fmt.Sprintf(". It may need its pod to start anew: kubectl delete pod -n %s %s", claim.Namespace, pod)
+			remedy = fmt.Sprintf(". Its file system may grow only when the pod restarts: kubectl delete pod -n %s %s", claim.Namespace, pod)
 		}
 	}
 	if since := p.Conditions.Since(v1alpha1.ConditionVolumeExpansion); !since.IsZero() && time.Since(since.Time) > expansionLimit {
-		p.tellVolume(v1alpha1.ReasonExpansionStalled, "%s still has %s instead of %s; the driver of StorageClass %q has not enlarged it%s%s",
+		p.tellVolume(v1alpha1.ReasonExpansionStalled, "PersistentVolumeClaim %s still has %s instead of %s; the driver of StorageClass %q has not enlarged it%s%s",
 			claim.Name, &capacity, &size, class(claim), says, remedy)
 		return
 	}
-	p.tellVolume(v1alpha1.ReasonExpanding, "%s grows from %s to %s%s", claim.Name, &capacity, &size, says)
+	p.tellVolume(v1alpha1.ReasonExpanding, "PersistentVolumeClaim %s grows from %s to %s%s", claim.Name, &capacity, &size, says)
 }
 
-// tellVolume adds to the condition. A reason that needs the user stays the reason.
+// tellVolume adds a sentence to VolumeExpansion. Of several reasons one that needs the user is kept before Expanding, which does not.
 func (p *Pass) tellVolume(reason, format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
 	if p.Conditions.Raised(v1alpha1.ConditionVolumeExpansion) {

@@ -22,7 +22,7 @@ func TestExpansionStalls(t *testing.T) {
 		reason string
 		says   []string
 	}{
-		"it begins":         {0, "", v1alpha1.ReasonExpanding, []string{"data-b-0-0 grows from 8Gi to 9Gi"}},
+		"it begins":         {0, "", v1alpha1.ReasonExpanding, []string{"PersistentVolumeClaim data-b-0-0 grows from 8Gi to 9Gi"}},
 		"it takes its time": {time.Minute, corev1.PersistentVolumeClaimResizing, v1alpha1.ReasonExpanding, []string{"grows from 8Gi to 9Gi: waiting for the driver"}},
 		"nothing happens":   {time.Hour, "", v1alpha1.ReasonExpansionStalled, []string{"still has 8Gi instead of 9Gi", `StorageClass "fast"`}},
 		"it needs a restart": {time.Hour, corev1.PersistentVolumeClaimFileSystemResizePending, v1alpha1.ReasonExpansionStalled,

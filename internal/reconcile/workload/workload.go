@@ -23,7 +23,7 @@ import (
 type Pass struct {
 	pass.Base
 
-	// held is why pods keep the spec that they have, nil if they follow the resource's.
+	// held says why pods keep the spec that they have, nil if they are to follow the resource's spec.
 	held *kube.Waiting
 	// remaking: a StatefulSet is being made anew; the next one waits.
 	remaking bool
@@ -34,7 +34,7 @@ func Begin(env *pass.Env, owner v1alpha1.Resource) Pass {
 	return Pass{Base: pass.Begin(env, owner)}
 }
 
-// Hold raises a condition during which pods keep the spec that they have. The first one is told in UpToDate.
+// Hold raises a condition, and lets pods keep the spec that they have while it lasts. If there are several, UpToDate names the first.
 func (p *Pass) Hold(condition, format string, args ...any) {
 	trouble := p.Trouble(condition, format, args...)
 	if p.held == nil {
@@ -54,7 +54,8 @@ func (p *Pass) CheckAccess(config map[string]v1alpha1.ConfigValue, pod *v1alpha1
 		options = append(options, pod.JVM.ExtraOptions...)
 	}
 	for _, why := range settings.Unsupported(desired.Properties(config), options) {
-		p.Conditions.Raise(v1alpha1.ConditionUnsupportedConfig, "%s. Nothing is handed over, rolled, scaled or saved safely meanwhile: take it out of the spec", why)
+		p.Conditions.Raise(v1alpha1.ConditionUnsupportedConfig, "%s. Until that is removed from the spec, "+
+			"masters stop without handing over, and replacing pods, scaling and saving metadata do not work", why)
 	}
 }
 
@@ -74,9 +75,9 @@ func (p *Pass) ReadReferences(ctx context.Context, refs []kube.ConfigMapRef) (de
 	return contents, nil, err
 }
 
-// ApplyStatefulSet writes a StatefulSet, leaves in set what there is then, and returns what its pods are to be made from. Hold
-// says that its turn has not come: the live template stays until then. The user's part being the same, a template is the one that
-// this operator makes, with its agent, which pods get when they are next made: nothing is restarted for it.
+// ApplyStatefulSet writes a StatefulSet. Afterwards set is what the API server has. It returns the revision that pods are compared
+// with. If hold is set, because other groups come first, a template with another hash is not written yet. A template with the same
+// hash is: it may name the agent of a newer operator, which a pod gets when it is next made, and no pod is replaced for it.
 func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, hold bool) (pods.Revision, *kube.Waiting, error) {
 	wanted := pods.RevisionOf(&set.Spec.Template)
 	var live appsv1.StatefulSet
@@ -112,7 +113,7 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	}
 	switch {
 	case Hash(&live) != Hash(set):
-		p.Event(set, v1alpha1.EventUpdated, "StatefulSet %s has the new spec; its pods follow one at a time", set.Name)
+		p.Event(set, v1alpha1.EventUpdated, "StatefulSet %s has the new spec; its pods are replaced one at a time", set.Name)
 	case *live.Spec.Replicas != *set.Spec.Replicas:
 		p.Event(set, v1alpha1.EventScaled, "StatefulSet %s goes from %d to %s", set.Name, *live.Spec.Replicas, pods.Count(*set.Spec.Replicas, "pod", "pods"))
 	}
