@@ -101,7 +101,8 @@ func readBacklog(ctx context.Context, c *admin.Client, master, cluster string) (
 	if !b.Empty() {
 		return b, nil
 	}
-	// What is stored and not in the timer wheel yet is nowhere else; the question is a dear one.
+	// A timer message that is stored and not yet in the timer wheel is in no other number. This question costs the broker much, so it is
+	// asked last.
 	info, err := c.BrokerRuntimeInfo(ctx, master)
 	if err != nil {
 		return fleet.Backlog{}, err

@@ -73,12 +73,12 @@ const (
 	// lagBound is how many bytes of its master's messages a slave may lack and still take over within a second or two.
 	lagBound = 16 << 20
 
-	// diskPressure is from when on a disk is told of: below RocketMQ's first limit, BrokerConfig.diskMaxUsedSpaceRatio (75 %),
-	// at which it deletes old files; from 90 % on it refuses messages (DefaultMessageStore.CleanCommitLogService).
+	// diskPressure is the percentage from which on a disk is part of the answer: below RocketMQ's first limit,
+	// BrokerConfig.diskMaxUsedSpaceRatio (75 %), at which it deletes old files; from 90 % on it refuses messages (DefaultMessageStore.CleanCommitLogService).
 	diskPressure = 70
-	// diskStep is how exactly it is told, so that not every message is news.
+	// diskStep is what the percentage is rounded down to, so that the answer does not change with every message.
 	diskStep = 5
-	// diskInterval is how often disks are asked for: they fill slowly, and the question is an expensive one.
+	// diskInterval is how often brokers are asked for their disks: these fill slowly, and the answer costs a broker much.
 	diskInterval = 30 * time.Second
 
 	// everywhere is a topic that every broker makes, for reading and writing (TopicConfigManager).
@@ -93,7 +93,7 @@ func ProbeBrokers(c *admin.Client, targets fleet.Targets) Probe[*Brokers] {
 		details, enough := context.WithCancel(ctx)
 		defer enough()
 
-		var roles, more sync.WaitGroup // who is master, and all else
+		var roles, more sync.WaitGroup // the questions about who is master, and all others
 		for _, server := range targets.NameServers {
 			roles.Go(func() { l.registrations(ctx, server) })
 			more.Go(func() { l.permissions(details, server) })
@@ -109,7 +109,7 @@ func ProbeBrokers(c *admin.Client, targets fleet.Targets) Probe[*Brokers] {
 
 		roles.Wait()
 		if l.rolesChanged() {
-			// Brokers that change their roles may not answer for seconds, and that they do is what has to be told.
+			// The change has to reach the pass soon. Brokers that change their roles may not answer for seconds: they get shortPatience.
 			defer time.AfterFunc(shortPatience, enough).Stop()
 		}
 		more.Wait()
@@ -195,7 +195,7 @@ func (l *brokersLook) permissions(ctx context.Context, server string) {
 	defer cancel()
 	route, err := l.TopicRouteOf(ctx, server, everywhere, l.targets.Groups...)
 	if err != nil {
-		return // that it does not answer is told by the other question
+		return // registrations reports a name server that does not answer
 	}
 
 	shown := map[string]int{}
@@ -260,7 +260,7 @@ func (l *brokersLook) broker(ctx context.Context, broker string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.now.Properties[broker] = runtimeProperties(config)
-	if statusErr == nil { // it answers most of the time
+	if statusErr == nil { // if not, the slave counts as "not compared" for this look
 		l.ends[broker] = status.End()
 	}
 	if diskErr == nil {
@@ -286,7 +286,7 @@ func runtimeProperties(config map[string]string) map[string]string {
 	return out
 }
 
-// diskUse of a broker, as it was told not long ago or is now.
+// diskUse of a broker: the last one if it is younger than diskInterval, else a new one.
 func (l *brokersLook) diskUse(ctx context.Context, broker string) (diskUse, error) {
 	if known := l.last.disks[broker]; time.Since(known.at) < diskInterval {
 		return known, nil
@@ -298,7 +298,7 @@ func (l *brokersLook) diskUse(ctx context.Context, broker string) (diskUse, erro
 	return diskUse{int(100 * max(info.CommitLogDiskRatio(), info.ConsumeQueueDiskRatio())), time.Now()}, nil
 }
 
-// tables of topics and consumer groups are followed without reading them.
+// tables asks how many topics and consumer groups brokers have, and of which version, without reading them.
 func (l *brokersLook) tables(ctx context.Context) {
 	followed, after := followTables(ctx, l.Client, l.targets.Followed, l.last.tables, l.patience)
 	l.mu.Lock()
@@ -306,7 +306,7 @@ func (l *brokersLook) tables(ctx context.Context) {
 	l.now.Tables, l.now.tables = followed, after
 }
 
-// caughtUp slaves have the ends of their commit logs near their master's.
+// caughtUp says of each slave whether its commit log ends less than lagBound before its master's.
 func caughtUp(groups map[string]fleet.Mastership, ends map[string]int64) map[string]bool {
 	out := map[string]bool{}
 	for _, g := range groups {

@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// eagerInterval is how often a resource that is on its way somewhere is looked at, as long as that brings news: one that stands
-	// still, such as for want of a node, is looked at ever less often.
+	// eagerInterval is the pause between two looks at a resource that is changing, as long as looks bring news. One that is stuck, such
+	// as for want of a node, is looked at less and less often: see standstill.
 	eagerInterval = time.Second
-	// standstill divides the time without news into the pause between two eager looks: 2 s after two minutes, 10 s after ten.
+	// standstill: the pause between two eager looks is the time without news divided by this: 2 s after two minutes, 10 s after ten.
 	standstill = 60
 	// glanceInterval is how often a glance is taken between the looks at a converged resource.
 	glanceInterval = 2 * time.Second
@@ -41,7 +41,7 @@ type Options[T any] struct {
 	Interval time.Duration
 	// Timeout bounds a look.
 	Timeout time.Duration
-	// Same reports whether two answers tell the same; one that does not is news.
+	// Same reports whether two answers say the same. If not, the new one is news, and wakes a pass.
 	Same func(a, b T) bool
 	// Complete reports whether an answer tells all that is needed.
 	Complete func(answer T) bool

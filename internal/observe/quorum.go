@@ -25,7 +25,7 @@ func SameQuorum(a, b *Quorum) bool {
 // CompleteQuorum reports whether a leader answered.
 func CompleteQuorum(q *Quorum) bool { return q.Leader != "" }
 
-// stragglers is how long the others are waited for once the leader has answered: dead ones do not hide it for long.
+// stragglers is how long the look waits for the other controllers once the leader has answered, so that dead ones do not delay it.
 const stragglers = time.Second
 
 // ProbeQuorum asks all controllers at once.
@@ -60,7 +60,7 @@ func quorum(said map[string]*admin.ControllerMetadata) *Quorum {
 	out := &Quorum{}
 	id := ""
 	for target, metadata := range said {
-		// After an election two may say so for a moment; the same one is taken at every look.
+		// After an election two controllers may claim to lead for a moment. The same one of them is taken at every look.
 		if metadata.IsLeader && (out.Leader == "" || target < out.Leader) {
 			out.Leader, id = target, metadata.LeaderID
 		}

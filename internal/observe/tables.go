@@ -25,14 +25,14 @@ const (
 type tableHistory struct {
 	term   string
 	total  int       // of the master's entries
-	since  time.Time // when they last became fewer, or were first seen
+	since  time.Time // when the entries last became fewer, or were first seen
 	shrunk bool
 	slaves map[string]slaveHistory
 }
 
 type slaveHistory struct {
-	whole  time.Time // when it last had everything, or was first seen
-	looks  int       // in a row at which it had
+	whole  time.Time // when the slave last had everything, or was first seen
+	looks  int       // how many looks in a row it has had everything
 	behind bool
 }
 
