@@ -104,7 +104,7 @@ func (f *Fleet) Choices(g *Group, why string) string {
 		fmt.Fprintf(&out, ". Bring one of them back, and nothing is lost: %s", strings.Join(returning, ", "))
 	}
 	if len(gone) > 0 {
-		fmt.Fprintf(&out, ". The disk of %s was lost, and what only it had cannot come back", strings.Join(gone, ", "))
+		fmt.Fprintf(&out, ". The disk of %s was lost, and with it the messages that no other member has", strings.Join(gone, ", "))
 	}
 	switch {
 	case why != "":
@@ -142,7 +142,7 @@ func (f *Fleet) Elected(g *Group, addr string) string {
 	if m := g.at(addr); m != nil {
 		elected = m.Name
 	}
-	return fmt.Sprintf("%s was elected master of %s, as the annotation allows: acknowledged messages that it does not have are lost; %s had all",
+	return fmt.Sprintf("%s was elected master of %s, as the annotation allows: acknowledged messages that it does not have are lost; %s had all of them",
 		elected, g.Name, strings.Join(g.names(f.SyncStates[g.Name].InSync), ", "))
 }
 

@@ -103,7 +103,7 @@ func TestChoices(t *testing.T) {
 			state := w.SyncStates["b-0"]
 			state.NotInSync = append(state.NotInSync, admin.Replica{ID: 7, Addr: w.registered("b-0", 0), Alive: true})
 			w.SyncStates["b-0"] = state
-		}, "", []string{"The disk of b-0-0 was lost, and what only it had cannot come back", "let b-0-1 or b-0-0 take over"}},
+		}, "", []string{"The disk of b-0-0 was lost, and with it the messages that no other member has", "let b-0-1 or b-0-0 take over"}},
 		{"nobody else runs", func(w *world) { state := w.SyncStates["b-0"]; state.NotInSync = nil; w.SyncStates["b-0"] = state }, "", []string{"No other member runs that could take over"}},
 		{"it is allowed", func(w *world) { w.Broker.Annotations[allowed] = "b-1, b-0" }, "", []string{"An unclean election is allowed and comes next"}},
 		{"something keeps it", func(w *world) { w.Broker.Annotations[allowed] = "b-0" }, "an unclean election is allowed, but no other member runs",

@@ -39,8 +39,8 @@ func RunningImage(set *appsv1.StatefulSet) string {
 	return ""
 }
 
-// Plan says which groups there are to be now, by number: those that exist and those that the spec asks for. It takes neither
-// groups nor members away.
+// Plan lists the groups that exist and those that the spec asks for, by number. It only adds groups and members: how they leave is
+// decided by package scale.
 func Plan(b *v1alpha1.Broker, existing map[int32]desired.GroupState, now time.Time) []*Group {
 	var states []scale.State
 	for _, record := range existing {

@@ -21,7 +21,7 @@ const routePoll = 30 * time.Second
 func (f *Fleet) Rollout(mayLose func(*corev1.Pod) bool) rollout.Snapshot {
 	snapshot := rollout.Snapshot{
 		Paused: f.Broker.Spec.Paused,
-		// A master that drains gives clients a part of that time, or all.
+		// A master sends clients away for DrainSeconds before it stops: that time counts.
 		Interval: max(0, routePoll-time.Duration(desired.DrainSeconds(f.Broker))*time.Second),
 	}
 	for _, g := range f.Groups {
@@ -42,7 +42,7 @@ func (f *Fleet) Rollout(mayLose func(*corev1.Pod) bool) rollout.Snapshot {
 
 func (f *Fleet) rolloutPod(g *Group, m *Member, mayLose func(*corev1.Pod) bool) rollout.Pod {
 	pod := pods.ForRollout(m.Pod, g.Revision)
-	if f.Known && m.Role == "" { // nobody knows it, so nobody uses it
+	if f.Known && m.Role == "" { // it is not registered, so no client uses it
 		pods.BlameOldSpec(&pod, m.Pod, f.Now)
 	}
 	pod.Apart, pod.Leading = f.apart(g, m), m.Role == v1alpha1.RoleMaster
@@ -55,8 +55,8 @@ func (f *Fleet) rolloutPod(g *Group, m *Member, mayLose func(*corev1.Pod) bool) 
 	return pod
 }
 
-// needed is how many members must be in the SyncStateSet for the master to take messages: what it runs with, whichever
-// file that is from.
+// needed is how many members must be in the SyncStateSet for the master to take messages. What the running master says counts
+// before the spec, because the property may have been set without a restart.
 func (f *Fleet) needed(g *Group) int {
 	if !f.controlled() {
 		return 0
@@ -101,7 +101,7 @@ func (f *Fleet) unable(g *Group, m *Member) string {
 	return f.behind(g.Name, followed.Term, m.Dialable)
 }
 
-// behind says what a slave was seen to lack of its master. One that is too busy to answer is not accused of anything.
+// behind says what a slave lacks of its master, as far as looks have shown. A slave that did not answer has "not been compared".
 func (f *Fleet) behind(group, term, slave string) string {
 	tables := f.Tables[group]
 	current := tables.Term == term
@@ -125,7 +125,8 @@ func (f *Fleet) keep(g *Group, m *Member) string {
 	case !f.controlled() && m.Ordinal != 0:
 		return ""
 	case !f.controlled():
-		return fmt.Sprintf("storageMode is EmptyDir and clusterMode STATIC, so the messages of %s would be lost with its pod. Move its topics away first", m.Name)
+		return fmt.Sprintf("storageMode is EmptyDir and clusterMode STATIC, so the messages of %s would be lost with its pod. "+
+			"Move its topics to another group or cluster first", m.Name)
 	}
 	if slices.ContainsFunc(g.Members, func(other *Member) bool { return other != m && other.InSync }) {
 		return ""

@@ -37,15 +37,15 @@ func (f *Fleet) Source(target *Group) (source *Group, reason, why string) {
 
 	switch {
 	case source == nil:
-		return nil, v1alpha1.ReasonSourceUnknown, "no other group is there to copy from"
+		return nil, v1alpha1.ReasonSourceUnknown, "there is no other group to copy topics and consumer groups from"
 	case source.Master() == nil:
-		return nil, v1alpha1.ReasonSourceUnreachable, fmt.Sprintf("%s, which it copies, has no master", source.Name)
+		return nil, v1alpha1.ReasonSourceUnreachable, fmt.Sprintf("%s, whose topics and consumer groups it is to get, has no master", source.Name)
 	}
 	return source, "", ""
 }
 
-// Life is what decides about a group's next state. Copied says that it has all that it needs to be seen by clients, shared
-// that its slaves know how far everything is consumed.
+// Life is what scale.Next decides a group's next state by. Copied: a hidden group has every topic and consumer group that clients need.
+// Shared: the slaves of a leaving one have the consumer offsets up to the end.
 func (f *Fleet) Life(g *Group, copied, shared bool) scale.Group {
 	return scale.Group{
 		Name: g.Name, State: g.State(), Age: f.Now.Sub(g.Record.Since.Time),
@@ -63,7 +63,7 @@ func (f *Fleet) Staying(g *Group) string {
 	if why == "" || g.State() != scale.Open || f.wanted(g) {
 		return ""
 	}
-	return fmt.Sprintf("%s is to leave, and stays while those that remain do not all take messages: %s", g.Name, why)
+	return fmt.Sprintf("%s is no longer in spec.size, and stays until every remaining group takes messages: %s", g.Name, why)
 }
 
 // unreplaced says why the groups that stay could not take what clients send, "" if they all take messages.
@@ -136,21 +136,23 @@ func (f *Fleet) Leaving(g *Group, unshared string) string {
 	backlog, counted := f.backlog(g)
 	switch {
 	case g.State() == scale.Removing:
-		return fmt.Sprintf("%s leaves; its pods stop", g.Name)
+		return fmt.Sprintf("%s is being removed; its pods are stopping", g.Name)
 	case g.Master() == nil:
-		return fmt.Sprintf("%s takes no new messages and has no master, so nobody can consume the rest. Bring one of its members back, or give up what it holds: %s",
+		return fmt.Sprintf("%s takes no new messages and has no master, so nobody can consume the rest. Bring one of its members back. "+
+			"To remove the group and lose what is not consumed: %s",
 			g.Name, f.howToForce(g))
 	case !counted && g.Record.StaleForce:
-		return fmt.Sprintf("%s takes no new messages; what it still holds is not counted yet. To give that up: %s", g.Name, f.howToForce(g))
+		return fmt.Sprintf("%s takes no new messages; what it still holds is not counted yet. To remove it without counting: %s", g.Name, f.howToForce(g))
 	case !counted:
 		return fmt.Sprintf("%s takes no new messages; what it still holds is not counted yet", g.Name)
 	case unshared != "":
-		return fmt.Sprintf("%s takes no new messages and is consumed; the consumer offsets are being copied to its slaves, and that is tried again: %s. "+
-			"To go without, so that messages may come twice if the group comes back: %s", g.Name, unshared, f.howToForce(g))
+		return fmt.Sprintf("%s takes no new messages and all of its own are consumed. It waits until its slaves have the consumer offsets, "+
+			"which is tried again: %s. To remove it without, so that messages may come twice if the group is ever created again: %s", g.Name, unshared, f.howToForce(g))
 	case backlog.Empty():
-		return fmt.Sprintf("%s takes no new messages and is consumed; it is watched for %d s more", g.Name, desired.DrainSeconds(f.Broker))
+		return fmt.Sprintf("%s takes no new messages and all of its own are consumed; before it is removed, clients get %d s in all to notice",
+			g.Name, desired.DrainSeconds(f.Broker))
 	}
-	return fmt.Sprintf("%s takes no new messages and waits for: %s. Growing spec.size keeps it; to give up what is not consumed: %s",
+	return fmt.Sprintf("%s takes no new messages and waits for: %s. To keep the group, raise spec.size. To remove it and lose what is not consumed: %s",
 		g.Name, backlog, f.howToForce(g))
 }
 

@@ -30,8 +30,8 @@ func TestSource(t *testing.T) {
 		{"as apache/rocketmq-operator named it", func(w *world) { w.Broker.Spec.ScalePodName = "b-1-master-0" }, "b-1", "", ""},
 		{"no such pod", func(w *world) { w.Broker.Spec.ScalePodName = "x-0" }, "", v1alpha1.ReasonSourceUnknown, `"x-0" is no pod of this Broker: name one such as b-0-0`},
 		{"its own pod", func(w *world) { w.Broker.Spec.ScalePodName = "b-2-0" }, "", v1alpha1.ReasonSourceUnknown, "is of the new group itself"},
-		{"no other group", func(w *world) { w.setState(0, scale.Hidden); w.setState(1, scale.Removing) }, "", v1alpha1.ReasonSourceUnknown, "no other group"},
-		{"its master is away", func(w *world) { w.remove("b-0-0") }, "", v1alpha1.ReasonSourceUnreachable, "b-0, which it copies, has no master"},
+		{"no other group", func(w *world) { w.setState(0, scale.Hidden); w.setState(1, scale.Removing) }, "", v1alpha1.ReasonSourceUnknown, "there is no other group"},
+		{"its master is away", func(w *world) { w.remove("b-0-0") }, "", v1alpha1.ReasonSourceUnreachable, "b-0, whose topics and consumer groups it is to get, has no master"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld()
@@ -87,7 +87,7 @@ func TestStaying(t *testing.T) {
 		want   string
 	}{
 		{"they do", func(*world) {}, ""},
-		{"no master", func(w *world) { w.remove("b-0-0") }, "b-1 is to leave, and stays while those that remain do not all take messages: b-0 has no master"},
+		{"no master", func(w *world) { w.remove("b-0-0") }, "b-1 is no longer in spec.size, and stays until every remaining group takes messages: b-0 has no master"},
 		{"not open", func(w *world) { w.setState(0, scale.Hidden) }, "b-0 is not open to clients yet"},
 		{"silent", func(w *world) { delete(w.Properties, w.dialable("b-0", 0)) }, "b-0-0, the master of b-0, does not answer"},
 		{"hidden", func(w *world) { w.Properties[w.dialable("b-0", 0)]["brokerPermission"] = "4" }, "b-0-0, the master of b-0, takes no messages"},
@@ -161,14 +161,14 @@ func TestLeaving(t *testing.T) {
 		says     []string
 	}{
 		{"lags", scale.Draining, func(w *world) { w.Backlogs["b-1"] = Backlog{At: now(), Lags: map[string]int64{"g": 7}} }, "",
-			[]string{"waits for: consumer group g lags 7", "Growing spec.size keeps it", force}},
-		{"nothing is left", scale.Draining, func(*world) {}, "", []string{"is consumed; it is watched for 35 s more"}},
+			[]string{"waits for: consumer group g lags 7", "To keep the group, raise spec.size", force}},
+		{"nothing is left", scale.Draining, func(*world) {}, "", []string{"all of its own are consumed; before it is removed, clients get 35 s in all to notice"}},
 		{"no master", scale.Draining, func(w *world) { w.remove("b-1-0") }, "", []string{"has no master, so nobody can consume the rest", force}},
 		{"not counted", scale.Draining, func(w *world) { delete(w.Backlogs, "b-1") }, "", []string{"is not counted yet"}},
 		{"not counted, and an old wish", scale.Draining, func(w *world) { delete(w.Backlogs, "b-1"); stale(w) }, "",
 			[]string{"is not counted yet", "is from before b-1 began to leave, so it does not count; remove it with", "set it again with " + force}},
-		{"offsets", scale.Closed, func(*world) {}, "b-1-1 does not answer", []string{"copied to its slaves", "b-1-1 does not answer", force}},
-		{"its pods stop", scale.Removing, func(*world) {}, "", []string{"b-1 leaves; its pods stop"}},
+		{"offsets", scale.Closed, func(*world) {}, "b-1-1 does not answer", []string{"waits until its slaves have the consumer offsets", "b-1-1 does not answer", force}},
+		{"its pods stop", scale.Removing, func(*world) {}, "", []string{"b-1 is being removed; its pods are stopping"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := leaving(test.state)

@@ -15,7 +15,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 )
 
-// News is something that the user is told once, about a pod.
+// News is an event about a pod.
 type News struct {
 	Pod             *corev1.Pod
 	Reason, Message string
@@ -52,9 +52,8 @@ func (f *Fleet) Status(before []v1alpha1.BrokerGroupStatus) (out []v1alpha1.Brok
 	return out, news
 }
 
-// succeed carries over what is remembered of the masters before: who was master, and since when the present one is. It returns
-// the event that a change is worth, "" for none. While nothing is known the last master is only a former one, and nobody
-// can say since when.
+// succeed fills in FormerMaster and MasterSince from the last status. It returns the event to send if the master has changed, ""
+// if not. While the servers do not answer, the last known master becomes the former one and MasterSince is empty.
 func succeed(group *v1alpha1.BrokerGroupStatus, was v1alpha1.BrokerGroupStatus, at time.Time, known bool) (reason, message string) {
 	former := was.FormerMaster
 	if was.Master != "" {
@@ -71,7 +70,7 @@ func succeed(group *v1alpha1.BrokerGroupStatus, was v1alpha1.BrokerGroupStatus, 
 	case group.Master == was.Master:
 		group.FormerMaster, group.MasterSince = was.FormerMaster, was.MasterSince
 	case group.Master == former && was.MasterSince == nil:
-		group.MasterSince = now // nothing was known meanwhile
+		group.MasterSince = now // the servers answer again, and the master is the one from before
 	default:
 		group.FormerMaster, group.MasterSince = former, now
 		return electionNews(group, former, gap(was, at))
@@ -97,8 +96,8 @@ func electionNews(group *v1alpha1.BrokerGroupStatus, former, gap string) (reason
 	return v1alpha1.EventMasterChanged, fmt.Sprintf("%s is master of %s after %s; %s", group.Master, group.Name, former, gap)
 }
 
-// controllerRecord says whether the controllers know the group. One that they have known, or that has been registered, or
-// whose broker runs for so long that it would be known, has lost its record.
+// controllerRecord says whether the controllers know the group. A group that they do not know has lost its record if they knew it
+// before, if name servers know its brokers, or if a broker has been running for so long that it must have registered.
 func (f *Fleet) controllerRecord(g *Group, before v1alpha1.ControllerRecord) v1alpha1.ControllerRecord {
 	if !f.ledByController() || len(g.Members) == 0 {
 		return before
@@ -113,8 +112,8 @@ func (f *Fleet) controllerRecord(g *Group, before v1alpha1.ControllerRecord) v1a
 	return ""
 }
 
-// registration is how long a broker that runs may take to get an id from the controllers; it needs seconds. One that has
-// an id which they do not know is refused for ever (2010, CONTROLLER_BROKER_NEED_TO_BE_REGISTERED).
+// registration is how long a broker may run without an id from the controllers; getting one takes seconds. A broker whose disk
+// holds an id that they do not know is refused for ever (2010, CONTROLLER_BROKER_NEED_TO_BE_REGISTERED).
 const registration = 2 * time.Minute
 
 // unregistered: a broker of the group has been running for so long that it would be known, had it not an id already.

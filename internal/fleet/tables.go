@@ -100,7 +100,7 @@ func (r Risk) Urgency() int {
 func (f *Fleet) BehindRisks(g *Group) (out []Risk) {
 	for _, m := range slices.Concat(g.Members, g.Surplus) {
 		if m.Dialable != "" && slices.Contains(f.Tables[g.Name].Behind, m.Dialable) {
-			out = append(out, Risk{v1alpha1.ReasonSlaveBehind, fmt.Sprintf("%s lacked topics or consumer groups of its master at every look for a minute. "+
+			out = append(out, Risk{v1alpha1.ReasonSlaveBehind, fmt.Sprintf("%s lacked topics or consumer groups of its master in every check of the last minute. "+
 				"If it became master now, clients would miss them until the operator has restored them", m.Name)})
 		}
 	}

@@ -67,7 +67,7 @@ func (f *Fleet) diskPressure() (out []Trouble) {
 	return out
 }
 
-// lostRecords are groups that have been registered, and that the controllers know nothing of.
+// lostRecords names the groups whose record the controllers have lost.
 func (f *Fleet) lostRecords(status []v1alpha1.BrokerGroupStatus) []Trouble {
 	if !f.ledByController() {
 		return nil
@@ -82,7 +82,8 @@ func (f *Fleet) lostRecords(status []v1alpha1.BrokerGroupStatus) []Trouble {
 		return nil
 	}
 	return []Trouble{{v1alpha1.ConditionControllerStateLost, fmt.Sprintf("the controllers have no record of %s, because their data was lost or replaced. Running masters "+
-		"go on without failover; a restarted broker stays out. To register anew, one group after the other: delete brokerIdentity, "+
+		"go on without failover; a broker that restarts cannot register. To register the groups again, one after the other: "+
+		"delete brokerIdentity, "+
 		"epochFileCheckpoint and epochFileCheckpoint.bak from %s of every member, then the pods: the old master's first, the others when "+
 		"it is master again", strings.Join(lost, ", "), settings.DataDir)}}
 }
@@ -93,7 +94,7 @@ func (f *Fleet) Unreached() string {
 		return ""
 	}
 	if len(f.Unreachable) == 0 {
-		return "no name server answers the operator: the last answers are too old to count"
+		return "no name server answers the operator: the last answers are too old to rely on"
 	}
 	var said []string
 	for _, server := range slices.Sorted(maps.Keys(f.Unreachable)) {
@@ -128,7 +129,7 @@ func (f *Fleet) Lacks() map[string]string {
 			case m.Role == "":
 				out[m.Name] = "runs and is not registered at the name servers"
 			case m.Role == v1alpha1.RoleSlave && f.controlled() && !m.InSync:
-				out[m.Name] = "still copies messages of its master, and could not take over"
+				out[m.Name] = "still copies messages from its master, so it could not take over"
 			}
 		}
 	}

@@ -109,7 +109,7 @@ func TestUnreached(t *testing.T) {
 		t.Errorf("said %q", got)
 	}
 	w.Unreachable = nil
-	if got := w.see().Unreached(); !strings.Contains(got, "too old to count") {
+	if got := w.see().Unreached(); !strings.Contains(got, "too old to rely on") {
 		t.Errorf("said %q", got)
 	}
 }

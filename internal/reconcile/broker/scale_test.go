@@ -51,7 +51,7 @@ func TestScaleOut(t *testing.T) {
 	listens := w.MQ.Inject(fakemq.Busy("b-1-1", -1))
 	w.Fenced["b-1-0"] = true
 	w.Starting["b-1-0"] = true
-	o.Reports("Broker b", v1alpha1.ConditionMetadataCopy, metav1.ConditionFalse, v1alpha1.ReasonTargetUnreachable, "knows all that b-0-0 knows", "b-1-0 is not ready")
+	o.Reports("Broker b", v1alpha1.ConditionMetadataCopy, metav1.ConditionFalse, v1alpha1.ReasonTargetUnreachable, "has the topics and consumer groups of b-0-0", "b-1-0 is not ready")
 	if got := w.Permission("b-1-0"); got != "0" {
 		t.Errorf("a group whose master takes no messages has permission %s", got)
 	}
@@ -87,7 +87,7 @@ func TestScaleOut(t *testing.T) {
 			t.Errorf("offsets (-want +got):\n%s", diff)
 		}
 	})
-	for _, text := range []string{"b-1 has other settings than b-0-0 for these, and keeps them: topic kept", "topics from before that b-0-0 does not have", "b-1 goes from hidden to open"} {
+	for _, text := range []string{"b-1 has topics or consumer groups with other settings than at b-0-0, and keeps its own: topic kept", "topics from before, which b-0-0 does not have", "b-1 goes from hidden to open"} {
 		if !o.Said(text) {
 			t.Errorf("no event %q in %q", text, o.Events())
 		}
@@ -230,7 +230,7 @@ func TestScaleIn(t *testing.T) {
 	w.MQ.Differ("b-2-1", &slave)
 	accept := w.MQ.Inject(fakemq.RefuseChanges("b-2"))
 	lag("b-2", 0)
-	o.Reports("Broker b", v1alpha1.ConditionDraining, metav1.ConditionTrue, "the consumer offsets are being copied to its slaves", "b-2-1 refuses them", "force-scale-in=b-2")
+	o.Reports("Broker b", v1alpha1.ConditionDraining, metav1.ConditionTrue, "waits until its slaves have the consumer offsets", "b-2-1 refuses them", "force-scale-in=b-2")
 	o.Finish()
 	o.CheckSilence()
 	accept()
@@ -295,7 +295,7 @@ func TestStaleForce(t *testing.T) {
 	o.Reports("Broker b", v1alpha1.ConditionDraining, metav1.ConditionTrue, "before b-1 began to leave", command+" ")
 
 	force("b-0") // names another group now
-	o.Reports("Broker b", v1alpha1.ConditionDraining, metav1.ConditionTrue, "to give up what is not consumed: "+again)
+	o.Reports("Broker b", v1alpha1.ConditionDraining, metav1.ConditionTrue, "To remove it and lose what is not consumed: "+again)
 	if marked() {
 		t.Error("b-1 is still marked")
 	}
