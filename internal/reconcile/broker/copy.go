@@ -73,7 +73,7 @@ func (p *brokerPass) copyTo(ctx context.Context, g *fleet.Group) (reason, messag
 	}
 	wanted, err := metadata.Read(ctx, p.Reach.Client, p.metadataOf(source.Dialable, from.Name))
 	if err != nil {
-		return hidden(v1alpha1.ReasonSourceUnreachable, "%s, which it copies, does not answer: %s", source.Name, err)
+		return hidden(v1alpha1.ReasonSourceUnreachable, "%s, whose topics and consumer groups it is to get, does not answer: %s", source.Name, err)
 	}
 	ends, err := metadata.Ends(ctx, p.Reach.Client, target.Dialable, wanted, has)
 	if err != nil {
@@ -83,15 +83,16 @@ func (p *brokerPass) copyTo(ctx context.Context, g *fleet.Group) (reason, messag
 	plan := metadata.ForNewGroup(wanted, has, ends)
 	if plan.Empty() {
 		if !pods.Ready(target.Pod) { // it may refuse messages (probe.Prober.Ready)
-			return hidden(v1alpha1.ReasonTargetUnreachable, "it knows all that %s knows, but its master %s is not ready", source.Name, target.Name)
+			return hidden(v1alpha1.ReasonTargetUnreachable, "it has the topics and consumer groups of %s, but its own master %s is not ready", source.Name, target.Name)
 		}
 		p.announceCopy(g, source, target, wanted, plan)
 		return "", ""
 	}
-	progress := fmt.Sprintf("%s is hidden from clients and gets what %s knows: copied %d/%d topics, %d/%d consumer groups, %d offsets to go", g.Name, source.Name,
+	progress := fmt.Sprintf("%s stays hidden from clients until it has the topics, consumer groups and offsets of %s: "+
+		"copied %d/%d topics, %d/%d consumer groups, %d offsets to go", g.Name, source.Name,
 		len(wanted.Topics)-len(plan.Topics), len(wanted.Topics), len(wanted.Groups)-len(plan.Groups), len(wanted.Groups), len(plan.Offsets))
 	if err := plan.Apply(ctx, p.Reach.Client, target.Dialable, has, metadata.Limits{Entries: copyEntries, Offsets: copyOffsets}); err != nil {
-		return v1alpha1.ReasonTargetUnreachable, fmt.Sprintf("%s; %s refused or broke off: %s", progress, target.Name, err)
+		return v1alpha1.ReasonTargetUnreachable, fmt.Sprintf("%s; writing to %s failed and is tried again: %s", progress, target.Name, err)
 	}
 	return v1alpha1.ReasonCopying, progress
 }
@@ -105,10 +106,11 @@ func (p *brokerPass) metadataOf(addr, group string) metadata.Broker {
 func (p *brokerPass) announceCopy(g *fleet.Group, source, target *fleet.Member, wanted *metadata.Tables, plan metadata.Plan) {
 	p.Event(target.Pod, v1alpha1.EventMetadataCopied, "%s has the %d topics and %d consumer groups of %s", g.Name, len(wanted.Topics), len(wanted.Groups), source.Name)
 	if len(plan.Differ) > 0 {
-		p.Warn(target.Pod, v1alpha1.EventMetadataDiffers, "%s has other settings than %s for these, and keeps them: %s", g.Name, source.Name, some(plan.Differ))
+		p.Warn(target.Pod, v1alpha1.EventMetadataDiffers, "%s has topics or consumer groups with other settings than at %s, and keeps its own: %s",
+			g.Name, source.Name, some(plan.Differ))
 	}
 	if len(plan.Gone) > 0 {
-		p.Warn(target.Pod, v1alpha1.EventMetadataLeftOver, "%s has topics from before that %s does not have; delete them if they are not wanted: %s",
+		p.Warn(target.Pod, v1alpha1.EventMetadataLeftOver, "%s still has topics from before, which %s does not have; delete them if they are not wanted: %s",
 			g.Name, source.Name, some(plan.Gone))
 	}
 }

@@ -40,7 +40,8 @@ func (p *brokerPass) checkDowngrade(context.Context) (*kube.Waiting, error) {
 	}
 	for _, running := range p.images {
 		if why := version.Downgrade(running, desired.Image(p.broker), disk); why != "" {
-			p.Hold(v1alpha1.ConditionUnsafeDowngrade, "spec.brokerImage is not taken: %s. Put the image back, or create another Broker and move the topics to it", why)
+			p.Hold(v1alpha1.ConditionUnsafeDowngrade, "spec.brokerImage is not used, and brokers keep the image that they have: %s. "+
+				"Put the image back, or create another Broker and move the topics to it", why)
 			return nil, nil
 		}
 	}

@@ -35,7 +35,7 @@ func (p *brokerPass) electUnclean(ctx context.Context) (*kube.Waiting, error) {
 
 		forbidden := !next.Forbid || p.forbidUnclean(ctx, g)
 		if next.Elect && !p.electAny(ctx, g) {
-			why = "the election that was allowed has not succeeded yet, and is tried again"
+			why = "the unclean election that you allowed has failed so far, and is tried again"
 		}
 		if orphaned {
 			p.Conditions.Raise(v1alpha1.ConditionNoMaster, "%s", p.fleet.Choices(g, why))
@@ -78,13 +78,14 @@ func (p *brokerPass) electAny(ctx context.Context, g *fleet.Group) bool {
 	err := p.Reach.Client.UpdateControllerConfig(asking, leader, map[string]string{admin.ElectUncleanMaster: "true"})
 	if err != nil {
 		p.forbidUnclean(ctx, g) // it may have taken it without an answer
-		p.Retry(g.Set, v1alpha1.EventUncleanElectionFailed, "no unclean election in %s: the controllers do not take the property: %s", g.Name, err)
+		p.Retry(g.Set, v1alpha1.EventUncleanElectionFailed, "the unclean election in %s failed and is tried again: the controllers did not accept "+
+			"the property that allows it: %s", g.Name, err)
 		return false
 	}
 	result, err := p.Reach.Client.ElectMaster(asking, leader, admin.ElectMasterRequest{ClusterName: desired.ClusterName(p.broker), BrokerName: g.Name})
 	p.forbidUnclean(ctx, g)
 	if err != nil {
-		p.Retry(g.Set, v1alpha1.EventUncleanElectionFailed, "no unclean election in %s: %s", g.Name, err)
+		p.Retry(g.Set, v1alpha1.EventUncleanElectionFailed, "the unclean election in %s failed and is tried again: %s", g.Name, err)
 		return false
 	}
 	p.Warn(g.Set, v1alpha1.EventUncleanElection, "%s", p.fleet.Elected(g, result.MasterAddr))
@@ -110,8 +111,8 @@ func (p *brokerPass) forbidUnclean(ctx context.Context, g *fleet.Group) bool {
 
 	for i, target := range targets {
 		if errs[i] != nil {
-			p.Retry(g.Set, v1alpha1.EventUncleanElectionStillAllowed, "controller %s may still elect members that lack messages, until it answers or is restarted: %s",
-				target, errs[i])
+			p.Retry(g.Set, v1alpha1.EventUncleanElectionStillAllowed, "controller %s could not be told to forbid unclean elections again: it may elect "+
+				"members that lack messages until it answers or is restarted: %s", target, errs[i])
 		}
 	}
 	return errors.Join(errs...) == nil

@@ -105,7 +105,8 @@ func (p *brokerPass) guardGroup(ctx context.Context, g *fleet.Group, guarded fle
 	case guard.Save:
 		known, version, err := p.readMaster(ctx, g, guarded)
 		if err != nil {
-			return []fleet.Risk{{Reason: v1alpha1.ReasonNotSaved, Message: fmt.Sprintf("the topics and consumer groups of %s could not be saved: %s", master.Name, err)}}, nil, nil
+			return []fleet.Risk{{Reason: v1alpha1.ReasonNotSaved, Message: fmt.Sprintf("the topics and consumer groups of %s could not be saved, "+
+				"which is tried again: %s", master.Name, err)}}, nil, nil
 		}
 		waiting, err := p.save(ctx, g, metadata.Mark{Term: guarded.Term, Version: version}, known)
 		return nil, waiting, err
@@ -136,7 +137,7 @@ func (p *brokerPass) readMaster(ctx context.Context, g *fleet.Group, guarded fle
 		return nil, "", err
 	}
 	if !status.Master {
-		return nil, "", errors.New("it is no longer master")
+		return nil, "", errors.New("it is no longer the master")
 	}
 	if p.controller != nil {
 		states, err := p.Reach.Client.SyncStateData(ctx, p.fleet.Leader, g.Name)
@@ -174,7 +175,8 @@ func (p *brokerPass) restore(ctx context.Context, g *fleet.Group, guarded fleet.
 	saved := &metadata.Tables{}
 	if config := p.saved[g.Name]; config.BinaryData != nil {
 		if saved, err = metadata.Decode(config.BinaryData); err != nil {
-			p.Warn(config, v1alpha1.EventMetadataUnreadable, "nothing is restored at %s, the new master of %s: %s", master.Name, g.Name, err)
+			p.Warn(config, v1alpha1.EventMetadataUnreadable, "the saved topics and consumer groups cannot be read, so none is restored at %s, "+
+				"the new master of %s: %s", master.Name, g.Name, err)
 			saved = &metadata.Tables{}
 		}
 	}
@@ -182,7 +184,8 @@ func (p *brokerPass) restore(ctx context.Context, g *fleet.Group, guarded fleet.
 	lost := metadata.ForRestored(saved, now)
 	if lost.Empty() {
 		if len(lost.Differ) > 0 {
-			p.Warn(master.Pod, v1alpha1.EventMetadataDiffers, "%s, the new master of %s, has other settings than the former one for these, and keeps them: %s",
+			p.Warn(master.Pod, v1alpha1.EventMetadataDiffers, "%s, the new master of %s, has topics or consumer groups with other settings than the former "+
+				"master had, and keeps its own: %s",
 				master.Name, g.Name, some(lost.Differ))
 		}
 		waiting, err := p.save(ctx, g, metadata.Mark{Term: guarded.Term, Version: version}, now)
@@ -191,7 +194,7 @@ func (p *brokerPass) restore(ctx context.Context, g *fleet.Group, guarded fleet.
 	text := fmt.Sprintf("%s, the new master of %s, lacked %d of %d topics and %d of %d consumer groups", master.Name, g.Name,
 		len(lost.Topics), len(saved.Topics), len(lost.Groups), len(saved.Groups))
 	if err := lost.Apply(ctx, p.Reach.Client, guarded.Master, now, metadata.Limits{}); err != nil {
-		return failed(fmt.Errorf("%s: %w", text, err))
+		return failed(fmt.Errorf("writing %d topics and %d consumer groups failed: %w", len(lost.Topics), len(lost.Groups), err))
 	}
 	p.Event(master.Pod, v1alpha1.EventMetadataRestored, "%s: they are restored", text)
 	return []fleet.Risk{{Reason: v1alpha1.ReasonRestoring, Message: text + ", which are restored; they are checked once more"}}, nil, nil

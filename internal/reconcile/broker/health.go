@@ -39,7 +39,8 @@ func (p *brokerPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 		return kube.Wait(v1alpha1.ConditionMetadataCopy, "%s", p.Conditions.Message(v1alpha1.ConditionMetadataCopy)), nil
 	}
 	if len(p.copied) > 0 {
-		return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s has all that it needs, and is opened to clients next", p.copied[0].Name).LookAgain(pass.Later), nil
+		return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s has all topics and consumer groups; the operator opens it to clients next",
+			p.copied[0].Name).LookAgain(pass.Later), nil
 	}
 	if why := p.fleet.NotOpen(); why != "" {
 		return kube.Wait(v1alpha1.ReasonMembersNotReady, "%s", why).LookAgain(pass.Later), nil

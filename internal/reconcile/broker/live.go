@@ -39,7 +39,7 @@ func (p *brokerPass) configureLive(ctx context.Context) (*kube.Waiting, error) {
 		switch {
 		case !told[i]:
 		case errs[i] != nil:
-			p.Retry(m.Pod, v1alpha1.EventPropertiesNotUpdated, "%s could not be given %s: %s", m.Name, m, errs[i])
+			p.Retry(m.Pod, v1alpha1.EventPropertiesNotUpdated, "%s did not take %s while running, which is tried again: %s", m.Name, m, errs[i])
 		default:
 			p.Event(m.Pod, v1alpha1.EventPropertiesUpdated, "%s now runs with %s", m.Name, m)
 		}

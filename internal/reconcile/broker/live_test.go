@@ -44,7 +44,7 @@ func TestLiveConfig(t *testing.T) {
 		o.CheckSilence()
 	}
 	w.CheckReplaced(before)
-	o.CheckEvent("PropertiesNotUpdated", "b-0-1 could not be given fileReservedTime=48 slaveReadEnable=true")
+	o.CheckEvent("PropertiesNotUpdated", "b-0-1 did not take fileReservedTime=48 slaveReadEnable=true")
 	o.CheckEvent("PropertiesUpdated", "b-1-1 now runs with fileReservedTime=48 slaveReadEnable=true")
 
 	world.Edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Config = world.Properties("fileReservedTime", "two days") })

@@ -55,7 +55,7 @@ func (p *brokerPass) observe(ctx context.Context) (*kube.Waiting, error) {
 		p.backlogs.Forget(key)
 	}
 	if p.unasked {
-		return kube.Wait(v1alpha1.ReasonUnreachable, "the servers have not been asked yet"), nil
+		return kube.Wait(v1alpha1.ReasonUnreachable, "the operator has just started and has not asked the servers yet"), nil
 	}
 	return nil, nil
 }

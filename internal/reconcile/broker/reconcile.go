@@ -54,7 +54,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 func (r *Reconciler) all(ctx context.Context, changed client.Object) []reconcile.Request {
 	var list v1alpha1.BrokerList
 	if err := r.Client.List(ctx, &list); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "list Brokers: a changed dependency is noticed only later")
+		ctrl.LoggerFrom(ctx).Error(err, "cannot list Brokers: they follow a changed NameService or Controller at their next reconcile")
 		return nil
 	}
 	var out []reconcile.Request

@@ -33,7 +33,7 @@ func (p *brokerPass) advance(ctx context.Context) (*kube.Waiting, error) {
 		}
 		switch {
 		case moved:
-			p.Event(g.Set, v1alpha1.EventGroupState, "%s goes from %s to %s: %s", g.Name, g.State(), next, why)
+			p.Event(g.Set, v1alpha1.EventGroupState, "group %s goes from %s to %s: %s", g.Name, g.State(), next, why)
 		case p.fleet.Removable(g):
 			if err := p.removeGroup(ctx, g); err != nil {
 				return nil, err
@@ -80,7 +80,7 @@ func (p *brokerPass) draining(format string, args ...any) {
 func (p *brokerPass) shareOffsets(ctx context.Context, g *fleet.Group) string {
 	master := g.Master()
 	if master == nil {
-		return "there is no master"
+		return "the group has no master"
 	}
 	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
 	defer cancel()
@@ -126,7 +126,7 @@ func (p *brokerPass) shrinkGroup(ctx context.Context, g *fleet.Group) (*kube.Wai
 		return nil, p.DeletePod(ctx, leaving.Pod)
 	}
 
-	p.draining("%s leaves %s", leaving.Name, g.Name)
+	p.draining("%s is being removed from %s", leaving.Name, g.Name)
 	smaller := g.Set.DeepCopy()
 	smaller.Spec.Replicas = new(int32(step.Members))
 	if waiting, err := p.Apply(ctx, smaller); waiting != nil || err != nil {
@@ -149,7 +149,8 @@ func (p *brokerPass) cleanRecords(ctx context.Context) (*kube.Waiting, error) {
 		}
 		err := p.Reach.Client.CleanBrokerData(ctx, p.fleet.Leader, desired.ClusterName(p.broker), g.Name, gone...)
 		if err != nil {
-			p.Retry(g.Set, v1alpha1.EventRecordNotCleaned, "the controllers still list brokers %v of %s, whose disks are gone; it is tried again: %s", gone, g.Name, err)
+			p.Retry(g.Set, v1alpha1.EventRecordNotCleaned, "the controllers still list brokers %v of %s, whose disks are gone; "+
+				"removing the entries failed and is tried again: %s", gone, g.Name, err)
 			continue
 		}
 		p.Event(g.Set, v1alpha1.EventRecordCleaned, "the controllers no longer list brokers %v of %s, whose disks are gone", gone, g.Name)
