@@ -74,7 +74,7 @@ func (s *ownedSource) Start(ctx context.Context, q queue) error {
 // WaitForSync is part of source.SyncingSource.
 func (s *ownedSource) WaitForSync(ctx context.Context) error {
 	if !s.cache.WaitForCacheSync(ctx) {
-		return errors.New("the objects of resources cannot be listed: see above")
+		return errors.New("cannot list the objects that resources own: the log says above which list failed")
 	}
 	return nil
 }

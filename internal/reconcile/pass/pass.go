@@ -25,10 +25,10 @@ import (
 
 // How soon a resource is looked at again when no watch and no new answer of a server would wake it.
 const (
-	// Soon is for what goes on by itself, such as a rollout: it waits for an answer that is younger than the last pod, and an
-	// answer that says the same as before wakes nobody.
+	// Soon is for what goes on by itself, such as a rollout. It waits for an answer that was given after the last pod became ready, and
+	// the poller does not wake a pass for an answer that says the same as the one before.
 	Soon = 2 * time.Second
-	// Later is for obstacles that no watch sees: somebody else's object, another resource, a refusal.
+	// Later is for obstacles whose end no watch shows: an object of somebody else, a refusal of the API server.
 	Later = 15 * time.Second
 )
 
@@ -100,7 +100,7 @@ func (p *Base) Warn(object client.Object, reason v1alpha1.EventReason, format st
 	p.send(object, corev1.EventTypeWarning, reason, format, args...)
 }
 
-// send an event. Its action, which the API asks for besides the reason, is the same word.
+// send an event. The API requires an action besides the reason: it is the same word.
 func (p *Base) send(object client.Object, kind string, reason v1alpha1.EventReason, format string, args ...any) {
 	p.Recorder.Eventf(p.Owner, object, kind, reason, reason, "%s", note(format, args...))
 }
@@ -146,13 +146,14 @@ func (p *Base) Explain(err error) (*kube.Waiting, error) {
 	case err == nil:
 		return nil, nil
 	case errors.As(err, &conflict) && conflict.Legacy:
-		return p.Trouble(v1alpha1.ConditionLegacyResources, "%s, which is never touched. Move its data to a resource of another "+
+		return p.Trouble(v1alpha1.ConditionLegacyResources, "%s. The operator does not touch objects of its predecessor. Move its data to a resource of another "+
 			"name, or delete it: kubectl delete -n %s %s %s", conflict, p.Owner.GetNamespace(), conflict.Kind, conflict.Name).LookAgain(Later), nil
 	case errors.As(err, &conflict):
 		return p.Trouble(v1alpha1.ConditionNameConflict, "%s, and this resource needs that name. Remove the object or create "+
 			"this resource under another name", conflict).LookAgain(Later), nil
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err):
-		return p.Trouble(v1alpha1.ConditionRefused, "the API server refused an object: %s", err).LookAgain(Later), nil
+		return p.Trouble(v1alpha1.ConditionRefused, "the API server refused an object of this resource: %s. "+
+			"Correct the field of the spec that it comes from, or the rule that forbids it", err).LookAgain(Later), nil
 	default:
 		return nil, err
 	}
@@ -192,8 +193,8 @@ func (p *Base) Write(ctx context.Context, failure error) (ctrl.Result, error) {
 	}
 	if p.Failures.Lasting(p.Owner.GetUID(), failure, time.Now()) {
 		p.Conditions.Set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonFailed, fmt.Sprintf(
-			"the operator cannot go on: %s. It tries again all the time. If the error names a field of the spec, correct that field; otherwise "+
-				"look at the operator's log", failure))
+			"the operator cannot bring this resource to its spec, and keeps trying: %s. If the error names a field of the spec, correct that "+
+				"field; otherwise read the operator's log", failure))
 	}
 	p.logReady(ctx)
 	err := kube.PatchStatus(ctx, p.Client, p.Before, p.Owner)

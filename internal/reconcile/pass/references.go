@@ -40,7 +40,7 @@ func (r References) ConfigMaps(c client.Client, kind client.ObjectList, refers f
 				})
 			}
 			if err != nil {
-				log.FromContext(ctx).Error(err, "a changed ConfigMap is noticed only later", "configMap", changed.Name)
+				log.FromContext(ctx).Error(err, "cannot list the users of a changed ConfigMap: they follow the change at their next reconcile", "configMap", changed.Name)
 			}
 			return out
 		}))

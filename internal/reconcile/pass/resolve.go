@@ -120,7 +120,7 @@ func NotAllowed(kind string, object client.Object, from string) string {
 	if others := object.GetAnnotations()[v1alpha1.AnnotationAllowFrom]; others != "" {
 		allowed = others + "," + from
 	}
-	return fmt.Sprintf("%s %s/%s does not allow resources of namespace %s to refer to it. Who may change it can allow that: "+
+	return fmt.Sprintf("%s %s/%s does not allow resources of namespace %s to refer to it. Somebody who may change it can allow that: "+
 		"kubectl annotate --overwrite -n %s %s.%s %s %s=%s", kind, object.GetNamespace(), object.GetName(), from,
 		object.GetNamespace(), strings.ToLower(kind), v1alpha1.GroupVersion.Group, object.GetName(), v1alpha1.AnnotationAllowFrom, allowed)
 }

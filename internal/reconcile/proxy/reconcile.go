@@ -58,7 +58,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 func (r *Reconciler) dependents(ctx context.Context, changed client.Object) []reconcile.Request {
 	var list v1alpha1.ProxyList
 	if err := r.Client.List(ctx, &list); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "list Proxies: a changed dependency is noticed only later")
+		ctrl.LoggerFrom(ctx).Error(err, "cannot list Proxies: they follow a changed NameService or Broker at their next reconcile")
 		return nil
 	}
 	var out []reconcile.Request
@@ -211,7 +211,7 @@ func (p *proxyPass) followRollout(ctx context.Context) (*kube.Waiting, error) {
 	return nil, p.Rolled(ctx, p.deployment, p.hash, p.pods)
 }
 
-// awaitReady: while others are replaced, as many as wanted serve.
+// awaitReady waits until as many pods serve as are wanted, of the old spec or the new one.
 func (p *proxyPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 	wanted := int(desired.ProxyCount(p.proxy))
 	if p.ready >= wanted {

@@ -64,7 +64,7 @@ func (r *Reconciler) all(ctx context.Context, changed client.Object) []reconcile
 		})
 	}
 	if err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "a changed NameService is noticed only later", "kind", r.Kind.component)
+		ctrl.LoggerFrom(ctx).Error(err, "cannot list the users of a changed NameService: they follow the change at their next reconcile", "kind", r.Kind.component)
 		return nil
 	}
 	return out
