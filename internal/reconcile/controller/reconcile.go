@@ -164,7 +164,7 @@ func (p *controllerPass) observeLeader(context.Context) (*kube.Waiting, error) {
 	if was := p.controller.Status.Leader; seen && was != byAddress[leader] {
 		p.controller.Status.Leader = byAddress[leader]
 		if i := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == byAddress[leader] }); i >= 0 {
-			p.Event(&p.pods[i], v1alpha1.EventLeaderElected, "%s leads the controllers", byAddress[leader])
+			p.Event(&p.pods[i], v1alpha1.EventLeaderElected, "%s was elected leader of the controllers", byAddress[leader])
 		}
 	}
 	return nil, nil
@@ -189,15 +189,15 @@ func (p *controllerPass) replaceOutdated(ctx context.Context) (*kube.Waiting, er
 	return nil, p.Roll(ctx, p.pods, rollout.Next(snapshot), "")
 }
 
-// settled is how long a controller that came back on an empty disk gets to copy the log of the others: what it lacks cannot
-// be asked for.
+// settled is how long a controller that came back on an empty disk gets to copy the log of the others. Controllers cannot be asked how
+// much of it they have.
 const settled = 10 * time.Second
 
 // apart says what a controller lacks to be one of the quorum.
 func (p *controllerPass) apart(pod *corev1.Pod) string {
 	switch {
 	case !p.fresh:
-		return "has not been looked at since all are ready"
+		return "has not been checked since all controllers became ready"
 	case p.controller.Status.Leader == "":
 		return "has no leader"
 	case !slices.Contains(p.seen.Agreed, pods.ControllerAddr(pod)):
@@ -222,14 +222,14 @@ func (p *controllerPass) keep(pod *corev1.Pod) string {
 	if others > int(desired.ControllerCount(p.controller))/2 {
 		return ""
 	}
-	return "storageMode is EmptyDir, and too few other controllers have its data"
+	return "storageMode is EmptyDir, and too few other controllers have its data: bring the others back first"
 }
 
 func (p *controllerPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 	lacks := map[string]string{}
 	for i := range p.pods {
 		if p.controller.Status.Leader == "" && pods.Started(&p.pods[i]) {
-			lacks[p.pods[i].Name] = "runs and has no leader, which takes more than half of the controllers"
+			lacks[p.pods[i].Name] = "runs, but the controllers have no leader: more than half of them must run for that"
 		}
 	}
 	waiting, err := p.NotReady(ctx, p.pods, int(desired.ControllerCount(p.controller)), lacks)

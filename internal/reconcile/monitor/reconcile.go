@@ -92,7 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if errors.As(err, &conflict) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) {
 		// Messages flow without it: it is told, and tried again.
 		p := pass.Begin(r.Env, owner)
-		p.Warn(nil, v1alpha1.EventNoPodMonitor, "Prometheus does not find the metrics by itself: %s", err)
+		p.Warn(nil, v1alpha1.EventNoPodMonitor, "the PodMonitor could not be written, so Prometheus does not find the metrics by itself: %s", err)
 		err = nil
 	}
 	return ctrl.Result{RequeueAfter: interval}, err

@@ -154,7 +154,7 @@ func (p *proxyPass) spreadSystemTopic(ctx context.Context) (*kube.Waiting, error
 		if err != nil {
 			return nil, fmt.Errorf("system topic for broker %s: %w", group, err)
 		}
-		p.Event(p.proxy, v1alpha1.EventSystemTopicCreated, "broker %s has the proxies' topic %s now", group, p.systemTopic())
+		p.Event(p.proxy, v1alpha1.EventSystemTopicCreated, "gave broker %s the proxies' own topic %s", group, p.systemTopic())
 	}
 	return nil, nil
 }

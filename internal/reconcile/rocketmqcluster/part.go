@@ -54,7 +54,8 @@ func (p *part) condition(condition string) metav1.Condition {
 		return metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUpdating,
 			Message: fmt.Sprintf("it goes from %s to %s after %s", p.seen.image, *p.Image, p.waits)}
 	case found == nil, !p.observed() && condition == v1alpha1.ConditionUpToDate:
-		return metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUpdating, Message: "it has not taken over its newest spec yet"}
+		return metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUpdating,
+			Message: "its status is not yet about its newest spec"}
 	}
 	return *found
 }

@@ -125,7 +125,7 @@ func TestSum(t *testing.T) {
 	holdParts(parts)
 	for condition, want := range map[string]string{
 		v1alpha1.ConditionReady: "False NoMaster: Broker c-broker: NoMaster: some reason; Broker c-broker-hot: Creating: it is being created",
-		v1alpha1.ConditionUpToDate: "False Updating: Controller c-ctl: Updating: it has not taken over its newest spec yet; " +
+		v1alpha1.ConditionUpToDate: "False Updating: Controller c-ctl: Updating: its status is not yet about its newest spec; " +
 			"Broker c-broker: Updating: it goes from apache/rocketmq:5.4.0 to apache/rocketmq:5.5.0 after Controller c-ctl; " +
 			"Broker c-broker-hot: Creating: it is being created; " +
 			"Proxy c-proxy: Updating: it goes from apache/rocketmq:5.4.0 to apache/rocketmq:5.5.0 after Controller c-ctl",

@@ -162,7 +162,7 @@ func (p *clusterPass) tell(part *part) {
 	case image != "" && image != part.seen.image:
 		p.Event(part.Object, v1alpha1.EventChangingVersion, "%s goes from %s to %s", part, part.seen.image, image)
 	default:
-		p.Event(part.Object, v1alpha1.EventUpdated, "%s was brought to what this cluster's spec says", part)
+		p.Event(part.Object, v1alpha1.EventUpdated, "changed %s to what the cluster's spec says", part)
 	}
 }
 
@@ -205,7 +205,7 @@ func (p *clusterPass) removeParts(ctx context.Context) (*kube.Waiting, error) {
 		if err := p.Client.Delete(ctx, object, client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("delete %s: %w", name, err)
 		}
-		p.Event(object, v1alpha1.EventRemoved, "%s is no part of this cluster any more", name)
+		p.Event(object, v1alpha1.EventRemoved, "deleted %s: the cluster's spec no longer asks for it", name)
 	}
 	return nil, nil
 }
