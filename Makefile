@@ -23,8 +23,8 @@ PAIRS := 5
 CLUSTERS := 100
 FLAGS :=
 
-# The parts of the test run, as bin/suite takes them: a name and a command. Tests of reconcilers need an API server and
-# stories a whole cluster; all others need nothing.
+# The parts of the test run, as bin/suite takes them: a name and a command. Tests of reconcilers need an API server,
+# stories a whole cluster, and some of the others an API server or RocketMQ.
 CHECKS := \
 	verify 'hack/verify' \
 	lint 'make lint'
@@ -33,7 +33,9 @@ CHECKS := \
 GO_TEST := GOGC=400 go test -json -p $$((2 * $$(nproc)))
 # What takes long, or needs servers, is left out.
 QUICK := \
-	quick '$(GO_TEST) -short $$(go list ./... | grep -v /internal/reconcile)'
+	quick '$(GO_TEST) -short ./...' \
+	quick-charts 'go test -C test/charts -json -short ./...' \
+	quick-tools 'go test -C tools -json -short ./...'
 UNIT := \
 	unit '$(GO_TEST) $$(go list ./... | grep -v /internal/reconcile)'
 OTHER_MODULES := \
@@ -83,7 +85,7 @@ check: bin/suite ## Two minutes' worth before a commit: verify, lint and the tes
 	@bin/suite $(CHECKS) $(QUICK)
 
 .PHONY: unit
-unit: bin/suite ## Run the tests that need no cluster
+unit: bin/suite ## Run the tests outside of the reconcilers, those with real RocketMQ servers too
 	@bin/suite $(UNIT) $(OTHER_MODULES)
 
 .PHONY: api-server

@@ -15,6 +15,9 @@ import (
 // TestRealServers runs a name server, a controller, a proxy and a broker under agents on the loopback, with the ports that
 // containers use. ROCKETMQ_HOME and JAVA_HOME choose what runs; without the former test/images makes one.
 func TestRealServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs real servers")
+	}
 	lock := exclusive(t)
 	defer lock.Close()
 	home := rocketmqHome(t)

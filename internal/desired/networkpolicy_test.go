@@ -178,3 +178,22 @@ func TestNoPolicyHoldsInANodesNetwork(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryPart: a kind that runs in pods says who may connect to them, and which image they have.
+func TestEveryPart(t *testing.T) {
+	in := Installation{Domain: "cluster.local", OperatorNamespace: "op"}
+	for _, kind := range v1alpha1.Kinds() {
+		if !kind.Part {
+			continue
+		}
+		r := kind.New()
+		r.SetName("x")
+		r.SetNamespace("mq")
+		if _, _, err := in.NetworkPolicy(r); err != nil {
+			t.Errorf("%s: %v: give it a case in allowed", kind.Name, err)
+		}
+		if image := Image(r); image == "" && kind.Name != "SchemaRegistry" { // of which there is no official one
+			t.Errorf("%s has no image: give it a case in defaultImage", kind.Name)
+		}
+	}
+}

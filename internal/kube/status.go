@@ -132,7 +132,7 @@ func shorten(message string) string {
 	const limit = 32768
 	message = strings.TrimSpace(message)
 	if len(message) > limit {
-		return message[:limit]
+		return strings.ToValidUTF8(message[:limit], "")
 	}
 	return message
 }

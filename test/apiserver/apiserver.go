@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -25,8 +27,12 @@ const (
 )
 
 // Run starts the servers, gives their address to use, and stops them when it returns: for TestMain. The executables
-// are those in KUBEBUILDER_ASSETS, or localkube's.
+// are those in KUBEBUILDER_ASSETS, or localkube's. With -short nothing is started, and the address is nil.
 func Run(use func(*rest.Config) int) int {
+	flag.Parse() // TestMain comes before the tests' own
+	if testing.Short() {
+		return use(nil)
+	}
 	code, err := run(use)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "API server for tests:", err)

@@ -20,7 +20,7 @@ import (
 
 var server *rest.Config // set once, before any test
 
-// Main runs a package's tests with an API server: for TestMain.
+// Main runs a package's tests with an API server, for TestMain. With -short there is none, and what needs it is skipped.
 func Main(m *testing.M) {
 	// Tests mostly wait: for a probe, for a pod to have been ready for a second. So more of them run than there are CPUs.
 	flag.Parse()

@@ -78,7 +78,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			return ctrl.Result{RequeueAfter: lookInterval}, nil // this pass read an old copy
 		}
 		if err != nil {
-			return ctrl.Result{}, err
+			return p.Write(ctx, err)
 		}
 		if p.released {
 			return ctrl.Result{}, nil
@@ -134,6 +134,7 @@ func (p *transferPass) release(ctx context.Context) error {
 
 // record writes the status if it differs, tells of a step, and says when to look again.
 func (p *transferPass) record(ctx context.Context) (ctrl.Result, error) {
+	p.Failures.Lasting(p.transfer.UID, nil, time.Now()) // this pass has not failed
 	conditions := p.transfer.Status.Conditions
 	p.transfer.Status = p.decision.Status
 	p.transfer.Status.Conditions = conditions
