@@ -59,7 +59,7 @@ func (d *Decision[E]) keep(rules Rules[E], c Claim, s Situation[E], answer *Answ
 		answer.Of++
 		if place.Away != "" {
 			if place.Passing && c.Settled() && !c.Frozen {
-				answer.Done++ // as it was before
+				answer.Done, answer.Passing = answer.Done+1, true
 			} else {
 				answer.fail(v1alpha1.ReasonWaitingForBrokers, fmt.Sprintf("%s: %s", place.Name, place.Away))
 			}

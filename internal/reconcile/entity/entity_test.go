@@ -335,6 +335,26 @@ func TestMasterAway(t *testing.T) {
 	o.CheckSilence()
 }
 
+// TestDrainingStays: while a master is away for a moment, what drains there is not taken for drained.
+func TestDrainingStays(t *testing.T) {
+	t.Parallel()
+	w, o := newWorld(t, twoGroups)
+	w.CreateYAML(object("Topic", "orders", "queues: 4"))
+	o.Until(w.AllReady)
+	world.Edit(w, "orders", func(topic *v1alpha1.Topic) { topic.Spec.Queues = new(int32(2)) })
+	o.Reports("Topic orders", v1alpha1.ConditionDraining, metav1.ConditionTrue, "queues 2 to 3 are read until they are consumed")
+
+	for _, pod := range []string{"b-0-0", "b-1-0"} {
+		w.MQ.Silence(pod, true)
+	}
+	w.CreateYAML(object("Topic", "late", ""))
+	o.Reports("Topic late", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonWaitingForBrokers)
+	o.Finish()
+	if w.Condition("Topic orders", v1alpha1.ConditionDraining, metav1.ConditionTrue) == "" {
+		t.Error("Draining is gone, and nobody could look")
+	}
+}
+
 // TestNewMaster: a new master that lacks topics gets them back from the metadata guard, and objects wait for that: nobody is told
 // of changes that nobody made. What came meanwhile is made afterwards.
 func TestNewMaster(t *testing.T) {

@@ -1,11 +1,13 @@
 package entity
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -132,8 +134,8 @@ func (p *entityPass[E]) judge() *kube.Waiting {
 	if p.transfer.over && a.Reason == v1alpha1.ReasonTransferring {
 		status.Transfer = "" // it was taken back; the write wakes the next pass
 	}
-	if a.Draining != "" {
-		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s", a.Draining)
+	if draining := cmp.Or(a.Draining, p.drainingBefore(a)); draining != "" {
+		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s", draining)
 	}
 	switch a.Reason {
 	case "":
@@ -143,6 +145,15 @@ func (p *entityPass[E]) judge() *kube.Waiting {
 		return p.Trouble(a.Reason, "%s", a.Message)
 	}
 	return kube.Wait(a.Reason, "%s", a.Message)
+}
+
+// drainingBefore is what was draining before a group was away for a moment, "" if none is or nothing was.
+func (p *entityPass[E]) drainingBefore(a entity.Answer) string {
+	before := meta.FindStatusCondition(p.Before.Common().Conditions, v1alpha1.ConditionDraining)
+	if !a.Passing || before == nil {
+		return ""
+	}
+	return before.Message
 }
 
 func (p *entityPass[E]) finish(ctx context.Context, waiting *kube.Waiting, err error) (ctrl.Result, error) {
