@@ -58,8 +58,9 @@ func (d *Decision[E]) keep(rules Rules[E], c Claim, s Situation[E], answer *Answ
 		}
 		answer.Of++
 		if place.Away != "" {
+			answer.Unseen = true
 			if place.Passing && c.Settled() && !c.Frozen {
-				answer.Done, answer.Passing = answer.Done+1, true
+				answer.Done++ // as it was before
 			} else {
 				answer.fail(v1alpha1.ReasonWaitingForBrokers, fmt.Sprintf("%s: %s", place.Name, place.Away))
 			}

@@ -87,8 +87,8 @@ type Answer struct {
 	Reason, Message string
 	// Draining says what becomes fewer later.
 	Draining string
-	// Passing: a group was away just now, and counts as it was before.
-	Passing bool
+	// Unseen: a group could not be looked at, so that not all is known.
+	Unseen bool
 	// ReadQueues and WriteQueues of a topic, the most that a group has.
 	ReadQueues, WriteQueues int
 	// Gone: it is deleted, as its claim wants.
@@ -120,7 +120,7 @@ func Sum(answers []Answer) Answer {
 			sum.Draining = a.Draining
 		}
 		sum.ReadQueues, sum.WriteQueues = max(sum.ReadQueues, a.ReadQueues), max(sum.WriteQueues, a.WriteQueues)
-		sum.Gone, sum.Passing = sum.Gone && a.Gone, sum.Passing || a.Passing
+		sum.Gone, sum.Unseen = sum.Gone && a.Gone, sum.Unseen || a.Unseen
 	}
 	return sum
 }

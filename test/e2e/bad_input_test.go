@@ -40,14 +40,14 @@ func badInput(t *testing.T, w *world) {
 	bad := w.namespace(t, "bad-input", kit.Restricted)
 	t.Run("Refused", func(t *testing.T) { refused(t, in(t, bad)) })
 	t.Run("Conditions", func(t *testing.T) { conditions(t, in(t, bad)) })
-	pods := w.namespace(t, "no-pods", kit.Restricted)
-	t.Run("PodsDoNotCome", func(t *testing.T) { podsDoNotCome(t, pods) })
 
 	after, err := healthy.Versions(ctx)
 	ok(t, err)
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("another cluster was affected (-before +after):\n%s", diff)
 	}
+	pods := w.namespace(t, "no-pods", kit.Restricted)
+	t.Run("PodsDoNotCome", func(t *testing.T) { podsDoNotCome(t, pods) })
 	if now := operatorRestarts(ctx, t, w.cluster); !cmp.Equal(crashes, now) {
 		t.Errorf("the operator restarted or was replaced: %v, then %v", crashes, now)
 	}

@@ -147,10 +147,10 @@ func (p *entityPass[E]) judge() *kube.Waiting {
 	return kube.Wait(a.Reason, "%s", a.Message)
 }
 
-// drainingBefore is what was draining before a group was away for a moment, "" if none is or nothing was.
+// drainingBefore is what was draining when all groups could be looked at, "" if they can be now, or nothing was.
 func (p *entityPass[E]) drainingBefore(a entity.Answer) string {
 	before := meta.FindStatusCondition(p.Before.Common().Conditions, v1alpha1.ConditionDraining)
-	if !a.Passing || before == nil {
+	if !a.Unseen || before == nil {
 		return ""
 	}
 	return before.Message

@@ -239,7 +239,7 @@ func TestSystemTopic(t *testing.T) {
 	if has("stranger-0") {
 		t.Error("a broker of another cluster has the topic")
 	}
-	if said := strings.Join(o.Events(), "\n"); !strings.Contains(said, "p SystemTopicCreated: broker later-0") {
+	if said := strings.Join(o.Events(), "\n"); !strings.Contains(said, "p SystemTopicCreated: gave broker later-0") {
 		t.Errorf("nobody was told:\n%s", said)
 	}
 	o.Finish()
