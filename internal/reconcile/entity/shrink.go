@@ -34,7 +34,7 @@ func (t *turn[E]) shrink(ctx context.Context) (changed bool) {
 		place.Held = map[string]string{}
 		for _, c := range t.claims {
 			has, exists := place.Has[c.Name]
-			if !exists || place.Closed || !t.mayChange(c) || !t.Surplus(c, has) {
+			if !exists || place.Closed || !t.mayChange(c) || !t.Surplus(c, has) || !t.isOtherwise(c, has) {
 				continue
 			}
 			key := [2]string{place.Name, c.Name}
@@ -42,7 +42,11 @@ func (t *turn[E]) shrink(ctx context.Context) (changed bool) {
 			if t.surplus[key] == nil {
 				t.surplus[key] = &surplus{since: t.now}
 			}
-			if s := t.surplus[key]; looked < shrinkAtOnce && t.ripe(s) {
+			switch s := t.surplus[key]; {
+			case !t.ripe(s):
+			case looked == shrinkAtOnce:
+				t.sooner(time.Second)
+			default:
 				looked++
 				changed = t.shrinkOne(ctx, i, c, s) || changed
 			}
@@ -61,8 +65,14 @@ func (t *turn[E]) shrink(ctx context.Context) (changed bool) {
 
 // mayChange reports whether a claim is to be acted on.
 func (t *turn[E]) mayChange(c entity.Claim) bool {
-	_, moves := t.moves[c.Name]
-	return c.Deletion == "" && !c.Frozen && !moves && !t.view.broker.Spec.Paused
+	return c.Deletion == "" && !c.Frozen && !t.moves[c.Name].Holds(c.Created) && !t.view.broker.Spec.Paused
+}
+
+// isOtherwise reports whether an entry is as specified but for its surplus. Else it may be somebody else's, or the broker did not
+// take that there are fewer queues for writing: what came to the others would not be read any more.
+func (t *turn[E]) isOtherwise(c entity.Claim, has E) bool {
+	wanted, conflict := t.Rules.Wanted(c, &has)
+	return conflict == "" && len(t.Rules.Differences(has, wanted)) == 0
 }
 
 // ripe: clients have had time to notice, and it was not looked at just now.

@@ -137,7 +137,7 @@ func shrinkTopic(ctx context.Context, c *admin.Client, addr string, claim entity
 
 // unconsumed is how many queues must stay for what is in them, and what that is.
 func unconsumed(ctx context.Context, c *admin.Client, addr string, claim entity.Claim, has admin.TopicConfig, ends map[int]admin.QueueStats) (int, string, error) {
-	keep, wanted := has.ReadQueues, entity.ReadQueues(claim, has)
+	keep, wanted := has.ReadQueues, max(entity.ReadQueues(claim, has), has.WriteQueues)
 	empty := func(queue int) bool { return ends[queue].MaxOffset <= ends[queue].MinOffset }
 	for keep > wanted && empty(keep-1) {
 		keep--

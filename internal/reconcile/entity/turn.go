@@ -88,10 +88,11 @@ func (k *keeper[E]) turn(ctx context.Context) time.Duration {
 	if !fresh && v.key() == k.seen && (k.due.IsZero() || now.Before(k.due)) {
 		return k.untilDue(now)
 	}
-	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
+	bounded, cancel := context.WithTimeout(ctx, turnTimeout)
 	defer cancel()
 	t := &turn[E]{keeper: k, view: v, now: now, claims: claims, said: map[types.NamespacedName]entity.Answer{}}
-	t.act(ctx)
+	answers, changes := t.act(bounded)
+	k.publish(ctx, claims, answers, changes) // even if the turn's time is over: what is not told now is told never
 
 	k.seen, k.due = v.key(), time.Time{}
 	if t.again > 0 {
@@ -127,8 +128,8 @@ func (t *turn[E]) sooner(within time.Duration) {
 	}
 }
 
-// act reads the tables, writes what differs, and tells the resources what came out.
-func (t *turn[E]) act(ctx context.Context) {
+// act reads the tables and writes what differs. It returns what to tell the resources.
+func (t *turn[E]) act(ctx context.Context) (map[types.NamespacedName]entity.Answer, []entity.Change) {
 	t.read(ctx, t.all()...)
 	t.recallMade()
 	t.recallRefusals()
@@ -146,6 +147,9 @@ func (t *turn[E]) act(ctx context.Context) {
 		t.sooner(retrySoon)
 	}
 	changed := t.shrink(ctx)
+	if len(t.surplus) > 0 {
+		decision = t.decide() // with what keeps queues
+	}
 	for range attempts {
 		if changed = t.remove(ctx, decision.Deletions) || changed; !changed {
 			break
@@ -162,7 +166,7 @@ func (t *turn[E]) act(ctx context.Context) {
 			break
 		}
 	}
-	t.publish(ctx, t.claims, decision.Answers, changes)
+	return decision.Answers, changes
 }
 
 func (t *turn[E]) decide() entity.Decision[E] {
@@ -249,6 +253,9 @@ func (t *turn[E]) write(ctx context.Context, puts map[string][]E) (wrote []int) 
 		if wanted := puts[t.places[i].Name]; len(wanted) > 0 {
 			wrote = append(wrote, i)
 			t.noteMade(t.places[i], wanted)
+			for _, entry := range wanted {
+				delete(t.surplus, [2]string{t.places[i].Name, t.NameOf(entry)}) // clients need time to notice this, too
+			}
 		}
 	}
 	for _, i := range wrote {
