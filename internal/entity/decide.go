@@ -135,9 +135,11 @@ func (d *Decision[E]) compare(rules Rules[E], c Claim, place Place[E], answer *A
 	return &wanted, &change
 }
 
-// remove an entry. One that the resource could not have changed either is somebody else's.
+// remove an entry. One that the resource could not have changed either is somebody else's, and so is what other groups have of it
+// if the resource never had it on all.
 func (d *Decision[E]) remove(rules Rules[E], c Claim, s Situation[E], answer *Answer) {
 	var places []string
+	foreign := false
 	for _, place := range s.Places {
 		answer.Of++
 		if place.Away != "" {
@@ -148,19 +150,27 @@ func (d *Decision[E]) remove(rules Rules[E], c Claim, s Situation[E], answer *An
 		if !exists {
 			continue
 		}
-		if _, conflict := rules.Wanted(c, &has); conflict == "" {
-			answer.Present++
-			places = append(places, place.Name)
+		if _, conflict := rules.Wanted(c, &has); conflict != "" {
+			foreign = true
+			continue
 		}
+		answer.Present++
+		places = append(places, place.Name)
 	}
 
 	switch move := s.Moves[c.Name]; {
-	case c.Frozen && (move.Transfer == "" || move.Left()):
+	case c.Frozen && move.Transfer == "" && answer.Present > 0: // the TopicTransfer gave it back
+		answer.only(v1alpha1.ReasonTransferring, "a TopicTransfer moves it")
+	case c.Frozen && move.Left(), foreign && (!c.Owned() || len(places) == 0):
 		answer.only("", "") // what is there now is not what this resource made
-		answer.Gone = true
+		answer.Gone, answer.Kept = true, true
 	case move.Holds(c.Created):
 		answer.only(move.reason(), move.message(c.Name))
 	case answer.Reason != "":
+	case answer.Of == 0:
+		answer.fail(v1alpha1.ReasonWaitingForBrokers, "the Broker has no broker group yet")
+	case c.Frozen:
+		answer.Gone, answer.Kept = true, true
 	case s.Paused:
 		answer.fail(v1alpha1.ReasonPaused, "the cluster is paused, so nothing is deleted in RocketMQ: remove spec.paused")
 	default:

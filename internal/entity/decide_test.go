@@ -142,12 +142,19 @@ func TestDecide(t *testing.T) {
 		{"deletion is not over before a group that is away has answered", claim(deleting, settled), places{at("b-0", topic()), away("b-1", true)}, false, Move{},
 			outcome{0, 2, "WaitingForBrokers", false, nil, nil, nil}},
 		{"somebody else's topic is not deleted", claim(deleting), places{at("b-0", topic(fifo))}, false, Move{},
-			outcome{0, 1, "Deleting", false, nil, []string{}, nil}},
+			outcome{Of: 1, Gone: true}},
+		{"nor what other groups have of it, which was never taken over", claim(deleting), places{at("b-0", topic(fifo)), at("b-1", topic())}, false, Move{},
+			outcome{Of: 2, Gone: true}},
 		{"a paused cluster loses nothing", claim(deleting), places{at("b-0", topic())}, true, Move{}, outcome{0, 1, "Paused", false, nil, nil, nil}},
 		{"deletion waits for the end of a transfer", claim(deleting, func(c *Claim) { c.Frozen = true }), places{at("b-0", topic())}, false, moving,
 			outcome{0, 1, "Transferring", false, nil, nil, nil}},
 		{"after a transfer nothing is left to delete", claim(deleting, func(c *Claim) { c.Frozen = true }), places{at("b-0", topic())}, false, moved,
 			outcome{Of: 1, Gone: true}},
+		{"what a transfer gave back is deleted after all", claim(deleting, settled, func(c *Claim) { c.Frozen = true }), places{at("b-0", topic())}, false, Move{},
+			outcome{0, 1, "Transferring", false, nil, nil, nil}},
+		{"what is gone with its transfer is gone", claim(deleting, settled, func(c *Claim) { c.Frozen = true }), places{at("b-0")}, false, Move{},
+			outcome{Of: 1, Gone: true}},
+		{"deletion waits for groups", claim(deleting), nil, false, Move{}, outcome{Reason: "WaitingForBrokers"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := Situation[admin.TopicConfig]{Places: test.places, Paused: test.paused, Moves: map[string]Move{}}

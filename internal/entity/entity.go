@@ -91,8 +91,8 @@ type Answer struct {
 	Unseen bool
 	// ReadQueues and WriteQueues of a topic, the most that a group has.
 	ReadQueues, WriteQueues int
-	// Gone: it is deleted, as its claim wants.
-	Gone bool
+	// Gone: it is deleted, as its claim wants. Kept: what is there is not what the resource made, and stays.
+	Gone, Kept bool
 }
 
 func (a *Answer) fail(reason, message string) {
@@ -120,7 +120,7 @@ func Sum(answers []Answer) Answer {
 			sum.Draining = a.Draining
 		}
 		sum.ReadQueues, sum.WriteQueues = max(sum.ReadQueues, a.ReadQueues), max(sum.WriteQueues, a.WriteQueues)
-		sum.Gone, sum.Unseen = sum.Gone && a.Gone, sum.Unseen || a.Unseen
+		sum.Gone, sum.Kept, sum.Unseen = sum.Gone && a.Gone, sum.Kept || a.Kept, sum.Unseen || a.Unseen
 	}
 	return sum
 }

@@ -3,6 +3,7 @@ package entity_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -208,14 +209,27 @@ func TestConflicts(t *testing.T) {
 	w.CreateYAML(object("Topic", "second", "topicName: shared, queues: 5"))
 	o.Reports("Topic second", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ConditionNameConflict, "Topic "+w.Namespace+"/a-first")
 	w.Remove(world.Get[v1alpha1.Topic](w, "a-first"))
+	o.Shutdown()
+	o = w.Start() // nobody tells this one, which has no watches, that an object is gone
 	o.Reports("Topic second", v1alpha1.ConditionReady, metav1.ConditionTrue)
 	o.Until(has(w, "b-1", topic("shared", 5)))
 
+	var unrouted atomic.Int32
+	w.MQ.Inject(func(_ fakemq.At, request remoting.Request) (fakemq.Answer, bool) {
+		if request.Code == remoting.DeleteTopicInNameServer && request.Fields["topic"] == "theirs" {
+			unrouted.Add(1)
+		}
+		return fakemq.Answer{}, false
+	})
 	w.Remove(world.Get[v1alpha1.Topic](w, "theirs"))
 	o.Until(objectGone[v1alpha1.Topic](w, "theirs"))
 	if text := has(w, "b-0", fifo)(); text != "" {
 		t.Errorf("somebody else's topic went with an object that never had it:\n%s", text)
 	}
+	if routes := unrouted.Load(); routes > 0 {
+		t.Errorf("%d name servers were told to forget somebody else's topic", routes)
+	}
+	o.CheckEvent("theirs LetGo", "theirs stays as it is in RocketMQ")
 
 	over := w.MQ.Inject(refuse("refused"))
 	w.CreateYAML(object("Topic", "refused", "") + object("Topic", "beside-it", ""))

@@ -185,12 +185,14 @@ func (p *entityPass[E]) end(ctx context.Context) (ctrl.Result, error) {
 		return p.finish(ctx, nil, err)
 	case waiting != nil:
 		return ctrl.Result{}, p.letGo(ctx, waiting.Message)
+	case p.transferred(): // with what was known before
+		return ctrl.Result{}, p.letGo(ctx, "a TopicTransfer has moved it to another cluster")
 	}
 	switch p.claim(); {
 	case p.unanswered:
 		return ctrl.Result{}, nil
-	case p.answer.Gone && p.transferred():
-		return ctrl.Result{}, p.letGo(ctx, "a TopicTransfer has moved it to another cluster")
+	case p.answer.Gone && p.answer.Kept:
+		return ctrl.Result{}, p.letGo(ctx, "it is not what this resource made")
 	case p.answer.Gone:
 		p.Event(nil, v1alpha1.EventDeleted, "%s is deleted in RocketMQ", p.entity.EntityName())
 		return ctrl.Result{}, p.release(ctx)
