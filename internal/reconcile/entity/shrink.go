@@ -34,7 +34,7 @@ func (t *turn[E]) shrink(ctx context.Context) (changed bool) {
 		place.Held = map[string]string{}
 		for _, c := range t.claims {
 			has, exists := place.Has[c.Name]
-			if !exists || place.Closed || !t.mayChange(c) || !t.Surplus(c, has) || !t.isOtherwise(c, has) {
+			if !exists || place.Closed || !t.mayChange(c) || !t.Surplus(c, has) || !t.asSpecified(c, has) {
 				continue
 			}
 			key := [2]string{place.Name, c.Name}
@@ -68,9 +68,9 @@ func (t *turn[E]) mayChange(c entity.Claim) bool {
 	return c.Deletion == "" && !c.Frozen && !t.moves[c.Name].Holds(c.Created) && !t.view.broker.Spec.Paused
 }
 
-// isOtherwise reports whether an entry is as specified but for its surplus. Else it may be somebody else's, or the broker did not
+// asSpecified reports whether an entry is as specified but for its surplus. Else it may be somebody else's, or the broker did not
 // take that there are fewer queues for writing: what came to the others would not be read any more.
-func (t *turn[E]) isOtherwise(c entity.Claim, has E) bool {
+func (t *turn[E]) asSpecified(c entity.Claim, has E) bool {
 	wanted, conflict := t.Rules.Wanted(c, &has)
 	return conflict == "" && len(t.Rules.Differences(has, wanted)) == 0
 }
