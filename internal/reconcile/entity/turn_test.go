@@ -39,10 +39,10 @@ func turnOf(client *admin.Client, kind Kind[admin.TopicConfig], claims ...entity
 	}
 }
 
-// long ago every surplus began.
-func (m *memory) long(place string, names ...string) {
+// long ago these topics of b-0 began to have too many queues.
+func (m *memory) long(names ...string) {
 	for _, name := range names {
-		m.surplus[[2]string{place, name}] = &surplus{since: time.Now().Add(-time.Hour)}
+		m.surplus[[2]string{"b-0", name}] = &surplus{since: time.Now().Add(-time.Hour)}
 	}
 }
 
@@ -62,7 +62,7 @@ func TestShrinkOnlyOurs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, client := brokerWith(t, nil, nil)
 			turn := turnOf(client, Topics(), test.claim)
-			turn.long("b-0", "orders")
+			turn.long("orders")
 			turn.places = []entity.Place[admin.TopicConfig]{{Name: "b-0", Has: map[string]admin.TopicConfig{"orders": test.has}}}
 			turn.shrink(t.Context())
 			if got := c.Tables("b-0").Topics["orders"]; got.ReadQueues != 8 {
@@ -78,7 +78,7 @@ func TestShrinkAfterTransfer(t *testing.T) {
 	claim := entity.Claim{Name: "orders", Spec: &v1alpha1.TopicSpec{Queues: new(int32(2))}, Applied: 1, Generation: 1}
 	turn := turnOf(client, Topics(), claim)
 	turn.moves = map[string]entity.Move{"orders": {Transfer: "ns/move", Other: "ns/a", Finished: metav1.Now()}}
-	turn.long("b-0", "orders")
+	turn.long("orders")
 	has := c.Tables("b-0").Topics["orders"]
 	has.Attributes = map[string]string{"message.type": "NORMAL"}
 	turn.places = []entity.Place[admin.TopicConfig]{{Name: "b-0", Has: map[string]admin.TopicConfig{"orders": has}}}
@@ -114,7 +114,7 @@ func TestShrinkMany(t *testing.T) {
 		place.Has[name] = admin.TopicConfig{Name: name, ReadQueues: 8, WriteQueues: 2, Perm: 6, Attributes: map[string]string{"message.type": "NORMAL"}}
 	}
 	turn := turnOf(nil, surplusKind(place.Has, ""), claims...)
-	turn.long("b-0", names...)
+	turn.long(names...)
 	turn.places = []entity.Place[admin.TopicConfig]{place}
 	turn.shrink(t.Context())
 	left := 0
@@ -139,7 +139,7 @@ func TestHeldIsTold(t *testing.T) {
 	}
 	_, client := brokerWith(t, nil, nil)
 	first := turnOf(client, kind, entity.Claim{Name: "orders", Spec: &v1alpha1.TopicSpec{Queues: new(int32(2))}, Applied: 1, Generation: 1})
-	first.long("b-0", "orders")
+	first.long("orders")
 	for look := range 3 {
 		next := *first
 		next.view = &view{broker: &v1alpha1.Broker{}, groups: []group{{name: "b-0", master: masterAt}}}
@@ -157,7 +157,7 @@ func TestShrinkWaitsAnew(t *testing.T) {
 	_, client := brokerWith(t, nil, nil)
 	claim := entity.Claim{Name: "orders", Spec: &v1alpha1.TopicSpec{Queues: new(int32(1))}, Applied: 1, Generation: 2}
 	turn := turnOf(client, Topics(), claim)
-	turn.long("b-0", "orders") // since another generation wanted two
+	turn.long("orders") // since another generation wanted two
 	turn.act(t.Context())
 	if s := turn.surplus[[2]string{"b-0", "orders"}]; s == nil || !s.since.Equal(turn.now) || !s.looked.IsZero() {
 		t.Errorf("surplus %+v", s)
