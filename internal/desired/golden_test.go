@@ -46,17 +46,21 @@ func backend() Backend {
 		NameServers: []string{installation().NameServerService("ns", "mq")}}
 }
 
-// TestGolden compares every object that a resource asks for with testdata/<case>.golden.yaml.
-func TestGolden(t *testing.T) {
-	inputs, err := filepath.Glob("testdata/*.in.yaml")
+// compareGolden compares what is rendered of each <case>.in.yaml of a directory with <case>.golden.yaml; -update writes those.
+func compareGolden(t *testing.T, directory string, render func(t *testing.T, input string) []byte) {
+	t.Helper()
+	inputs, err := filepath.Glob(directory + "/*.in.yaml")
 	if err != nil || len(inputs) == 0 {
-		t.Fatalf("no input in testdata: %v", err)
+		t.Fatalf("no input in %s: %v", directory, err)
 	}
 	for _, input := range inputs {
 		base := strings.TrimSuffix(input, ".in.yaml")
 		t.Run(filepath.Base(base), func(t *testing.T) {
-			golden := base + ".golden.yaml"
-			got := objectsOf(t, input)
+			text, err := os.ReadFile(input)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden, got := base+".golden.yaml", render(t, string(text))
 			if *update {
 				if err := os.WriteFile(golden, got, 0o644); err != nil {
 					t.Fatal(err)
@@ -68,21 +72,20 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("objects differ from %s (-want +got); if that is meant: go test -update\n%s", golden, diff)
+				t.Errorf("it differs from %s (-want +got); if that is meant: go test -update\n%s", golden, diff)
 			}
 		})
 	}
 }
 
-// objectsOf renders all objects of the resource in a file as YAML documents.
-func objectsOf(t *testing.T, file string) []byte {
+// TestGolden compares every object that a resource asks for.
+func TestGolden(t *testing.T) { compareGolden(t, "testdata", objectsOf) }
+
+// objectsOf renders all objects of a resource as YAML documents.
+func objectsOf(t *testing.T, text string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var kind struct{ Kind string }
-	if err := yaml.Unmarshal(text, &kind); err != nil {
+	if err := yaml.Unmarshal([]byte(text), &kind); err != nil {
 		t.Fatal(err)
 	}
 	var objects []client.Object
@@ -96,15 +99,15 @@ func objectsOf(t *testing.T, file string) []byte {
 	c := installation()
 	switch kind.Kind {
 	case "NameService":
-		ns := parse[v1alpha1.NameService](t, string(text))
+		ns := parse[v1alpha1.NameService](t, text)
 		shared, set, err := c.NameService(ns, nil)
 		add(err, append(shared, set)...)
 	case "Controller":
-		ctl := parse[v1alpha1.Controller](t, string(text))
+		ctl := parse[v1alpha1.Controller](t, text)
 		shared, set, err := c.Controller(ctl, nil)
 		add(err, append(shared, set, c.ControllerService(ctl))...)
 	case "Broker":
-		b := parse[v1alpha1.Broker](t, string(text))
+		b := parse[v1alpha1.Broker](t, text)
 		deps := dependencies()
 		if external := ExternalNameServers(b); len(external) > 0 {
 			deps.NameServers, deps.NameServerService = external, strings.Join(external, ";")
@@ -123,23 +126,23 @@ func objectsOf(t *testing.T, file string) []byte {
 			add(err, budget, set)
 		}
 	case "Console":
-		console := parse[v1alpha1.Console](t, string(text))
+		console := parse[v1alpha1.Console](t, text)
 		tool, err := c.Console(console, nameServersOf(&console.Spec.NameServerSettings), nil)
 		add(err, toolObjects(tool)...)
 	case "Exporter":
-		exporter := parse[v1alpha1.Exporter](t, string(text))
+		exporter := parse[v1alpha1.Exporter](t, text)
 		tool, err := c.Exporter(exporter, nameServersOf(&exporter.Spec.NameServerSettings), nil)
 		add(err, toolObjects(tool)...)
 	case "SchemaRegistry":
-		registry := parse[v1alpha1.SchemaRegistry](t, string(text))
+		registry := parse[v1alpha1.SchemaRegistry](t, text)
 		tool, err := c.SchemaRegistry(registry, nameServersOf(&registry.Spec.NameServerSettings), nil)
 		add(err, toolObjects(tool)...)
 	case "Proxy":
-		p := parse[v1alpha1.Proxy](t, string(text))
+		p := parse[v1alpha1.Proxy](t, text)
 		shared, deployment, err := c.Proxy(p, backend())
 		add(err, append(shared, deployment, PodMonitor(p, Proxy))...)
 	default:
-		t.Fatalf("%s: no such kind %q", file, kind.Kind)
+		t.Fatalf("no such kind %q", kind.Kind)
 	}
 	var out bytes.Buffer
 	for _, object := range objects {

@@ -1,13 +1,10 @@
 package desired
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -36,39 +33,16 @@ func resourceIn(t *testing.T, text string) v1alpha1.Resource {
 	return nil
 }
 
-// TestNetworkPolicies compares each with testdata/networkpolicy/<case>.golden.yaml.
+// TestNetworkPolicies compares the policy of each kind.
 func TestNetworkPolicies(t *testing.T) {
-	inputs, err := filepath.Glob("testdata/networkpolicy/*.in.yaml")
-	if err != nil || len(inputs) == 0 {
-		t.Fatalf("no input: %v", err)
-	}
-	for _, input := range inputs {
-		base := strings.TrimSuffix(input, ".in.yaml")
-		t.Run(filepath.Base(base), func(t *testing.T) {
-			text, err := os.ReadFile(input)
-			if err != nil {
-				t.Fatal(err)
-			}
-			policy, wanted, err := installation().NetworkPolicy(resourceIn(t, string(text)))
-			if err != nil || !wanted {
-				t.Fatalf("wanted %v, error %v", wanted, err)
-			}
-			golden, got := base+".golden.yaml", document(t, policy)
-			if *update {
-				if err := os.WriteFile(golden, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("it differs from %s (-want +got); if that is meant: go test -update\n%s", golden, diff)
-			}
-		})
-	}
+	compareGolden(t, "testdata/networkpolicy", func(t *testing.T, text string) []byte {
+		t.Helper()
+		policy, wanted, err := installation().NetworkPolicy(resourceIn(t, text))
+		if err != nil || !wanted {
+			t.Fatalf("wanted %v, error %v", wanted, err)
+		}
+		return document(t, policy)
+	})
 }
 
 // someone is a pod that would like to connect.

@@ -3,7 +3,6 @@ package desired
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,44 +13,20 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 )
 
-// TestParts compares every resource that a RocketMQCluster asks for with testdata/parts/<case>.golden.yaml.
+// TestParts compares every resource that a RocketMQCluster asks for.
 func TestParts(t *testing.T) {
-	inputs, err := filepath.Glob("testdata/parts/*.in.yaml")
-	if err != nil || len(inputs) == 0 {
-		t.Fatalf("no input: %v", err)
-	}
-	for _, input := range inputs {
-		base := strings.TrimSuffix(input, ".in.yaml")
-		t.Run(filepath.Base(base), func(t *testing.T) {
-			text, err := os.ReadFile(input)
-			if err != nil {
-				t.Fatal(err)
+	compareGolden(t, "testdata/parts", func(t *testing.T, text string) []byte {
+		t.Helper()
+		var out bytes.Buffer
+		for _, part := range Parts(parse[v1alpha1.RocketMQCluster](t, text)) {
+			if part.Err != nil {
+				t.Errorf("%s: %v", part, part.Err)
 			}
-			c := parse[v1alpha1.RocketMQCluster](t, string(text))
-			var out bytes.Buffer
-			for _, part := range Parts(c) {
-				if part.Err != nil {
-					t.Errorf("%s: %v", part, part.Err)
-				}
-				out.WriteString("---\n")
-				out.Write(partDocument(t, part))
-			}
-			golden := base + ".golden.yaml"
-			if *update {
-				if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), out.String()); diff != "" {
-				t.Errorf("parts differ from %s (-want +got); if that is meant: go test -update\n%s", golden, diff)
-			}
-		})
-	}
+			out.WriteString("---\n")
+			out.Write(partDocument(t, part))
+		}
+		return out.Bytes()
+	})
 }
 
 // partDocument is a part as a user would write it.
