@@ -130,7 +130,7 @@ func (r *run) awaitNear(ctx context.Context) {
 
 // attempt to change the master.
 func (r *run) attempt(ctx context.Context, leader string) error {
-	end, err := r.handUp(ctx, within(min(fenceTimeout, time.Until(r.Until()))))
+	end, err := r.handUp(ctx, fixed(min(fenceTimeout, time.Until(r.Until()))))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errAgain, err)
 	}
@@ -221,7 +221,7 @@ func (r *run) elect(ctx context.Context, leader string) error {
 		return fmt.Errorf("%w: %w", errAgain, err) // it was not even asked for
 	}
 	wait := max(time.Until(r.withLeader()()), callTimeout)
-	state, stateErr := r.syncState(ctx, within(wait))
+	state, stateErr := r.syncState(ctx, fixed(wait))
 	switch {
 	case stateErr != nil:
 		// The answer may be lost and the election done: then taking back the fence would let two masters write.
@@ -274,7 +274,7 @@ func (r *run) awaitSyncStateSet(ctx context.Context) {
 		return
 	}
 	err = r.await(ctx, r.within(syncSetTimeout), slowPoll, func(ctx context.Context) string {
-		state, err := r.syncState(ctx, within(callTimeout))
+		state, err := r.syncState(ctx, fixed(callTimeout))
 		if err != nil {
 			return err.Error()
 		}

@@ -131,10 +131,8 @@ func (r *run) sleep(ctx context.Context, began time.Time, check func(context.Con
 		if left <= 0 {
 			return false, nil
 		}
-		select {
-		case <-ctx.Done():
-			return false, ctx.Err()
-		case <-time.After(min(left, slowPoll)):
+		if err := sleep(ctx, min(left, slowPoll)); err != nil {
+			return false, err
 		}
 	}
 }

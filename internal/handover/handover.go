@@ -148,8 +148,8 @@ func (r *run) withLeader() limit {
 	}
 }
 
-// within a time from now on, whatever is left.
-func within(d time.Duration) limit {
+// fixed is a time from now on, whatever is left.
+func fixed(d time.Duration) limit {
 	end := time.Now().Add(d)
 	return func() time.Time { return end }
 }
@@ -286,7 +286,7 @@ func (r *run) restore(ctx context.Context) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
-	if err := r.reopen(ctx, within(restoreTimeout), r.ownBefore()); err != nil {
+	if err := r.reopen(ctx, fixed(restoreTimeout), r.ownBefore()); err != nil {
 		r.step("the broker refuses messages until it stops: %s", err)
 		return
 	}
