@@ -45,7 +45,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 		WatchesRawSource(source.Channel(r.Backlogs.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.BrokerList{}, func(resource client.Object, configMap string) bool {
 			spec := &resource.(*v1alpha1.Broker).Spec
-			return pass.Refers(&spec.PodSettings, spec.Volumes, configMap)
+			return pass.Refers(kube.ConfigMapRefs(&spec.PodSettings, spec.Volumes), configMap)
 		})).
 		Complete(r)
 }

@@ -45,7 +45,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 			&policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
 		WatchesRawSource(source.Channel(r.Quorums.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.ControllerList{}, func(resource client.Object, configMap string) bool {
-			return pass.Refers(&resource.(*v1alpha1.Controller).Spec.PodSettings, nil, configMap)
+			return pass.Refers(kube.ConfigMapRefs(&resource.(*v1alpha1.Controller).Spec.PodSettings, nil), configMap)
 		})).
 		Complete(r)
 }
@@ -74,6 +74,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	p := &controllerPass{quorums: r.Quorums, controller: ctl, Pass: workload.Begin(r.Env, ctl)}
 	waiting, err := pass.Run(ctx,
 		p.checkImage,
+		p.checkConfig,
 		p.readReferences,
 		p.ApplyNetworkPolicy,
 		p.applyObjects,
@@ -90,6 +91,10 @@ func (p *controllerPass) checkImage(context.Context) (*kube.Waiting, error) {
 	if why := version.Unsupported(p.controller.Spec.ControllerImage); why != "" {
 		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.controllerImage: %s", why), nil
 	}
+	return nil, nil
+}
+
+func (p *controllerPass) checkConfig(context.Context) (*kube.Waiting, error) {
 	p.CheckAccess(p.controller.Spec.Config, &p.controller.Spec.PodSettings)
 	return nil, nil
 }

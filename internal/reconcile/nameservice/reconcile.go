@@ -38,7 +38,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 		WatchesRawSource(watch.Owns(desired.NameServer, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
 			&policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
 		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.NameServiceList{}, func(resource client.Object, configMap string) bool {
-			return pass.Refers(&resource.(*v1alpha1.NameService).Spec.PodSettings, nil, configMap)
+			return pass.Refers(kube.ConfigMapRefs(&resource.(*v1alpha1.NameService).Spec.PodSettings, nil), configMap)
 		})).
 		Complete(r)
 }
@@ -62,6 +62,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	p := &nameServicePass{Pass: workload.Begin(r.Env, ns), nameService: ns}
 	waiting, err := pass.Run(ctx,
 		p.checkImage,
+		p.checkConfig,
 		p.readReferences,
 		p.ApplyNetworkPolicy,
 		p.applyObjects,
@@ -76,6 +77,10 @@ func (p *nameServicePass) checkImage(context.Context) (*kube.Waiting, error) {
 	if why := version.Unsupported(p.nameService.Spec.NameServiceImage); why != "" {
 		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.nameServiceImage: %s", why), nil
 	}
+	return nil, nil
+}
+
+func (p *nameServicePass) checkConfig(context.Context) (*kube.Waiting, error) {
 	p.CheckAccess(p.nameService.Spec.Config, &p.nameService.Spec.PodSettings)
 	return nil, nil
 }

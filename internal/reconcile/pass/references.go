@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 )
 
@@ -46,7 +45,7 @@ func (r References) ConfigMaps(c client.Client, kind client.ObjectList, refers f
 		}))
 }
 
-// Refers reports whether settings or volumes use a ConfigMap.
-func Refers(pod *v1alpha1.PodSettings, volumes []corev1.Volume, configMap string) bool {
-	return slices.ContainsFunc(kube.ConfigMapRefs(pod, volumes), func(ref kube.ConfigMapRef) bool { return ref.Name == configMap })
+// Refers reports whether a ConfigMap is among those that pods use.
+func Refers(refs []kube.ConfigMapRef, configMap string) bool {
+	return slices.ContainsFunc(refs, func(ref kube.ConfigMapRef) bool { return ref.Name == configMap })
 }

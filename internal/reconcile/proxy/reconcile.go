@@ -48,7 +48,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 		Watches(&v1alpha1.Broker{}, handler.EnqueueRequestsFromMapFunc(r.dependents)).
 		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.ProxyList{}, func(resource client.Object, configMap string) bool {
-			return pass.Refers(&resource.(*v1alpha1.Proxy).Spec.PodSettings, nil, configMap)
+			return pass.Refers(kube.ConfigMapRefs(&resource.(*v1alpha1.Proxy).Spec.PodSettings, nil), configMap)
 		})).
 		Complete(r)
 }

@@ -42,7 +42,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 			append(r.Kind.owned, &appsv1.Deployment{}, &corev1.Service{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{})...)).
 		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(watch.ConfigMaps(r.Client, r.Kind.List(), func(resource client.Object, configMap string) bool {
-			return slices.ContainsFunc(r.Kind.look(resource).configMaps(), func(ref kube.ConfigMapRef) bool { return ref.Name == configMap })
+			return pass.Refers(r.Kind.look(resource).configMaps(), configMap)
 		})).
 		Complete(r)
 }

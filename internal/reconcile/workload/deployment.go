@@ -131,13 +131,7 @@ func (p *Pass) Rolled(ctx context.Context, d *appsv1.Deployment, wanted string, 
 			fresh = append(fresh, *pod)
 		}
 	}
-	trouble, err := p.describe(ctx, fresh, nil)
-	if err != nil {
-		return err
-	}
 	switch {
-	case outdated == 0 && p.held != nil:
-		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, p.held.Reason, p.held.Message)
 	case DeploymentHash(d) != hash:
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
 			pods.OlderSpec(outdated)+"; spec.paused is set")
@@ -145,11 +139,15 @@ func (p *Pass) Rolled(ctx context.Context, d *appsv1.Deployment, wanted string, 
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonPaused,
 			pods.OlderSpec(outdated)+"; the Deployment is paused: kubectl rollout resume -n "+d.Namespace+" deployment "+d.Name)
 	case outdated > 0:
+		trouble, err := p.describe(ctx, fresh, nil)
+		if err != nil {
+			return err
+		}
 		p.LookAgain(pass.Soon)
 		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, v1alpha1.ReasonReplacingPods,
 			strings.Join(append([]string{fmt.Sprintf("%s, %d the new one", pods.OlderSpec(outdated), current)}, trouble...), "; "))
 	default:
-		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
+		p.noneOutdated()
 	}
 	return nil
 }

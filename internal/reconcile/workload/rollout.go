@@ -34,11 +34,7 @@ func (p *Pass) Roll(ctx context.Context, list []corev1.Pod, decision rollout.Dec
 	behind := pods.OlderSpec(decision.Outdated)
 	switch decision.Action {
 	case rollout.Nothing:
-		if p.held != nil {
-			p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, p.held.Reason, p.held.Message)
-			break
-		}
-		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
+		p.noneOutdated()
 	case rollout.Pause:
 		p.tell(v1alpha1.ReasonPaused, v1alpha1.EventRolloutPaused, nil, behind+"; "+decision.Reason)
 	case rollout.Wait:
@@ -59,6 +55,15 @@ func (p *Pass) Roll(ctx context.Context, list []corev1.Pod, decision rollout.Dec
 		p.Event(&list[at], v1alpha1.EventReplacingPod, "replacing pod %s: %s (%s)", decision.Pod, decision.Reason, behind)
 	}
 	return nil
+}
+
+// noneOutdated sets UpToDate when no pod is to be replaced: True, unless pods are held on the spec that they have.
+func (p *Pass) noneOutdated() {
+	if p.held != nil {
+		p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionFalse, p.held.Reason, p.held.Message)
+		return
+	}
+	p.Conditions.Set(v1alpha1.ConditionUpToDate, metav1.ConditionTrue, v1alpha1.ReasonUpToDate, "every pod runs the current spec")
 }
 
 func podAt(list []corev1.Pod, at int) client.Object {
