@@ -81,7 +81,7 @@ func (d *Decision[E]) keep(rules Rules[E], c Claim, s Situation[E], answer *Answ
 		answer.only(move.reason(), move.message(c.Name))
 	case c.Frozen && answer.Reason == v1alpha1.ReasonWaitingForBrokers: // else it would be taken for missing
 	case c.Frozen:
-		answer.only(v1alpha1.ReasonTransferring, "a TopicTransfer moves it")
+		answer.free()
 	case answer.Reason == v1alpha1.ConditionTypeConflict: // nothing is done anywhere
 	case answer.Of == 0:
 		answer.fail(v1alpha1.ReasonWaitingForBrokers, "no broker group is open to clients")
@@ -160,7 +160,7 @@ func (d *Decision[E]) remove(rules Rules[E], c Claim, s Situation[E], answer *An
 
 	switch move := s.Moves[c.Name]; {
 	case c.Frozen && move.Transfer == "" && answer.Present > 0: // the TopicTransfer gave it back
-		answer.only(v1alpha1.ReasonTransferring, "a TopicTransfer moves it")
+		answer.free()
 	case c.Frozen && move.Left(), foreign && (!c.Owned() || len(places) == 0):
 		answer.only("", "") // what is there now is not what this resource made
 		answer.Gone, answer.Kept = true, true

@@ -181,6 +181,30 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestFree: what a TopicTransfer took is told to be free only when none moves it any more. An answer from before says nothing of
+// what the transfer has left.
+func TestFree(t *testing.T) {
+	for _, test := range []struct {
+		move    Move
+		present bool
+		free    bool
+	}{
+		{Move{Transfer: "ns/move", Source: true}, true, false},
+		{Move{}, true, true},
+		{Move{}, false, true},
+	} {
+		place := at("b-0")
+		if test.present {
+			place = at("b-0", topic())
+		}
+		frozen := claim(func(c *Claim) { c.Frozen = true })
+		d := Decide(Topics(), []Claim{frozen}, Situation[admin.TopicConfig]{Places: []Place[admin.TopicConfig]{place}, Moves: map[string]Move{"orders": test.move}})
+		if answer := d.Answers[frozen.Object]; answer.Free != test.free || (answer.Present > 0) != test.present {
+			t.Errorf("%+v: %+v", test, answer)
+		}
+	}
+}
+
 // TestRefused: what a broker refuses is told with its words, and not sent again.
 func TestRefused(t *testing.T) {
 	refusing := at("b-0")

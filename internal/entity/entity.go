@@ -91,6 +91,8 @@ type Answer struct {
 	Unseen bool
 	// ReadQueues and WriteQueues of a topic, the most that a group has.
 	ReadQueues, WriteQueues int
+	// Free: the claim says that a TopicTransfer took it, and none moves it any more. What is Present then is there to stay.
+	Free bool
 	// Gone: it is deleted, as its claim wants. Kept: what is there is not what the resource made, and stays.
 	Gone, Kept bool
 }
@@ -99,6 +101,12 @@ func (a *Answer) fail(reason, message string) {
 	if a.Reason == "" {
 		a.Reason, a.Message = reason, message
 	}
+}
+
+// free of TopicTransfers, although the claim says that one took it.
+func (a *Answer) free() {
+	a.only(v1alpha1.ReasonTransferring, "the TopicTransfer that moved it is gone")
+	a.Free = true
 }
 
 // only this reason counts.
@@ -121,6 +129,7 @@ func Sum(answers []Answer) Answer {
 		}
 		sum.ReadQueues, sum.WriteQueues = max(sum.ReadQueues, a.ReadQueues), max(sum.WriteQueues, a.WriteQueues)
 		sum.Gone, sum.Kept, sum.Unseen = sum.Gone && a.Gone, sum.Kept || a.Kept, sum.Unseen || a.Unseen
+		sum.Free = sum.Free && a.Free
 	}
 	return sum
 }

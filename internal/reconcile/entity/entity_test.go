@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -173,7 +174,7 @@ func TestDeletionPolicies(t *testing.T) {
 
 func objectGone[T any, P interface {
 	*T
-	v1alpha1.Entity
+	client.Object
 }](w *world.World, name string) func() string {
 	return func() string {
 		if !world.Gone[T, P](w, name) {
@@ -300,20 +301,31 @@ func TestScaleOut(t *testing.T) {
 // TestTransfer: what a TopicTransfer takes away is not made anew where it was, not even after the transfer's own object is gone;
 // what it brings is taken over by the object that waits for it there.
 func TestTransfer(t *testing.T) {
-	t.Parallel()
+	for name, ttl := range map[string]string{"Stays": "", "GoneAtOnce": ", ttlSecondsAfterFinished: 0"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testTransfer(t, ttl)
+		})
+	}
+}
+
+func testTransfer(t *testing.T, ttl string) {
 	w, o := newWorld(t, world.NameService+world.OneBroker("a", "one")+world.OneBroker("z", "two")+
 		object("Topic", "orders", "brokerRef: {name: a}, queues: 3")+object("ConsumerGroup", "billing", "brokerRef: {name: a}, retryMaxTimes: 4"))
 	w.MQ.Change("a-0", func(t *fakemq.Tables) {
 		t.Offsets["orders@billing"], t.Ends["orders"] = map[string]int64{"0": 5}, map[int]int64{0: 9}
 	})
-	w.CreateYAML("{apiVersion: rocketmq.apache.org/v1alpha1, kind: TopicTransfer, metadata: {name: move}, spec: {topic: orders, sourceRef: {name: a}, targetRef: {name: z}}}\n")
+	w.CreateYAML("{apiVersion: rocketmq.apache.org/v1alpha1, kind: TopicTransfer, metadata: {name: move}, spec: {topic: orders, sourceRef: {name: a}, targetRef: {name: z}" + ttl + "}}\n")
 	o.Reports("Topic orders", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTransferring, "TopicTransfer "+w.Namespace+"/move moves orders to Broker "+w.Namespace+"/z")
 	o.Reports("ConsumerGroup billing", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTransferring)
 	w.MQ.Change("a-0", func(t *fakemq.Tables) { t.Offsets["orders@billing"] = map[string]int64{"0": 9} })
 	o.Reports("Topic orders", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ConditionTransferred, "has moved it to another cluster")
 	o.Reports("ConsumerGroup billing", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ConditionTransferred)
 
-	w.Remove(world.Get[v1alpha1.TopicTransfer](w, "move"))
+	if ttl == "" {
+		w.Remove(world.Get[v1alpha1.TopicTransfer](w, "move"))
+	}
+	o.Until(objectGone[v1alpha1.TopicTransfer](w, "move"))
 	o.Finish()
 	o.Shutdown()
 	o = w.Start() // one that remembers nothing

@@ -131,7 +131,7 @@ func (p *entityPass[E]) judge() *kube.Waiting {
 		return p.Trouble(v1alpha1.ConditionTransferred, "TopicTransfer %s has moved it to another cluster, so it is not made anew here. Delete this resource, "+
 			"and create one for the other cluster", status.Transfer)
 	}
-	if p.transfer.over && a.Reason == v1alpha1.ReasonTransferring {
+	if p.givenBack() {
 		status.Transfer = "" // it was taken back; the write wakes the next pass
 	}
 	if draining := cmp.Or(a.Draining, p.drainingBefore(a)); draining != "" {
@@ -197,7 +197,7 @@ func (p *entityPass[E]) end(ctx context.Context) (ctrl.Result, error) {
 		p.Event(nil, v1alpha1.EventDeleted, "%s is deleted in RocketMQ", p.entity.EntityName())
 		return ctrl.Result{}, p.release(ctx)
 	}
-	if p.transfer.over && p.answer.Reason == v1alpha1.ReasonTransferring {
+	if p.givenBack() {
 		p.entity.EntityStatus().Transfer = ""
 	}
 	return p.Finish(ctx, kube.Wait(p.answer.Reason, "%s. %s", p.answer.Message, p.waysOut()), nil)

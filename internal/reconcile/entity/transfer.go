@@ -44,5 +44,9 @@ func (p *entityPass[E]) followTransfer(ctx context.Context) (*kube.Waiting, erro
 // transferred reports whether a TopicTransfer has moved it away for good. One that is gone had completed if nothing is left.
 func (p *entityPass[E]) transferred() bool {
 	known := meta.IsStatusConditionTrue(p.Before.Common().Conditions, v1alpha1.ConditionTransferred)
-	return p.transfer.left || p.transfer.over && (known || p.answer.Reason == v1alpha1.ReasonTransferring && p.answer.Present == 0)
+	return p.transfer.left || p.transfer.over && (known || p.answer.Free && p.answer.Present == 0)
 }
+
+// givenBack reports whether the TopicTransfer that moved it is gone, and has left it here. Answers from before it was gone say
+// nothing of that.
+func (p *entityPass[E]) givenBack() bool { return p.transfer.over && p.answer.Free && p.answer.Present > 0 }
