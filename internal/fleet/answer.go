@@ -127,3 +127,12 @@ func (b Backlog) String() string {
 	}
 	return strings.Join(said, ", ")
 }
+
+// Rounded to two significant digits, so that a status does not change with every message.
+func Rounded(n int64) int64 {
+	unit := int64(1)
+	for n/unit >= 100 {
+		unit *= 10
+	}
+	return n / unit * unit
+}

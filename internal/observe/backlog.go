@@ -95,9 +95,9 @@ func readBacklog(ctx context.Context, c *admin.Client, master, cluster string) (
 		b.Lags[pair.Group] += n
 	}
 	for group, n := range b.Lags {
-		b.Lags[group] = rounded(n)
+		b.Lags[group] = fleet.Rounded(n)
 	}
-	b.Delayed, b.Half, b.Inflight = rounded(max(before, after)), rounded(b.Half), rounded(b.Inflight)
+	b.Delayed, b.Half, b.Inflight = fleet.Rounded(max(before, after)), fleet.Rounded(b.Half), fleet.Rounded(b.Inflight)
 	if !b.Empty() {
 		return b, nil
 	}
@@ -107,7 +107,7 @@ func readBacklog(ctx context.Context, c *admin.Client, master, cluster string) (
 	if err != nil {
 		return fleet.Backlog{}, err
 	}
-	b.Delayed = rounded(info.TimerBehind())
+	b.Delayed = fleet.Rounded(info.TimerBehind())
 	return b, nil
 }
 
@@ -131,13 +131,4 @@ func delayed(ctx context.Context, c *admin.Client, master, cluster string) (int6
 		}
 	}
 	return sum, nil
-}
-
-// rounded to two significant digits, so that not every message is news.
-func rounded(n int64) int64 {
-	unit := int64(1)
-	for n/unit >= 100 {
-		unit *= 10
-	}
-	return n / unit * unit
 }

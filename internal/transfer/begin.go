@@ -7,6 +7,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 )
 
 // pending checks everything that can be checked before anything is changed, and records what it found.
@@ -128,7 +129,7 @@ func (d *decider) unconsumed(brokers []Broker) *Obstacle {
 		}
 	}
 	return obstacle(v1alpha1.ReasonUnconsumed, "no consumer group consumes topic %s, so the %d messages at %s would be lost: consume them, or create the TopicTransfer "+
-		"with discardUnconsumed: true", d.spec.Topic, rounded(sum), strings.Join(names, ", "))
+		"with discardUnconsumed: true", d.spec.Topic, fleet.Rounded(sum), strings.Join(names, ", "))
 }
 
 // open are the brokers of the target that take part. A hidden broker gets its metadata from the others later; a draining one needs

@@ -129,15 +129,6 @@ func lag(b *Broker, group string) int64 {
 	return sum
 }
 
-// rounded to two significant digits, so that the status does not change with every message.
-func rounded(n int64) int64 {
-	unit := int64(1)
-	for n/unit >= 100 {
-		unit *= 10
-	}
-	return n / unit * unit
-}
-
 func sorted(brokers []Broker) []Broker {
 	return slices.SortedFunc(slices.Values(brokers), func(a, b Broker) int { return cmp.Compare(a.Name, b.Name) })
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 )
 
 // createTarget creates the consumer groups, then the topic without write permission, then the offsets. Only then may clients write.
@@ -363,11 +364,11 @@ func (d *decider) countLags() {
 		d.sources(func(b *v1alpha1.TransferBroker, now *Broker) {
 			if n := lag(now, g.Name); n > 0 {
 				total += n
-				g.Lags = append(g.Lags, v1alpha1.TransferLag{Broker: b.Name, Messages: rounded(n)})
+				g.Lags = append(g.Lags, v1alpha1.TransferLag{Broker: b.Name, Messages: fleet.Rounded(n)})
 			}
 		})
 	}
-	total = rounded(total)
+	total = fleet.Rounded(total)
 	d.Status.Lag = &total
 }
 
@@ -415,7 +416,7 @@ func (d *decider) leftAt(broker string, now *Broker) (found []string) {
 		what string
 	}{{now.Delayed, "delayed messages"}, {now.Half, "unfinished transactions"}, {now.Inflight, "records of messages at POP consumers"}} {
 		if kind.n > 0 {
-			found = append(found, fmt.Sprintf("%s has %d %s", broker, rounded(kind.n), kind.what))
+			found = append(found, fmt.Sprintf("%s has %d %s", broker, fleet.Rounded(kind.n), kind.what))
 		}
 	}
 	return found
