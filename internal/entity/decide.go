@@ -38,9 +38,15 @@ func Decide[E any](rules Rules[E], claims []Claim, s Situation[E]) Decision[E] {
 	d := Decision[E]{Puts: map[string][]E{}, Answers: make(map[types.NamespacedName]Answer, len(claims))}
 	for _, c := range claims {
 		var answer Answer
-		if c.Deletion == "" {
+		if rules.Recall != nil {
+			rules.Recall(&c, s.Places)
+		}
+		switch c.Deletion {
+		case "":
 			d.keep(rules, c, s, &answer)
-		} else {
+		case v1alpha1.Retain:
+			d.letGo(rules, c, s, &answer)
+		default:
 			d.remove(rules, c, s, &answer)
 		}
 		d.Answers[c.Object] = answer
@@ -176,5 +182,21 @@ func (d *Decision[E]) remove(rules Rules[E], c Claim, s Situation[E], answer *An
 	default:
 		answer.fail(v1alpha1.ReasonDeleting, "it is being deleted in RocketMQ")
 		d.Deletions = append(d.Deletions, Deletion{c, places})
+	}
+}
+
+// letGo of an entry, as it was before its deletion began. Groups that are away or refuse that keep no resource.
+func (d *Decision[E]) letGo(rules Rules[E], c Claim, s Situation[E], answer *Answer) {
+	answer.Of, answer.Gone, answer.Kept = len(s.Places), true, true
+	for _, place := range s.Places {
+		has, exists := place.Has[c.Name]
+		if !exists || rules.Fenced == nil || !rules.Fenced(has) || place.Refused[c.Name] != "" {
+			continue
+		}
+		if wanted, conflict := rules.Wanted(c, &has); conflict == "" {
+			answer.fail(v1alpha1.ReasonDeleting, "it is about to take messages again at "+place.Name)
+			answer.Gone, answer.Kept = false, false
+			d.Puts[place.Name] = append(d.Puts[place.Name], wanted)
+		}
 	}
 }

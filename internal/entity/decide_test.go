@@ -55,6 +55,8 @@ func spec(s v1alpha1.TopicSpec) func(*Claim) { return func(c *Claim) { c.Spec = 
 
 func deleting(c *Claim) { c.Deletion = v1alpha1.Delete }
 
+func retained(c *Claim) { c.Deletion = v1alpha1.Retain }
+
 // outcome is what a decision comes to for one topic.
 type outcome struct {
 	// Done/Of and Reason of the answer; Gone of it.
@@ -70,6 +72,7 @@ type outcome struct {
 func TestDecide(t *testing.T) {
 	ro := func(t *admin.TopicConfig) { t.Perm = 4 }
 	fifo := func(t *admin.TopicConfig) { t.Attributes = map[string]string{"message.type": "FIFO"} }
+	empty := func(t *admin.TopicConfig) { t.ReadQueues, t.WriteQueues = 0, 0 }
 	bare := func(t *admin.TopicConfig) { t.Attributes = nil }
 	compacted := func(t *admin.TopicConfig) {
 		t.Attributes = map[string]string{"message.type": "NORMAL", "cleanup.policy": "COMPACTION"}
@@ -154,6 +157,12 @@ func TestDecide(t *testing.T) {
 			outcome{0, 1, "Transferring", false, nil, nil, nil}},
 		{"what is gone with its transfer is gone", claim(deleting, settled, func(c *Claim) { c.Frozen = true }), places{at("b-0")}, false, Move{},
 			outcome{Of: 1, Gone: true}},
+		{"what is let go stays as it is", claim(settled, retained), places{at("b-0", topic(ro)), away("b-1", false)}, false, Move{},
+			outcome{Of: 2, Gone: true}},
+		{"what is let go half deleted takes messages again, even in a paused cluster", claim(settled, retained), places{at("b-0", topic(empty)), at("b-1")}, true, Move{},
+			outcome{0, 2, "Deleting", false, []string{"b-0"}, nil, nil}},
+		{"but a group that is away keeps nothing", claim(settled, retained), places{away("b-0", false), at("b-1", topic())}, false, Move{},
+			outcome{Of: 2, Gone: true}},
 		{"deletion waits for groups", claim(deleting), nil, false, Move{}, outcome{Reason: "WaitingForBrokers"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -178,6 +187,21 @@ func TestDecide(t *testing.T) {
 				t.Errorf("(-want +got):\n%s\n%s", diff, answer.Message)
 			}
 		})
+	}
+}
+
+// TestQueuesOfExisting: a topic that nobody gave a number of queues gets as many everywhere as the group with the most has, at once.
+func TestQueuesOfExisting(t *testing.T) {
+	four := func(t *admin.TopicConfig) { t.ReadQueues, t.WriteQueues = 4, 4 }
+	many := Situation[admin.TopicConfig]{Places: []Place[admin.TopicConfig]{at("b-0", topic(four)), at("b-1", topic()), at("b-2")}}
+	d := Decide(Topics(), []Claim{claim(spec(v1alpha1.TopicSpec{}))}, many)
+	for _, place := range []string{"b-0", "b-2"} {
+		if puts := d.Puts[place]; len(puts) != 1 || puts[0].ReadQueues != 8 || puts[0].WriteQueues != 8 {
+			t.Errorf("%s gets %+v", place, puts)
+		}
+	}
+	if len(d.Puts["b-1"]) > 0 {
+		t.Errorf("b-1 gets %+v", d.Puts["b-1"])
 	}
 }
 

@@ -23,7 +23,7 @@ type Claim struct {
 	Applied int64
 	// Made: this resource's entry was made at some group, although no generation was on every group yet.
 	Made bool
-	// Deletion says how it is to be deleted, "" while it is to be there.
+	// Deletion says how it is to be deleted, "" while it is to be there. With Retain what was begun is undone.
 	Deletion v1alpha1.DeletionPolicy
 	// Frozen: a TopicTransfer took it away, as far as is known. It is only looked at.
 	Frozen bool
@@ -67,6 +67,10 @@ type Rules[E any] struct {
 	Differences func(has, wanted E) []string
 	// Describe adds to the answer what users want to know of an entry.
 	Describe func(c Claim, place Place[E], has E, into *Answer)
+	// Recall completes a claim of which nothing is known yet with what the groups have; nil where that says nothing.
+	Recall func(c *Claim, places []Place[E])
+	// Fenced reports whether an entry takes nothing any more because it was about to be deleted; nil where that cannot be.
+	Fenced func(E) bool
 }
 
 // Situation is all that is known of a Broker.

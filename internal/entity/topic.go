@@ -25,11 +25,21 @@ const defaultQueues = 8
 
 // Topics are the rules of topics.
 func Topics() Rules[admin.TopicConfig] {
-	return Rules[admin.TopicConfig]{Wanted: wantedTopic, Differences: topicDifferences, Describe: describeTopic}
+	return Rules[admin.TopicConfig]{Wanted: wantedTopic, Differences: topicDifferences, Describe: describeTopic, Recall: recallQueues, Fenced: fenced}
 }
 
-// Fenced reports whether a topic takes no message from anybody.
-func Fenced(t admin.TopicConfig) bool { return t.ReadQueues == 0 && t.WriteQueues == 0 }
+// recallQueues of a topic that is seen for the first time: all groups are to have as many as the one with the most.
+func recallQueues(c *Claim, places []Place[admin.TopicConfig]) {
+	if c.WriteQueues > 0 {
+		return
+	}
+	for _, place := range places {
+		c.WriteQueues = max(c.WriteQueues, place.Has[c.Name].WriteQueues)
+	}
+}
+
+// fenced: a topic without queues takes no message from anybody.
+func fenced(t admin.TopicConfig) bool { return t.ReadQueues == 0 && t.WriteQueues == 0 }
 
 // ReadQueues that a topic is to have in the end; it has more while messages are in them.
 func ReadQueues(c Claim, has admin.TopicConfig) int {

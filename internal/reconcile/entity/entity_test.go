@@ -340,6 +340,52 @@ func testTransfer(t *testing.T, ttl string) {
 	o.Reports("Topic orders", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ConditionTransferred)
 }
 
+// TestLetGoHalfway: a topic that is let go while it takes nothing, because it was about to be deleted as empty, has its queues back.
+func TestLetGoHalfway(t *testing.T) {
+	t.Parallel()
+	w, o := newWorld(t, twoGroups)
+	w.CreateYAML(object("Topic", "orders", "deletionPolicy: DeleteIfEmpty, queues: 3") + object("Topic", "retained", "deletionPolicy: DeleteIfEmpty"))
+	o.Until(w.AllReady)
+	for _, name := range []string{"orders", "retained"} {
+		w.MQ.Change("b-0", func(t *fakemq.Tables) { t.Ends[name] = map[int]int64{0: 1} })
+		w.Remove(world.Get[v1alpha1.Topic](w, name))
+		o.Reports("Topic "+name, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNotEmpty)
+		for _, group := range []string{"b-0", "b-1"} {
+			w.MQ.Change(group, func(t *fakemq.Tables) {
+				fenced := t.Topics[name]
+				fenced.ReadQueues, fenced.WriteQueues = 0, 0
+				t.Topics[name] = fenced
+			})
+		}
+	}
+	world.Edit(w, "orders", func(t *v1alpha1.Topic) { t.Annotations = map[string]string{v1alpha1.AnnotationLetGo: "true"} })
+	world.Edit(w, "retained", func(t *v1alpha1.Topic) { t.Spec.DeletionPolicy = v1alpha1.Retain })
+	o.Until(all(objectGone[v1alpha1.Topic](w, "orders"), objectGone[v1alpha1.Topic](w, "retained")))
+	for _, group := range []string{"b-0", "b-1"} {
+		if text := all(has(w, group, topic("orders", 3)), has(w, group, topic("retained", 8)))(); text != "" {
+			t.Errorf("%s:\n%s", group, text)
+		}
+	}
+}
+
+// TestAnotherCluster: an object that comes to mean another cluster has nothing there yet: what is there may be somebody else's.
+func TestAnotherCluster(t *testing.T) {
+	t.Parallel()
+	w, o := newWorld(t, world.NameService+world.OneBroker("a", "one"))
+	w.CreateYAML(object("Topic", "orders", "queues: 3"))
+	o.Reports("Topic orders", v1alpha1.ConditionReady, metav1.ConditionTrue)
+	w.CreateYAML(world.OneBroker("z", "two"))
+	o.Until(w.AllReady)
+	theirs := topic("orders", 5)
+	theirs.Attributes = map[string]string{"message.type": "FIFO"}
+	w.MQ.Change("z-0", func(t *fakemq.Tables) { t.Topics["orders"] = theirs })
+	world.Edit(w, "orders", func(t *v1alpha1.Topic) { t.Spec.BrokerRef = &v1alpha1.ObjectReference{Name: "z"} })
+	o.Reports("Topic orders", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ConditionTypeConflict, "exists with type FIFO, not NORMAL")
+	if text := has(w, "z-0", theirs)(); text != "" {
+		t.Errorf("somebody else's topic is changed:\n%s", text)
+	}
+}
+
 // TestMasterAway: a group whose master is silent keeps a new object waiting, and the old ones well.
 func TestMasterAway(t *testing.T) {
 	t.Parallel()

@@ -2,15 +2,18 @@ package entity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/entity"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -91,23 +94,30 @@ func deleteGroup(ctx context.Context, c *admin.Client, addr, name string) error 
 	return c.DeleteGroup(ctx, addr, name, true)
 }
 
-// groupHolds says who uses the group, or what it has not consumed or has given up.
-func groupHolds(ctx context.Context, c *admin.Client, addr string, claim entity.Claim, _ entity.Group) (string, error) {
-	connection, err := c.ConsumerConnection(ctx, addr, claim.Name)
+// groupHolds says who uses the group, what it has not consumed, and what it has given up.
+func groupHolds(ctx context.Context, c *admin.Client, at Server, claim entity.Claim, _ entity.Group) (string, error) {
+	connection, err := c.ConsumerConnection(ctx, at.Addr, claim.Name)
 	if err != nil && !remoting.IsCode(err, remoting.ConsumerNotOnline) {
 		return "", err
 	}
 	if connection != nil && len(connection.Members) > 0 {
 		return fmt.Sprintf("%d connected consumers", len(connection.Members)), nil
 	}
-	stats, err := c.ConsumeStats(ctx, addr, claim.Name)
+	again, err := givenBack(ctx, c, at, claim.Name) // first: a message that moves on meanwhile counts twice rather than never
 	if err != nil {
 		return "", err
 	}
-	if lag := stats.Lag(); lag > 0 {
-		return fmt.Sprintf("%d messages that it has not consumed", lag), nil
+	stats, err := c.ConsumeStats(ctx, at.Addr, claim.Name)
+	if err != nil {
+		return "", err
 	}
-	dead, err := c.TopicStats(ctx, addr, admin.DeadTopic(claim.Name))
+	switch lag := stats.Lag(); {
+	case lag > 0:
+		return fmt.Sprintf("%d messages that it has not consumed", fleet.Rounded(lag)), nil
+	case again != "" && len(stats.Queues) > 0: // else it never consumed anything
+		return again, nil
+	}
+	dead, err := c.TopicStats(ctx, at.Addr, admin.DeadTopic(claim.Name))
 	if err != nil && !remoting.IsCode(err, remoting.TopicNotExist) {
 		return "", err
 	}
@@ -116,7 +126,50 @@ func groupHolds(ctx context.Context, c *admin.Client, addr string, claim entity.
 		letters += queue.MaxOffset - queue.MinOffset
 	}
 	if letters > 0 {
-		return fmt.Sprintf("%d dead letters", letters), nil
+		return fmt.Sprintf("%d dead letters", fleet.Rounded(letters)), nil
 	}
 	return "", nil
+}
+
+// givenBack says what the group's consumers have got and not acknowledged: messages that they gave back and that come again later,
+// and those that POP consumers hold. A broker does not tell of which group the latter are.
+func givenBack(ctx context.Context, c *admin.Client, at Server, group string) (string, error) {
+	popped, err := c.PopBacklog(ctx, at.Addr, at.Cluster)
+	if errors.Is(err, admin.ErrPopNotCounted) {
+		return "perhaps messages that POP consumers hold: with popConsumerKVServiceEnable a broker cannot count them", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	timers, err := c.TimerBacklog(ctx, at.Addr)
+	if err != nil {
+		return "", err
+	}
+	levels, err := c.DelayedTopics(ctx, at.Addr)
+	if err != nil {
+		return "", err
+	}
+	again := int64(0)
+	for _, counts := range []map[string]int64{timers, levels.Topics} {
+		for topic, n := range counts {
+			if isRetryTopic(topic, group) {
+				again += n
+			}
+		}
+	}
+	switch {
+	case again > 0:
+		return fmt.Sprintf("%d messages that it gave back, to be consumed again later", fleet.Rounded(again)), nil
+	case levels.Unread > 0:
+		return "perhaps some of the many messages that are delayed", nil
+	case popped > 0:
+		return "perhaps some of the messages that POP consumers of this broker hold", nil
+	}
+	return "", nil
+}
+
+// isRetryTopic of a group: the common one, or that of a topic for POP consumers (KeyBuilder.buildPopRetryTopic).
+func isRetryTopic(topic, group string) bool {
+	rest, found := strings.CutPrefix(topic, admin.RetryTopic(group))
+	return found && (rest == "" || rest[0] == '_' || rest[0] == '+')
 }

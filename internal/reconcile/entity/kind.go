@@ -44,12 +44,14 @@ type Kind[E any] struct {
 	Delete func(ctx context.Context, c *admin.Client, addr, name string) error
 	Traces func(name string) (topics, groups []string)
 	// Holds says what is in an entry, "" if it is empty.
-	Holds func(ctx context.Context, c *admin.Client, addr string, claim entity.Claim, has E) (string, error)
-	// Fence makes an entry take nothing any more before it is deleted, and Fenced tells that it does; nil where nothing can come.
-	Fence  func(E) E
-	Fenced func(E) bool
+	Holds func(ctx context.Context, c *admin.Client, at Server, claim entity.Claim, has E) (string, error)
+	// Fence makes an entry take nothing any more before it is deleted (Rules.Fenced); nil where nothing can come.
+	Fence func(E) E
 	// Surplus reports whether an entry has more than its claim wants, because something is in it; nil where that cannot be.
 	// Shrink takes away what is empty, and says what is left.
 	Surplus func(claim entity.Claim, has E) bool
 	Shrink  func(ctx context.Context, c *admin.Client, addr string, claim entity.Claim, has E) (left string, err error)
 }
+
+// Server is a master, and the brokerClusterName that it has.
+type Server struct{ Addr, Cluster string }

@@ -104,6 +104,9 @@ func (p *entityPass[E]) claim() {
 	}
 	if p.entity.GetDeletionTimestamp() != nil {
 		c.Deletion = p.entity.EntitySpec().DeletionPolicy
+		if p.letsGo() != "" {
+			c.Deletion = v1alpha1.Retain
+		}
 	}
 
 	claimed := map[types.NamespacedName]bool{}
@@ -170,14 +173,13 @@ func (p *entityPass[E]) finish(ctx context.Context, waiting *kube.Waiting, err e
 
 // end follows the deletion of a resource. Whatever keeps it from reaching the cluster for good lets it go.
 func (p *entityPass[E]) end(ctx context.Context) (ctrl.Result, error) {
+	why := p.letsGo()
 	switch {
 	case !controllerutil.ContainsFinalizer(p.entity, v1alpha1.FinalizerEntity):
 		p.keepers.drop(client.ObjectKeyFromObject(p.entity), nil)
 		return ctrl.Result{}, nil
-	case p.entity.EntitySpec().DeletionPolicy == v1alpha1.Retain:
-		return ctrl.Result{}, p.letGo(ctx, "spec.deletionPolicy is Retain")
-	case p.entity.GetAnnotations()[v1alpha1.AnnotationLetGo] != "":
-		return ctrl.Result{}, p.letGo(ctx, "the annotation "+v1alpha1.AnnotationLetGo+" says so")
+	case why != "" && p.kind.Fence == nil:
+		return ctrl.Result{}, p.letGo(ctx, why)
 	}
 	waiting, err := pass.Run(ctx, p.resolve, p.checkName, p.checkRivals, p.followTransfer)
 	switch {
@@ -191,6 +193,8 @@ func (p *entityPass[E]) end(ctx context.Context) (ctrl.Result, error) {
 	switch p.claim(); {
 	case p.unanswered:
 		return ctrl.Result{}, nil
+	case p.answer.Gone && why != "":
+		return ctrl.Result{}, p.letGo(ctx, why)
 	case p.answer.Gone && p.answer.Kept:
 		return ctrl.Result{}, p.letGo(ctx, "it is not what this resource made")
 	case p.answer.Gone:
@@ -201,6 +205,17 @@ func (p *entityPass[E]) end(ctx context.Context) (ctrl.Result, error) {
 		p.entity.EntityStatus().Transfer = ""
 	}
 	return p.Finish(ctx, kube.Wait(p.answer.Reason, "%s. %s", p.answer.Message, p.waysOut()), nil)
+}
+
+// letsGo says why the resource, which is being deleted, leaves what it stands for as it is, "" if it does not.
+func (p *entityPass[E]) letsGo() string {
+	switch {
+	case p.entity.EntitySpec().DeletionPolicy == v1alpha1.Retain:
+		return "spec.deletionPolicy is Retain"
+	case p.entity.GetAnnotations()[v1alpha1.AnnotationLetGo] != "":
+		return "the annotation " + v1alpha1.AnnotationLetGo + " says so"
+	}
+	return ""
 }
 
 // waysOut of a deletion that waits.

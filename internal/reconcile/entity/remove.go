@@ -19,10 +19,6 @@ import (
 const (
 	// deletesAtOnce leaves most of a broker's threads to its clients.
 	deletesAtOnce = 8
-	// fenceTime is for how long an entry takes nothing before its end counts: a message that was taken before is counted by then.
-	fenceTime = 2 * time.Second
-	// emptyInterval is how often it is looked whether an entry has become empty.
-	emptyInterval = 10 * time.Second
 	// patience is for how long slaves and name servers may keep a resource from going. Slaves copy their master's tables every ten
 	// seconds (SlaveSynchronize), and a name server that restarts forgets the route by itself.
 	patience = time.Minute
@@ -31,18 +27,25 @@ const (
 // remove goes on with deletions. It reports whether tables were changed.
 func (t *turn[E]) remove(ctx context.Context, deletions []entity.Deletion) (changed bool) {
 	at := map[string][]string{} // names, by brokerName
-	var gone []entity.Deletion
+	var gone, ifEmpty []entity.Deletion
+	add := func(d entity.Deletion) {
+		for _, place := range d.Places {
+			at[place] = append(at[place], d.Name)
+		}
+	}
 	for _, d := range deletions {
 		switch _, said := t.said[d.Object]; {
 		case said: // in this turn
 		case len(d.Places) == 0:
 			gone = append(gone, d)
-		case d.Deletion == v1alpha1.DeleteIfEmpty && !t.emptied(ctx, d):
+		case d.Deletion == v1alpha1.DeleteIfEmpty:
+			ifEmpty = append(ifEmpty, d)
 		default:
-			for _, place := range d.Places {
-				at[place] = append(at[place], d.Name)
-			}
+			add(d)
 		}
+	}
+	for _, d := range t.emptied(ctx, ifEmpty) {
+		add(d)
 	}
 	for i := range t.places {
 		if names := at[t.places[i].Name]; len(names) > 0 {
@@ -80,45 +83,6 @@ func (t *turn[E]) forget(ctx context.Context, brokerName string, names []string)
 	return saved.Forget(ctx, t.Env, t.view.broker, brokerName, topics, groups)
 }
 
-// emptied reports whether an entry may be deleted: nothing is in it, and nothing can come to it any more. Else it says why not.
-func (t *turn[E]) emptied(ctx context.Context, d entity.Deletion) bool {
-	fenced := t.Fenced != nil
-	content := ""
-	for _, i := range t.at(d) {
-		has := t.places[i].Has[d.Name]
-		fenced = fenced && t.Fenced(has)
-		holds, err := t.Holds(ctx, t.Reach.Client, t.groups[i].master, d.Claim, has)
-		if err != nil {
-			t.say(d, v1alpha1.ReasonDeleting, fmt.Sprintf("it cannot be told whether it is empty at %s: %s", t.places[i].Name, tell(err)), retrySoon)
-			return false
-		}
-		if holds != "" && content == "" {
-			content = fmt.Sprintf("%s has %s", t.places[i].Name, holds)
-		}
-	}
-	switch {
-	case content != "":
-		t.reopen(ctx, d)
-		t.say(d, v1alpha1.ReasonNotEmpty, content, emptyInterval)
-		return false
-	case t.Fence == nil:
-		return true
-	case !fenced:
-		t.fence(ctx, d)
-		t.say(d, v1alpha1.ReasonDeleting, "it is empty and takes nothing any more; it is looked at once more", fenceTime)
-		return false
-	}
-	since, known := t.fenced[d.Object]
-	if !known {
-		t.fenced[d.Object], since = t.now, t.now
-	}
-	if t.now.Sub(since) < fenceTime {
-		t.say(d, v1alpha1.ReasonDeleting, "it is empty and takes nothing any more; it is looked at once more", fenceTime)
-		return false
-	}
-	return true
-}
-
 // at are the groups of a deletion, by index.
 func (t *turn[E]) at(d entity.Deletion) (at []int) {
 	for i := range t.places {
@@ -127,28 +91,6 @@ func (t *turn[E]) at(d entity.Deletion) (at []int) {
 		}
 	}
 	return at
-}
-
-// fence an entry everywhere.
-func (t *turn[E]) fence(ctx context.Context, d entity.Deletion) {
-	for _, i := range t.at(d) {
-		t.put(ctx, i, []E{t.Fence(t.places[i].Has[d.Name])})
-	}
-	t.fenced[d.Object] = t.now
-}
-
-// reopen an entry that was fenced, because something is in it.
-func (t *turn[E]) reopen(ctx context.Context, d entity.Deletion) {
-	delete(t.fenced, d.Object)
-	for _, i := range t.at(d) {
-		has := t.places[i].Has[d.Name]
-		if t.Fenced == nil || !t.Fenced(has) {
-			continue
-		}
-		if wanted, conflict := t.Rules.Wanted(d.Claim, &has); conflict == "" {
-			t.put(ctx, i, []E{wanted})
-		}
-	}
 }
 
 // say why a deletion waits.
@@ -183,8 +125,6 @@ func (t *turn[E]) finish(ctx context.Context, gone []entity.Deletion) {
 			t.say(d, v1alpha1.ReasonDeleting, why, retrySoon)
 			continue
 		}
-		delete(t.lingers, d.Object)
-		delete(t.fenced, d.Object)
 		t.said[d.Object] = entity.Answer{Of: len(t.places), Gone: true}
 	}
 }

@@ -3,6 +3,7 @@ package entity
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -20,6 +21,7 @@ import (
 // resolve finds the RocketMQCluster or Broker that the resource means, and its Brokers.
 func (p *entityPass[E]) resolve(ctx context.Context) (*kube.Waiting, error) {
 	spec, status := p.entity.EntitySpec(), p.entity.EntityStatus()
+	before := target{status.ClusterRef, status.BrokerRef}
 	single, err := p.meansBroker(ctx)
 	if err != nil {
 		return nil, err
@@ -36,8 +38,14 @@ func (p *entityPass[E]) resolve(ctx context.Context) (*kube.Waiting, error) {
 	}
 	status.Cluster, status.Groups = "", ""
 	waiting, err := p.Resolve(ctx, ref, true)
-	if waiting != nil || err != nil {
-		return waiting, err
+	if err != nil {
+		return nil, err
+	}
+	if !reflect.DeepEqual(before, target{status.ClusterRef, status.BrokerRef}) {
+		p.startAnew()
+	}
+	if waiting != nil {
+		return waiting, nil
 	}
 
 	p.target = ref.Object
@@ -55,6 +63,18 @@ func (p *entityPass[E]) resolve(ctx context.Context) (*kube.Waiting, error) {
 		return kube.Wait(v1alpha1.ReasonWaitingForBrokers, "%s %s has no Broker", ref.Kind, p.target.GetName()), nil
 	}
 	return nil, nil
+}
+
+// target is what a status remembers to have resolved.
+type target struct{ cluster, broker *v1alpha1.ObjectReference }
+
+// startAnew with a cluster that is another one than that of the status: what was done there says nothing of what is here.
+func (p *entityPass[E]) startAnew() {
+	status := p.entity.EntityStatus()
+	status.AppliedGeneration, status.Transfer = 0, ""
+	if topic, ok := p.entity.(*v1alpha1.Topic); ok {
+		topic.Status.ReadQueues, topic.Status.WriteQueues = 0, 0
+	}
 }
 
 // meansBroker: a Broker by itself, because the spec says so, or because there is no RocketMQCluster.

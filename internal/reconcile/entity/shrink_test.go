@@ -110,7 +110,7 @@ func TestTopicHolds(t *testing.T) {
 	}{{nil, ""}, {map[int]int64{0: 2, 7: 3}, "5 messages"}} {
 		c, client := brokerWith(t, test.ends, nil)
 		c.Inject(runtimeInfo)
-		got, err := topicHolds(context.Background(), client, masterAt, entity.Claim{Name: "orders"}, c.Tables("b-0").Topics["orders"])
+		got, err := topicHolds(context.Background(), client, Server{Addr: masterAt}, entity.Claim{Name: "orders"}, c.Tables("b-0").Topics["orders"])
 		if diff := cmp.Diff(test.want, got); diff != "" || err != nil {
 			t.Errorf("%v; (-want +got):\n%s", err, diff)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/entity"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 )
 
@@ -38,7 +39,6 @@ func Topics() Kind[admin.TopicConfig] {
 		Traces:  func(name string) (topics, groups []string) { return []string{name}, nil },
 		Holds:   topicHolds,
 		Fence:   fenceTopic,
-		Fenced:  entity.Fenced,
 		Surplus: func(c entity.Claim, has admin.TopicConfig) bool { return has.ReadQueues > entity.ReadQueues(c, has) },
 		Shrink:  shrinkTopic,
 	}
@@ -61,14 +61,14 @@ func fenceTopic(t admin.TopicConfig) admin.TopicConfig {
 
 // topicHolds counts the messages that are stored, consumed or not, and those that will come to the topic later. What may be
 // on its way is asked first, so that a message that moves on meanwhile counts.
-func topicHolds(ctx context.Context, c *admin.Client, addr string, claim entity.Claim, has admin.TopicConfig) (string, error) {
-	later, perhaps, err := onTheirWay(ctx, c, addr, claim.Name)
+func topicHolds(ctx context.Context, c *admin.Client, at Server, claim entity.Claim, has admin.TopicConfig) (string, error) {
+	later, perhaps, err := onTheirWay(ctx, c, at.Addr, claim.Name)
 	if err != nil {
 		return "", err
 	}
 	stored := int64(0)
 	for queue := range max(has.ReadQueues, has.WriteQueues, claim.ReadQueues) {
-		stats, err := c.QueueStats(ctx, addr, claim.Name, queue)
+		stats, err := c.QueueStats(ctx, at.Addr, claim.Name, queue)
 		if err != nil {
 			return "", err
 		}
@@ -76,9 +76,9 @@ func topicHolds(ctx context.Context, c *admin.Client, addr string, claim entity.
 	}
 	switch {
 	case stored > 0:
-		return fmt.Sprintf("%d messages", stored), nil
+		return fmt.Sprintf("%d messages", fleet.Rounded(stored)), nil
 	case later > 0:
-		return fmt.Sprintf("%d messages that are delayed or in a transaction", later), nil
+		return fmt.Sprintf("%d messages that are delayed or in a transaction", fleet.Rounded(later)), nil
 	}
 	return perhaps, nil
 }

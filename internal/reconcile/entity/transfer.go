@@ -49,4 +49,6 @@ func (p *entityPass[E]) transferred() bool {
 
 // givenBack reports whether the TopicTransfer that moved it is gone, and has left it here. Answers from before it was gone say
 // nothing of that.
-func (p *entityPass[E]) givenBack() bool { return p.transfer.over && p.answer.Free && p.answer.Present > 0 }
+func (p *entityPass[E]) givenBack() bool {
+	return p.transfer.over && p.answer.Free && p.answer.Present > 0
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 const (
 	// readTimeout bounds the reading of one table.
 	readTimeout = 10 * time.Second
+	// refusedMost is how long refusals are waited for at most: each time twice as long.
+	refusedMost = 10 * time.Minute
 	// attempts to write in one turn: a broker may ignore a request of which something is the same already (admin.PutTopics).
 	attempts = 3
 	// retrySoon is for servers that did not answer, retryRefused for what a broker refused, retryLook for what brokers tell no
@@ -41,22 +44,28 @@ type memory struct {
 	made map[types.UID]bool
 	// surplus is what is known of entries that are to become smaller, by brokerName and name.
 	surplus map[[2]string]*surplus
-	// fenced is since when an entry that is to be deleted takes nothing, lingers since when slaves or name servers still have it.
-	fenced, lingers map[types.NamespacedName]time.Time
+	// emptiness of what is deleted if it is empty, by resource; lingers is since when slaves or name servers still have what is
+	// deleted.
+	emptiness map[types.NamespacedName]*emptiness
+	lingers   map[types.NamespacedName]time.Time
 }
 
 type refusal struct {
 	uid        types.UID
 	generation int64
 	words      string
-	// again is when it is tried again.
+	// again is when it is tried again, after waiting that long.
 	again time.Time
+	wait  time.Duration
 }
+
+// of reports whether it is this claim that was refused.
+func (r refusal) of(c entity.Claim) bool { return r.uid == c.UID && r.generation == c.Generation }
 
 func newMemory() memory {
 	return memory{
 		away: map[string]time.Time{}, refused: map[string]map[string]refusal{}, made: map[types.UID]bool{}, surplus: map[[2]string]*surplus{},
-		fenced: map[types.NamespacedName]time.Time{}, lingers: map[types.NamespacedName]time.Time{},
+		emptiness: map[types.NamespacedName]*emptiness{}, lingers: map[types.NamespacedName]time.Time{},
 	}
 }
 
@@ -133,6 +142,7 @@ func (t *turn[E]) act(ctx context.Context) (map[types.NamespacedName]entity.Answ
 	t.read(ctx, t.all()...)
 	t.recallMade()
 	t.recallRefusals()
+	t.recallDeletions()
 	decision := t.decide()
 	changes := decision.Changes
 	for range attempts {
@@ -312,25 +322,28 @@ func (t *turn[E]) refuse(place *entity.Place[E], name string, err error) {
 	if errors.As(err, &refused) {
 		words = refused.Error()
 	}
-	again := retryRefused
+	wait := retryRefused
 	if remoting.IsCode(err, remoting.TopicNotExist) { // a consumer group's, which is about to come
-		again = retrySoon
+		wait = retrySoon
 	}
 	t.keeper.mu.Lock()
 	defer t.keeper.mu.Unlock()
+	if t.refused[place.Name] == nil {
+		t.refused[place.Name] = map[string]refusal{}
+	}
 	for _, c := range t.claims {
 		if c.Name == name {
-			if t.refused[place.Name] == nil {
-				t.refused[place.Name] = map[string]refusal{}
+			if known := t.refused[place.Name][name]; known.of(c) {
+				wait = max(wait, min(2*known.wait, refusedMost))
 			}
-			t.refused[place.Name][name] = refusal{c.UID, c.Generation, words, t.now.Add(again)}
+			t.refused[place.Name][name] = refusal{c.UID, c.Generation, words, t.now.Add(wait), wait}
 		}
 	}
 	if place.Refused == nil {
 		place.Refused = map[string]string{}
 	}
 	place.Refused[name] = words
-	t.sooner(again)
+	t.sooner(wait)
 }
 
 // recallMade tells the claims what is known of their entries, and forgets those of resources that are gone.
@@ -354,16 +367,23 @@ func (t *turn[E]) recallRefusals() {
 		known := t.refused[place.Name]
 		place.Refused = map[string]string{}
 		for _, c := range t.claims {
-			r, refused := known[c.Name]
-			if !refused || r.uid != c.UID {
-				continue
-			}
-			if r.generation == c.Generation && t.now.Before(r.again) {
+			switch r := known[c.Name]; {
+			case !r.of(c):
+				delete(known, c.Name)
+			case t.now.Before(r.again):
 				place.Refused[c.Name] = r.words
 				t.sooner(r.again.Sub(t.now))
-			} else {
-				delete(known, c.Name)
 			}
 		}
 	}
+}
+
+// recallDeletions forgets what was known of deletions that are over.
+func (t *turn[E]) recallDeletions() {
+	deleted := map[types.NamespacedName]bool{}
+	for _, c := range t.claims {
+		deleted[c.Object] = c.Deletion != ""
+	}
+	maps.DeleteFunc(t.emptiness, func(object types.NamespacedName, _ *emptiness) bool { return !deleted[object] })
+	maps.DeleteFunc(t.lingers, func(object types.NamespacedName, _ time.Time) bool { return !deleted[object] })
 }
