@@ -20,6 +20,7 @@ HELM := $(TOOLS)/helm
 LOCALKUBE := go run -C test/localkube ./cmd/localkube
 FUZZTIME := 60s
 PAIRS := 5
+TOPICS := 1000
 CLUSTERS := 100
 FLAGS :=
 
@@ -139,8 +140,8 @@ bench-transfer: ## Time moving topics between two clusters, one and a hundred at
 	@hack/with-cluster go run ./test/bench transfer
 
 .PHONY: bench-topics
-bench-topics: ## Time 1,000 Topics and 200 ConsumerGroups, and what they cost the operator
-	@hack/with-cluster go run ./test/bench topics
+bench-topics: ## Time TOPICS=1000 Topics and 200 ConsumerGroups, and what they cost the operator
+	@hack/with-cluster go run ./test/bench topics $(TOPICS)
 
 .PHONY: bench-proxy
 bench-proxy: ## Time sends through the proxy and to the brokers, PAIRS=5 times

@@ -7,7 +7,7 @@
 //	go run ./test/bench failover [PAIRS]  changes of master against a bare election and hand-written manifests (5 pairs), and a
 //	                                      rolling update against its floor
 //	go run ./test/bench transfer          moving topics to another cluster
-//	go run ./test/bench topics            1,000 Topics and 200 ConsumerGroups, and a change of one of them
+//	go run ./test/bench topics [TOPICS]   1,000 Topics and 200 ConsumerGroups, and a change of one of them
 //	go run ./test/bench proxy [PAIRS]     sends through the proxy against sends to the brokers (5 pairs)
 package main
 
@@ -47,19 +47,22 @@ func main() {
 }
 
 func run(ctx context.Context, log *kit.Log, args []string) error {
-	usage := errors.New("usage: go run ./test/bench startup | cluster | idle [DURATION] | admin | failover [PAIRS] | transfer | topics | proxy [PAIRS]")
+	usage := errors.New("usage: go run ./test/bench startup | cluster | idle [DURATION] | admin | failover [PAIRS] | transfer | topics [TOPICS] | proxy [PAIRS]")
 	if len(args) == 0 || len(args) > 2 {
 		return usage
 	}
-	lasting, pairs := 10*time.Minute, 5
+	lasting, pairs, topics := 10*time.Minute, 5, 1000
 	if len(args) == 2 {
 		var err error
-		if args[0] == "failover" || args[0] == "proxy" {
+		switch args[0] {
+		case "failover", "proxy":
 			pairs, err = strconv.Atoi(args[1])
-		} else {
+		case "topics":
+			topics, err = strconv.Atoi(args[1])
+		default:
 			lasting, err = time.ParseDuration(args[1])
 		}
-		if err != nil || pairs < 1 {
+		if err != nil || pairs < 1 || topics < 1 {
 			return errors.Join(usage, err)
 		}
 	}
@@ -91,7 +94,7 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 	case "transfer":
 		return b.transfer(ctx)
 	case "topics":
-		return b.topics(ctx)
+		return b.topics(ctx, topics)
 	case "proxy":
 		return b.proxy(ctx, pairs)
 	}
