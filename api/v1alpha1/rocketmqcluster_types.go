@@ -155,9 +155,8 @@ type BrokerPool struct {
 	// +kubebuilder:validation:MaxLength=31
 	// +kubebuilder:validation:Pattern=`^$|^[a-z]([-a-z0-9]*[a-z0-9])?$`
 	Name string `json:"name"`
-	// Size is the number of broker groups.
+	// Size is the number of broker groups. If absent, 1, or what somebody sets on the Broker (kubectl scale).
 	// +optional
-	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=999
 	Size *int32 `json:"size,omitempty"`
@@ -180,9 +179,8 @@ type BrokerPool struct {
 
 // ClusterProxy becomes the Proxy <cluster>-proxy.
 type ClusterProxy struct {
-	// Replicas is the number of proxies.
+	// Replicas is the number of proxies. If absent, 1, or what an autoscaler sets on the Proxy.
 	// +optional
-	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=999
 	Replicas *int32 `json:"replicas,omitempty"`

@@ -120,7 +120,7 @@ func controllersPart(c *v1alpha1.RocketMQCluster) Part {
 
 func poolPart(c *v1alpha1.RocketMQCluster, pool *v1alpha1.BrokerPool) Part {
 	b := &v1alpha1.Broker{ObjectMeta: partMeta(c, ""), Spec: v1alpha1.BrokerSpec{
-		Size: new(size(pool.Size, 1)), ReplicaPerGroup: new(size(pool.ReplicaPerGroup, 1)), ClusterMode: v1alpha1.Static,
+		Size: pool.Size, ReplicaPerGroup: new(size(pool.ReplicaPerGroup, 1)), ClusterMode: v1alpha1.Static,
 		ClusterName: c.Name, NameServiceRef: &v1alpha1.ObjectReference{Name: PartName(c.Name, PartNameServers)},
 		BrokerImage: Image(c), HostNetwork: pool.HostNetwork, Config: mergedConfig(c.Spec.Config, pool.Config),
 		StorageSettings: storageSettings(pool.Storage), PodSettings: serverSettings(c, &pool.ServerSettings),
@@ -137,7 +137,7 @@ func poolPart(c *v1alpha1.RocketMQCluster, pool *v1alpha1.BrokerPool) Part {
 func proxyPart(c *v1alpha1.RocketMQCluster) Part {
 	given := c.Spec.Proxy
 	proxy := &v1alpha1.Proxy{ObjectMeta: partMeta(c, PartProxy), Spec: v1alpha1.ProxySpec{
-		Replicas: new(size(given.Replicas, 1)), Image: Image(c), ClusterName: c.Name, NameServiceRef: askOwn(c).NameServiceRef,
+		Replicas: given.Replicas, Image: Image(c), ClusterName: c.Name, NameServiceRef: askOwn(c).NameServiceRef,
 		Service: given.Service, TLS: given.TLS, Config: given.Config, PodSettings: serverSettings(c, &given.ServerSettings),
 		NetworkPolicySettings: networkSettings(c, slices.Concat(c.Spec.AllowedClients, given.AllowedClients)),
 	}}

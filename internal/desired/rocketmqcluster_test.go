@@ -92,7 +92,10 @@ func TestPartsAreIndependent(t *testing.T) {
 		*part.Image = "changed"
 		switch o := part.Object.(type) {
 		case *v1alpha1.Broker:
-			*o.Spec.Size, o.Spec.Config["new"], o.Spec.ImagePullSecrets[0].Name = 9, "new", "new"
+			if o.Spec.Size != nil {
+				*o.Spec.Size = 9
+			}
+			o.Spec.Config["new"], o.Spec.ImagePullSecrets[0].Name = "new", "new"
 		case *v1alpha1.NameService:
 			*o.Spec.Size, o.Spec.Config["new"], o.Spec.JVM.ExtraOptions[0] = 9, "new", "new"
 		case *v1alpha1.Proxy:

@@ -346,6 +346,34 @@ func TestClusterParts(t *testing.T) {
 	})
 }
 
+// TestClusterScaled: a size that the spec leaves open is somebody else's, such as an autoscaler's.
+func TestClusterScaled(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.CreateYAML("{apiVersion: rocketmq.apache.org/v1alpha1, kind: RocketMQCluster, metadata: {name: c}, spec: {version: 5.4.0, proxy: {}}}")
+	o := w.Start()
+	o.Until(w.AllReady)
+	sizes := func() string {
+		return fmt.Sprintf("%d proxies, %d groups", *world.Get[v1alpha1.Proxy](w, "c-proxy").Spec.Replicas, *world.Get[v1alpha1.Broker](w, "c-broker").Spec.Size)
+	}
+	if got, want := sizes(), "1 proxies, 1 groups"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	world.Edit(w, "c-proxy", func(p *v1alpha1.Proxy) { p.Spec.Replicas = new(int32(3)) })
+	world.Edit(w, "c-broker", func(b *v1alpha1.Broker) { b.Spec.Size = new(int32(2)) })
+	o.Until(w.AllReady)
+	o.Finish()
+	if got, want := sizes(), "3 proxies, 2 groups"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	o.CheckSilence()
+	world.Edit(w, "c", func(c *v1alpha1.RocketMQCluster) { c.Spec.Proxy.Replicas = new(int32(2)) })
+	o.Until(w.AllReady)
+	if got, want := sizes(), "2 proxies, 2 groups"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // TestClusterWatches: what happens to the parts wakes the operator.
 func TestClusterWatches(t *testing.T) {
 	t.Parallel()
