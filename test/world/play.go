@@ -80,6 +80,13 @@ func (w *World) orphan(set *appsv1.StatefulSet, running map[string]*corev1.Pod) 
 			w.Must(w.Patch(w.Context(), pod, client.MergeFrom(before)))
 		}
 	}
+	var claims corev1.PersistentVolumeClaimList
+	w.Must(w.List(w.Context(), &claims, client.InNamespace(w.Namespace), client.MatchingLabels(set.Spec.Selector.MatchLabels)))
+	for _, claim := range claims.Items {
+		if len(claim.OwnerReferences) > 0 {
+			w.Errorf("%s belongs to a StatefulSet that is deleted without its pods: the garbage collector may take it", claim.Name)
+		}
+	}
 	before := set.DeepCopy()
 	set.Finalizers = nil
 	w.Must(w.Patch(w.Context(), set, client.MergeFrom(before)))
@@ -121,7 +128,24 @@ func (w *World) provide(set *appsv1.StatefulSet, pod string) {
 		}
 		claim.Status.Phase = corev1.ClaimBound
 		w.Must(client.IgnoreNotFound(w.Status().Update(w.Context(), claim)))
+		w.own(set, claim)
 	}
+}
+
+// own or give up a claim, as the StatefulSet controller does by whenDeleted.
+func (w *World) own(set *appsv1.StatefulSet, claim *corev1.PersistentVolumeClaim) {
+	w.Helper()
+	policy := set.Spec.PersistentVolumeClaimRetentionPolicy
+	owned := policy != nil && policy.WhenDeleted == appsv1.DeletePersistentVolumeClaimRetentionPolicyType
+	if owned == (len(claim.OwnerReferences) > 0) {
+		return
+	}
+	before := claim.DeepCopy()
+	claim.OwnerReferences = nil
+	if owned {
+		claim.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+	}
+	w.Must(client.IgnoreNotFound(w.Patch(w.Context(), claim, client.MergeFrom(before))))
 }
 
 // hangs reports whether a pod was made when its image was missing, which it still is.

@@ -25,7 +25,7 @@ func TestVolumesGrow(t *testing.T) {
 	class := w.StorageClass()
 	storage := "storage: {className: " + class + ", size: 8Gi}"
 	w.CreateYAML(world.NameService + strings.Replace(world.Controllers, "{name: ctl}", "{name: ctl}, spec: {"+storage+"}", 1) +
-		strings.Replace(world.Brokers, "size: 2", "size: 2, "+storage, 1))
+		strings.Replace(world.Brokers, "size: 2", "size: 2, persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}, "+storage, 1))
 	o := w.Start()
 	o.Until(w.AllReady)
 	pods, sets := map[string]types.UID{}, map[string]types.UID{}

@@ -24,33 +24,40 @@ import (
 const expansionLimit = 5 * time.Minute
 
 // growVolumes brings the claims of a StatefulSet's pods to the wanted size, which their drivers do while the pods run.
-// When all have it, the StatefulSet's own templates follow: they cannot change, so it is deleted without its pods, and
-// the next pass makes it anew. settled says that the StatefulSet has nothing else to change: a new spec or
-// a new name of a claim comes first.
-func (p *Pass) growVolumes(ctx context.Context, live, set *appsv1.StatefulSet, wanted []corev1.PersistentVolumeClaim, settled bool) error {
+// When all have it, the StatefulSet's own templates are due to follow: see remake. settled says that the StatefulSet has nothing
+// else to change: a new spec or a new name of a claim comes first.
+func (p *Pass) growVolumes(ctx context.Context, live *appsv1.StatefulSet, wanted []corev1.PersistentVolumeClaim, settled bool) (due bool, err error) {
 	same, grown := true, true
 	for i := range wanted {
 		at := slices.IndexFunc(live.Spec.VolumeClaimTemplates, func(c corev1.PersistentVolumeClaim) bool { return c.Name == wanted[i].Name })
 		if at < 0 {
-			return nil // a claim was added or renamed, which is no growth
+			return false, nil // a claim was added or renamed, which is no growth
 		}
 		size, now := storage(&wanted[i]), storage(&live.Spec.VolumeClaimTemplates[at])
 		same = same && now.Cmp(size) == 0
 		for ordinal := range *live.Spec.Replicas {
 			done, err := p.growVolume(ctx, wanted[i].Name, desired.PodName(live.Name, ordinal), size)
 			if err != nil {
-				return err
+				return false, err
 			}
 			grown = grown && done
 		}
 	}
-	if same || !grown || !settled || p.remaking || !desired.Recoverable(live) {
-		return nil
-	}
-	return p.remake(ctx, live, set, wanted)
+	return !same && grown && settled && !p.remaking && desired.Recoverable(live), nil
 }
 
-// remake a StatefulSet with other claims, if all its pods are well.
+// keepClaims when a StatefulSet goes, as it does to be made anew. Claims that belong to it (whenDeleted: Delete) would be in danger:
+// the garbage collector takes those whose owner it does not find.
+func keepClaims(set *appsv1.StatefulSet) {
+	if policy := set.Spec.PersistentVolumeClaimRetentionPolicy; policy != nil {
+		set.Spec.PersistentVolumeClaimRetentionPolicy = &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
+			WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType, WhenScaled: policy.WhenScaled,
+		}
+	}
+}
+
+// remake a StatefulSet with other claims, if all its pods are well and no claim belongs to it: templates cannot change, so it is deleted
+// without its pods, and the next pass makes it anew.
 func (p *Pass) remake(ctx context.Context, live, set *appsv1.StatefulSet, claims []corev1.PersistentVolumeClaim) error {
 	list, err := p.Pods(ctx, live.Spec.Selector.MatchLabels)
 	if err != nil {
@@ -58,6 +65,9 @@ func (p *Pass) remake(ctx context.Context, live, set *appsv1.StatefulSet, claims
 	}
 	if len(list) != int(*live.Spec.Replicas) || slices.ContainsFunc(list, func(pod corev1.Pod) bool { return !pods.Ready(&pod) || !metav1.IsControlledBy(&pod, live) }) {
 		return nil // a pod that is created at this moment might be left without an owner
+	}
+	if owned, err := p.ownsClaims(ctx, live); owned || err != nil {
+		return err // Kubernetes follows keepClaims soon, and the changed claim wakes the next pass
 	}
 	err = p.Client.Delete(ctx, live, client.PropagationPolicy(metav1.DeletePropagationOrphan), client.Preconditions{UID: &live.UID})
 	if client.IgnoreNotFound(err) != nil {
@@ -67,6 +77,16 @@ func (p *Pass) remake(ctx context.Context, live, set *appsv1.StatefulSet, claims
 	p.Event(set, v1alpha1.EventVolumesGrown, "the volumes of %s have the size of the spec. Its StatefulSet, whose own size cannot be changed, is deleted "+
 		"and created again; the pods run on", live.Name)
 	return nil
+}
+
+func (p *Pass) ownsClaims(ctx context.Context, live *appsv1.StatefulSet) (bool, error) {
+	var claims corev1.PersistentVolumeClaimList
+	if err := p.Client.List(ctx, &claims, client.InNamespace(live.Namespace), client.MatchingLabels(live.Spec.Selector.MatchLabels)); err != nil {
+		return false, fmt.Errorf("list the claims of StatefulSet %s: %w", live.Name, err)
+	}
+	return slices.ContainsFunc(claims.Items, func(claim corev1.PersistentVolumeClaim) bool {
+		return slices.ContainsFunc(claim.OwnerReferences, func(owner metav1.OwnerReference) bool { return owner.UID == live.UID })
+	}), nil
 }
 
 func storage(claim *corev1.PersistentVolumeClaim) resource.Quantity {

@@ -106,6 +106,10 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	}
 	claims := set.Spec.VolumeClaimTemplates
 	set.Spec.VolumeClaimTemplates = live.Spec.VolumeClaimTemplates
+	remake, notGrown := p.growVolumes(ctx, &live, claims, same && !hold && !renamed)
+	if remake {
+		keepClaims(set)
+	}
 	applier := p.Applier()
 	_, err = applier.Apply(ctx, p.Owner, set)
 	if waiting, err := p.Explain(err); waiting != nil || err != nil {
@@ -117,7 +121,10 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	case *live.Spec.Replicas != *set.Spec.Replicas:
 		p.Event(set, v1alpha1.EventScaled, "StatefulSet %s goes from %d to %s", set.Name, *live.Spec.Replicas, pods.Count(*set.Spec.Replicas, "pod", "pods"))
 	}
-	return wanted, nil, p.growVolumes(ctx, &live, set, claims, same && !hold && !renamed)
+	if notGrown != nil || !remake {
+		return wanted, nil, notGrown
+	}
+	return wanted, nil, p.remake(ctx, &live, set, claims)
 }
 
 func (p *Pass) createStatefulSet(ctx context.Context, set *appsv1.StatefulSet) (*kube.Waiting, error) {
