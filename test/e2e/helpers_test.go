@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,6 +25,9 @@ const ledgerLimit = 4 * time.Minute
 
 // ledgerRate is in messages a second.
 const ledgerRate = 50
+
+// mixedRate is that of each ledger of a mix.
+const mixedRate = 20
 
 // afterwards is for how long the ledger sends when all has been done.
 const afterwards = 10 * time.Second
@@ -105,19 +109,74 @@ func during(t *testing.T, c *kit.Installation, options kit.LedgerOptions, do fun
 // meanwhile lets the ledger send while do runs and a little longer, and leaves the judgement to the caller.
 func meanwhile(t *testing.T, c *kit.Installation, options kit.LedgerOptions, do func()) *kit.Verdict {
 	t.Helper()
-	options.Rate, options.Duration = ledgerRate, time.Hour
-	if options.NameServers == "" {
-		options.NameServers = c.Address()
+	options.Rate = ledgerRate
+	return meanwhileAll(t, c, []kit.LedgerOptions{options}, do)[0]
+}
+
+// meanwhileAll is meanwhile with several ledgers.
+func meanwhileAll(t *testing.T, c *kit.Installation, all []kit.LedgerOptions, do func()) []*kit.Verdict {
+	t.Helper()
+	var ledgers []*kit.Ledger
+	for _, options := range all {
+		options.Duration = time.Hour
+		if options.NameServers == "" {
+			options.NameServers = c.Address()
+		}
+		l, err := c.StartLedger(t.Context(), options)
+		ok(t, err)
+		c.Log.Printf("a ledger sends %d messages a second to %s", options.Rate, options.Topic)
+		ledgers = append(ledgers, l)
 	}
-	l, err := c.StartLedger(t.Context(), options)
-	ok(t, err)
-	c.Log.Printf("the ledger sends %d messages a second", options.Rate)
 	do()
 	time.Sleep(afterwards)
-	v, err := l.End(t.Context(), ledgerLimit)
-	ok(t, err)
-	c.Log.Printf("ledger: %s", v)
-	return v
+
+	verdicts := make([]*kit.Verdict, len(ledgers))
+	ending, ctx := errgroup.WithContext(t.Context())
+	for i, l := range ledgers {
+		ending.Go(func() (err error) {
+			verdicts[i], err = l.End(ctx, ledgerLimit)
+			return err
+		})
+	}
+	ok(t, ending.Wait())
+	for i, v := range verdicts {
+		c.Log.Printf("ledger %s: %s", all[i].Topic, v)
+	}
+	return verdicts
+}
+
+// mix is a load of every kind of message, and of consumers of both kinds. The transactions need a broker that asks soon how one
+// ended (transactionCheckInterval).
+func mix(topic string, as kit.LedgerOptions) []kit.LedgerOptions {
+	var all []kit.LedgerOptions
+	for _, kind := range []struct {
+		name string
+		is   kit.LedgerOptions
+	}{
+		{"normal", kit.LedgerOptions{}},
+		{"fifo", kit.LedgerOptions{Ordered: true}},
+		{"pop", kit.LedgerOptions{POP: true}},
+		{"level", kit.LedgerOptions{DelayLevel: 2}},
+		{"timer", kit.LedgerOptions{Delay: 5 * time.Second, POP: true}},
+		{"transaction", kit.LedgerOptions{Transactions: true}},
+	} {
+		options := kind.is
+		options.Topic, options.Rate = topic+"-"+kind.name, mixedRate
+		options.Poll, options.AvoidNode = as.Poll, as.AvoidNode
+		all = append(all, options)
+	}
+	return all
+}
+
+// mixUndisturbed: every message of a mix came once it was due, in its order, and none that was taken back.
+func mixUndisturbed(t *testing.T, c *kit.Installation, verdicts []*kit.Verdict) {
+	t.Helper()
+	for _, v := range verdicts {
+		undisturbed(t, c, v)
+		if v.Early != 0 || v.Unwanted != 0 || v.Disordered != 0 {
+			t.Errorf("of run %s %d messages came too early, %d out of order, and %d that were rolled back", v.Run, v.Early, v.Disordered, v.Unwanted)
+		}
+	}
 }
 
 // undisturbed expects that no message was lost and no producer saw an error. A machine that is too slow for its brokers is

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
@@ -36,7 +37,7 @@ func rolling(t *testing.T, w *world) {
 	for _, part := range []struct {
 		name string
 		tell func(*testing.T, *kit.Installation)
-	}{{"Undisturbed", rollUndisturbed}, {"BadImage", rollBadImage}, {"Blocked", rollBlocked}} {
+	}{{"Undisturbed", rollUndisturbed}, {"MastersStop", rollMastersStop}, {"BadImage", rollBadImage}, {"Blocked", rollBlocked}} {
 		if !t.Run(part.name, func(t *testing.T) { part.tell(t, small(in(t, c.Namespace))) }) {
 			return
 		}
@@ -45,7 +46,8 @@ func rolling(t *testing.T, w *world) {
 
 // rollingEdits make the cluster of testdata/scale.yaml one of two groups, with more in the Broker's spec and config.
 func rollingEdits(more ...string) []string {
-	return brokerEdits(append([]string{fmt.Sprintf("size: %d", rollingGroups)}, more...)...)
+	base := []string{fmt.Sprintf("size: %d", rollingGroups), `config.transactionCheckInterval: "5000"`, `config.transactionTimeOut: "3000"`}
+	return brokerEdits(append(base, more...)...)
 }
 
 // moreMemory is an edit of what brokers request.
@@ -81,7 +83,7 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 		order = append(order, slave, master)
 	}
 	const live, restart = `config.fileReservedTime: "24"`, `config.flushIntervalCommitLog: "400"`
-	undisturbed(t, c, meanwhile(t, c, kit.LedgerOptions{Topic: "rolling", Poll: scalePoll}, func() {
+	mixUndisturbed(t, c, meanwhileAll(t, c, mix("rolling", kit.LedgerOptions{Poll: scalePoll}), func() {
 		ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(live)...))
 		ok(t, runWith(ctx, c, order, "fileReservedTime", "24", 2*time.Minute))
 		if now, err := c.Lives(ctx); err != nil || !cmp.Equal(before, now) {
@@ -111,6 +113,34 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 	}
 	ok(t, runWith(ctx, c, order, "flushIntervalCommitLog", "400", time.Minute))
 	ok(t, runWith(ctx, c, order, "fileReservedTime", "72", time.Minute)) // it was taken back
+}
+
+// rollMastersStop: somebody deletes a group's master, with the time that it has and with less. It hands over within that, whatever is
+// sent and consumed.
+func rollMastersStop(t *testing.T, c *kit.Installation) {
+	ctx := t.Context()
+	mixUndisturbed(t, c, meanwhileAll(t, c, mix("stopping", kit.LedgerOptions{Poll: scalePoll}), func() {
+		for _, options := range [][]client.DeleteOption{nil, {client.GracePeriodSeconds(20)}} {
+			heir, master := members(t, c, 0)
+			log, inOrder := followLog(ctx, t, c, master), watchEndings(t, c, master)
+			c.Log.Printf("kubectl delete pod %s, the master (options: %+v)", master, options)
+			pod, err := c.Pod(ctx, master)
+			ok(t, err)
+			ok(t, c.Client.Delete(ctx, pod, options...))
+			said := <-log
+			tellHandover(c, said)
+			if !strings.Contains(said, "handed over") {
+				t.Errorf("%s did not hand over", master)
+			}
+			now, err := c.AwaitNewMaster(ctx, 0, master, time.Minute)
+			ok(t, err)
+			if now != heir {
+				t.Errorf("%s is master, want %s", now, heir)
+			}
+			inOrder()
+			ok(t, c.AwaitReady(ctx, 2*time.Minute))
+		}
+	}))
 }
 
 // replaceInOrder expects that a change replaces these pods once each, in this order, and no others. The leader of each group
