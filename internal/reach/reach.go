@@ -75,6 +75,23 @@ func (r *Reach) Masters(ctx context.Context, b *v1alpha1.Broker) (map[string]str
 	return out, nil
 }
 
+// Slaves are the addresses of the other members of a Broker's groups that run, by brokerName.
+func (r *Reach) Slaves(ctx context.Context, b *v1alpha1.Broker) (map[string][]string, error) {
+	addrs, err := r.find(ctx, v1alpha1.ObjectReference{Namespace: b.Namespace, Name: b.Name}, desired.Broker, pods.BrokerAddr)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]string{}
+	for _, group := range b.Status.Groups {
+		for _, member := range group.Members {
+			if addr := addrs[member.Pod]; addr != "" && member.Pod != group.Master {
+				out[group.Name] = append(out[group.Name], addr)
+			}
+		}
+	}
+	return out, nil
+}
+
 // find where the running pods of a resource's component answer, by pod.
 func (r *Reach) find(ctx context.Context, of v1alpha1.ObjectReference, component desired.Component, at func(*corev1.Pod) string) (map[string]string, error) {
 	var list corev1.PodList

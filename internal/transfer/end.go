@@ -56,6 +56,9 @@ func (d *decider) clean() {
 	if d.Recorded && len(actions)+len(left) == 0 {
 		actions = d.cleanGroups()
 	}
+	if d.Recorded && len(actions)+len(left) == 0 && !d.longerThan(d.stepTimeout(), d.Status.PhaseSince) {
+		left = d.stale()
+	}
 	switch {
 	case !d.Recorded:
 	case len(actions) > 0:
@@ -67,8 +70,19 @@ func (d *decider) clean() {
 	case len(left) > 0:
 		d.wait(string(d.Status.Phase), "cluster %s is not clean yet: %s", d.Status.Source.Cluster, some(left))
 	default:
-		d.complete(d.kept()...)
+		d.complete(append(d.kept(), d.stale()...)...)
 	}
+}
+
+// stale says which slaves would bring back what was changed, if they were elected now.
+func (d *decider) stale() (left []string) {
+	for i := range d.Status.Source.Brokers {
+		if now := d.seen.Source.broker(d.Status.Source.Brokers[i].Name); now != nil && len(now.Stale) > 0 {
+			left = append(left, fmt.Sprintf("a slave of %s (%s) has not taken over yet how topic %s is at its master, and would bring back what it has if it became "+
+				"master", now.Name, strings.Join(now.Stale, ", "), d.spec.Topic))
+		}
+	}
+	return left
 }
 
 func (d *decider) complete(left ...string) {
@@ -223,13 +237,14 @@ func (d *decider) rollBack() {
 	if !done {
 		return
 	}
+	left = append(left, d.stale()...)
 	d.Status.Left, d.Status.FencedSince = left, nil
 	text := fmt.Sprintf("cluster %s has topic %s as before: %s", d.Status.Source.Cluster, d.spec.Topic, d.Status.RollBackReason)
 	if d.seen.Source.Gone {
 		text = fmt.Sprintf("cluster %s does not exist any more: %s", d.Status.Source.Cluster, d.Status.RollBackReason)
 	}
 	if len(left) > 0 {
-		text += ". Left at cluster " + d.Status.Target.Cluster + ": " + some(left)
+		text += ". Left behind: " + some(left)
 	}
 	d.enter(v1alpha1.TransferRolledBack, "%s", text)
 }
@@ -255,6 +270,9 @@ func (d *decider) restoreSource() (actions []Action, left []string) {
 			actions = append(actions, Action{Kind: PutTopic, Broker: b.Name, WantedTopic: wanted, CurrentTopic: now.Topic})
 		}
 	})
+	if len(actions)+len(left) == 0 && !d.longerThan(d.stepTimeout(), d.Status.PhaseSince) {
+		left = d.stale()
+	}
 	return actions, left
 }
 
@@ -266,7 +284,7 @@ func (d *decider) clearTarget() (left []string, done bool) {
 	}
 	if unknown := target.unknown(); unknown != nil {
 		if d.longerThan(d.stepTimeout(), d.Status.PhaseSince) {
-			return []string{"what was made there, because it could not be reached: " + unknown.Message}, true
+			return []string{fmt.Sprintf("what was made at cluster %s, because it could not be reached: %s", d.Status.Target.Cluster, unknown.Message)}, true
 		}
 		d.Waiting = *unknown
 		return nil, false

@@ -60,10 +60,16 @@ type server struct {
 	half              []time.Time
 	others            map[string][]string
 	down              time.Time // until then
+	changed           time.Time // its slave takes that over slaveLag later
 	known             bool      // producers have its route
 	learnt            time.Time
 	perm              int
 }
+
+// slaveLag is how long slaves have other tables than their master.
+const slaveLag = 10 * time.Second
+
+func (m *model) stale(s *server) bool { return !s.target && m.now.Sub(s.changed) < slaveLag }
 
 // given is a message that a consumer gave back or that it has not answered for.
 type given struct {
@@ -309,6 +315,9 @@ func (m *model) see() Seen {
 			if perm, shown := m.routes[s.name]; shown {
 				c.NameServers[0].Perms[s.name] = perm
 			}
+			if m.stale(s) {
+				b.Stale = []string{s.name + "-slave"}
+			}
 			m.forgetUnasked(&b, s)
 			c.Brokers = append(c.Brokers, b)
 		}
@@ -375,6 +384,9 @@ func (m *model) forgetUnasked(b *Broker, s *server) {
 	if !q.Others {
 		b.Others = nil
 	}
+	if !q.Slaves {
+		b.Stale = nil
+	}
 }
 
 func (m *model) complain(format string, args ...any) {
@@ -401,6 +413,7 @@ func (m *model) act(a Action) bool {
 	if m.now.Before(s.down) {
 		return false
 	}
+	s.changed = m.now
 	switch a.Kind {
 	case PutGroup:
 		if !a.Target {

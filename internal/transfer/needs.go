@@ -24,6 +24,8 @@ type Questions struct {
 	Connections Extent
 	// Others is asked of the same groups as Connections.
 	Others bool
+	// Slaves are asked for Stale.
+	Slaves bool
 }
 
 // Extent of a question.
@@ -59,7 +61,9 @@ func sourceNeeds(phase v1alpha1.TransferPhase) Questions {
 	case v1alpha1.TransferDrain:
 		return Questions{Consumers: true, Progress: true, Retries: true, Pending: true, Groups: IfUnknown, Connections: Lagging}
 	case v1alpha1.TransferCleanSource:
-		return Questions{Progress: true, Retries: true, Groups: All, Connections: Existing, Others: true}
+		return Questions{Progress: true, Retries: true, Groups: All, Connections: Existing, Others: true, Slaves: true}
+	case v1alpha1.TransferRollBack:
+		return Questions{Slaves: true}
 	}
 	return Questions{}
 }

@@ -100,6 +100,9 @@ type Broker struct {
 	Delayed, Half, Inflight int64
 	// Behind: some messages that were taken are not in their queues yet.
 	Behind bool
+	// Stale are the slaves that have the topic in another way than their master, or a consumer group that was removed there. One that
+	// is elected brings that back. Slaves copy their master's tables every ten seconds (SlaveSynchronize).
+	Stale []string
 }
 
 // fenced reports whether the topic refuses every message.

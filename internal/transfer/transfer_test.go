@@ -134,6 +134,7 @@ func (m *model) checkCompleted() {
 			m.complain("completed, and %s is in the route", s.name)
 		}
 	}
+	m.checkSlaves()
 	for i, s := range m.target {
 		recorded := m.status.Target.Brokers[i]
 		if s.topic == nil {
@@ -160,8 +161,19 @@ func (m *model) checkCompleted() {
 	}
 }
 
+// checkSlaves: none would bring back what was changed if it were elected now, except one that is told of.
+func (m *model) checkSlaves() {
+	for _, s := range m.source {
+		told := slices.ContainsFunc(m.status.Left, func(left string) bool { return strings.Contains(left, s.name+"-slave") })
+		if m.stale(s) && !m.gone && !told {
+			m.complain("%s, and the slave of %s lags behind", m.status.Phase, s.name)
+		}
+	}
+}
+
 func (m *model) checkRolledBack(before map[string]any) {
 	after := m.snapshot()
+	m.checkSlaves()
 	for _, s := range m.source {
 		if diff := cmp.Diff(before[s.name], after[s.name], cmp.Comparer(admin.TopicConfig.Equal), cmp.Comparer(admin.SubscriptionGroup.Equal)); diff != "" {
 			m.complain("rolled back, and %s differs (-before +after):\n%s", s.name, diff)

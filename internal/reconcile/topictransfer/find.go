@@ -23,8 +23,9 @@ import (
 type cluster struct {
 	// broker is nil if it was not found.
 	broker *v1alpha1.Broker
-	// masters by brokerName, "" for a group without.
+	// masters by brokerName, "" for a group without; slaves that run.
 	masters map[string]string
+	slaves  map[string][]string
 	// unsettled are the groups with a new master, which may lack topics and consumer groups until the metadata guard has
 	// given them back.
 	unsettled   map[string]bool
@@ -128,10 +129,13 @@ func (p *transferPass) findWanted(ctx context.Context, side string, ref *v1alpha
 	return nil
 }
 
-// findServers: the master of each group, and the name servers.
+// findServers: the members of each group, and the name servers.
 func (p *transferPass) findServers(ctx context.Context, found *cluster) error {
 	var err error
 	if found.masters, err = p.Reach.Masters(ctx, found.broker); err != nil {
+		return err
+	}
+	if found.slaves, err = p.Reach.Slaves(ctx, found.broker); err != nil {
 		return err
 	}
 	found.nameServers, err = p.Reach.NameServers(ctx, found.broker.Status.NameServiceRef, desired.ExternalNameServers(found.broker))

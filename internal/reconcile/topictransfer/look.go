@@ -55,7 +55,7 @@ func (p *transferPass) lookAt(ctx context.Context, wg *sync.WaitGroup, side tran
 				return
 			}
 			l := look{
-				asker: p.asker, addr: found.masters[b.Name], cluster: seen.Cluster, topic: p.transfer.Spec.Topic, side: side,
+				asker: p.asker, addr: found.masters[b.Name], slaves: found.slaves[b.Name], cluster: seen.Cluster, topic: p.transfer.Spec.Topic, side: side,
 				needs: transfer.Needs(status.Phase, side, status.FencedSince != nil), recorded: recordedBroker(recorded, b.Name), groups: status.Groups, into: b,
 			}
 			if err := l.at(ctx); err != nil {
@@ -122,6 +122,7 @@ func (p *transferPass) route(ctx context.Context, addr, cluster string) transfer
 type look struct {
 	*asker
 	addr, cluster, topic string
+	slaves               []string
 	side                 transfer.Side
 	needs                transfer.Questions
 	recorded             *v1alpha1.TransferBroker // nil if it is not
@@ -140,7 +141,7 @@ func (l *look) at(ctx context.Context) error {
 	if !status.Master {
 		return plain("its master is another one now")
 	}
-	for _, step := range []func(context.Context) error{l.permission, l.topicConfig, l.consumers, l.settings, l.progress, l.ends, l.uses} {
+	for _, step := range []func(context.Context) error{l.permission, l.topicConfig, l.consumers, l.settings, l.progress, l.ends, l.uses, l.stale} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -162,6 +163,33 @@ func (l *look) topicConfig(ctx context.Context) error {
 	}
 	l.into.Topic = topic
 	return err
+}
+
+// stale finds the slaves that lag behind what was changed at their master. One that does not answer takes its master's tables before
+// it can be elected.
+func (l *look) stale(ctx context.Context) error {
+	if !l.needs.Slaves {
+		return nil
+	}
+	for _, slave := range l.slaves {
+		topic, err := l.Topic(ctx, slave, l.topic)
+		if err != nil && !remoting.IsCode(err, remoting.TopicNotExist) {
+			continue
+		}
+		differs := (topic == nil) != (l.into.Topic == nil) || (topic != nil && !topic.Equal(*l.into.Topic))
+		if !differs && l.recorded != nil && len(l.recorded.CleanedGroups) > 0 {
+			groups, err := l.Groups(ctx, slave)
+			differs = err == nil && slices.ContainsFunc(l.recorded.CleanedGroups, func(group string) bool {
+				_, has := groups[group]
+				_, masterHas := l.into.Groups[group]
+				return has && !masterHas
+			})
+		}
+		if differs {
+			l.into.Stale = append(l.into.Stale, slave)
+		}
+	}
+	return nil
 }
 
 // ends asks, where nothing seems to be left, for the messages that come to their queue only later, before the queues once

@@ -284,6 +284,31 @@ func TestTopicTransferNewMaster(t *testing.T) {
 	checkMoved(w, t)
 }
 
+// TestTopicTransferSlaveLags: a transfer is not over while a slave of the source would bring the topic back if it were elected now.
+func TestTopicTransferSlaveLags(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.CreateYAML(world.NameService + world.Controllers + "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: a}, spec: {clusterMode: CONTROLLER}}\n---\n" +
+		"{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: b}, spec: {replicaPerGroup: 0}}\n---\n")
+	o := w.Start()
+	o.Until(w.AllReady)
+	w.MQ.Change("a-0", func(t *fakemq.Tables) {
+		t.Topics["orders"] = admin.TopicConfig{Name: "orders", ReadQueues: 2, WriteQueues: 2, Perm: 6}
+	})
+	slave := "a-0-1"
+	if world.Get[v1alpha1.Broker](w, "a").Status.Groups[0].Master == slave {
+		slave = "a-0-0"
+	}
+	w.MQ.Differ(slave, new(w.MQ.Tables("a-0")))
+	w.CreateYAML(move)
+	o.Until(transferPhase(w, "move", v1alpha1.TransferCleanSource, "a slave of a-0", "has not taken over yet how topic orders is at its master"))
+	if _, has := w.MQ.Tables("a-0").Topics["orders"]; has {
+		t.Error("the master has the topic still")
+	}
+	w.MQ.Differ(slave, nil)
+	o.Until(transferPhase(w, "move", v1alpha1.TransferCompleted))
+}
+
 // TestTopicTransferStalls: once the source is being cleaned there is no way back; what remains is named.
 func TestTopicTransferStalls(t *testing.T) {
 	t.Parallel()
