@@ -20,6 +20,8 @@ const (
 	groupsPer = 5 // topics for each consumer group
 	appliers  = 8 // requests at once, as kubectl apply of several files
 
+	deleteEach = 60 * time.Millisecond // Kubernetes deletes some 20 objects of a namespace a second
+
 	readyBar        = 20 * time.Millisecond // a topic
 	oneReadyBar     = 3 * time.Second
 	entityMemoryBar = 6 << 10 // bytes an object
@@ -71,7 +73,7 @@ func (b *bench) topics(ctx context.Context, topics int) error {
 	if ready > bar || one > oneReadyBar || each > entityMemoryBar {
 		missed = errors.New("a bar is missed")
 	}
-	return errors.Join(missed, c.Delete(ctx, deleteLimit))
+	return errors.Join(missed, c.Delete(ctx, deleteLimit+time.Duration(topics+groups)*deleteEach))
 }
 
 func (b *bench) createEntities(ctx context.Context, c *kit.Installation, topics, groups int) error {
