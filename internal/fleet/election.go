@@ -132,6 +132,8 @@ func doing(m *Member) string {
 		return " (its pod does not end)"
 	case pods.Stuck(m.Pod) != "":
 		return " (its pod cannot start: " + pods.Stuck(m.Pod) + ")"
+	case pods.Starting(m.Pod):
+		return " (its broker is still starting, which takes long with many messages: wait for it)"
 	}
 	return " (its pod does not become ready)"
 }

@@ -94,6 +94,7 @@ func TestChoices(t *testing.T) {
 			pod.Status.ContainerStatuses[0].State = stuck("ImagePullBackOff")
 		}, "", []string{"b-0-0 (its pod cannot start: ImagePullBackOff)"}},
 		{"its pod is not ready", func(w *world) { w.addMember("b-0", 0) }, "", []string{"b-0-0 (its pod does not become ready)"}},
+		{"it recovers its store", func(w *world) { w.addMember("b-0", 0).Status.ContainerStatuses[0].Started = new(false) }, "", []string{"b-0-0 (its broker is still starting", "wait for it"}},
 		{"a stranger had all", func(w *world) {
 			state := w.SyncStates["b-0"]
 			state.InSync = []admin.Replica{{ID: 9, Addr: "192.0.2.1:10911"}}

@@ -228,6 +228,12 @@ func Started(pod *corev1.Pod) bool {
 	return s != nil && s.Started != nil && *s.Started
 }
 
+// Starting reports whether the pod's server runs and has not answered yet: it may be recovering its store.
+func Starting(pod *corev1.Pod) bool {
+	s := server(pod)
+	return s != nil && s.State.Running != nil && s.Started != nil && !*s.Started
+}
+
 // Describe says what keeps pods from being ready, one sentence for each. Known is what else is known of pods by name: it continues
 // the name.
 func Describe(list []corev1.Pod, known map[string]string) []string {
