@@ -46,8 +46,10 @@ type cluster struct {
 	refusing         time.Time
 	refused, longest time.Duration
 
-	// late is for how long the slave, alive, is not in sync; stopping that it is on its way out itself.
+	// late is until when the slave, alive, is not in sync, unheard until when the controllers take it for dead; stopping that it is on
+	// its way out itself.
 	late     time.Time
+	unheard  time.Time
 	stopping bool
 	configs  map[string]map[string]string
 	topics   map[string]map[string]admin.TopicConfig
@@ -179,7 +181,7 @@ func (c *cluster) answerAsController(request remoting.Request) fakemq.Answer {
 			return fakemq.Answer{Code: remoting.SystemBusy}
 		}
 		state := admin.SyncState{MasterAddr: c.master, InSync: []admin.Replica{{ID: 1, Addr: oldMaster, Alive: true}}}
-		replica := admin.Replica{ID: 2, Addr: slave, Alive: true}
+		replica := admin.Replica{ID: 2, Addr: slave, Alive: !time.Now().Before(c.unheard)}
 		switch {
 		case !c.inSync || time.Now().Before(c.back):
 		case time.Now().Before(c.late):

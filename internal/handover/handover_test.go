@@ -100,8 +100,13 @@ func TestTargetLate(t *testing.T) {
 		if log, err := c.handOver(t, 0); err != nil || c.master != slave || c.lostMessages() != 0 {
 			t.Errorf("%v after %q", err, log)
 		}
+		c = newCluster() // its controllers have another leader since a moment ago
+		c.unheard = time.Now().Add(1500 * time.Millisecond)
+		if log, err := c.handOver(t, 0); err != nil || c.master != slave || c.lostMessages() != 0 {
+			t.Errorf("%v after %q", err, log)
+		}
 		c = newCluster()
-		c.stopping = true
+		c.stopping, c.unheard = true, time.Now().Add(time.Hour)
 		began := time.Now()
 		if _, err := c.handOver(t, time.Second); !errors.Is(err, ErrNoTarget) || len(c.history) > 0 || time.Since(began) > time.Second {
 			t.Errorf("%v after %s, did %q", err, time.Since(began), c.history)

@@ -3,6 +3,7 @@ package handover
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
@@ -21,8 +22,8 @@ func (r *run) awaitTarget(ctx context.Context) error {
 	return err
 }
 
-// choose takes the living member of the SyncStateSet with the most data. If there is none, late says which slave is
-// alive and may yet be one.
+// choose takes the living member of the SyncStateSet with the most data. If there is none, late says which slave may yet
+// be one.
 func (r *run) choose(ctx context.Context) (late string, err error) {
 	state, err := r.syncState(ctx, r.withLeader())
 	if err != nil {
@@ -44,10 +45,26 @@ func (r *run) choose(ctx context.Context) (late string, err error) {
 			best, r.target = offset, target{replica.ID, replica.Addr}
 		}
 	}
-	if best < 0 {
-		return late, ErrNoTarget
+	switch {
+	case best >= 0:
+		return "", nil
+	case late == "":
+		late = r.unheard(ctx, state)
 	}
-	return "", nil
+	return late, ErrNoTarget
+}
+
+// unheard says which member of the SyncStateSet is taken for dead by the controllers and lives to the name servers: a controller that
+// leads since a moment ago has not got its heartbeat yet.
+func (r *run) unheard(ctx context.Context, state admin.SyncState) string {
+	shown, _ := r.brokers(ctx)
+	for _, replica := range state.InSync {
+		registered := slices.Contains(slices.Collect(maps.Values(shown[r.Group].Addrs)), replica.Addr)
+		if replica.Addr != r.Address && !replica.Alive && registered && !r.Stopping(ctx, replica.Addr) {
+			return "the controllers have not heard of " + replica.Addr + " yet"
+		}
+	}
+	return ""
 }
 
 // syncState is what the controllers know of the group.
