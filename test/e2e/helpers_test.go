@@ -147,7 +147,7 @@ func meanwhileAll(t *testing.T, c *kit.Installation, all []kit.LedgerOptions, do
 
 // mix is a load of every kind of message, and of consumers of both kinds. The transactions need a broker that asks soon how one
 // ended (transactionCheckInterval).
-func mix(topic string, as kit.LedgerOptions) []kit.LedgerOptions {
+func mix(topic string, poll time.Duration) []kit.LedgerOptions {
 	var all []kit.LedgerOptions
 	for _, kind := range []struct {
 		name string
@@ -161,20 +161,20 @@ func mix(topic string, as kit.LedgerOptions) []kit.LedgerOptions {
 		{"transaction", kit.LedgerOptions{Transactions: true}},
 	} {
 		options := kind.is
-		options.Topic, options.Rate = topic+"-"+kind.name, mixedRate
-		options.Poll, options.AvoidNode = as.Poll, as.AvoidNode
+		options.Topic, options.Rate, options.Poll = topic+"-"+kind.name, mixedRate, poll
 		all = append(all, options)
 	}
 	return all
 }
 
-// mixUndisturbed: every message of a mix came once it was due, in its order, and none that was taken back.
+// mixUndisturbed: every message of a mix came once it was due, and none that was rolled back. (That ordered ones come in their order
+// is not promised while a group leaves: its keys go to the queues of another one.)
 func mixUndisturbed(t *testing.T, c *kit.Installation, verdicts []*kit.Verdict) {
 	t.Helper()
 	for _, v := range verdicts {
 		undisturbed(t, c, v)
-		if v.Early != 0 || v.Unwanted != 0 || v.Disordered != 0 {
-			t.Errorf("of run %s %d messages came too early, %d out of order, and %d that were rolled back", v.Run, v.Early, v.Disordered, v.Unwanted)
+		if v.Early != 0 || v.Unwanted != 0 {
+			t.Errorf("of run %s %d messages came too early, and %d that were rolled back", v.Run, v.Early, v.Unwanted)
 		}
 	}
 }

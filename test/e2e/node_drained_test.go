@@ -47,9 +47,7 @@ func nodeDrained(t *testing.T, w *world, c *kit.Installation) {
 			t.Error(err)
 		}
 	})
-	load := mix("draining", kit.LedgerOptions{AvoidNode: node})
-	load = load[:len(load)-1] // no transactions: these brokers ask only every 30 s how one ended
-	verdicts := meanwhileAll(t, c, load, func() {
+	v := meanwhile(t, c, kit.LedgerOptions{Topic: "draining", AvoidNode: node}, func() {
 		time.Sleep(5 * time.Second)
 		c.Log.Printf("kubectl drain %s", node)
 		inOrder, said := watchEndings(t, c, drained...), map[string]<-chan string{}
@@ -73,7 +71,7 @@ func nodeDrained(t *testing.T, w *world, c *kit.Installation) {
 		inOrder()
 	})
 	leftNoAbortFile(t, c, drained...)
-	mixUndisturbed(t, c, verdicts)
+	undisturbed(t, c, v)
 	for group, pod := range members {
 		if master, err := c.Master(ctx, group); err != nil || master == pod {
 			t.Errorf("master of group %d is %s (%v): it did not hand over", group, master, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -46,7 +47,10 @@ func rolling(t *testing.T, w *world) {
 
 // rollingEdits make the cluster of testdata/scale.yaml one of two groups, with more in the Broker's spec and config.
 func rollingEdits(more ...string) []string {
-	base := []string{fmt.Sprintf("size: %d", rollingGroups), `config.transactionCheckInterval: "5000"`, `config.transactionTimeOut: "3000"`}
+	base := []string{
+		fmt.Sprintf("size: %d", rollingGroups), `config.transactionCheckInterval: "5000"`, `config.transactionTimeOut: "3000"`,
+		`config.maxMessageSize: "65536"`, // each thread that stores keeps a buffer of that size, and POP has many
+	}
 	return brokerEdits(append(base, more...)...)
 }
 
@@ -83,7 +87,7 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 		order = append(order, slave, master)
 	}
 	const live, restart = `config.fileReservedTime: "24"`, `config.flushIntervalCommitLog: "400"`
-	mixUndisturbed(t, c, meanwhileAll(t, c, mix("rolling", kit.LedgerOptions{Poll: scalePoll}), func() {
+	mixUndisturbed(t, c, meanwhileAll(t, c, mix("rolling", scalePoll), func() {
 		ok(t, c.Apply(ctx, manifest(t, "scale.yaml"), rollingEdits(live)...))
 		ok(t, runWith(ctx, c, order, "fileReservedTime", "24", 2*time.Minute))
 		if now, err := c.Lives(ctx); err != nil || !cmp.Equal(before, now) {
@@ -115,18 +119,27 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 	ok(t, runWith(ctx, c, order, "fileReservedTime", "72", time.Minute)) // it was taken back
 }
 
-// rollMastersStop: somebody deletes a group's master, with the time that it has and with less. It hands over within that, whatever is
-// sent and consumed.
+// rollMastersStop: a group's master is deleted, with the time that it has and with less, and evicted. It hands over within that,
+// whatever is sent and consumed.
 func rollMastersStop(t *testing.T, c *kit.Installation) {
 	ctx := t.Context()
-	mixUndisturbed(t, c, meanwhileAll(t, c, mix("stopping", kit.LedgerOptions{Poll: scalePoll}), func() {
-		for _, options := range [][]client.DeleteOption{nil, {client.GracePeriodSeconds(20)}} {
+	remove := func(options ...client.DeleteOption) func(*corev1.Pod) error {
+		return func(pod *corev1.Pod) error { return c.Client.Delete(ctx, pod, options...) }
+	}
+	evict := func(pod *corev1.Pod) error {
+		return c.Set.PolicyV1().Evictions(c.Name).Evict(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: c.Name, Name: pod.Name}})
+	}
+	mixUndisturbed(t, c, meanwhileAll(t, c, mix("stopping", scalePoll), func() {
+		for _, way := range []struct {
+			name string
+			stop func(*corev1.Pod) error
+		}{{"deleted", remove()}, {"deleted with --grace-period=20", remove(client.GracePeriodSeconds(20))}, {"evicted", evict}} {
 			heir, master := members(t, c, 0)
 			log, inOrder := followLog(ctx, t, c, master), watchEndings(t, c, master)
-			c.Log.Printf("kubectl delete pod %s, the master (options: %+v)", master, options)
 			pod, err := c.Pod(ctx, master)
 			ok(t, err)
-			ok(t, c.Client.Delete(ctx, pod, options...))
+			c.Log.Printf("the master %s is %s", master, way.name)
+			ok(t, way.stop(pod))
 			said := <-log
 			tellHandover(c, said)
 			if !strings.Contains(said, "handed over") {

@@ -161,6 +161,9 @@ func (e *entities) failover() {
 	ok(e.T, err)
 	ok(e.T, e.c.AwaitReady(ctx, 4*time.Minute))
 	master := masterOf(e.T, e.c, 0)
+	for i := range 10 {
+		e.gone(&v1alpha1.Topic{}, fmt.Sprintf("early-%02d", i))
+	}
 	for i := range 30 {
 		early, late := fmt.Sprintf("early-%02d", i), fmt.Sprintf("late-%02d", i)
 		if has := e.hasTopic(master, early); has != (i >= 10) {
