@@ -95,7 +95,7 @@ func newCluster() *cluster {
 		master: oldMaster, inSync: true, behind: 1000, lag: 20 * time.Millisecond,
 		configs: map[string]map[string]string{oldMaster: config(), slave: config(), elsewhere: config()},
 		topics:  map[string]map[string]admin.TopicConfig{oldMaster: {"t": topic}, slave: {"t": topic}},
-		offsets: map[string]map[string]int64{oldMaster: {"0": 9}, slave: {"0": 4}},
+		offsets: map[string]map[string]int64{oldMaster: {"0": 9, "1": -1}, slave: {"0": 4}},
 		copied:  time.Now(),
 	}
 	for range 20 {

@@ -47,6 +47,9 @@ func TestHandOver(t *testing.T) {
 				if c.offsets[slave]["0"] != 9 {
 					t.Errorf("the new master has the offset %d of the old one's 9", c.offsets[slave]["0"])
 				}
+				if !said(log, "carried over 0 topics, 0 consumer groups and 1 consumer offsets") { // one is negative
+					t.Errorf("said %q", log)
+				}
 				if n := c.lostMessages(); n != 0 {
 					t.Errorf("the new master lacks %d messages", n)
 				}

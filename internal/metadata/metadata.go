@@ -60,12 +60,16 @@ func Read(ctx context.Context, c *admin.Client, b Broker) (*Tables, error) {
 	return t, nil
 }
 
-// ReadOffsets reads a broker's consumer offsets. A broker can have more of them than fit into one answer.
+// ReadOffsets reads a broker's consumer offsets. A broker can have more of them than fit into one answer. Negative ones, which a client
+// may have committed before it consumed anything, say nothing and are left out.
 func ReadOffsets(ctx context.Context, c *admin.Client, b Broker) (map[admin.TopicGroup]map[int]int64, error) {
 	offsets, err := c.Offsets(ctx, b.Addr)
 	maps.DeleteFunc(offsets, func(pair admin.TopicGroup, _ map[int]int64) bool {
 		return b.makes(pair.Topic) || admin.IsSystemGroup(pair.Group)
 	})
+	for _, queues := range offsets {
+		maps.DeleteFunc(queues, func(_ int, offset int64) bool { return offset < 0 })
+	}
 	return offsets, err
 }
 
