@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/properties"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/properties"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 

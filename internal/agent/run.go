@@ -13,9 +13,9 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/jvm"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/properties"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/render"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/supervise"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/properties"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )

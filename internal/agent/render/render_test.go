@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/properties"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/properties"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
