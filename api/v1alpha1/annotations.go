@@ -13,6 +13,9 @@ const (
 	// AnnotationAllowFrom at a resource lists the namespaces (comma separated, or "*") whose resources may refer to it. Those of
 	// its own namespace always may.
 	AnnotationAllowFrom = "rocketmq.apache.org/allow-from"
+	// AnnotationRelease at a NameService, Controller, Broker, Proxy or RocketMQCluster is the release of RocketMQ in its image, such
+	// as 5.4.0, where the image's tag is something else.
+	AnnotationRelease = "rocketmq.apache.org/rocketmq-version"
 	// AnnotationAdopt at a resource names the RocketMQCluster that may take it over as one of its parts.
 	AnnotationAdopt = "rocketmq.apache.org/adopt"
 	// AnnotationAbandon at a TopicTransfer that is being deleted lets it go at once, and leaves both clusters as they are: the way

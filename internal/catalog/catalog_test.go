@@ -23,7 +23,7 @@ func TestProblems(t *testing.T) {
 		{"one that is the operator's, in another case", settings.Broker, "5.4.0", "brokerip1", "10.0.0.9",
 			[]string{"If you mean brokerIP1, that is the operator's", "stable name"}},
 		{"like nothing", settings.Broker, "5.4.0", "ourOwnTracingEndpoint", "x", []string{"Remove it, unless your image is a build of your own"}},
-		{"another server's", settings.NameServer, "5.4.0", "fileReservedTime", "48", []string{"RocketMQ 5.4.0 does not know"}},
+		{"another server's", settings.NameServer, "5.4.0", "fileReservedTime", "48", []string{"RocketMQ 5.4.0 does not know", "property of a broker: set it there"}},
 		{"a later release's", settings.Broker, "5.3.3", "enableAcceleratedRecovery", "true",
 			[]string{"RocketMQ 5.3.3 does not know", "only 5.4.0, 5.5.0", "remove it, or change the release"}},
 		{"of some release, when the release is not known", settings.Broker, "", "enableAcceleratedRecovery", "true", nil},

@@ -138,5 +138,5 @@ func Properties(config map[string]v1alpha1.ConfigValue) map[string]string {
 	for key, value := range config {
 		out[key] = string(value)
 	}
-	return out
+	return settings.Trimmed(out)
 }

@@ -169,8 +169,10 @@ func ConsoleLoginSecret(c *v1alpha1.RocketMQCluster, password string) *corev1.Se
 // partMeta is the metadata of a part. Namespaces that may refer to the cluster may refer to its parts.
 func partMeta(c *v1alpha1.RocketMQCluster, part string) metav1.ObjectMeta {
 	out := meta(c, PartName(c.Name, part), partLabels(c))
-	if from := c.Annotations[v1alpha1.AnnotationAllowFrom]; from != "" {
-		out.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: from}
+	for _, key := range []string{v1alpha1.AnnotationAllowFrom, v1alpha1.AnnotationRelease} {
+		if value := c.Annotations[key]; value != "" {
+			metav1.SetMetaDataAnnotation(&out, key, value)
+		}
 	}
 	return out
 }

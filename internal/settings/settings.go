@@ -7,6 +7,7 @@ package settings
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -101,6 +102,18 @@ const (
 	ProxyDrainSeconds = 5
 	ProxyGraceSeconds = ProxyDrainSeconds + 30 + 25
 )
+
+// Trimmed are the user's properties, the later ones over the earlier, without white space around values. RocketMQ trims text only:
+// "true " is false to it, and it ignores " 16" (MixAll.properties2Object).
+func Trimmed(sources ...map[string]string) map[string]string {
+	out := make(map[string]string)
+	for _, source := range sources {
+		for key, value := range source {
+			out[key] = strings.TrimSpace(value)
+		}
+	}
+	return out
+}
 
 // ControllerSettings are a DLedger controller's.
 type ControllerSettings struct {

@@ -20,7 +20,7 @@ func TestUnsupported(t *testing.T) {
 		{"TLS", nil, []string{"-Dtls.enable=true -Dtls.server.mode=enforcing"}, []string{"-Dtls.server.mode=enforcing: "}},
 		{"the last option wins", nil, []string{"-Dtls.server.mode=enforcing", "-Dtls.server.mode=disabled"}, nil},
 	} {
-		got := Unsupported(test.config, test.options)
+		got := Unsupported("spec.config.", test.config, test.options)
 		if len(got) != len(test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 			continue

@@ -66,12 +66,8 @@ func Defects() []Defect {
 	}
 }
 
-// Known lists the defects that an image's release has and a topology is exposed to, as one text each.
-func Known(image string, t Topology) []string {
-	v, ok := Of(image)
-	if !ok {
-		return nil
-	}
+// Known lists the defects that a release has and a topology is exposed to, as one text each.
+func Known(v Version, t Topology) []string {
 	var out []string
 	for _, d := range Defects() {
 		if v.Less(d.First) || d.Last.Less(v) || !d.Exposed(t) {

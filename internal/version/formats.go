@@ -42,12 +42,9 @@ func Formats() []Format {
 	}
 }
 
-// Downgrade says why a disk that was written by one release must not be given to an older one. It is "" if there is no such reason, or
-// if the release of one of the images is not known.
-func Downgrade(from, to string, disk Disk) string {
-	before, known := Of(from)
-	after, alsoKnown := Of(to)
-	if !known || !alsoKnown || !after.Less(before) {
+// Downgrade says why a disk that was written by one release must not be given to an older one, "" if there is no such reason.
+func Downgrade(before, after Version, disk Disk) string {
+	if !after.Less(before) {
 		return ""
 	}
 	for _, f := range Formats() {

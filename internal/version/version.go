@@ -24,7 +24,10 @@ func (v Version) Less(o Version) bool {
 	return v.Patch < o.Patch
 }
 
-// Of reads the version from an image's tag; false if the tag is not one.
+// oldest is the first release that was one of Apache's. A tag below counts something else, such as the builds of a registry.
+const oldest = 4
+
+// Of reads the version from an image's tag; false if the tag is not one of RocketMQ's.
 func Of(image string) (Version, bool) {
 	name, _, _ := strings.Cut(image, "@")
 	tag := name[strings.LastIndex(name, "/")+1:]
@@ -32,13 +35,22 @@ func Of(image string) (Version, bool) {
 	if !ok {
 		return Version{}, false
 	}
-	m := regexp.MustCompile(`^v?(\d+)\.(\d+)\.(\d+)(-|$)`).FindStringSubmatch(tag)
+	v, ok := Parse(tag)
+	return v, ok && v.Major >= oldest
+}
+
+// Parse three numbers, such as 5.4.0, which a v may precede and a hyphen with more may follow.
+func Parse(text string) (Version, bool) {
+	m := regexp.MustCompile(`^v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-|$)`).FindStringSubmatch(text)
 	if m == nil {
 		return Version{}, false
 	}
 	number := func(s string) int { n, _ := strconv.Atoi(s); return n } // digits, by the expression
 	return Version{number(m[1]), number(m[2]), number(m[3])}, true
 }
+
+// Supported reports whether the operator can run servers of this release.
+func (v Version) Supported() bool { return v.Major >= 5 }
 
 // Unsupported says why an image cannot be run, "" if it can as far as its name tells.
 func Unsupported(image string) string {
@@ -52,7 +64,7 @@ func Unsupported(image string) string {
 	if strings.Contains(image, "-operator-0.") {
 		return fmt.Sprintf("image %q was made for apache/rocketmq-operator; %s", image, remedy)
 	}
-	if v, ok := Of(image); ok && v.Major < 5 {
+	if v, ok := Of(image); ok && !v.Supported() {
 		return fmt.Sprintf("image %q is RocketMQ %s, and 5.0.0 is the oldest that is supported; %s", image, v, remedy)
 	}
 	return ""

@@ -23,12 +23,25 @@ func TestOf(t *testing.T) {
 		"registry.example:5000/rocketmq":                             "",
 		"apache/rocketmq@sha256:0123456789abcdef":                    "",
 		"": "",
+		// What registries of companies have.
+		"registry.example.com:5000/mq/rocketmq:1.0.3":          "",
+		"registry.example.com/mq/rocketmq:3.0.0":               "",
+		"registry.example.com/mq/rocketmq:namesrv-4.2.0-1.0.4": "",
 	} {
 		got, ok := Of(image)
 		if ok != (want != "") || (ok && got.String() != want) {
 			t.Errorf("Of(%q) = %s, %t; want %q", image, got, ok, want)
 		}
 	}
+}
+
+func parsed(t *testing.T, text string) Version {
+	t.Helper()
+	v, ok := Parse(text)
+	if !ok {
+		t.Fatalf("%q is no version", text)
+	}
+	return v
 }
 
 func TestLess(t *testing.T) {
@@ -50,6 +63,7 @@ func TestUnsupported(t *testing.T) {
 		"apache/rocketmq":       true,
 		"registry.example:5000/mq/rocketmq@sha256:0123456789abcdef": true,
 		"registry.example/own-build:nightly":                        true,
+		"registry.example.com:5000/mq/rocketmq:1.0.3":               true, // a count of the registry's
 
 		"apache/rocketmq:4.9.7": false,
 		// What the predecessor's examples and build scripts name.
@@ -75,36 +89,34 @@ func TestKnown(t *testing.T) {
 	alone, static, failover := Topology{}, Topology{Slaves: true}, Topology{Slaves: true, ControllerMode: true}
 	allAck := Topology{Slaves: true, ControllerMode: true, AllAck: true}
 	for _, test := range []struct {
-		image    string
+		release  string
 		topology Topology
 		want     string // part of the one text, "" for none
 	}{
-		{"apache/rocketmq:5.4.0", failover, ""},
-		{"apache/rocketmq:5.4.0", allAck, "acknowledges messages alone"},
-		{"apache/rocketmq:5.4.0", Topology{ControllerMode: true, AllAck: true}, ""},
-		{"apache/rocketmq:5.3.1", allAck, ""},
-		{"apache/rocketmq:5.5.0", failover, "consume their topics again"},
-		{"apache/rocketmq:5.5.0", static, ""},
-		{"apache/rocketmq:5.5.1", failover, ""},
-		{"apache/rocketmq:5.3.1", failover, ""},
-		{"apache/rocketmq:5.3.2", failover, "lose their topics"},
-		{"apache/rocketmq:5.3.3", static, "lose their topics"},
-		{"apache/rocketmq:5.3.3", alone, ""},
-		{"apache/rocketmq:5.3.4", failover, ""},
-		{"apache/rocketmq:5.1.0", Topology{ControllerMode: true}, "by their address"},
-		{"apache/rocketmq:5.1.1", failover, ""},
-		{"apache/rocketmq:latest", failover, ""},
-		{"", failover, ""},
+		{"5.4.0", failover, ""},
+		{"5.4.0", allAck, "acknowledges messages alone"},
+		{"5.4.0", Topology{ControllerMode: true, AllAck: true}, ""},
+		{"5.3.1", allAck, ""},
+		{"5.5.0", failover, "consume their topics again"},
+		{"5.5.0", static, ""},
+		{"5.5.1", failover, ""},
+		{"5.3.1", failover, ""},
+		{"5.3.2", failover, "lose their topics"},
+		{"5.3.3", static, "lose their topics"},
+		{"5.3.3", alone, ""},
+		{"5.3.4", failover, ""},
+		{"5.1.0", Topology{ControllerMode: true}, "by their address"},
+		{"5.1.1", failover, ""},
 	} {
-		got := Known(test.image, test.topology)
+		got := Known(parsed(t, test.release), test.topology)
 		if test.want == "" {
 			if len(got) > 0 {
-				t.Errorf("%s %+v: %q, want none", test.image, test.topology, got)
+				t.Errorf("%s %+v: %q, want none", test.release, test.topology, got)
 			}
 			continue
 		}
 		if len(got) != 1 || !strings.Contains(got[0], test.want) || !strings.Contains(got[0], "RocketMQ 5.") {
-			t.Errorf("%s %+v: %q, want one that says %q", test.image, test.topology, got, test.want)
+			t.Errorf("%s %+v: %q, want one that says %q", test.release, test.topology, got, test.want)
 		}
 	}
 }
@@ -124,7 +136,7 @@ func TestDefects(t *testing.T) {
 			t.Errorf("%q names no better release", d.Text)
 		}
 	}
-	if got := Known("apache/rocketmq:5.4.0", Topology{Slaves: true, ControllerMode: true}); len(got) > 0 {
+	if got := Known(usual, Topology{Slaves: true, ControllerMode: true}); len(got) > 0 {
 		t.Errorf("the recommended release has %q", got)
 	}
 }
@@ -137,22 +149,19 @@ func TestDowngrade(t *testing.T) {
 		disk     Disk
 		want     string // part of the reason, "" for none
 	}{
-		{"apache/rocketmq:5.5.0", "apache/rocketmq:5.4.0", controller, ""},
-		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.0.0", files, ""},
-		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.1.0", controller, "stranger to its own group"},
-		{"apache/rocketmq:5.1.0", "apache/rocketmq:5.0.0", controller, ""}, // the same format
-		{"apache/rocketmq:5.1.0", "apache/rocketmq:5.4.0", controller, ""}, // an upgrade
-		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.4.0", controller, ""},
-		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.1.4", rocks, "RocketMQ 5.1.4 cannot follow 5.4.0"},
-		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.2.0", rocks, ""},
-		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.3.1", v2, "configManagerVersion v2"},
-		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.3.2", v2, ""},
-		{"apache/rocketmq:5.4.0", "apache/rocketmq:5.0.0", Disk{ControllerMode: true, StoreType: "defaultRocksDB"}, "RocksDB"},
-		{"apache/rocketmq:latest", "apache/rocketmq:5.0.0", controller, ""},
-		{"apache/rocketmq:5.4.0", "own:nightly", controller, ""},
-		{"", "apache/rocketmq:5.0.0", controller, ""},
+		{"5.5.0", "5.4.0", controller, ""},
+		{"5.4.0", "5.0.0", files, ""},
+		{"5.4.0", "5.1.0", controller, "stranger to its own group"},
+		{"5.1.0", "5.0.0", controller, ""}, // the same format
+		{"5.1.0", "5.4.0", controller, ""}, // an upgrade
+		{"5.4.0", "5.4.0", controller, ""},
+		{"5.4.0", "5.1.4", rocks, "RocketMQ 5.1.4 cannot follow 5.4.0"},
+		{"5.4.0", "5.2.0", rocks, ""},
+		{"5.4.0", "5.3.1", v2, "configManagerVersion v2"},
+		{"5.4.0", "5.3.2", v2, ""},
+		{"5.4.0", "5.0.0", Disk{ControllerMode: true, StoreType: "defaultRocksDB"}, "RocksDB"},
 	} {
-		got := Downgrade(test.from, test.to, test.disk)
+		got := Downgrade(parsed(t, test.from), parsed(t, test.to), test.disk)
 		if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
 			t.Errorf("from %s to %s with %+v: %q, want %q", test.from, test.to, test.disk, got, test.want)
 		}

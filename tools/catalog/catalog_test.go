@@ -52,9 +52,9 @@ func listed(t *testing.T) map[string]properties {
 	out := map[string]properties{}
 	for line := range strings.Lines(string(text)) {
 		words := strings.Fields(line)
-		switch {
-		case words[0] == "#":
-		case words[0] == "releases":
+		switch words[0] {
+		case "#":
+		case "releases":
 			for _, release := range words[1:] {
 				out[release] = properties{}
 			}

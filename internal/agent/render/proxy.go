@@ -37,7 +37,7 @@ func Proxy(in Input) ([]byte, []Override, error) {
 	if p.TLSSecret != "" {
 		config["tlsCertWatchIntervalMs"] = certificatePollMillis
 	}
-	user := trimmed(in.Settings.Config)
+	user := settings.Trimmed(in.Settings.Config)
 	for key, value := range user {
 		config[key] = literal(value)
 	}

@@ -78,7 +78,7 @@ func Properties(in Input) (map[string]string, []Override, error) {
 	if in.Role == settings.Broker {
 		props["transactionMetricFlushInterval"] = strconv.Itoa(transactionFlushMillis)
 	}
-	user := trimmed(in.Base, in.Settings.Config)
+	user := settings.Trimmed(in.Base, in.Settings.Config)
 	maps.Copy(props, user)
 
 	var own map[string]string
@@ -109,18 +109,6 @@ func Properties(in Input) (map[string]string, []Override, error) {
 		}
 	}
 	return props, overrides, nil
-}
-
-// trimmed are the user's properties, the later ones over the earlier, without white space around values. RocketMQ trims
-// text only: "true " is false to it, and it ignores " 16" (MixAll.properties2Object).
-func trimmed(sources ...map[string]string) map[string]string {
-	out := make(map[string]string)
-	for _, source := range sources {
-		for key, value := range source {
-			out[key] = strings.TrimSpace(value)
-		}
-	}
-	return out
 }
 
 func nameServer(in Input) map[string]string {

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -13,33 +14,34 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
 )
 
 func (p *brokerPass) checkImage(context.Context) (*kube.Waiting, error) {
-	image := desired.Image(p.broker)
-	if why := version.Unsupported(image); why != "" {
-		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.brokerImage: %s", why), nil
-	}
-	topology := version.Topology{
+	waiting := p.CheckImage("spec.brokerImage")
+	p.RaiseDefects(version.Topology{
 		Slaves: desired.MemberCount(p.broker) > 1, ControllerMode: desired.Mode(p.broker) == settings.ControllerMode,
-		AllAck: string(p.broker.Spec.Config["allAckInSyncStateSet"]) == "true",
-	}
-	for _, defect := range version.Known(image, topology) {
-		p.Conditions.Raise(v1alpha1.ConditionKnownDefect, "%s", defect)
-	}
-	return nil, nil
+		AllAck: desired.Properties(p.broker.Spec.Config)["allAckInSyncStateSet"] == "true",
+	})
+	return waiting, nil
 }
 
 // checkDowngrade keeps an image away from disks that it could not read. The brokers go on as they are.
 func (p *brokerPass) checkDowngrade(context.Context) (*kube.Waiting, error) {
+	config := desired.Properties(p.broker.Spec.Config)
 	disk := version.Disk{
 		ControllerMode: desired.Mode(p.broker) == settings.ControllerMode,
-		StoreType:      string(p.broker.Spec.Config["storeType"]), ConfigManagerVersion: string(p.broker.Spec.Config["configManagerVersion"]),
+		StoreType:      config["storeType"], ConfigManagerVersion: config["configManagerVersion"],
 	}
-	for _, running := range p.images {
-		if why := version.Downgrade(running, desired.Image(p.broker), disk); why != "" {
+	release, known := desired.Release(p.broker)
+	for _, image := range p.images {
+		running, alsoKnown := version.Of(image)
+		if !known || !alsoKnown || image == desired.Image(p.broker) {
+			continue
+		}
+		if why := version.Downgrade(running, release, disk); why != "" {
 			p.Hold(v1alpha1.ConditionUnsafeDowngrade, "spec.brokerImage is not used, and brokers keep the image that they have: %s. "+
 				"Put the image back, or create another Broker and move the topics to it", why)
 			return nil, nil
@@ -128,6 +130,21 @@ func (p *brokerPass) readReferences(ctx context.Context) (waiting *kube.Waiting,
 	return waiting, err
 }
 
+// checkBaseFile tells what in the user's file has no effect. What spec.config says otherwise does not count.
+func (p *brokerPass) checkBaseFile(context.Context) (*kube.Waiting, error) {
+	where, base, err := desired.BaseFile(p.broker, p.deps.References)
+	if err != nil {
+		p.Conditions.Raise(v1alpha1.ConditionInvalidSpec, "%s: %s. Brokers do not start with it", where, err)
+		return nil, nil
+	}
+	maps.DeleteFunc(base, func(key, _ string) bool { _, given := p.broker.Spec.Config[key]; return given })
+	config := workload.Config{Where: where + ", ", Properties: base}
+	p.CheckAccess(config, nil)
+	p.CheckProperties(settings.Broker, config)
+	p.CheckOwned(settings.Broker, config)
+	return nil, nil
+}
+
 // awaitNameServers and awaitControllers hold back the creation of brokers, not the care for those that exist.
 func (p *brokerPass) awaitNameServers(context.Context) (*kube.Waiting, error) {
 	if p.nameService == nil || len(p.existing) > 0 || p.nameService.Status.ReadySize > 0 {
@@ -145,7 +162,9 @@ func (p *brokerPass) awaitControllers(context.Context) (*kube.Waiting, error) {
 
 // checkConfig refuses values of live properties that a broker would ignore without a word.
 func (p *brokerPass) checkConfig(context.Context) (*kube.Waiting, error) {
-	p.CheckAccess(p.broker.Spec.Config, &p.broker.Spec.PodSettings)
+	config := workload.InSpec(p.broker.Spec.Config)
+	p.CheckAccess(config, &p.broker.Spec.PodSettings)
+	p.CheckProperties(settings.Broker, config)
 	if _, err := desired.LiveConfig(p.broker); err != nil {
 		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 	}

@@ -208,7 +208,7 @@ func TestUnsupportedConfig(t *testing.T) {
 	w := world.New(t)
 	w.CreateYAML(world.NameService + world.Controllers + strings.Replace(world.Brokers, "spec: {", "spec: {config: {authenticationEnabled: 'true'}, ", 1))
 	o := w.Start()
-	o.Reports("Broker b", v1alpha1.ConditionUnsupportedConfig, metav1.ConditionTrue, "spec.config.authenticationEnabled: ", "removed from the spec")
+	o.Reports("Broker b", v1alpha1.ConditionUnsupportedConfig, metav1.ConditionTrue, "spec.config.authenticationEnabled: ", "Until that is removed")
 	world.Edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Config = nil })
 	o.Until(func() string {
 		return w.Condition("Broker b", v1alpha1.ConditionUnsupportedConfig, metav1.ConditionTrue)

@@ -128,6 +128,7 @@ func (p *brokerPass) prepare(ctx context.Context) (*kube.Waiting, error) {
 		p.checkLegacy,
 		p.checkNames,
 		p.readReferences,
+		p.checkBaseFile,
 		p.planGroups,
 		p.ApplyNetworkPolicy,
 		p.applyShared,

@@ -26,7 +26,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // Reconciler of Controllers.
@@ -88,14 +88,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 func (p *controllerPass) checkImage(context.Context) (*kube.Waiting, error) {
-	if why := version.Unsupported(p.controller.Spec.ControllerImage); why != "" {
-		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.controllerImage: %s", why), nil
-	}
-	return nil, nil
+	return p.CheckImage("spec.controllerImage"), nil
 }
 
 func (p *controllerPass) checkConfig(context.Context) (*kube.Waiting, error) {
-	p.CheckAccess(p.controller.Spec.Config, &p.controller.Spec.PodSettings)
+	config := workload.InSpec(p.controller.Spec.Config)
+	p.CheckAccess(config, &p.controller.Spec.PodSettings)
+	p.CheckProperties(settings.Controller, config)
 	return nil, nil
 }
 

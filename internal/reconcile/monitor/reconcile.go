@@ -46,8 +46,8 @@ func Kinds() []Kind {
 			return desired.MetricsServed(obj.(*v1alpha1.Broker).Spec.Config)
 		}},
 		{desired.Proxy, func() v1alpha1.Resource { return &v1alpha1.Proxy{} }, func(obj v1alpha1.Resource) bool {
-			spec := &obj.(*v1alpha1.Proxy).Spec
-			return desired.MetricsServed(spec.Config) && len(version.Known(desired.Image(obj), version.Topology{Proxy: true})) == 0
+			release, _ := desired.Release(obj)
+			return desired.MetricsServed(obj.(*v1alpha1.Proxy).Spec.Config) && len(version.Known(release, version.Topology{Proxy: true})) == 0
 		}},
 	}
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/rollout"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // Reconciler of NameServices.
@@ -74,14 +74,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 func (p *nameServicePass) checkImage(context.Context) (*kube.Waiting, error) {
-	if why := version.Unsupported(p.nameService.Spec.NameServiceImage); why != "" {
-		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.nameServiceImage: %s", why), nil
-	}
-	return nil, nil
+	return p.CheckImage("spec.nameServiceImage"), nil
 }
 
 func (p *nameServicePass) checkConfig(context.Context) (*kube.Waiting, error) {
-	p.CheckAccess(p.nameService.Spec.Config, &p.nameService.Spec.PodSettings)
+	config := workload.InSpec(p.nameService.Spec.Config)
+	p.CheckAccess(config, &p.nameService.Spec.PodSettings)
+	p.CheckProperties(settings.NameServer, config)
 	return nil, nil
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
 )
 
@@ -121,14 +122,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 func (p *proxyPass) checkImage(context.Context) (*kube.Waiting, error) {
-	image := desired.Image(p.proxy)
-	if why := version.Unsupported(image); why != "" {
-		return p.Trouble(v1alpha1.ConditionUnsupportedImage, "spec.image: %s", why), nil
-	}
-	for _, defect := range version.Known(image, version.Topology{Proxy: true}) {
-		p.Conditions.Raise(v1alpha1.ConditionKnownDefect, "%s", defect)
-	}
-	return nil, nil
+	waiting := p.CheckImage("spec.image")
+	p.RaiseDefects(version.Topology{Proxy: true})
+	p.CheckProperties(settings.Proxy, workload.InSpec(p.proxy.Spec.Config))
+	return waiting, nil
 }
 
 func (p *proxyPass) readExisting(ctx context.Context) (*kube.Waiting, error) {

@@ -16,7 +16,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // Pass is one reconcile of one resource that runs in pods.
@@ -39,23 +38,6 @@ func (p *Pass) Hold(condition, format string, args ...any) {
 	trouble := p.Trouble(condition, format, args...)
 	if p.held == nil {
 		p.held = trouble
-	}
-}
-
-// CheckAccess raises what keeps the operator from talking to servers of this configuration.
-func (p *Pass) CheckAccess(config map[string]v1alpha1.ConfigValue, pod *v1alpha1.PodSettings) {
-	var options []string
-	for _, env := range pod.Env {
-		if env.Name == "JAVA_OPT_EXT" {
-			options = append(options, env.Value)
-		}
-	}
-	if pod.JVM != nil {
-		options = append(options, pod.JVM.ExtraOptions...)
-	}
-	for _, why := range settings.Unsupported(desired.Properties(config), options) {
-		p.Conditions.Raise(v1alpha1.ConditionUnsupportedConfig, "%s. Until that is removed from the spec, "+
-			"masters stop without handing over, and replacing pods, scaling and saving metadata do not work", why)
 	}
 }
 
