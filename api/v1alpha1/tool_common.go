@@ -9,7 +9,7 @@ type NameServerSettings struct {
 	// NameServers are addresses of name servers that the operator does not run: "host:port;host:port".
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
-	// +kubebuilder:validation:Pattern=`^$|^[^\s;:]+:[0-9]{1,5}(;[^\s;:]+:[0-9]{1,5})*;?$`
+	// +kubebuilder:validation:Pattern=`^$|^([^\s;:\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}(;([^\s;:\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})*;?$`
 	NameServers string `json:"nameServers,omitempty"`
 	// NameServiceRef is the NameService to ask; the only one of the namespace if absent.
 	// +optional

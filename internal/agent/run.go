@@ -153,6 +153,9 @@ func (c *config) settings() (settings.Settings, error) {
 // run time, so it must be writable, and is made anew at each start.
 func (c *config) write(in render.Input) error {
 	content, overrides, err := c.configuration(in)
+	if err == nil && c.role == settings.Broker {
+		err = checkFileSizes(c.dataDir, settings.Trimmed(in.Base, in.Settings.Config))
+	}
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,9 @@ var (
 // quantityPattern is Kubernetes' own.
 const quantityPattern = `^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$`
 
+// addressesPattern is that of name servers that the operator does not run.
+const addressesPattern = `^$|^([^\s;:\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}(;([^\s;:\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})*;?$`
+
 // list returns a YAML flow list of n items.
 func list(n int, item string) string {
 	return "[" + strings.Repeat(item+", ", n-1) + item + "]"
@@ -69,6 +72,9 @@ func ruleCases() []ruleCase {
 	claim := func(class string) string { return "volumeClaimTemplates: [{spec: {storageClassName: " + class + "}}]" }
 	legacyClaim := `volumeClaimTemplates: [{metadata: {annotations: {volume.beta.kubernetes.io/storage-class: fast}}, spec: {}}]`
 	classFixed := `spec: Invalid value: the storage class cannot change (storage.className or volumeClaimTemplates): a volume stays in its StorageClass`
+	sizeFixed := func(property string) string {
+		return "spec: Invalid value: config." + property + " cannot change: brokers do not start on files of another size. Create another Broker and move the topics to it"
+	}
 	tooSmall := `spec: Invalid value: storage.size must hold at least four commit-log files (config mappedFileSizeCommitLog, 1Gi each if not set): enlarge the volume or make the files smaller`
 	wrongRole := `spec: Invalid value: config.brokerRole may be ASYNC_MASTER or SYNC_MASTER, in clusterMode STATIC only: otherwise the controllers assign roles`
 
@@ -139,7 +145,9 @@ func ruleCases() []ruleCase {
 
 		// References and addresses.
 		{"name servers are addresses", clients, nil, spec(`nameServers: "10.0.0.1:9876;ns.example.org:9876;"`), spec(`nameServers: "10.0.0.1,10.0.0.2"`),
-			`spec.nameServers: Invalid value: "10.0.0.1,10.0.0.2": spec.nameServers in body should match '^$|^[^\s;:]+:[0-9]{1,5}(;[^\s;:]+:[0-9]{1,5})*;?$'`},
+			`spec.nameServers: Invalid value: "10.0.0.1,10.0.0.2": spec.nameServers in body should match '` + addressesPattern + `'`},
+		{"addresses of IPv6 are in brackets", clients, nil, spec(`nameServers: "[fd00::5]:9876;10.0.0.1:9876;[::ffff:10.0.0.1]:9876"`), spec(`nameServers: "fd00::5:9876"`),
+			`spec.nameServers: Invalid value: "fd00::5:9876": spec.nameServers in body should match '` + addressesPattern + `'`},
 		{"not too many name servers", clients, nil, spec("nameServers: " + a(4094) + ":1"), spec("nameServers: " + a(4095) + ":1"),
 			`spec.nameServers: Too long: may not be more than 4096 bytes`},
 		{"nameServiceRef has a name", asking, nil, spec("nameServiceRef: {name: a}"), spec("nameServiceRef: {namespace: a}"),
@@ -283,8 +291,16 @@ func ruleCases() []ruleCase {
 			`spec.config: Too many: 257: must have at most 256 items`},
 		{"short values", all, nil, spec("config: {key: " + a(4096) + "}"), spec("config: {key: " + a(4097) + "}"),
 			`spec.config.key: Too long: may not be more than 4096 bytes`},
-		{"a fixed form of the store", brokers, before("config: {storeType: default}"), spec("config: {}"), spec("config: {storeType: defaultRocksDB}"),
+		{"a fixed form of the store", brokers, before("config: {storeType: 'default '}"), spec("config: {}"), spec("config: {storeType: defaultRocksDB}"),
 			`spec: Invalid value: config.storeType cannot change: brokers would not find what they have written in the other form. Create another Broker and move the topics to it`},
+		{"a fixed size of the commit log's files", brokers, before(`config: {mappedFileSizeCommitLog: "67108864"}`), spec(`config: {mappedFileSizeCommitLog: " 67108864"}`),
+			spec(`config: {mappedFileSizeCommitLog: "33554432"}`), sizeFixed("mappedFileSizeCommitLog")},
+		{"the size may be written out, not taken out", brokers, before(`config: {mappedFileSizeCommitLog: "1073741824"}`), spec("config: {}"),
+			spec(`config: {mappedFileSizeCommitLog: "67108864"}`), sizeFixed("mappedFileSizeCommitLog")},
+		{"a fixed size of consume queues", brokers, before("{}"), spec(`config: {mappedFileSizeConsumeQueue: "6000000"}`),
+			spec(`config: {mappedFileSizeConsumeQueue: "600000"}`), sizeFixed("mappedFileSizeConsumeQueue")},
+		{"a fixed size of the timer log's files", brokers, before("{}"), spec("config: {}"), spec(`config: {mappedFileSizeTimerLog: "1048576"}`),
+			sizeFixed("mappedFileSizeTimerLog")},
 		{"a fixed form of the metadata", brokers, before("config: {configManagerVersion: v2}"), spec("config: {configManagerVersion: v2}"), spec("{}"),
 			`spec: Invalid value: config.configManagerVersion cannot change: brokers would not find what they have written in the other form. Create another Broker and move the topics to it`},
 		{"a STATIC master's role", brokers, nil, spec("config: {brokerRole: SYNC_MASTER}"), spec("config: {brokerRole: SLAVE}"), wrongRole},
