@@ -34,6 +34,28 @@ func given(w *world.World, deployment string) map[string]any {
 	return nil
 }
 
+// TestForeignImages: an image that somebody gave to a Deployment or StatefulSet is put back, and the resource goes on as it is.
+func TestForeignImages(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.CreateYAML(world.NameService + world.Exporter)
+	o := w.Start()
+	o.Until(w.AllReady)
+	image := world.Get[appsv1.Deployment](w, "exp").Spec.Template.Spec.Containers[0].Image
+	server := world.Get[appsv1.StatefulSet](w, "ns").Spec.Template.Spec.Containers[0].Image
+	world.Edit(w, "exp", func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "example.com/x:1" })
+	world.Edit(w, "ns", func(s *appsv1.StatefulSet) { s.Spec.Template.Spec.Containers[0].Image = "apache/rocketmq:5.3.0" })
+	o.Until(func() string {
+		d, s := world.Get[appsv1.Deployment](w, "exp").Spec.Template.Spec.Containers[0], world.Get[appsv1.StatefulSet](w, "ns").Spec.Template.Spec.Containers[0]
+		if d.Image != image || s.Image != server {
+			return "the images are " + d.Image + " and " + s.Image
+		}
+		return w.AllReady()
+	})
+	o.CheckEvent("Updated", "somebody gave Deployment exp the image example.com/x:1, and the operator put "+image+" back")
+	o.CheckSilence()
+}
+
 // TestToolsFollowNameServers: another number of name servers rolls every tool, and nothing else about them does.
 func TestToolsFollowNameServers(t *testing.T) {
 	t.Parallel()

@@ -43,7 +43,11 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 			return nil, err
 		}
 		if stays {
-			d.Spec.Template = live.Spec.Template
+			wanted := d.Spec.Template.Spec.Containers
+			live.Spec.Template.DeepCopyInto(&d.Spec.Template)
+			if !paused && p.held == nil {
+				p.putBackImages(d, wanted)
+			}
 		}
 	}
 	if err := p.dropRollingUpdate(ctx, d); err != nil {
@@ -63,6 +67,20 @@ func (p *Pass) ApplyDeployment(ctx context.Context, d *appsv1.Deployment, paused
 		p.Event(d, v1alpha1.EventScaled, "Deployment %s goes from %d to %s", d.Name, *live.Spec.Replicas, pods.Count(*d.Spec.Replicas, "pod", "pods"))
 	}
 	return nil, nil
+}
+
+// putBackImages gives the containers of a template that stays the images that they are to have: somebody may have changed them, as with
+// kubectl set image. The resource would not show it, because the annotation with its hash is still there.
+func (p *Pass) putBackImages(d *appsv1.Deployment, wanted []corev1.Container) {
+	for i := range d.Spec.Template.Spec.Containers {
+		c := &d.Spec.Template.Spec.Containers[i]
+		j := slices.IndexFunc(wanted, func(w corev1.Container) bool { return w.Name == c.Name })
+		if j >= 0 && c.Image != wanted[j].Image {
+			p.Event(d, v1alpha1.EventUpdated, "somebody gave Deployment %s the image %s, and the operator put %s back: change it in this resource instead",
+				d.Name, c.Image, wanted[j].Image)
+			c.Image = wanted[j].Image
+		}
+	}
 }
 
 // templateStays reports whether a live Deployment keeps its template.
