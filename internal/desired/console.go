@@ -30,7 +30,7 @@ func (in Installation) Console(console *v1alpha1.Console, nameServers []string, 
 	spec := &console.Spec
 	t := toolSpec{
 		obj: console, component: Console, container: consoleContainer, image: Image(console),
-		port: settings.ConsolePort, portName: "http", health: "/actuator/health", sticky: true,
+		port: settings.ConsolePort, portName: "http", health: below(spec.Config, "/actuator/health"), sticky: true,
 		replicas: spec.Replicas, nameServers: nameServers, service: spec.Service, settings: &spec.PodSettings,
 	}
 	var deployment *appsv1.Deployment
@@ -64,13 +64,20 @@ func clusterOf(nameServers []string) map[string]any {
 
 // console is the Deployment of the short form.
 func (t toolSpec) console(spec *v1alpha1.ConsoleSpec, refs References) (*appsv1.Deployment, error) {
+	if err := checkSpring(spec.Config); err != nil {
+		return nil, err
+	}
 	own := clusterOf(t.nameServers)
 	own["server.port"] = t.port
 	own["rocketmq.config.dataPath"] = consoleData
 	// Set in both cases, so that nobody can log in as one of the users that the dashboard is packaged with.
 	own["rocketmq.config.loginRequired"] = spec.Login != nil
 	own["rocketmq.config.authMode"] = "file"
-	t.properties = springProperties(map[string]any{"management.endpoints.web.exposure.include": "health"}, spec.Config, own)
+	t.properties = springProperties(map[string]any{
+		"management.endpoints.web.exposure.include": "health",
+		// Behind an Ingress that ends TLS, redirects (to the login) go to https, as the browser came.
+		"server.forward-headers-strategy": "framework",
+	}, spec.Config, own)
 
 	t.volumes = []corev1.Volume{toolVolume(t.obj.GetName(), spec.Storage)}
 	if spec.Login != nil {
@@ -197,7 +204,7 @@ func consoleIngress(console *v1alpha1.Console) *networkingv1.Ingress {
 			IngressClassName: spec.ClassName,
 			Rules: []networkingv1.IngressRule{{Host: spec.Host, IngressRuleValue: networkingv1.IngressRuleValue{
 				HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{
-					Path: "/", PathType: new(networkingv1.PathTypePrefix),
+					Path: below(console.Spec.Config, "/"), PathType: new(networkingv1.PathTypePrefix),
 					Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{
 						Name: console.Name, Port: networkingv1.ServiceBackendPort{Name: "http"}}},
 				}}},

@@ -24,7 +24,11 @@ func (in Installation) Exporter(e *v1alpha1.Exporter, nameServers []string, refs
 	t.properties = springProperties(map[string]any{telemetryPath: t.health}, spec.Config, map[string]any{
 		"server.port": t.port, "rocketmq.config.namesrvAddr": strings.Join(nameServers, ";"),
 	})
-	var err error
+	t.health = below(spec.Config, t.health)
+	err := checkSpring(spec.Config)
+	if err != nil {
+		return nil, err
+	}
 	if t.hash, err = hash(t.image, spec.Config, nameServers, restartRelevant(t.settings), refs); err != nil {
 		return nil, err
 	}

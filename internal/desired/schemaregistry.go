@@ -37,9 +37,12 @@ func (in Installation) SchemaRegistry(sr *v1alpha1.SchemaRegistry, nameServers [
 	if spec.Image == "" {
 		return nil, errors.New("spec.image is not set, and there is no official image of the schema registry")
 	}
+	if err := checkSpring(spec.Config); err != nil {
+		return nil, err
+	}
 	t := toolSpec{
 		obj: sr, component: SchemaRegistry, container: "schema-registry", image: spec.Image,
-		port: settings.SchemaRegistryPort, portName: "http", health: registryReady, started: registryStarted,
+		port: settings.SchemaRegistryPort, portName: "http", health: below(spec.Config, registryReady), started: below(spec.Config, registryStarted),
 		replicas: spec.Replicas, nameServers: nameServers, service: spec.Service, settings: &spec.PodSettings,
 	}
 	t.properties = springProperties(map[string]any{"logging.file.name": tmp + "/schema-registry.log"}, spec.Config, map[string]any{

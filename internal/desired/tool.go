@@ -286,16 +286,6 @@ func (in Installation) tool(t toolSpec, deployment *appsv1.Deployment, before ..
 	}
 }
 
-// springProperties are the defaults, what the user wants, and what the operator must own.
-func springProperties(defaults map[string]any, config map[string]v1alpha1.ConfigValue, own map[string]any) map[string]any {
-	out := maps.Clone(defaults)
-	for key, value := range config {
-		out[key] = string(value)
-	}
-	maps.Copy(out, own)
-	return out
-}
-
 // GivenNameServers are those of the settings, given by hand.
 func GivenNameServers(s *v1alpha1.NameServerSettings) []string { return nameServerList(s.NameServers) }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/rand"
 	_ "embed"
 	"errors"
@@ -40,6 +41,9 @@ type dashboard struct {
 	cluster
 	login bool
 	users string // file
+	// at is the context path. forwarded: what a proxy says of the browser's own request counts.
+	at        string
+	forwarded bool
 
 	mu       sync.Mutex
 	sessions map[string]string // user by session
@@ -49,6 +53,7 @@ func newDashboard(p properties, rc *remoting.Client) (http.Handler, error) {
 	d := &dashboard{
 		cluster: newCluster(rc, p["rocketmq.config.namesrvAddrs[0]"]), login: p["rocketmq.config.loginRequired"] == "true",
 		users: filepath.Join(p["rocketmq.config.dataPath"], "users.properties"), sessions: map[string]string{},
+		at: strings.TrimSuffix(p[contextPath], "/"), forwarded: p["server.forward-headers-strategy"] == "framework",
 	}
 	// Its charts and alarms are kept in files: it must be able to write them.
 	for _, directory := range []string{"dashboard", "monitor"} {
@@ -61,7 +66,9 @@ func newDashboard(p properties, rc *remoting.Client) (http.Handler, error) {
 		}
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /actuator/health", healthy)
+	if p.exposesHealth() {
+		mux.HandleFunc("GET /actuator/health", healthy)
+	}
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 		_, _ = w.Write(page)
@@ -76,11 +83,21 @@ func newDashboard(p properties, rc *remoting.Client) (http.Handler, error) {
 func (d *dashboard) guarded(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if d.login && d.user(r) == "" {
-			http.Redirect(w, r, "/#/login?redirect="+url.QueryEscape(r.URL.Path), http.StatusFound)
+			http.Redirect(w, r, d.origin(r)+d.at+"/#/login?redirect="+url.QueryEscape(r.URL.Path), http.StatusFound)
 			return
 		}
 		next(w, r)
 	}
+}
+
+// origin that a browser is sent to: Tomcat writes whole addresses, of the request as it sees it. A proxy that ends TLS asks by http.
+func (d *dashboard) origin(r *http.Request) string {
+	scheme, host := "http", r.Host
+	if d.forwarded {
+		scheme = cmp.Or(r.Header.Get("X-Forwarded-Proto"), scheme)
+		host = cmp.Or(r.Header.Get("X-Forwarded-Host"), host)
+	}
+	return scheme + "://" + host
 }
 
 func (d *dashboard) user(r *http.Request) string {
@@ -134,7 +151,7 @@ func (d *dashboard) logIn(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	d.sessions[session] = name
 	d.mu.Unlock()
-	http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Value: session, Path: "/", HttpOnly: true})
+	http.SetCookie(w, &http.Cookie{Name: "JSESSIONID", Value: session, Path: cmp.Or(d.at, "/"), HttpOnly: true})
 	succeeded(w, map[string]string{"loginUserName": name})
 }
 

@@ -10,10 +10,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -59,6 +62,9 @@ func run(ctx context.Context, args, environ []string) error {
 	if err != nil {
 		return err
 	}
+	if handler, err = deployed(p, handler); err != nil {
+		return err
+	}
 	return serve(ctx, ":"+p["server.port"], handler)
 }
 
@@ -79,6 +85,34 @@ func serve(ctx context.Context, addr string, handler http.Handler) error {
 	last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	return server.Shutdown(last)
+}
+
+// deployed puts an application where its properties say, as Spring Boot does: all pages are below the context path, and nothing is
+// elsewhere. What would move pages in other ways is not played, so that no test passes because a stand-in knows nothing of it.
+func deployed(p properties, application http.Handler) (http.Handler, error) {
+	for _, name := range slices.Sorted(maps.Keys(p)) {
+		for _, prefix := range []string{"management.server.", "management.endpoints.web.base-path", "server.ssl.", "server.address"} {
+			if strings.HasPrefix(name, prefix) {
+				return nil, fmt.Errorf("%s=%s is not played", name, p[name])
+			}
+		}
+	}
+	contextPath := strings.TrimSuffix(p[contextPath], "/")
+	if contextPath == "" {
+		return application, nil
+	}
+	mux := http.NewServeMux() // redirects from the context path itself to what is below, as Tomcat does
+	mux.Handle(contextPath+"/", http.StripPrefix(contextPath, application))
+	return mux, nil
+}
+
+// contextPath is the property that all pages are below.
+const contextPath = "server.servlet.context-path"
+
+// exposesHealth reports whether the actuator shows an application's health; by default it shows nothing else.
+func (p properties) exposesHealth() bool {
+	included, given := p["management.endpoints.web.exposure.include"]
+	return !given || strings.Contains(included, "health") || included == "*"
 }
 
 // healthy answers as Spring Boot's actuator.

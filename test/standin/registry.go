@@ -66,7 +66,7 @@ func newRegistry(ctx context.Context, p properties, rc *remoting.Client) (http.H
 	mux.HandleFunc("GET /actuator/health", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "OUT_OF_SERVICE"})
 	})
-	if p[probesEnabled] == "true" {
+	if p[probesEnabled] == "true" && p.exposesHealth() {
 		mux.HandleFunc("GET /actuator/health/readiness", healthy)
 	}
 	mux.HandleFunc("GET "+registryAPI+"/cluster/default/tenant/default/subjects", reg.started(reg.list))
