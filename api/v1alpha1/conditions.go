@@ -104,7 +104,7 @@ const (
 	ReasonRestoring = "Restoring"
 	// ReasonNotSaved: topics and consumer groups could not be saved; it is tried again.
 	ReasonNotSaved = "NotSaved"
-	// ReasonTooLarge: there are more topics and consumer groups than a ConfigMap holds.
+	// ReasonTooLarge: there are more topics and consumer groups than 16 ConfigMaps hold.
 	ReasonTooLarge = "TooLarge"
 	// ReasonExpanding: the volumes are growing to the size in the spec.
 	ReasonExpanding = "Expanding"

@@ -65,6 +65,8 @@ const (
 	EventMetadataDiffers EventReason = "MetadataDiffers"
 	// EventMetadataLeftOver: a group that came back has topics that the others do not have any more.
 	EventMetadataLeftOver EventReason = "MetadataLeftOver"
+	// EventMetadataShrank: a group has lost more than half of its topics or consumer groups. Those of before are kept.
+	EventMetadataShrank EventReason = "MetadataShrank"
 	// EventMetadataUnreadable: what was saved of a group cannot be read, so nothing is restored.
 	EventMetadataUnreadable EventReason = "MetadataUnreadable"
 	// EventRecordCleaned: the controllers forgot brokers whose disks are gone. EventRecordNotCleaned: they did not yet.

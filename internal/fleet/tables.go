@@ -109,6 +109,6 @@ func (f *Fleet) BehindRisks(g *Group) (out []Risk) {
 
 // TooLargeRisk says that what a group's master knows does not fit into a ConfigMap.
 func TooLargeRisk(g *Group) Risk {
-	return Risk{v1alpha1.ReasonTooLarge, fmt.Sprintf("%s has more topics and consumer groups than a ConfigMap can hold, so the newest are not saved: "+
+	return Risk{v1alpha1.ReasonTooLarge, fmt.Sprintf("%s has more topics and consumer groups than 16 ConfigMaps can hold, so the newest are not saved: "+
 		"a failover may lose those that are missing in what was saved last. Delete topics that nobody uses, or spread them over more Brokers", g.Name)}
 }

@@ -10,6 +10,8 @@ type Seen struct {
 	metadata.Mark
 	// Quiet: the master's tables have not shrunk for a while. So it is no longer deleting entries from the time when it was a slave.
 	Quiet bool
+	// Soon: the tables were saved a moment ago, and saving them is not for nothing.
+	Soon bool
 }
 
 // Step is what is to be done next for a group.
@@ -21,6 +23,8 @@ const (
 	Nothing Step = iota
 	// Save the master's tables.
 	Save
+	// Later they are saved: it is too soon after the last time.
+	Later
 	// Wait until the new master's tables stop shrinking.
 	Wait
 	// Compare the new master's tables with those that are saved, restore what it lacks, and save only when it lacks nothing.
@@ -37,6 +41,8 @@ func Next(saved *metadata.Mark, seen Seen) Step {
 		return Wait
 	case saved.Term != seen.Term:
 		return Compare
+	case saved.Version != seen.Version && seen.Soon:
+		return Later
 	case saved.Version != seen.Version:
 		return Save
 	}

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 )
@@ -33,14 +35,21 @@ const (
 	keyVersion = "version"
 	keyTopics  = "topics"
 	keyGroups  = "consumerGroups"
-	// keyOutgrown is there if the tables are larger than a ConfigMap may be. Those in KeyTables, if any, are then older ones.
+	// keyOutgrown is there if the tables are larger than what is saved may be. Those in KeyTables, if any, are then older ones.
 	keyOutgrown = "outgrown"
-	// KeyTables holds the tables themselves.
-	KeyTables = "tables.json.gz"
+	// keySaved is when the tables were saved, keyPut when the copy before was put aside.
+	keySaved = "savedAt"
+	keyPut   = "previousSince"
+	// KeyTables holds the tables themselves, KeyPrevious those before they became fewer.
+	KeyTables   = "tables.json.gz"
+	KeyPrevious = "previous.json.gz"
 )
 
-// maxSize is below what a ConfigMap may hold in all (1 MiB, with its base64 and metadata below etcd's 1.5 MiB).
-const maxSize = 900 << 10
+// maxSize is that of 16 ConfigMaps, some million topics.
+const maxSize = 16 * MaxPart
+
+// MaxPart is below what a ConfigMap may hold in all (1 MiB, with its base64 and metadata below etcd's 1.5 MiB).
+const MaxPart = 900 << 10
 
 // maxUnpacked bounds the memory that a ConfigMap can cost: somebody else may have written it.
 const maxUnpacked = 256 << 20
@@ -51,8 +60,8 @@ type file struct {
 	Groups map[string]admin.SubscriptionGroup `json:"consumerGroups"`
 }
 
-// Encode tables as the data of a ConfigMap. The same tables give the same bytes. Tables that are too large for one are left out, and
-// data says so (see Outgrown).
+// Encode tables as the data of a ConfigMap, or of several. The same tables give the same bytes. Tables that are too large are left out,
+// and data says so (see Outgrown).
 func Encode(mark Mark, tables *Tables) (data map[string]string, binary map[string][]byte, err error) {
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
@@ -73,7 +82,48 @@ func Encode(mark Mark, tables *Tables) (data map[string]string, binary map[strin
 	return data, map[string][]byte{KeyTables: packed.Bytes()}, nil
 }
 
-// Outgrown reports whether the tables that a ConfigMap's data is about did not fit into it.
+// keepFor is how long the tables from before they became fewer are kept at least. Somebody who deletes topics by mistake, and a broker
+// that loses them one by one, write many smaller copies.
+const keepFor = 24 * time.Hour
+
+// Keep adds to what is to be saved at some time what is kept of the copy before: its tables, if the new ones are too large, and those
+// from before they became fewer.
+func Keep(data map[string]string, binary map[string][]byte, before map[string]string, tables map[string][]byte, now time.Time) map[string][]byte {
+	out := map[string][]byte{}
+	maps.Copy(out, binary)
+	data[keySaved] = now.UTC().Format(time.RFC3339)
+	if len(out) == 0 && tables[KeyTables] != nil {
+		out[KeyTables] = tables[KeyTables] // older tables are better than none
+	}
+	put, err := time.Parse(time.RFC3339, before[keyPut])
+	switch kept := tables[KeyPrevious]; {
+	case Fewer(before, data, 1) && tables[KeyTables] != nil && (kept == nil || err != nil || now.Sub(put) > keepFor):
+		out[KeyPrevious], data[keyPut] = tables[KeyTables], data[keySaved]
+	case kept != nil:
+		out[KeyPrevious], data[keyPut] = kept, before[keyPut]
+	}
+	return out
+}
+
+// Fewer reports whether there are fewer topics or consumer groups than a part of those before.
+func Fewer(before, after map[string]string, part float64) bool {
+	count := func(data map[string]string, key string) float64 { n, _ := strconv.ParseFloat(data[key], 64); return n } // written by Encode
+	return count(after, keyTopics) < part*count(before, keyTopics) || count(after, keyGroups) < part*count(before, keyGroups)
+}
+
+// writeRate is how many bytes a second the saving of one group's tables may cost, as they change all the time where clients create them.
+const writeRate = 8 << 10
+
+// NextSave is when tables may be saved again, after they were saved last.
+func NextSave(data map[string]string, tables map[string][]byte) time.Time {
+	saved, err := time.Parse(time.RFC3339, data[keySaved])
+	if err != nil {
+		return time.Time{} // of an operator that did not write it
+	}
+	return saved.Add(time.Duration(len(tables[KeyTables])) * time.Second / writeRate)
+}
+
+// Outgrown reports whether the tables that a ConfigMap's data is about did not fit into what may be saved.
 func Outgrown(data map[string]string) bool { return data[keyOutgrown] != "" }
 
 // MarkOf a ConfigMap's data.

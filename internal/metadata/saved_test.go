@@ -4,8 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
@@ -64,16 +66,83 @@ func TestEncode(t *testing.T) {
 	}
 }
 
-// TestTooLarge: what no ConfigMap can hold is marked, and left out.
+// TestTooLarge: what 16 ConfigMaps cannot hold is marked, and left out.
 func TestTooLarge(t *testing.T) {
 	noise := func() string {
-		b := make([]byte, 100)
+		b := make([]byte, 10_000)
 		_, _ = rand.Read(b)
 		return base64.StdEncoding.EncodeToString(b)
 	}
-	data, binary, err := Encode(Mark{Term: "x"}, many(20_000, noise))
-	if err != nil || binary != nil || data["topics"] != "20000" || !Outgrown(data) {
+	data, binary, err := Encode(Mark{Term: "x"}, many(1_600, noise))
+	if err != nil || binary != nil || data["topics"] != "1600" || !Outgrown(data) {
 		t.Errorf("%d bytes saved, %v, %v", len(binary[KeyTables]), data, err)
+	}
+}
+
+// TestKeep: the tables from before they became fewer are kept, and not those of each step on the way down.
+func TestKeep(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	var data map[string]string
+	var binary map[string][]byte
+	save := func(topics int, after time.Duration) {
+		now = now.Add(after)
+		next := map[string]string{keyTopics: strconv.Itoa(topics), keyGroups: "1"}
+		binary = Keep(next, map[string][]byte{KeyTables: []byte(strconv.Itoa(topics))}, data, binary, now)
+		data = next
+	}
+	for i, step := range []struct {
+		topics   int
+		after    time.Duration
+		previous string
+	}{
+		{5, 0, ""},
+		{812, time.Minute, ""},
+		{400, time.Minute, "812"},
+		{200, time.Minute, "812"}, // the same trouble
+		{900, time.Minute, "812"},
+		{901, 48 * time.Hour, "812"},
+		{3, time.Minute, "901"}, // another one
+	} {
+		save(step.topics, step.after)
+		if got := string(binary[KeyPrevious]); got != step.previous || string(binary[KeyTables]) != strconv.Itoa(step.topics) {
+			t.Errorf("step %d: %q is kept beside %s topics, want %q", i, got, binary[KeyTables], step.previous)
+		}
+	}
+	tooLarge := map[string]string{keyTopics: "1000000", keyGroups: "1", keyOutgrown: "true"}
+	if kept := Keep(tooLarge, nil, data, binary, now); string(kept[KeyTables]) != "3" {
+		t.Errorf("when the new tables are too large, %q is kept", kept[KeyTables])
+	}
+}
+
+func TestNextSave(t *testing.T) {
+	at := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	data := map[string]string{}
+	binary := Keep(data, map[string][]byte{KeyTables: make([]byte, 80<<10)}, nil, nil, at)
+	if got := NextSave(data, binary).Sub(at); got != 10*time.Second {
+		t.Errorf("80 KiB are saved again after %s", got)
+	}
+	if got := NextSave(nil, nil); !got.IsZero() {
+		t.Errorf("what an older operator saved is saved again at %s", got)
+	}
+}
+
+func TestFewer(t *testing.T) {
+	of := func(topics, groups string) map[string]string { return map[string]string{keyTopics: topics, keyGroups: groups} }
+	for _, test := range []struct {
+		before, after map[string]string
+		part          float64
+		want          bool
+	}{
+		{nil, of("0", "0"), 1, false},
+		{of("5", "5"), of("5", "5"), 1, false},
+		{of("5", "5"), of("4", "6"), 1, true},
+		{of("5", "5"), of("6", "4"), 1, true},
+		{of("10", "5"), of("5", "5"), 0.5, false},
+		{of("10", "5"), of("4", "5"), 0.5, true},
+	} {
+		if got := Fewer(test.before, test.after, test.part); got != test.want {
+			t.Errorf("%v after %v: %t", test.after, test.before, got)
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/saved"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
@@ -138,6 +139,9 @@ func unsettled(pod *corev1.Pod, wanted pods.Revision) bool {
 func (p *brokerPass) removeGroup(ctx context.Context, g *fleet.Group) error {
 	budget, _, err := p.Installation.BrokerGroup(p.broker, g.Number, g.Record, p.deps)
 	if err != nil {
+		return err
+	}
+	if err := saved.Tidy(ctx, p.Client, p.broker, g.Name, nil); err != nil {
 		return err
 	}
 	for _, object := range []client.Object{budget, desired.Metadata(p.broker, g.Name, nil, nil), g.Set} {

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
@@ -21,6 +20,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/saved"
 )
 
 // guardTimeout bounds what one pass asks the master of one group.
@@ -29,13 +29,12 @@ const guardTimeout = 5 * time.Second
 // readSaved finds what is saved of each group.
 func (p *brokerPass) readSaved(ctx context.Context) (*kube.Waiting, error) {
 	for _, g := range p.groups {
-		var saved corev1.ConfigMap
-		err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.broker.Namespace, Name: desired.MetadataConfigMap(g.Name)}, &saved)
-		if client.IgnoreNotFound(err) != nil {
-			return nil, fmt.Errorf("read saved metadata: %w", err)
+		found, err := saved.Read(ctx, p.Client, p.broker, g.Name)
+		if err != nil {
+			return nil, err
 		}
-		if err == nil && metav1.IsControlledBy(&saved, p.broker) {
-			p.saved[g.Name], g.Saved = &saved, metadata.MarkOf(saved.Data)
+		if found != nil {
+			p.saved[g.Name], g.Saved = found, metadata.MarkOf(found.Data)
 		}
 	}
 	return nil, nil
@@ -69,12 +68,15 @@ func (p *brokerPass) guardMetadata(ctx context.Context) (*kube.Waiting, error) {
 
 // forgetSaved deletes what would be wrong when the guard is switched on again.
 func (p *brokerPass) forgetSaved(ctx context.Context, g *fleet.Group) error {
-	saved := p.saved[g.Name]
-	if saved == nil {
+	found := p.saved[g.Name]
+	if found == nil {
 		return nil
 	}
-	if err := p.Client.Delete(ctx, saved); err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("delete %s: %w", saved.Name, err)
+	if err := saved.Tidy(ctx, p.Client, p.broker, g.Name, nil); err != nil {
+		return err
+	}
+	if err := p.Client.Delete(ctx, found); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete %s: %w", found.Name, err)
 	}
 	return nil
 }
@@ -101,7 +103,12 @@ func (p *brokerPass) guardGroup(ctx context.Context, g *fleet.Group, guarded fle
 	defer cancel()
 	master := g.Master()
 	seen := guard.Seen{Mark: metadata.Mark{Term: tables.Term, Version: tables.Version}, Quiet: tables.Quiet}
+	if found := p.saved[g.Name]; found != nil {
+		seen.Soon = time.Now().Before(metadata.NextSave(found.Data, found.BinaryData))
+	}
 	switch guard.Next(g.Saved, seen) {
+	case guard.Later:
+		p.LookAgain(time.Until(metadata.NextSave(p.saved[g.Name].Data, p.saved[g.Name].BinaryData)) + time.Second)
 	case guard.Save:
 		known, version, err := p.readMaster(ctx, g, guarded)
 		if err != nil {
@@ -156,10 +163,23 @@ func (p *brokerPass) save(ctx context.Context, g *fleet.Group, mark metadata.Mar
 	if err != nil {
 		return nil, err
 	}
-	if saved := p.saved[g.Name]; binary == nil && saved != nil {
-		binary = saved.BinaryData // older tables are better than none
+	before := p.saved[g.Name]
+	if before == nil {
+		before = &corev1.ConfigMap{}
 	}
-	return p.Apply(ctx, desired.Metadata(p.broker, g.Name, data, binary))
+	binary = metadata.Keep(data, binary, before.Data, before.BinaryData, time.Now())
+	if metadata.Fewer(before.Data, data, 0.5) && binary[metadata.KeyPrevious] != nil {
+		p.Warn(before, v1alpha1.EventMetadataShrank, "%s has %s topics and %s consumer groups, and had %s and %s when they were saved last. "+
+			"If nobody meant that: those of before are kept as %s in ConfigMap %s", g.Name, data["topics"], data["consumerGroups"],
+			before.Data["topics"], before.Data["consumerGroups"], metadata.KeyPrevious, before.Name)
+	}
+	objects := saved.Objects(p.broker, g.Name, data, binary)
+	for _, object := range objects {
+		if waiting, err := p.Apply(ctx, object); waiting != nil || err != nil {
+			return waiting, err
+		}
+	}
+	return nil, saved.Tidy(ctx, p.Client, p.broker, g.Name, objects[len(objects)-1])
 }
 
 // restore gives a new master what it lacks, and saves its tables once it lacks nothing.
@@ -172,16 +192,16 @@ func (p *brokerPass) restore(ctx context.Context, g *fleet.Group, guarded fleet.
 	if err != nil {
 		return failed(err)
 	}
-	saved := &metadata.Tables{}
+	former := &metadata.Tables{}
 	if config := p.saved[g.Name]; config.BinaryData != nil {
-		if saved, err = metadata.Decode(config.BinaryData); err != nil {
+		if former, err = metadata.Decode(config.BinaryData); err != nil {
 			p.Warn(config, v1alpha1.EventMetadataUnreadable, "the saved topics and consumer groups cannot be read, so none is restored at %s, "+
 				"the new master of %s: %s", master.Name, g.Name, err)
-			saved = &metadata.Tables{}
+			former = &metadata.Tables{}
 		}
 	}
 
-	lost := metadata.ForRestored(saved, now)
+	lost := metadata.ForRestored(former, now)
 	if lost.Empty() {
 		if len(lost.Differ) > 0 {
 			p.Warn(master.Pod, v1alpha1.EventMetadataDiffers, "%s, the new master of %s, has topics or consumer groups with other settings than the former "+
@@ -192,7 +212,7 @@ func (p *brokerPass) restore(ctx context.Context, g *fleet.Group, guarded fleet.
 		return nil, waiting, err
 	}
 	text := fmt.Sprintf("%s, the new master of %s, lacked %d of %d topics and %d of %d consumer groups", master.Name, g.Name,
-		len(lost.Topics), len(saved.Topics), len(lost.Groups), len(saved.Groups))
+		len(lost.Topics), len(former.Topics), len(lost.Groups), len(former.Groups))
 	if err := lost.Apply(ctx, p.Reach.Client, guarded.Master, now, metadata.Limits{}); err != nil {
 		return failed(fmt.Errorf("writing %d topics and %d consumer groups failed: %w", len(lost.Topics), len(lost.Groups), err))
 	}

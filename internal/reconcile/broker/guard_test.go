@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
 	"github.com/rocketmq-operator/rocketmq-operator/test/world"
@@ -164,4 +166,32 @@ func TestTablesLostInPlace(t *testing.T) {
 	if !o.Said("b-0-0, the new master of b-0, lacked 2 of 3 topics") {
 		t.Errorf("events %q", o.Events())
 	}
+}
+
+// TestTablesShrink: a master that loses most of its topics without a change of master is followed, because somebody may have deleted
+// them. But the tables of before are kept, and it is told.
+func TestTablesShrink(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.CreateYAML(world.NameService + strings.Replace(world.Static, "replicaPerGroup: 1", "replicaPerGroup: 0", 1))
+	o := w.Start()
+	o.Until(w.AllReady)
+	w.MQ.Change("b-0", func(t *fakemq.Tables) {
+		for i := range 10 {
+			name := fmt.Sprintf("t%d", i)
+			t.Topics[name] = admin.TopicConfig{Name: name, ReadQueues: 8, WriteQueues: 8, Perm: 6, FilterType: "SINGLE_TAG", Attributes: map[string]string{}}
+		}
+	})
+	o.Until(w.AllReady)
+	whole := w.Saved("b-0").BinaryData[metadata.KeyTables]
+	for _, left := range []string{"t3", "t1"} { // in two steps, as a broker loses them
+		w.MQ.Change("b-0", func(t *fakemq.Tables) {
+			maps.DeleteFunc(t.Topics, func(name string, _ admin.TopicConfig) bool { return name > left && strings.HasPrefix(name, "t") })
+		})
+		o.Until(w.AllReady)
+	}
+	if got := w.Saved("b-0").BinaryData[metadata.KeyPrevious]; !bytes.Equal(got, whole) {
+		t.Errorf("%d bytes are kept of the tables of before, which had %d", len(got), len(whole))
+	}
+	o.CheckEvent("MetadataShrank", "those of before are kept as previous.json.gz in ConfigMap b-0-metadata")
 }

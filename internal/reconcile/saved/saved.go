@@ -3,13 +3,9 @@ package saved
 
 import (
 	"context"
-	"fmt"
-
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
@@ -18,13 +14,9 @@ import (
 // Forget takes topics and consumer groups that are about to be deleted out of what is saved of a broker group, so that a
 // failover does not bring them back. It reports whether any were in it.
 func Forget(ctx context.Context, env *pass.Env, broker *v1alpha1.Broker, brokerName string, topics, groups []string) (bool, error) {
-	var saved corev1.ConfigMap
-	err := env.Client.Get(ctx, client.ObjectKey{Namespace: broker.Namespace, Name: desired.MetadataConfigMap(brokerName)}, &saved)
-	if client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("read what is saved of %s: %w", brokerName, err)
-	}
-	if err != nil || saved.BinaryData == nil {
-		return false, nil
+	saved, err := Read(ctx, env.Client, broker, brokerName)
+	if err != nil || saved == nil || saved.BinaryData == nil {
+		return false, err
 	}
 	tables, err := metadata.Decode(saved.BinaryData)
 	if err != nil {
@@ -37,9 +29,15 @@ func Forget(ctx context.Context, env *pass.Env, broker *v1alpha1.Broker, brokerN
 	if err != nil {
 		return false, err
 	}
+	binary = metadata.Keep(data, binary, saved.Data, saved.BinaryData, time.Now())
 	applier := kube.Applier{Client: env.Client, Reader: env.Reader}
-	_, err = applier.Apply(ctx, broker, desired.Metadata(broker, brokerName, data, binary))
-	return true, err
+	objects := Objects(broker, brokerName, data, binary)
+	for _, object := range objects {
+		if _, err := applier.Apply(ctx, broker, object); err != nil {
+			return true, err
+		}
+	}
+	return true, Tidy(ctx, env.Client, broker, brokerName, objects[len(objects)-1])
 }
 
 // takeOut reports whether there was anything to take out.
