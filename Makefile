@@ -53,6 +53,9 @@ UNIT_AND_APISERVER := \
 	unit-and-api-server '$(GO_TEST_APISERVER) ./...'
 STORIES := \
 	e2e 'hack/with-cluster go test -json -count=1 -tags e2e -timeout 80m ./test/e2e/...'
+# The same with caches that lag behind, and passes that only watches and clocks start, for what the tests' own passes cannot show.
+MANAGED := \
+	api-server-managed 'export WORLD_MANAGED=1 && $(GO_TEST_APISERVER)'
 # Random runs by the thousand.
 SEEDS := \
 	seeds-rollout 'go test -json -count=1 -timeout 1h ./internal/rollout -seeds 20000' \
@@ -79,7 +82,7 @@ test: bin/suite ## Check everything: verify, lint, unit, API-server and end-to-e
 
 .PHONY: test-long
 test-long: bin/suite ## The best part of an hour: repetitions, further RocketMQ versions, long faults
-	@bin/suite $(SEEDS) $(LONG)
+	@bin/suite $(SEEDS) $(MANAGED) $(LONG)
 
 .PHONY: check
 check: bin/suite ## Two minutes' worth before a commit: verify, lint and the tests that need no servers

@@ -45,6 +45,7 @@ type report struct {
 
 	passed, failed int
 	failures       []string
+	skipped        []string
 	part           part
 }
 
@@ -53,8 +54,11 @@ type part struct {
 	name           string
 	start          time.Time
 	passed, failed int
-	output         map[key][]string
-	running        map[key]time.Time
+	skipped        int
+	// tested: it spoke of packages with tests, so it is not a command of another sort.
+	tested  bool
+	output  map[key][]string
+	running map[key]time.Time
 	// parents have subtests, which are counted in their place; brokenParents are those of failed ones.
 	parents, brokenParents map[key]bool
 	tests                  map[string]int // of each package
@@ -84,6 +88,7 @@ func (r *report) line(line string) {
 
 func (r *report) event(e event) {
 	p, k := &r.part, key{e.Package, e.Test}
+	p.tested = p.tested || e.Package != ""
 	switch e.Action {
 	case "build-output":
 		r.printf("%s", strings.TrimRight(e.Output, "\n"))
@@ -109,6 +114,8 @@ func (r *report) event(e event) {
 	case "skip":
 		r.close(k)
 		if k.test != "" {
+			p.skipped++
+			r.skipped = append(r.skipped, k.String())
 			r.printf("skip  %s", k)
 		}
 	}
@@ -178,12 +185,16 @@ func (r *report) end(err error) {
 		p.failed++
 		r.failures = append(r.failures, fmt.Sprintf("%s: %v", p.name, err))
 		r.printf("FAIL  %s: %v", p.name, err)
-	case err == nil && p.passed+p.failed == 0:
+	case err == nil && p.tested && p.passed+p.failed == 0:
+		p.failed++
+		r.failures = append(r.failures, p.name+": no test ran")
+		r.printf("FAIL  %s: no test ran", p.name)
+	case err == nil && p.passed+p.failed == 0: // a command without tests
 		p.passed++
 	}
 	r.passed += p.passed
 	r.failed += p.failed
-	r.printf("=== %s: %d passed, %d failed in %s", p.name, p.passed, p.failed, r.now().Sub(p.start).Round(time.Second))
+	r.printf("=== %s: %d passed, %d failed, %d skipped in %s", p.name, p.passed, p.failed, p.skipped, r.now().Sub(p.start).Round(time.Second))
 }
 
 // finish prints the failures by name with their causes, and the closing line. It reports whether all is well.
@@ -193,6 +204,9 @@ func (r *report) finish() bool {
 		for _, line := range r.failures {
 			r.printf("  %s", line)
 		}
+	}
+	if len(r.skipped) > 0 {
+		r.printf("%d skipped: %s", len(r.skipped), strings.Join(r.skipped, ", "))
 	}
 	fmt.Fprintf(r.out, "%d passed, %d failed\n", r.passed, r.failed)
 	return r.failed == 0

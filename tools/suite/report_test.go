@@ -44,6 +44,23 @@ func TestReport(t *testing.T) {
 {"Action":"pass","Package":"p","Test":"B"}
 {"Action":"pass","Package":"p"}
 `, nil, "3 passed, 0 failed", "ok    p"},
+		{"a run of tests in which none ran", `
+{"Action":"start","Package":"p"}
+{"Action":"output","Package":"p","Output":"testing: warning: no tests to run\n"}
+{"Action":"pass","Package":"p"}
+`, nil, "0 passed, 1 failed", "part: no test ran"},
+		{"a run of tests that were all skipped", `
+{"Action":"run","Package":"p","Test":"A"}
+{"Action":"skip","Package":"p","Test":"A"}
+{"Action":"pass","Package":"p"}
+`, nil, "0 passed, 1 failed", "1 skipped: p A"},
+		{"a skipped test is told beside others", `
+{"Action":"run","Package":"p","Test":"A"}
+{"Action":"skip","Package":"p","Test":"A"}
+{"Action":"run","Package":"p","Test":"B"}
+{"Action":"pass","Package":"p","Test":"B"}
+{"Action":"pass","Package":"p"}
+`, nil, "1 passed, 0 failed", "part: 1 passed, 0 failed, 1 skipped"},
 		{"a failed subtest is counted once and shown", `
 {"Action":"run","Package":"p","Test":"A"}
 {"Action":"run","Package":"p","Test":"A/one"}

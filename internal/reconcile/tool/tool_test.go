@@ -174,8 +174,8 @@ func TestToolHandEdits(t *testing.T) {
 	for _, object := range []client.Object{world.Get[appsv1.Deployment](w, "con"), world.Get[corev1.Service](w, "con"), world.Get[networkingv1.Ingress](w, "con")} {
 		w.Must(w.Delete(t.Context(), object)) // as the garbage collector does
 	}
-	w.CreateYAML(strings.Replace(world.Console, "{name: con}", "{name: con, labels: {rocketmq.apache.org/cluster: prod}}", 1))
 	w.Starting["con"] = true
+	w.CreateYAML(strings.Replace(world.Console, "{name: con}", "{name: con, labels: {rocketmq.apache.org/cluster: prod}}", 1))
 	o.Reports("Console con", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonMembersNotReady, "is starting", `Secret "users"`, "users.properties")
 	w.Starting["con"] = false
 	o.Until(w.AllReady)
