@@ -36,8 +36,8 @@ const (
 	ConditionInvalidSpec = "InvalidSpec"
 	// ConditionUnsupportedConfig: the configuration makes servers refuse the operator. The message names the property or option.
 	ConditionUnsupportedConfig = "UnsupportedConfig"
-	// ConditionIgnoredConfig: servers ignore a property, because they do not know it or cannot read its value, or because the
-	// operator sets it. The message names the property and where it is. It is a warning.
+	// ConditionIgnoredConfig: a property does not do what it says, because servers do not know it or cannot read its value, because
+	// the operator sets it, or because something else bounds it. The message names the property and where it is. It is a warning.
 	ConditionIgnoredConfig = "IgnoredConfig"
 	// ConditionUnknownRelease: the image's tag does not say which release of RocketMQ is in it, so the operator cannot look after
 	// what depends on that. The message has the command that says it.

@@ -127,7 +127,9 @@ func TestNextSave(t *testing.T) {
 }
 
 func TestFewer(t *testing.T) {
-	of := func(topics, groups string) map[string]string { return map[string]string{keyTopics: topics, keyGroups: groups} }
+	of := func(topics, groups string) map[string]string {
+		return map[string]string{keyTopics: topics, keyGroups: groups}
+	}
 	for _, test := range []struct {
 		before, after map[string]string
 		part          float64

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -27,6 +28,31 @@ func Unsupported(where string, config map[string]string, options []string) []str
 		out = append(out, "-Dtls.server.mode=enforcing: servers refuse every connection of the operator and of their agents, which do not use TLS")
 	}
 	return out
+}
+
+// frameMax is the most that one request may hold, unless this option of java says otherwise (NettySystemConfig).
+const (
+	frameMax       = 16 << 20
+	frameMaxOption = "-Dcom.rocketmq.remoting.frameMaxLength="
+)
+
+// Beyond says why messages cannot be as long as a broker's configuration says, "" if they can.
+func Beyond(where string, config map[string]string, options []string) string {
+	const key = "maxMessageSize"
+	wanted, err := strconv.ParseInt(config[key], 10, 64)
+	limit := int64(frameMax)
+	for _, option := range strings.Fields(strings.Join(options, " ")) {
+		if given, is := strings.CutPrefix(option, frameMaxOption); is {
+			if n, err := strconv.ParseInt(given, 10, 32); err == nil {
+				limit = n
+			}
+		}
+	}
+	if err != nil || wanted < limit {
+		return ""
+	}
+	return fmt.Sprintf("%s%s: a broker closes the connection over which more than %d bytes come at once, however long messages may be. Add %s%d to "+
+		"jvm.extraOptions, also at proxies and at clients, and more direct memory (jvm.directMemory)", where, key, limit, frameMaxOption, wanted+frameMax)
 }
 
 // protects reports whether a property makes servers ask for credentials (AuthConfig; in 4.x and 5.0 to 5.2 BrokerConfig.aclEnable).

@@ -5,6 +5,26 @@ import (
 	"testing"
 )
 
+func TestBeyond(t *testing.T) {
+	for _, test := range []struct {
+		name, size string
+		options    []string
+		want       string
+	}{
+		{"not set", "", nil, ""},
+		{"the default", "4194304", nil, ""},
+		{"64 MiB", "67108864", nil, "spec.config.maxMessageSize: a broker closes the connection over which more than 16777216 bytes come at once"},
+		{"64 MiB, and frames of as much", "67108864", []string{"-Xss1m -Dcom.rocketmq.remoting.frameMaxLength=83886080"}, ""},
+		{"64 MiB, and smaller frames", "67108864", []string{"-Dcom.rocketmq.remoting.frameMaxLength=33554432"}, "more than 33554432 bytes"},
+		{"no number", "64m", nil, ""},
+	} {
+		got := Beyond("spec.config.", map[string]string{"maxMessageSize": test.size}, test.options)
+		if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
 func TestUnsupported(t *testing.T) {
 	for _, test := range []struct {
 		name    string

@@ -139,7 +139,8 @@ func (p *brokerPass) checkBaseFile(context.Context) (*kube.Waiting, error) {
 	}
 	maps.DeleteFunc(base, func(key, _ string) bool { _, given := p.broker.Spec.Config[key]; return given })
 	config := workload.Config{Where: where + ", ", Properties: base}
-	p.CheckAccess(config, nil)
+	p.CheckAccess(config, &v1alpha1.PodSettings{}) // its options were looked at with spec.config
+	p.CheckFrames(config, &p.broker.Spec.PodSettings)
 	p.CheckProperties(settings.Broker, config)
 	p.CheckOwned(settings.Broker, config)
 	return nil, nil
@@ -164,6 +165,7 @@ func (p *brokerPass) awaitControllers(context.Context) (*kube.Waiting, error) {
 func (p *brokerPass) checkConfig(context.Context) (*kube.Waiting, error) {
 	config := workload.InSpec(p.broker.Spec.Config)
 	p.CheckAccess(config, &p.broker.Spec.PodSettings)
+	p.CheckFrames(config, &p.broker.Spec.PodSettings)
 	p.CheckProperties(settings.Broker, config)
 	if _, err := desired.LiveConfig(p.broker); err != nil {
 		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil

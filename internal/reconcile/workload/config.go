@@ -63,20 +63,30 @@ func (p *Pass) RaiseDefects(topology version.Topology) {
 	}
 }
 
-// CheckAccess raises what keeps the operator from talking to servers of this configuration. pod may be nil.
-func (p *Pass) CheckAccess(config Config, pod *v1alpha1.PodSettings) {
-	var options []string
-	if pod != nil {
-		for _, env := range pod.Env {
-			if env.Name == "JAVA_OPT_EXT" {
-				options = append(options, env.Value)
-			}
-		}
-		if pod.JVM != nil {
-			options = append(options, pod.JVM.ExtraOptions...)
+// options of java that a spec has.
+func options(pod *v1alpha1.PodSettings) []string {
+	var out []string
+	for _, env := range pod.Env {
+		if env.Name == "JAVA_OPT_EXT" {
+			out = append(out, env.Value)
 		}
 	}
-	for _, why := range settings.Unsupported(config.Where, config.Properties, options) {
+	if pod.JVM != nil {
+		out = append(out, pod.JVM.ExtraOptions...)
+	}
+	return out
+}
+
+// CheckFrames tells if messages cannot be as long as brokers are told to take.
+func (p *Pass) CheckFrames(config Config, pod *v1alpha1.PodSettings) {
+	if why := settings.Beyond(config.Where, config.Properties, options(pod)); why != "" {
+		p.Conditions.Raise(v1alpha1.ConditionIgnoredConfig, "%s", why)
+	}
+}
+
+// CheckAccess raises what keeps the operator from talking to servers of this configuration.
+func (p *Pass) CheckAccess(config Config, pod *v1alpha1.PodSettings) {
+	for _, why := range settings.Unsupported(config.Where, config.Properties, options(pod)) {
 		p.Conditions.Raise(v1alpha1.ConditionUnsupportedConfig, "%s. Until that is removed, "+
 			"masters stop without handing over, and replacing pods, scaling and saving metadata do not work", why)
 	}
