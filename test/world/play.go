@@ -127,7 +127,9 @@ func (w *World) provide(set *appsv1.StatefulSet, pod string) {
 			claim.Status.Capacity = claim.Spec.Resources.Requests
 		}
 		claim.Status.Phase = corev1.ClaimBound
-		w.Must(client.IgnoreNotFound(w.Status().Update(w.Context(), claim)))
+		if err := w.Status().Update(w.Context(), claim); !apierrors.IsConflict(err) { // the operator asks for more: the next turn sees it
+			w.Must(client.IgnoreNotFound(err))
+		}
 		w.own(set, claim)
 	}
 }
