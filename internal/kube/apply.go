@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/util/csaupgrade"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -51,6 +54,10 @@ type Applier struct {
 	Adopt string
 }
 
+// ErrBehind says that the cache does not have an object yet that the owner has already. What is known of the owner is as
+// old: a pass ends there, and the object wakes the next one when the cache has it.
+var ErrBehind = errors.New("the cache does not have an object yet that exists")
+
 // Apply brings obj to the API server and reports whether it had to write. The owner becomes its controller, except of a volume.
 // An object of that name that is not the owner's is a *ConflictError.
 func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, error) {
@@ -58,27 +65,82 @@ func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, er
 	if err != nil {
 		return false, err
 	}
-	live, err := a.live(ctx, owner, obj)
+	wrote, err := a.apply(ctx, owner, obj, desired)
+	var conflict *ConflictError
+	if err == nil || errors.As(err, &conflict) {
+		return wrote, err
+	}
+	return wrote, fmt.Errorf("apply %s %s: %w", desired.GetKind(), client.ObjectKeyFromObject(obj), err)
+}
+
+func (a *Applier) apply(ctx context.Context, owner, obj client.Object, desired *unstructured.Unstructured) (bool, error) {
+	live, err := a.empty(obj)
 	if err != nil {
 		return false, err
 	}
-	if live == nil {
-		// Not forced: an object that appeared since the read keeps its fields and answers a conflict.
-		err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), client.FieldOwner(FieldOwner))
-		if apierrors.IsConflict(err) {
-			return false, &ConflictError{Kind: desired.GetKind(), Name: desired.GetName(), Holder: "another writer"}
+	err = a.Client.Get(ctx, client.ObjectKeyFromObject(obj), live)
+	if apierrors.IsNotFound(err) {
+		// Caches do not see foreign objects, so there may be one of that name. Creating fails then, and costs no read.
+		err = a.Client.Create(ctx, desired.DeepCopy(), client.FieldOwner(FieldOwner))
+		if !apierrors.IsAlreadyExists(err) {
+			return err == nil, err
 		}
-	} else if live.GetAnnotations()[v1alpha1.AnnotationApplied] != desired.GetAnnotations()[v1alpha1.AnnotationApplied] {
-		err = a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), client.FieldOwner(FieldOwner), client.ForceOwnership)
-	} else if !covers(live.Object, desired.Object) {
-		err = a.putBack(ctx, desired)
-	} else {
-		return false, nil
+		if live, err = a.unseen(ctx, obj); err == nil && a.foreign(owner, obj, live) == nil && labelled(live, obj) {
+			return false, ErrBehind
+		}
 	}
 	if err != nil {
-		return false, fmt.Errorf("apply %s %s: %w", desired.GetKind(), client.ObjectKeyFromObject(obj), err)
+		return false, fmt.Errorf("read: %w", err)
 	}
-	return true, nil
+	if conflict := a.foreign(owner, obj, live); conflict != nil {
+		conflict.Kind = desired.GetKind()
+		return false, conflict
+	}
+	return a.change(ctx, live, desired)
+}
+
+// unseen reads an object that is in no cache.
+func (a *Applier) unseen(ctx context.Context, obj client.Object) (client.Object, error) {
+	live, err := a.empty(obj)
+	if err != nil {
+		return nil, err
+	}
+	return live, a.Reader.Get(ctx, client.ObjectKeyFromObject(obj), live)
+}
+
+// change a live object of the owner's to what is desired, and report whether that was needed.
+func (a *Applier) change(ctx context.Context, live client.Object, desired *unstructured.Unstructured) (bool, error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("convert: %w", err)
+	case live.GetAnnotations()[v1alpha1.AnnotationApplied] != desired.GetAnnotations()[v1alpha1.AnnotationApplied]:
+		if err := a.takeFields(ctx, live); err != nil {
+			return false, err
+		}
+		return true, a.force(ctx, desired)
+	case !covers(content, desired.Object):
+		return true, a.putBack(ctx, desired)
+	}
+	return false, nil
+}
+
+// takeFields makes those fields subject to server-side apply that were set when the object was created, or put back: the API
+// server books them under another operation, and would keep what is no longer applied.
+func (a *Applier) takeFields(ctx context.Context, live client.Object) error {
+	whole, err := a.unseen(ctx, live)
+	if err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	patch, err := csaupgrade.UpgradeManagedFieldsPatch(whole, sets.New(FieldOwner), FieldOwner)
+	if err != nil || patch == nil {
+		return err
+	}
+	return a.Client.Patch(ctx, whole, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(FieldOwner))
+}
+
+func (a *Applier) force(ctx context.Context, desired *unstructured.Unstructured) error {
+	return a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), client.FieldOwner(FieldOwner), client.ForceOwnership)
 }
 
 // putBack undoes what somebody else changed. A merge patch replaces lists as a whole: server-side apply would leave the
@@ -86,7 +148,7 @@ func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, er
 // is applied goes again when it is no longer wanted.
 func (a *Applier) putBack(ctx context.Context, desired *unstructured.Unstructured) error {
 	if desired.GroupVersionKind().Group == v1alpha1.GroupVersion.Group {
-		return a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(desired), client.FieldOwner(FieldOwner), client.ForceOwnership)
+		return a.force(ctx, desired)
 	}
 	patch, err := json.Marshal(desired.Object)
 	if err != nil {
@@ -143,39 +205,6 @@ func hashedPart(u *unstructured.Unstructured) map[string]any {
 	return out
 }
 
-// live finds the object, in the cache or, since caches do not see foreign objects, at the API server. It is nil if
-// there is none.
-func (a *Applier) live(ctx context.Context, owner, obj client.Object) (*unstructured.Unstructured, error) {
-	object, err := a.empty(obj)
-	if err != nil {
-		return nil, err
-	}
-	key := client.ObjectKeyFromObject(obj)
-	err = a.Client.Get(ctx, key, object)
-	if apierrors.IsNotFound(err) {
-		err = a.Reader.Get(ctx, key, object)
-	}
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %T %s: %w", obj, key, err)
-	}
-	if conflict := a.foreign(owner, obj, object); conflict != nil {
-		gvk, err := apiutil.GVKForObject(obj, a.Client.Scheme())
-		if err != nil {
-			return nil, err
-		}
-		conflict.Kind = gvk.Kind
-		return nil, conflict
-	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-	if err != nil {
-		return nil, fmt.Errorf("convert %s: %w", key, err)
-	}
-	return &unstructured.Unstructured{Object: content}, nil
-}
-
 // empty is an object of the same type to read into. Kinds that are none of ours or Kubernetes' own are unstructured.
 func (a *Applier) empty(obj client.Object) (client.Object, error) {
 	gvk, err := apiutil.GVKForObject(obj, a.Client.Scheme())
@@ -224,14 +253,21 @@ func (a *Applier) foreign(owner, desired, found client.Object) *ConflictError {
 	if a.Adopt != "" && found.GetAnnotations()[a.Adopt] == owner.GetName() {
 		return nil
 	}
-	conflict.Free = true
-	for key, value := range desired.GetLabels() {
-		if found.GetLabels()[key] != value {
-			conflict.Holder = "somebody else (it has none of this resource's labels)"
-			return conflict
-		}
+	if conflict.Free = true; !labelled(found, desired) {
+		conflict.Holder = "somebody else (it has none of this resource's labels)"
+		return conflict
 	}
 	return nil
+}
+
+// labelled reports whether an object has all labels of another one.
+func labelled(found, desired client.Object) bool {
+	for key, value := range desired.GetLabels() {
+		if found.GetLabels()[key] != value {
+			return false
+		}
+	}
+	return true
 }
 
 // dropEmpty removes nulls and empty maps, which typed objects produce for unset structs; sending them would own them.
