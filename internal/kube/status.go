@@ -75,6 +75,11 @@ func (c *Conditions) Raise(condition, format string, args ...any) {
 // Raised reports whether this pass raised the trouble.
 func (c *Conditions) Raised(condition string) bool { return c.raised[condition] }
 
+// Had reports whether the condition was there before this pass.
+func (c *Conditions) Had(condition string) bool {
+	return meta.FindStatusCondition(c.before, condition) != nil
+}
+
 // Message of a condition, raised in this pass or before.
 func (c *Conditions) Message(condition string) string {
 	if found := meta.FindStatusCondition(*c.list, condition); found != nil {

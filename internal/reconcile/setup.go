@@ -97,8 +97,9 @@ func All(ctx context.Context, env *pass.Env, o Options) map[string]Reconciler {
 		"ConsumerGroup":   entity.New(ctx, env, entity.Groups(), brokers),
 		"broker pods":     grace.New(env),
 	}
+	installed := &monitor.Installed{}
 	for _, kind := range monitor.Kinds() {
-		all[string(kind.Component)+"'s metrics"] = &monitor.Reconciler{Env: env, Kind: kind}
+		all[string(kind.Component)+"'s metrics"] = &monitor.Reconciler{Env: env, Kind: kind, Installed: installed}
 	}
 	return all
 }

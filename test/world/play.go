@@ -27,6 +27,7 @@ func (w *World) Turn() {
 	sets.Items = slices.DeleteFunc(sets.Items, func(set appsv1.StatefulSet) bool { return w.orphan(&set, running) })
 	wanted := map[string]bool{}
 	for _, set := range sets.Items {
+		w.observe(&set)
 		for i := range *set.Spec.Replicas {
 			name := desired.PodName(set.Name, i)
 			w.member(&set, name, running)
@@ -35,6 +36,17 @@ func (w *World) Turn() {
 	}
 	maps.Copy(wanted, w.turnDeployments(running))
 	w.follow(w.end(running, wanted))
+}
+
+// observe a StatefulSet, as its controller does before anything else.
+func (w *World) observe(set *appsv1.StatefulSet) {
+	w.Helper()
+	if set.Status.ObservedGeneration == set.Generation {
+		return
+	}
+	before := set.DeepCopy()
+	set.Status.ObservedGeneration = set.Generation
+	w.Must(client.IgnoreNotFound(w.Status().Patch(w.Context(), set, client.MergeFrom(before))))
 }
 
 // member of a StatefulSet: there, and ready if it may be.

@@ -89,16 +89,25 @@ func (p *brokerPass) resolveController(ctx context.Context) (*kube.Waiting, erro
 	return nil, nil
 }
 
-// checkLegacy looks for the predecessor's StatefulSets before ours exist: their brokers have the same names.
+// checkLegacy looks for the predecessor's StatefulSets when the Broker is new or changed, so that the user learns of them at
+// once, and as long as there are some.
 func (p *brokerPass) checkLegacy(ctx context.Context) (*kube.Waiting, error) {
-	if len(p.existing) > 0 {
+	if p.broker.Status.ObservedGeneration == p.broker.Generation && !p.Conditions.Had(v1alpha1.ConditionLegacyResources) {
+		return nil, nil
+	}
+	return p.refuseLegacy(ctx)
+}
+
+// refuseLegacy keeps ours from being made beside the predecessor's StatefulSets: their brokers have the same names.
+func (p *brokerPass) refuseLegacy(ctx context.Context) (*kube.Waiting, error) {
+	if len(p.existing) > 0 || p.noLegacy {
 		return nil, nil
 	}
 	var list appsv1.StatefulSetList
 	if err := p.Reader.List(ctx, &list, client.InNamespace(p.broker.Namespace), client.MatchingLabels{"broker_cr": p.broker.Name}); err != nil {
 		return nil, fmt.Errorf("list the predecessor's StatefulSets: %w", err)
 	}
-	if len(list.Items) == 0 {
+	if p.noLegacy = len(list.Items) == 0; p.noLegacy {
 		return nil, nil
 	}
 	names := make([]string, 0, len(list.Items))

@@ -36,6 +36,9 @@ func (p *brokerPass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 			p.existing[g], p.images = fleet.Recorded(set), append(p.images, fleet.RunningImage(set))
 		}
 	}
+	if len(p.existing) == 0 && len(p.broker.Status.Groups) == 0 {
+		return nil, nil // one that is there all the same has only been made: kube.ErrBehind
+	}
 	// The cache may not have seen yet what an earlier pass made, and a group's state must not begin anew.
 	for g := range desired.GroupCount(p.broker) {
 		if _, known := p.existing[g]; known {

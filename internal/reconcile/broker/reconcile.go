@@ -3,6 +3,8 @@ package broker
 
 import (
 	"context"
+	"reflect"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -89,6 +91,7 @@ type brokerPass struct {
 
 	existing map[int32]desired.GroupState // by number
 	images   []string                     // that the groups run
+	noLegacy bool                         // the predecessor has no StatefulSets of this name
 	groups   []*fleet.Group               // that there are to be now, by number
 	pods     []corev1.Pod
 	saved    map[string]*corev1.ConfigMap // tables that the metadata guard has saved, by group
@@ -108,12 +111,35 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.Backlogs.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	if r.Old(b) {
+		return ctrl.Result{}, nil
+	}
 	p := &brokerPass{Pass: workload.Begin(r.Env, b), observed: r.Observed, backlogs: r.Backlogs, broker: b, saved: map[string]*corev1.ConfigMap{}}
 	waiting, err := pass.Run(ctx, p.prepare, p.look, p.act)
 	if p.unasked && err == nil {
 		return ctrl.Result{}, nil // the first answer wakes the next pass
 	}
+	if !p.records() {
+		p.Unhurried()
+	}
 	return p.Finish(ctx, waiting, err)
+}
+
+// records reports whether the status says something new that a later pass could not find out again: what was resolved, or
+// who has been master of a group since when.
+func (p *brokerPass) records() bool {
+	before, now := &p.Before.(*v1alpha1.Broker).Status, &p.broker.Status
+	if !reflect.DeepEqual(before.NameServiceRef, now.NameServiceRef) || !reflect.DeepEqual(before.ControllerRef, now.ControllerRef) {
+		return true
+	}
+	return len(before.Groups) > len(now.Groups) || slices.ContainsFunc(now.Groups, func(g v1alpha1.BrokerGroupStatus) bool {
+		was := v1alpha1.BrokerGroupStatus{State: g.State} // of one that is new
+		if i := slices.IndexFunc(before.Groups, func(other v1alpha1.BrokerGroupStatus) bool { return other.Name == g.Name }); i >= 0 {
+			was = before.Groups[i]
+		}
+		return g.State != was.State || g.Master != was.Master || g.FormerMaster != was.FormerMaster || !g.MasterSince.Equal(was.MasterSince) ||
+			g.ControllerRecord != was.ControllerRecord
+	})
 }
 
 // prepare checks the spec, finds what it refers to, and brings the objects up to date. It needs no answer of a server.
@@ -134,6 +160,7 @@ func (p *brokerPass) prepare(ctx context.Context) (*kube.Waiting, error) {
 		p.applyShared,
 		p.awaitNameServers,
 		p.awaitControllers,
+		p.refuseLegacy,
 		p.applyGroups,
 	)
 }

@@ -71,7 +71,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.Quorums.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	if r.Old(ctl) {
+		return ctrl.Result{}, nil
+	}
 	p := &controllerPass{quorums: r.Quorums, controller: ctl, Pass: workload.Begin(r.Env, ctl)}
+	before := ctl.Status.Leader
 	waiting, err := pass.Run(ctx,
 		p.checkImage,
 		p.checkConfig,
@@ -84,6 +88,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.awaitReady,
 		p.applyService,
 	)
+	if ctl.Status.Leader == before {
+		p.Unhurried()
+	}
 	return p.Finish(ctx, waiting, err)
 }
 

@@ -43,10 +43,11 @@ func TestPodMonitors(t *testing.T) {
 	env := &pass.Env{Client: c, Reader: c, Recorder: said, Installation: desired.Installation{Domain: "cluster.local"}}
 	w.CreateYAML(world.Controllers + world.Static + world.Proxies)
 	names := map[desired.Component]string{desired.Controller: "ctl", desired.Broker: "b", desired.Proxy: "p"}
+	installed := &monitor.Installed{}
 	pass := func() {
 		t.Helper()
 		for _, kind := range monitor.Kinds() {
-			result, err := (&monitor.Reconciler{Env: env, Kind: kind}).Reconcile(t.Context(),
+			result, err := (&monitor.Reconciler{Env: env, Kind: kind, Installed: installed}).Reconcile(t.Context(),
 				ctrl.Request{NamespacedName: w.Key(names[kind.Component])})
 			if err != nil || result.RequeueAfter == 0 {
 				t.Fatalf("%s: %v, again after %s", kind.Component, err, result.RequeueAfter)
@@ -77,6 +78,7 @@ func TestPodMonitors(t *testing.T) {
 	w.Must(utilyaml.Unmarshal([]byte(podMonitors), &crd.Object))
 	w.Must(w.Create(t.Context(), crd))
 	t.Cleanup(func() { _ = w.Delete(context.WithoutCancel(t.Context()), crd) })
+	installed = &monitor.Installed{} // a minute later
 	for deadline := time.Now().Add(time.Minute); monitors() == nil; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the kind is not served")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -52,10 +53,37 @@ func Kinds() []Kind {
 	}
 }
 
+// Installed tells whether the Prometheus Operator is installed. Each look for a kind that does not exist asks the API server:
+// many resources share what one has found. The zero value is ready.
+type Installed struct {
+	mu     sync.Mutex
+	looked time.Time
+	is     bool
+}
+
+// lookAgain is how old an answer may be.
+const lookAgain = time.Minute
+
+func (i *Installed) look(mapper meta.RESTMapper) (bool, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if time.Since(i.looked) < lookAgain {
+		return i.is, nil
+	}
+	kind := desired.PodMonitorKind()
+	_, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil && !meta.IsNoMatchError(err) {
+		return false, fmt.Errorf("look for the kind PodMonitor: %w", err)
+	}
+	i.is, i.looked = err == nil, time.Now()
+	return i.is, nil
+}
+
 // Reconciler of the PodMonitors of one kind's resources.
 type Reconciler struct {
 	*pass.Env
-	Kind Kind
+	Kind      Kind
+	Installed *Installed
 }
 
 // SetupWithManager registers the reconciler.
@@ -76,11 +104,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if owner.GetDeletionTimestamp() != nil {
 		return ctrl.Result{}, nil // owner references clean up
 	}
-	kind := desired.PodMonitorKind()
-	if _, err := r.Client.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version); meta.IsNoMatchError(err) {
-		return ctrl.Result{RequeueAfter: interval}, nil
-	} else if err != nil {
-		return ctrl.Result{}, fmt.Errorf("look for the kind PodMonitor: %w", err)
+	if installed, err := r.Installed.look(r.Client.RESTMapper()); err != nil || !installed {
+		return ctrl.Result{RequeueAfter: interval}, err
 	}
 	wanted := desired.PodMonitor(owner, r.Kind.Component)
 	if !r.Kind.Served(owner) {

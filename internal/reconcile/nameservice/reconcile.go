@@ -59,7 +59,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, ns); err != nil || ns.DeletionTimestamp != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err) // owner references clean up
 	}
+	if r.Old(ns) {
+		return ctrl.Result{}, nil
+	}
 	p := &nameServicePass{Pass: workload.Begin(r.Env, ns), nameService: ns}
+	p.Unhurried()
 	waiting, err := pass.Run(ctx,
 		p.checkImage,
 		p.checkConfig,

@@ -61,6 +61,9 @@ func TestNotAdmitted(t *testing.T) {
 		Note:      `create Pod ns-0 failed: pods "ns-0" is forbidden: violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)`,
 	}
 	w.Must(w.Create(t.Context(), refusal))
+	set := world.Get[appsv1.StatefulSet](w, "ns")
+	set.Status.ObservedGeneration = set.Generation
+	w.Must(w.Status().Update(t.Context(), set))
 	o.Pass()
 	for _, part := range []string{"2 pods are not admitted", "hostNetwork=true", "kubectl label namespace " + w.Namespace} {
 		if text := w.Condition("NameService ns", v1alpha1.ConditionRefused, metav1.ConditionTrue); !strings.Contains(text, part) {

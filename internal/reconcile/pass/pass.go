@@ -9,12 +9,14 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -45,6 +47,14 @@ type Env struct {
 	Reach *reach.Reach
 	// Failures remembers since when a resource cannot be reconciled.
 	Failures *Failures
+	// Statuses remembers what was written last.
+	Statuses Statuses
+}
+
+// Old reports whether a resource that was just read is older than what the last pass wrote. A pass would do again what that
+// one did; the newer one is on its way and wakes the next.
+func (e *Env) Old(resource client.Object) bool {
+	return e.Statuses.Old(resource.GetUID(), resource.GetResourceVersion())
 }
 
 // Step of a reconcile. A non-nil Waiting ends the pass: something will wake it.
@@ -70,6 +80,8 @@ type Base struct {
 
 	// again is how soon the pass is to be repeated, 0 for not at all.
 	again time.Duration
+	// unhurried: the status holds nothing that the next pass could not find out again.
+	unhurried bool
 }
 
 // Begin a reconcile of a resource that has just been read.
@@ -88,6 +100,10 @@ func (p *Base) LookAgain(after time.Duration) {
 		p.again = after
 	}
 }
+
+// Unhurried lets the status wait for a moment if all that is new is what the resource waits for. It is for passes that record
+// nothing there: what is put off is lost if the operator ends.
+func (p *Base) Unhurried() { p.unhurried = true }
 
 // Event tells the user what the operator did, or saw, to which object. Events that differ only in their text are
 // counted as one, so the object matters.
@@ -187,6 +203,9 @@ func (p *Base) Finish(ctx context.Context, waiting *kube.Waiting, failure error)
 // Write the status if it differs from what was read, and say when to look again. A pass that failed keeps the conditions of
 // what it did not get to look at, and is tried again soon; when that has gone on for a while, Ready says why.
 func (p *Base) Write(ctx context.Context, failure error) (ctrl.Result, error) {
+	if errors.Is(failure, kube.ErrBehind) {
+		return ctrl.Result{RequeueAfter: Soon}, nil
+	}
 	if failure == nil {
 		p.Conditions.Complete()
 		p.Owner.Common().ObservedGeneration = p.Owner.GetGeneration()
@@ -196,15 +215,44 @@ func (p *Base) Write(ctx context.Context, failure error) (ctrl.Result, error) {
 			"the operator cannot bring this resource to its spec, and keeps trying: %s. If the error names a field of the spec, correct that "+
 				"field; otherwise read the operator's log", failure))
 	}
-	p.logReady(ctx)
-	err := kube.PatchStatus(ctx, p.Client, p.Before, p.Owner)
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		err = nil // this pass read an old copy: the newer one is on its way and wakes the next; or the resource is gone
+	if failure == nil && p.putOff() {
+		// What goes on elsewhere comes first.
+		return ctrl.Result{RequeueAfter: p.again, Priority: new(handler.LowPriority)}, nil
 	}
-	if err = errors.Join(failure, err); err != nil {
+	p.logReady(ctx)
+	if err := errors.Join(failure, p.patch(ctx)); err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: p.again}, nil
+}
+
+// putOff reports whether the status is to be written later, and repeats the pass then.
+func (p *Base) putOff() bool {
+	if !p.unhurried || !onlyWaits(p.Before.Common().Conditions, p.Owner.Common().Conditions) || equality.Semantic.DeepEqual(p.Before, p.Owner) {
+		return false
+	}
+	left := p.Statuses.PutOff(p.Owner.GetUID(), time.Now())
+	if left > 0 {
+		p.LookAgain(left)
+	}
+	return left > 0
+}
+
+// patch the status if it differs from what was read.
+func (p *Base) patch(ctx context.Context) error {
+	uid, read := p.Owner.GetUID(), p.Before.GetResourceVersion()
+	err := kube.PatchStatus(ctx, p.Client, p.Before, p.Owner)
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+		return nil // this pass read an old copy: the newer one is on its way and wakes the next; or the resource is gone
+	case err != nil:
+		return err
+	case p.Owner.GetResourceVersion() == read:
+		p.Statuses.Same(uid)
+	default:
+		p.Statuses.Wrote(uid, read)
+	}
+	return nil
 }
 
 // logReady logs what Ready says, if that is news.

@@ -101,6 +101,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.Observed.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	if r.Old(proxy) {
+		return ctrl.Result{}, nil
+	}
 	p := &proxyPass{observed: r.Observed, proxy: proxy, Pass: workload.Begin(r.Env, proxy)}
 	waiting, err := pass.Run(ctx,
 		p.checkImage,

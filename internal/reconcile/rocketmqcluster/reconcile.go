@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -51,7 +52,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if c.DeletionTimestamp != nil {
 		return ctrl.Result{}, nil // owner references clean up
 	}
+	if r.Old(c) {
+		return ctrl.Result{}, nil
+	}
 	p := &clusterPass{Base: pass.Begin(r.Env, c), cluster: c}
+	p.Unhurried()
 	_, err := pass.Run(ctx,
 		p.readParts,
 		p.holdParts,
@@ -150,15 +155,36 @@ func (p *clusterPass) applyParts(ctx context.Context) (*kube.Waiting, error) {
 			p.tell(part)
 		}
 	}
+	p.tellCreated()
 	return nil, errors.Join(errs...)
 }
 
-// tell the user what was written.
+// tellCreated in one event, because a cluster begins with many parts.
+func (p *clusterPass) tellCreated() {
+	var names []string
+	var first client.Object
+	for _, part := range p.parts {
+		if part.wrote && part.live == nil {
+			names = append(names, part.String())
+			if first == nil {
+				first = part.Object
+			}
+		}
+	}
+	switch len(names) {
+	case 0:
+	case 1:
+		p.Event(first, v1alpha1.EventCreated, "%s is now part of this cluster", names[0])
+	default:
+		p.Event(first, v1alpha1.EventCreated, "%s are now parts of this cluster", strings.Join(names, ", "))
+	}
+}
+
+// tell the user what was changed.
 func (p *clusterPass) tell(part *part) {
 	image := *part.Image
 	switch {
-	case part.live == nil:
-		p.Event(part.Object, v1alpha1.EventCreated, "%s is now part of this cluster", part)
+	case part.live == nil: // tellCreated
 	case image != "" && image != part.seen.image:
 		p.Event(part.Object, v1alpha1.EventChangingVersion, "%s goes from %s to %s", part, part.seen.image, image)
 	default:

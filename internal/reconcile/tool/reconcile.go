@@ -93,6 +93,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if object.GetDeletionTimestamp() != nil {
 		return ctrl.Result{}, nil // owner references clean up
 	}
+	if r.Old(object) {
+		return ctrl.Result{}, nil
+	}
 	p := &toolPass{resource: r.Kind.look(object)}
 	p.Pass = workload.Begin(r.Env, object)
 	waiting, err := pass.Run(ctx,

@@ -139,6 +139,9 @@ func seen(e eventsv1.Event) time.Time {
 
 // refusal is what Kubernetes said last when it did not create a pod, "" if nothing.
 func (p *Pass) refusal(ctx context.Context) (string, error) {
+	if p.unseen {
+		return "", nil
+	}
 	var list eventsv1.EventList
 	err := p.Reader.List(ctx, &list, client.InNamespace(p.Owner.GetNamespace()), client.MatchingFields{"reason": "FailedCreate"})
 	if err != nil {

@@ -26,6 +26,8 @@ type Pass struct {
 	held *kube.Waiting
 	// remaking: a StatefulSet is being made anew; the next one waits.
 	remaking bool
+	// unseen: Kubernetes has yet to look at what was written, so it has refused no pod of that.
+	unseen bool
 }
 
 // Begin a reconcile of a resource that has just been read.
@@ -97,6 +99,7 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	if waiting, err := p.Explain(err); waiting != nil || err != nil {
 		return wanted, waiting, err
 	}
+	p.unseen = p.unseen || live.Status.ObservedGeneration == 0
 	switch {
 	case Hash(&live) != Hash(set):
 		p.Event(set, v1alpha1.EventUpdated, "StatefulSet %s has the new spec; its pods are replaced one at a time", set.Name)
@@ -118,6 +121,7 @@ func (p *Pass) createStatefulSet(ctx context.Context, set *appsv1.StatefulSet) (
 	if waiting, err := p.Explain(err); waiting != nil || err != nil {
 		return waiting, err
 	}
+	p.unseen = true
 	if wrote {
 		p.Event(set, v1alpha1.EventCreated, "created StatefulSet %s with %s", set.Name, pods.Count(*set.Spec.Replicas, "pod", "pods"))
 	}
