@@ -3,6 +3,7 @@ package world
 import (
 	"context"
 	"reflect"
+	"strings"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 )
 
 // reads are an operator's: each kind is read as a whole, and again only after it has written something, for nobody else
@@ -72,7 +75,7 @@ func (r *reads) get(ctx context.Context, whole client.WithWatch, key client.Obje
 func (r *reads) list(ctx context.Context, whole client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 	asked := &client.ListOptions{}
 	asked.ApplyOptions(options)
-	if asked.FieldSelector != nil {
+	if asked.FieldSelector != nil && !strings.HasPrefix(asked.FieldSelector.String(), pass.IndexPrefix) { // who asks an index checks what it finds
 		return whole.List(ctx, list, options...)
 	}
 	selector, namespaces := labels.Everything(), r.namespaces

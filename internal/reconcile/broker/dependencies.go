@@ -122,11 +122,15 @@ func (p *brokerPass) refuseLegacy(ctx context.Context) (*kube.Waiting, error) {
 // checkNames refuses broker names that another Broker registers at the same name servers or controllers; the older one keeps
 // them.
 func (p *brokerPass) checkNames(ctx context.Context) (*kube.Waiting, error) {
-	var list v1alpha1.BrokerList
-	if err := p.Client.List(ctx, &list); err != nil {
-		return nil, fmt.Errorf("list Brokers: %w", err)
+	var others []v1alpha1.Broker
+	for _, at := range namesAt(p.broker) {
+		var list v1alpha1.BrokerList
+		if err := p.Client.List(ctx, &list, client.MatchingFields{indexNames: at}, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("list Brokers: %w", err)
+		}
+		others = append(others, list.Items...)
 	}
-	other, shared := fleet.Namesake(p.broker, p.deps.NameServers, list.Items)
+	other, shared := fleet.Namesake(p.broker, p.deps.NameServers, others)
 	if other == nil {
 		return nil, nil
 	}

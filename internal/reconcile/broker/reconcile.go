@@ -6,15 +6,9 @@ import (
 	"reflect"
 	"slices"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
@@ -32,50 +26,6 @@ type Reconciler struct {
 	Observed *observe.Poller[*observe.Brokers]
 	// Backlogs keeps what leaving groups still hold.
 	Backlogs *observe.Poller[observe.Backlogs]
-}
-
-// SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error {
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.Broker{}).
-		WithOptions(pass.Options(0)).
-		WatchesRawSource(watch.Owns(desired.Broker, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
-			&policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
-		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
-		Watches(&v1alpha1.Controller{}, handler.EnqueueRequestsFromMapFunc(r.all)).
-		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).
-		WatchesRawSource(source.Channel(r.Backlogs.Events(), &handler.EnqueueRequestForObject{})).
-		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.BrokerList{}, func(resource client.Object, configMap string) bool {
-			spec := &resource.(*v1alpha1.Broker).Spec
-			return pass.Refers(kube.ConfigMapRefs(&spec.PodSettings, spec.Volumes), configMap)
-		})).
-		Complete(r)
-}
-
-// all Brokers of the changed object's namespace, and those that refer across namespaces, may depend on it.
-func (r *Reconciler) all(ctx context.Context, changed client.Object) []reconcile.Request {
-	var list v1alpha1.BrokerList
-	if err := r.Client.List(ctx, &list); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "cannot list Brokers: they follow a changed NameService or Controller at their next reconcile")
-		return nil
-	}
-	var out []reconcile.Request
-	for i := range list.Items {
-		b := &list.Items[i]
-		if b.Namespace == changed.GetNamespace() || refersTo(b, changed) {
-			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
-		}
-	}
-	return out
-}
-
-func refersTo(b *v1alpha1.Broker, changed client.Object) bool {
-	for _, ref := range []*v1alpha1.ObjectReference{b.Spec.NameServiceRef, b.Spec.ControllerRef} {
-		if ref != nil && ref.Name == changed.GetName() && ref.Namespace == changed.GetNamespace() {
-			return true
-		}
-	}
-	return false
 }
 
 // brokerPass is one reconcile of one Broker.

@@ -38,15 +38,19 @@ type Reconciler struct {
 
 // SetupWithManager registers the reconciler and what wakes it.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error {
+	configMaps, err := watch.ConfigMaps(context.Background(), mgr, &v1alpha1.Controller{}, &v1alpha1.ControllerList{}, func(object client.Object) []kube.ConfigMapRef {
+		return kube.ConfigMapRefs(&object.(*v1alpha1.Controller).Spec.PodSettings, nil)
+	})
+	if err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Controller{}).
 		WithOptions(pass.Options(0)).
 		WatchesRawSource(watch.Owns(desired.Controller, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
 			&policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
 		WatchesRawSource(source.Channel(r.Quorums.Events(), &handler.EnqueueRequestForObject{})).
-		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.ControllerList{}, func(resource client.Object, configMap string) bool {
-			return pass.Refers(kube.ConfigMapRefs(&resource.(*v1alpha1.Controller).Spec.PodSettings, nil), configMap)
-		})).
+		WatchesRawSource(configMaps).
 		Complete(r)
 }
 

@@ -32,14 +32,18 @@ type Reconciler struct {
 
 // SetupWithManager registers the reconciler and what wakes it.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error {
+	configMaps, err := watch.ConfigMaps(context.Background(), mgr, &v1alpha1.NameService{}, &v1alpha1.NameServiceList{}, func(object client.Object) []kube.ConfigMapRef {
+		return kube.ConfigMapRefs(&object.(*v1alpha1.NameService).Spec.PodSettings, nil)
+	})
+	if err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.NameService{}).
 		WithOptions(pass.Options(0)).
 		WatchesRawSource(watch.Owns(desired.NameServer, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
 			&policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
-		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.NameServiceList{}, func(resource client.Object, configMap string) bool {
-			return pass.Refers(kube.ConfigMapRefs(&resource.(*v1alpha1.NameService).Spec.PodSettings, nil), configMap)
-		})).
+		WatchesRawSource(configMaps).
 		Complete(r)
 }
 

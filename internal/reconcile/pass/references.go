@@ -2,12 +2,11 @@ package pass
 
 import (
 	"context"
-	"slices"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -21,31 +20,27 @@ import (
 // References watches ConfigMaps that users' specs refer to. Its cache holds names and versions, no contents.
 type References struct{ cache cache.Cache }
 
-// ConfigMaps wakes those resources of a list's kind that refer to a changed ConfigMap.
-func (r References) ConfigMaps(c client.Client, kind client.ObjectList, refers func(resource client.Object, configMap string) bool) source.Source {
+// ConfigMaps wakes those resources of a kind that refer to a changed ConfigMap. The resources are indexed by what they refer
+// to, because most ConfigMaps are nobody's reference.
+func (r References) ConfigMaps(ctx context.Context, mgr ctrl.Manager, kind client.Object, list client.ObjectList,
+	of func(client.Object) []kube.ConfigMapRef) (source.Source, error) {
+	err := mgr.GetFieldIndexer().IndexField(ctx, kind, indexConfigMap, func(object client.Object) (out []string) {
+		for _, ref := range of(object) {
+			out = append(out, ref.Name)
+		}
+		return out
+	})
+	if err != nil {
+		return nil, fmt.Errorf("index %T by ConfigMap: %w", kind, err)
+	}
 	configMap := &metav1.PartialObjectMetadata{}
 	configMap.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
-	return source.Kind(r.cache, configMap, handler.TypedEnqueueRequestsFromMapFunc(
-		func(ctx context.Context, changed *metav1.PartialObjectMetadata) []reconcile.Request {
-			list := kind.DeepCopyObject().(client.ObjectList)
-			var out []reconcile.Request
-			err := c.List(ctx, list, client.InNamespace(changed.Namespace))
-			if err == nil {
-				err = meta.EachListItem(list, func(item runtime.Object) error {
-					if resource := item.(client.Object); refers(resource, changed.Name) {
-						out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(resource)})
-					}
-					return nil
-				})
-			}
-			if err != nil {
-				log.FromContext(ctx).Error(err, "cannot list the users of a changed ConfigMap: they follow the change at their next reconcile", "configMap", changed.Name)
-			}
-			return out
-		}))
-}
-
-// Refers reports whether a ConfigMap is among those that pods use.
-func Refers(refs []kube.ConfigMapRef, configMap string) bool {
-	return slices.ContainsFunc(refs, func(ref kube.ConfigMapRef) bool { return ref.Name == configMap })
+	users := func(ctx context.Context, changed *metav1.PartialObjectMetadata) []reconcile.Request {
+		out, err := indexed(ctx, mgr.GetClient(), list, client.InNamespace(changed.Namespace), client.MatchingFields{indexConfigMap: changed.Name})
+		if err != nil {
+			log.FromContext(ctx).Error(err, "cannot list the users of a changed ConfigMap: they follow the change at their next reconcile", "configMap", changed.Name)
+		}
+		return out
+	}
+	return source.Kind(r.cache, configMap, handler.TypedEnqueueRequestsFromMapFunc(users)), nil
 }

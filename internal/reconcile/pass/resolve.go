@@ -127,7 +127,7 @@ func NotAllowed(kind string, object client.Object, from string) string {
 
 // candidates of the namespace by name, one of those that are the same.
 func (p *Base) candidates(ctx context.Context, ref Reference) ([]string, error) {
-	err := p.Client.List(ctx, ref.List, client.InNamespace(p.Owner.GetNamespace()))
+	err := p.Client.List(ctx, ref.List, client.InNamespace(p.Owner.GetNamespace()), client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil, fmt.Errorf("list %ss: %w", ref.Kind, err)
 	}

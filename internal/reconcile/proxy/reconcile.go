@@ -16,9 +16,9 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -40,41 +40,36 @@ type Reconciler struct {
 
 // SetupWithManager registers the reconciler and what wakes it.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error {
+	ctx := context.Background()
+	if err := pass.Depends(ctx, mgr, &v1alpha1.Proxy{}, dependencies); err != nil {
+		return err
+	}
+	configMaps, err := watch.ConfigMaps(ctx, mgr, &v1alpha1.Proxy{}, &v1alpha1.ProxyList{}, func(object client.Object) []kube.ConfigMapRef {
+		return kube.ConfigMapRefs(&object.(*v1alpha1.Proxy).Spec.PodSettings, nil)
+	})
+	if err != nil {
+		return err
+	}
+	dependents := pass.Dependents(r.Client, &v1alpha1.ProxyList{})
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Proxy{}).
 		WithOptions(pass.Options(0)).
 		WatchesRawSource(watch.Owns(desired.Proxy, &appsv1.Deployment{}, &corev1.Service{}, &corev1.ConfigMap{},
 			&policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{})).
-		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.dependents)).
-		Watches(&v1alpha1.Broker{}, handler.EnqueueRequestsFromMapFunc(r.dependents)).
+		Watches(&v1alpha1.NameService{}, dependents, builder.WithPredicates(pass.News())).
+		Watches(&v1alpha1.Broker{}, dependents, builder.WithPredicates(pass.News())).
 		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).
-		WatchesRawSource(watch.ConfigMaps(r.Client, &v1alpha1.ProxyList{}, func(resource client.Object, configMap string) bool {
-			return pass.Refers(kube.ConfigMapRefs(&resource.(*v1alpha1.Proxy).Spec.PodSettings, nil), configMap)
-		})).
+		WatchesRawSource(configMaps).
 		Complete(r)
 }
 
-// dependents are the Proxies that a NameService or a Broker may matter to: those of its namespace, and those that
-// refer or have come to it across namespaces.
-func (r *Reconciler) dependents(ctx context.Context, changed client.Object) []reconcile.Request {
-	var list v1alpha1.ProxyList
-	if err := r.Client.List(ctx, &list); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "cannot list Proxies: they follow a changed NameService or Broker at their next reconcile")
-		return nil
+// dependencies of a Proxy.
+func dependencies(object client.Object) []pass.Dependency {
+	p := object.(*v1alpha1.Proxy)
+	return []pass.Dependency{
+		{Kind: "NameService", Given: p.Spec.NameServiceRef, Resolved: p.Status.NameServiceRef},
+		{Kind: "Broker", Given: p.Spec.BrokerRef, Resolved: p.Status.BrokerRef},
 	}
-	var out []reconcile.Request
-	for i := range list.Items {
-		p := &list.Items[i]
-		refers := slices.ContainsFunc(
-			[]*v1alpha1.ObjectReference{p.Spec.NameServiceRef, p.Spec.BrokerRef, p.Status.NameServiceRef, p.Status.BrokerRef},
-			func(ref *v1alpha1.ObjectReference) bool {
-				return ref != nil && ref.Name == changed.GetName() && ref.Namespace == changed.GetNamespace()
-			})
-		if refers || p.Namespace == changed.GetNamespace() {
-			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(p)})
-		}
-	}
-	return out
 }
 
 // proxyPass is one reconcile of one Proxy.

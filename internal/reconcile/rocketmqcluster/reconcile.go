@@ -25,8 +25,20 @@ import (
 // Reconciler of RocketMQClusters.
 type Reconciler struct{ *pass.Env }
 
+// indexOwner is the index of Brokers by the UID of the cluster that made them.
+const indexOwner = pass.IndexPrefix + "owner"
+
 // SetupWithManager registers the reconciler and what wakes it.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error {
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.Broker{}, indexOwner, func(object client.Object) []string {
+		if owner := metav1.GetControllerOf(object); owner != nil {
+			return []string{string(owner.UID)}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("index Brokers by owner: %w", err)
+	}
 	b := ctrl.NewControllerManagedBy(mgr).For(&v1alpha1.RocketMQCluster{}).WithOptions(pass.Options(0))
 	for _, kind := range v1alpha1.Kinds() {
 		if kind.Part {
@@ -239,7 +251,8 @@ func (p *clusterPass) removeParts(ctx context.Context) (*kube.Waiting, error) {
 // keepBrokers tells of pools that the spec no longer has: messages may be in them, so only the user deletes them.
 func (p *clusterPass) keepBrokers(ctx context.Context) (*kube.Waiting, error) {
 	var list v1alpha1.BrokerList
-	if err := p.Client.List(ctx, &list, client.InNamespace(p.cluster.Namespace)); err != nil {
+	err := p.Client.List(ctx, &list, client.InNamespace(p.cluster.Namespace), client.MatchingFields{indexOwner: string(p.cluster.UID)}, client.UnsafeDisableDeepCopy)
+	if err != nil {
 		return nil, fmt.Errorf("list Brokers: %w", err)
 	}
 	for i := range list.Items {

@@ -13,12 +13,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
@@ -35,39 +32,28 @@ type Reconciler struct {
 
 // SetupWithManager registers the reconciler and what wakes it.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error {
+	ctx := context.Background()
+	err := pass.Depends(ctx, mgr, r.Kind.New(), func(object client.Object) []pass.Dependency {
+		tool := r.Kind.look(object)
+		return []pass.Dependency{{Kind: "NameService", Given: tool.nameServers.NameServiceRef, Resolved: tool.status.NameServiceRef}}
+	})
+	if err != nil {
+		return err
+	}
+	configMaps, err := watch.ConfigMaps(ctx, mgr, r.Kind.New(), r.Kind.List(), func(object client.Object) []kube.ConfigMapRef {
+		return r.Kind.look(object).configMaps()
+	})
+	if err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		For(r.Kind.New()).
 		WithOptions(pass.Options(0)).
 		WatchesRawSource(watch.Owns(r.Kind.component,
 			append(r.Kind.owned, &appsv1.Deployment{}, &corev1.Service{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{})...)).
-		Watches(&v1alpha1.NameService{}, handler.EnqueueRequestsFromMapFunc(r.all)).
-		WatchesRawSource(watch.ConfigMaps(r.Client, r.Kind.List(), func(resource client.Object, configMap string) bool {
-			return pass.Refers(r.Kind.look(resource).configMaps(), configMap)
-		})).
+		Watches(&v1alpha1.NameService{}, pass.Dependents(r.Client, r.Kind.List()), builder.WithPredicates(pass.News())).
+		WatchesRawSource(configMaps).
 		Complete(r)
-}
-
-// all tools of the changed NameService's namespace, and those that refer to it across namespaces, may depend on it.
-func (r *Reconciler) all(ctx context.Context, changed client.Object) []reconcile.Request {
-	list := r.Kind.List()
-	var out []reconcile.Request
-	err := r.Client.List(ctx, list)
-	if err == nil {
-		err = apimeta.EachListItem(list, func(item runtime.Object) error {
-			object := item.(client.Object)
-			ref := r.Kind.look(object).nameServers.NameServiceRef
-			if object.GetNamespace() == changed.GetNamespace() ||
-				ref != nil && ref.Name == changed.GetName() && ref.Namespace == changed.GetNamespace() {
-				out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object)})
-			}
-			return nil
-		})
-	}
-	if err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "cannot list the users of a changed NameService: they follow the change at their next reconcile", "kind", r.Kind.component)
-		return nil
-	}
-	return out
 }
 
 // toolPass is one reconcile of one tool.

@@ -101,7 +101,7 @@ func (p *transferPass) findWanted(ctx context.Context, side string, ref *v1alpha
 		namespace = ref.Namespace
 	}
 	var list v1alpha1.BrokerList
-	if err := p.Client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+	if err := p.Client.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list Brokers: %w", err)
 	}
 	fits := slices.DeleteFunc(list.Items, func(b v1alpha1.Broker) bool {
@@ -111,7 +111,7 @@ func (p *transferPass) findWanted(ctx context.Context, side string, ref *v1alpha
 	case len(fits) == 1 && !pass.Allowed(&fits[0], p.transfer.Namespace):
 		missing(v1alpha1.ConditionNotAllowed, "spec.%sRef: %s", side, pass.NotAllowed("Broker", &fits[0], p.transfer.Namespace))
 	case len(fits) == 1:
-		found.broker = &fits[0]
+		found.broker = fits[0].DeepCopy()
 		seen.Name, seen.Namespace, seen.Cluster = fits[0].Name, fits[0].Namespace, desired.ClusterName(&fits[0])
 	case len(fits) > 1:
 		var names []string
@@ -174,7 +174,7 @@ func (p *transferPass) findUnsettled(ctx context.Context, found *cluster) error 
 // findOthers: two transfers of one topic go one after the other.
 func (p *transferPass) findOthers(ctx context.Context) error {
 	var list v1alpha1.TopicTransferList
-	if err := p.Client.List(ctx, &list); err != nil {
+	if err := p.Client.List(ctx, &list, client.MatchingFields{indexTopic: p.transfer.Spec.Topic}, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list TopicTransfers: %w", err)
 	}
 	for i := range list.Items {

@@ -41,8 +41,17 @@ func New(env *pass.Env) *Reconciler {
 	return &Reconciler{env, &asker{Client: env.Reach.Client}}
 }
 
+// indexTopic is the index of TopicTransfers by the topic that they move.
+const indexTopic = pass.IndexPrefix + "topic"
+
 // SetupWithManager registers the reconciler.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error {
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.TopicTransfer{}, indexTopic, func(object client.Object) []string {
+		return []string{object.(*v1alpha1.TopicTransfer).Spec.Topic}
+	})
+	if err != nil {
+		return fmt.Errorf("index TopicTransfers by topic: %w", err)
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.TopicTransfer{}).
 		WithOptions(pass.Options(concurrent)).
