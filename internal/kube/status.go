@@ -80,6 +80,13 @@ func (c *Conditions) Had(condition string) bool {
 	return meta.FindStatusCondition(c.before, condition) != nil
 }
 
+// Keep a condition as it was before this pass, if it was there.
+func (c *Conditions) Keep(condition string) {
+	if meta.FindStatusCondition(c.before, condition) != nil {
+		c.raised[condition] = true
+	}
+}
+
 // Message of a condition, raised in this pass or before.
 func (c *Conditions) Message(condition string) string {
 	if found := meta.FindStatusCondition(*c.list, condition); found != nil {

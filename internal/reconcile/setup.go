@@ -86,7 +86,7 @@ func All(ctx context.Context, env *pass.Env, o Options) map[string]Reconciler {
 	all := map[string]Reconciler{
 		"NameService":     &nameservice.Reconciler{Env: env},
 		"Controller":      &controller.Reconciler{Env: env, Quorums: quorums},
-		"Broker":          &broker.Reconciler{Env: env, Observed: brokers, Backlogs: backlogs},
+		"Broker":          &broker.Reconciler{Env: env, Observed: brokers, Backlogs: backlogs, Jobs: pass.NewJobs(ctx)},
 		"Proxy":           &proxy.Reconciler{Env: env, Observed: routes},
 		"Console":         &tool.Reconciler{Env: env, Kind: tool.Console()},
 		"Exporter":        &tool.Reconciler{Env: env, Kind: tool.Exporter()},

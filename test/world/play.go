@@ -38,10 +38,10 @@ func (w *World) Turn() {
 	w.follow(w.end(running, wanted))
 }
 
-// observe a StatefulSet, as its controller does before anything else.
+// observe a StatefulSet of the operator, as its controller does before anything else.
 func (w *World) observe(set *appsv1.StatefulSet) {
 	w.Helper()
-	if set.Status.ObservedGeneration == set.Generation {
+	if set.Status.ObservedGeneration == set.Generation || set.Labels[desired.LabelManagedBy] != desired.ManagedBy {
 		return
 	}
 	before := set.DeepCopy()

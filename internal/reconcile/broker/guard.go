@@ -12,7 +12,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
@@ -23,7 +25,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/saved"
 )
 
-// guardTimeout bounds what one pass asks the master of one group.
+// guardTimeout bounds the reading of what one group's master knows, and of giving it back what it lacks.
 const guardTimeout = 5 * time.Second
 
 // readSaved finds what is saved of each group.
@@ -84,6 +86,9 @@ func (p *brokerPass) forgetSaved(ctx context.Context, g *fleet.Group) error {
 // raiseRisks in one condition, whose reason is the first one that the operator works on.
 func (p *brokerPass) raiseRisks(risks []fleet.Risk) {
 	if len(risks) == 0 {
+		if p.unsure { // until it is known better
+			p.Conditions.Keep(v1alpha1.ConditionMetadataAtRisk)
+		}
 		return
 	}
 	slices.SortStableFunc(risks, func(a, b fleet.Risk) int { return cmp.Compare(a.Urgency(), b.Urgency()) })
@@ -93,15 +98,12 @@ func (p *brokerPass) raiseRisks(risks []fleet.Risk) {
 	}
 	reason := risks[0].Reason
 	p.Conditions.Set(v1alpha1.ConditionMetadataAtRisk, metav1.ConditionTrue, reason, strings.Join(messages, "; "))
-	if reason == v1alpha1.ReasonRestoring || reason == v1alpha1.ReasonNotSaved {
+	if !p.unsure && (reason == v1alpha1.ReasonRestoring || reason == v1alpha1.ReasonNotSaved) {
 		p.LookAgain(pass.Soon) // the operator itself can end these
 	}
 }
 
 func (p *brokerPass) guardGroup(ctx context.Context, g *fleet.Group, guarded fleet.Mastership, tables fleet.Tables) ([]fleet.Risk, *kube.Waiting, error) {
-	ctx, cancel := context.WithTimeout(ctx, guardTimeout)
-	defer cancel()
-	master := g.Master()
 	seen := guard.Seen{Mark: metadata.Mark{Term: tables.Term, Version: tables.Version}, Quiet: tables.Quiet}
 	if found := p.saved[g.Name]; found != nil {
 		seen.Soon = time.Now().Before(metadata.NextSave(found.Data, found.BinaryData))
@@ -110,21 +112,15 @@ func (p *brokerPass) guardGroup(ctx context.Context, g *fleet.Group, guarded fle
 	case guard.Later:
 		p.LookAgain(time.Until(metadata.NextSave(p.saved[g.Name].Data, p.saved[g.Name].BinaryData)) + time.Second)
 	case guard.Save:
-		known, version, err := p.readMaster(ctx, g, guarded)
-		if err != nil {
-			return []fleet.Risk{{Reason: v1alpha1.ReasonNotSaved, Message: fmt.Sprintf("the topics and consumer groups of %s could not be saved, "+
-				"which is tried again: %s", master.Name, err)}}, nil, nil
-		}
-		waiting, err := p.save(ctx, g, metadata.Mark{Term: guarded.Term, Version: version}, known)
-		return nil, waiting, err
+		return p.saveTables(ctx, g, guarded)
 	case guard.Wait:
 		if !tables.Shrunk {
 			return nil, nil, nil
 		}
 		return []fleet.Risk{{Reason: v1alpha1.ReasonRestoring, Message: fmt.Sprintf("%s became master of %s while it was copying topics from the former one, and is still "+
-			"deleting topics (a RocketMQ defect); missing ones are restored when it stops", master.Name, g.Name)}}, nil, nil
+			"deleting topics (a RocketMQ defect); missing ones are restored when it stops", g.Master().Name, g.Name)}}, nil, nil
 	case guard.Compare:
-		return p.restore(ctx, g, guarded, master)
+		return p.restore(ctx, g, guarded)
 	case guard.Nothing:
 		if metadata.Outgrown(p.saved[g.Name].Data) {
 			return []fleet.Risk{fleet.TooLargeRisk(g)}, nil, nil
@@ -133,29 +129,76 @@ func (p *brokerPass) guardGroup(ctx context.Context, g *fleet.Group, guarded fle
 	return nil, nil, nil
 }
 
-// readMaster reads a master's tables. It fails if the broker is no longer master, because a slave would be losing them.
-func (p *brokerPass) readMaster(ctx context.Context, g *fleet.Group, guarded fleet.Mastership) (*metadata.Tables, string, error) {
-	tables, version, err := metadata.ReadNames(ctx, p.Reach.Client, p.metadataOf(guarded.Master, g.Name))
-	if err != nil {
-		return nil, "", err
+// reading is a master's tables.
+type reading struct {
+	tables  *metadata.Tables
+	version string
+	err     error
+}
+
+// reader reads a master's tables.
+type reader struct {
+	client *admin.Client
+	broker metadata.Broker
+	// controlled: the controllers elect masters. Their leader, and what it said of the group.
+	controlled bool
+	leader     string
+	seen       admin.SyncState
+}
+
+func (p *brokerPass) readerOf(g *fleet.Group, guarded fleet.Mastership) reader {
+	r := reader{client: p.Reach.Client, broker: p.metadataOf(guarded.Master, g.Name)}
+	if p.controller != nil {
+		r.controlled, r.leader, r.seen = true, p.fleet.Leader, p.fleet.SyncStates[g.Name]
 	}
-	status, err := p.Reach.Client.HAStatus(ctx, guarded.Master)
+	return r
+}
+
+// run fails if the broker is no longer master, because a slave would be losing its tables.
+func (r reader) run(ctx context.Context) reading {
+	tables, version, err := metadata.ReadNames(ctx, r.client, r.broker)
+	if err == nil {
+		err = r.confirm(ctx)
+	}
+	return reading{tables, version.String(), err}
+}
+
+func (r reader) confirm(ctx context.Context) error {
+	status, err := r.client.HAStatus(ctx, r.broker.Addr)
 	if err != nil {
-		return nil, "", err
+		return err
 	}
 	if !status.Master {
-		return nil, "", errors.New("it is no longer the master")
+		return errors.New("it is no longer the master")
 	}
-	if p.controller != nil {
-		states, err := p.Reach.Client.SyncStateData(ctx, p.fleet.Leader, g.Name)
-		if err != nil {
-			return nil, "", err
-		}
-		if now, seen := states[g.Name], p.fleet.SyncStates[g.Name]; now.MasterEpoch != seen.MasterEpoch || now.MasterAddr != seen.MasterAddr {
-			return nil, "", errors.New("another master was elected")
-		}
+	if !r.controlled {
+		return nil
 	}
-	return tables, version.String(), nil
+	states, err := r.client.SyncStateData(ctx, r.leader, r.broker.Group)
+	if err != nil {
+		return err
+	}
+	if now := states[r.broker.Group]; now.MasterEpoch != r.seen.MasterEpoch || now.MasterAddr != r.seen.MasterAddr {
+		return errors.New("another master was elected")
+	}
+	return nil
+}
+
+// saveTables of a master.
+func (p *brokerPass) saveTables(ctx context.Context, g *fleet.Group, guarded fleet.Mastership) ([]fleet.Risk, *kube.Waiting, error) {
+	key, name := client.ObjectKeyFromObject(p.broker), "save "+g.Name
+	found := pass.Do(p.jobs, key, name, guarded.Term+" "+guarded.Master, guardTimeout, p.readerOf(g, guarded).run)
+	p.unsure = p.unsure || !found.Fresh
+	switch {
+	case found.Known && found.Result.err != nil:
+		return []fleet.Risk{{Reason: v1alpha1.ReasonNotSaved, Message: fmt.Sprintf("the topics and consumer groups of %s could not be saved, "+
+			"which is tried again: %s", g.Master().Name, found.Result.err)}}, nil, nil
+	case !found.Fresh:
+		return nil, nil, nil
+	}
+	p.jobs.Drop(key, name)
+	waiting, err := p.save(ctx, g, metadata.Mark{Term: guarded.Term, Version: found.Result.version}, found.Result.tables)
+	return nil, waiting, err
 }
 
 func (p *brokerPass) save(ctx context.Context, g *fleet.Group, mark metadata.Mark, tables *metadata.Tables) (*kube.Waiting, error) {
@@ -182,40 +225,76 @@ func (p *brokerPass) save(ctx context.Context, g *fleet.Group, mark metadata.Mar
 	return nil, saved.Tidy(ctx, p.Client, p.broker, g.Name, objects[len(objects)-1])
 }
 
-// restore gives a new master what it lacks, and saves its tables once it lacks nothing.
-func (p *brokerPass) restore(ctx context.Context, g *fleet.Group, guarded fleet.Mastership, master *fleet.Member) ([]fleet.Risk, *kube.Waiting, error) {
-	failed := func(err error) ([]fleet.Risk, *kube.Waiting, error) {
-		return []fleet.Risk{{Reason: v1alpha1.ReasonRestoring, Message: fmt.Sprintf("%s is the new master of %s, and missing topics and consumer groups could not be restored: %s",
-			master.Name, g.Name, err)}}, nil, nil
-	}
-	now, version, err := p.readMaster(ctx, g, guarded)
-	if err != nil {
-		return failed(err)
+// restoring gives a new master what it lacks of what was saved.
+type restoring struct {
+	reader
+	saved map[string][]byte
+}
+
+// restored is what came out of that.
+type restored struct {
+	reading
+	// lost is what the master lacked, of so many topics and groups that were saved. unreadable says why what was saved counts
+	// as nothing.
+	lost           metadata.Plan
+	topics, groups int
+	unreadable     error
+}
+
+func (r restoring) run(ctx context.Context) (out restored) {
+	if out.reading = r.reader.run(ctx); out.err != nil {
+		return out
 	}
 	former := &metadata.Tables{}
-	if config := p.saved[g.Name]; config.BinaryData != nil {
-		if former, err = metadata.Decode(config.BinaryData); err != nil {
-			p.Warn(config, v1alpha1.EventMetadataUnreadable, "the saved topics and consumer groups cannot be read, so none is restored at %s, "+
-				"the new master of %s: %s", master.Name, g.Name, err)
+	if r.saved != nil {
+		if former, out.unreadable = metadata.Decode(r.saved); out.unreadable != nil {
 			former = &metadata.Tables{}
 		}
 	}
+	out.lost, out.topics, out.groups = metadata.ForRestored(former, out.tables), len(former.Topics), len(former.Groups)
+	if out.lost.Empty() {
+		return out
+	}
+	if err := out.lost.Apply(ctx, r.client, r.broker.Addr, out.tables, metadata.Limits{}); err != nil {
+		out.err = fmt.Errorf("writing %d topics and %d consumer groups failed: %w", len(out.lost.Topics), len(out.lost.Groups), err)
+	}
+	return out
+}
 
-	lost := metadata.ForRestored(former, now)
-	if lost.Empty() {
-		if len(lost.Differ) > 0 {
-			p.Warn(master.Pod, v1alpha1.EventMetadataDiffers, "%s, the new master of %s, has topics or consumer groups with other settings than the former "+
-				"master had, and keeps its own: %s",
-				master.Name, g.Name, some(lost.Differ))
-		}
-		waiting, err := p.save(ctx, g, metadata.Mark{Term: guarded.Term, Version: version}, now)
-		return nil, waiting, err
+// restore gives a new master what it lacks, and saves its tables once it lacks nothing.
+func (p *brokerPass) restore(ctx context.Context, g *fleet.Group, guarded fleet.Mastership) ([]fleet.Risk, *kube.Waiting, error) {
+	key, name, config, master := client.ObjectKeyFromObject(p.broker), "restore "+g.Name, p.saved[g.Name], g.Master()
+	job := restoring{p.readerOf(g, guarded), config.BinaryData}
+	found := pass.Do(p.jobs, key, name, guarded.Term+" "+guarded.Master+" "+config.ResourceVersion, guardTimeout, job.run)
+	p.unsure = p.unsure || !found.Fresh
+	if !found.Known {
+		return nil, nil, nil
+	}
+	done := found.Result
+	if found.Fresh && done.unreadable != nil {
+		p.Warn(config, v1alpha1.EventMetadataUnreadable, "the saved topics and consumer groups cannot be read, so none is restored at %s, "+
+			"the new master of %s: %s", master.Name, g.Name, done.unreadable)
 	}
 	text := fmt.Sprintf("%s, the new master of %s, lacked %d of %d topics and %d of %d consumer groups", master.Name, g.Name,
-		len(lost.Topics), len(former.Topics), len(lost.Groups), len(former.Groups))
-	if err := lost.Apply(ctx, p.Reach.Client, guarded.Master, now, metadata.Limits{}); err != nil {
-		return failed(fmt.Errorf("writing %d topics and %d consumer groups failed: %w", len(lost.Topics), len(lost.Groups), err))
+		len(done.lost.Topics), done.topics, len(done.lost.Groups), done.groups)
+	switch {
+	case done.err != nil:
+		return []fleet.Risk{{Reason: v1alpha1.ReasonRestoring, Message: fmt.Sprintf("%s is the new master of %s, and missing topics and consumer groups could not be restored: %s",
+			master.Name, g.Name, done.err)}}, nil, nil
+	case !done.lost.Empty():
+		if found.Fresh {
+			p.Event(master.Pod, v1alpha1.EventMetadataRestored, "%s: they are restored", text)
+		}
+		return []fleet.Risk{{Reason: v1alpha1.ReasonRestoring, Message: text + ", which are restored; they are checked once more"}}, nil, nil
+	case !found.Fresh:
+		return nil, nil, nil
 	}
-	p.Event(master.Pod, v1alpha1.EventMetadataRestored, "%s: they are restored", text)
-	return []fleet.Risk{{Reason: v1alpha1.ReasonRestoring, Message: text + ", which are restored; they are checked once more"}}, nil, nil
+	if len(done.lost.Differ) > 0 {
+		p.Warn(master.Pod, v1alpha1.EventMetadataDiffers, "%s, the new master of %s, has topics or consumer groups with other settings than the former "+
+			"master had, and keeps its own: %s",
+			master.Name, g.Name, some(done.lost.Differ))
+	}
+	p.jobs.Drop(key, name)
+	waiting, err := p.save(ctx, g, metadata.Mark{Term: guarded.Term, Version: done.version}, done.tables)
+	return nil, waiting, err
 }

@@ -26,6 +26,8 @@ type Reconciler struct {
 	Observed *observe.Poller[*observe.Brokers]
 	// Backlogs keeps what leaving groups still hold.
 	Backlogs *observe.Poller[observe.Backlogs]
+	// Jobs copy, compare and restore what brokers know.
+	Jobs *pass.Jobs
 }
 
 // brokerPass is one reconcile of one Broker.
@@ -33,6 +35,7 @@ type brokerPass struct {
 	workload.Pass
 	observed *observe.Poller[*observe.Brokers]
 	backlogs *observe.Poller[observe.Backlogs]
+	jobs     *pass.Jobs
 	broker   *v1alpha1.Broker
 
 	nameService *v1alpha1.NameService // nil for name servers given by hand
@@ -51,6 +54,7 @@ type brokerPass struct {
 	// unasked: this operator has just started and its first answer is yet to come; the status stays as it was left.
 	unasked bool
 	copied  []*fleet.Group // hidden groups that know all they need
+	unsure  bool           // what a master's tables lack is being found out
 }
 
 // Reconcile brings the objects and the status of a Broker to what its spec says.
@@ -59,12 +63,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, b); err != nil || b.DeletionTimestamp != nil {
 		r.Observed.Forget(req.NamespacedName)
 		r.Backlogs.Forget(req.NamespacedName)
+		r.Jobs.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.Old(b) {
 		return ctrl.Result{}, nil
 	}
-	p := &brokerPass{Pass: workload.Begin(r.Env, b), observed: r.Observed, backlogs: r.Backlogs, broker: b, saved: map[string]*corev1.ConfigMap{}}
+	p := &brokerPass{Pass: workload.Begin(r.Env, b), observed: r.Observed, backlogs: r.Backlogs, jobs: r.Jobs, broker: b, saved: map[string]*corev1.ConfigMap{}}
 	waiting, err := pass.Run(ctx, p.prepare, p.look, p.act)
 	if p.unasked && err == nil {
 		return ctrl.Result{}, nil // the first answer wakes the next pass

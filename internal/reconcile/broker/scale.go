@@ -6,6 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
@@ -22,11 +25,11 @@ const cleanTimeout = 3 * time.Second
 func (p *brokerPass) advance(ctx context.Context) (*kube.Waiting, error) {
 	drain := time.Duration(desired.DrainSeconds(p.broker)) * time.Second
 	for _, g := range p.fleet.Groups {
-		unshared := ""
+		unshared, shared := "", false
 		if g.State() == scale.Closed && p.fleet.Drained(g) && p.fleet.Fenced(g) {
-			unshared = p.shareOffsets(ctx, g)
+			unshared, shared = p.shareOffsets(g)
 		}
-		next, why := scale.Next(p.fleet.Life(g, p.isCopied(g), unshared == ""), drain)
+		next, why := scale.Next(p.fleet.Life(g, p.isCopied(g), shared), drain)
 		moved, waiting, err := p.record(ctx, g, next)
 		if waiting != nil || err != nil {
 			return waiting, err
@@ -76,25 +79,44 @@ func (p *brokerPass) draining(format string, args ...any) {
 
 // shareOffsets lets the slaves of a group that leaves know how far everything is consumed: one that is elected when the
 // group comes back would hand out again what it does not know. By themselves they ask every 10 s (SlaveSynchronize), on
-// 5.5.0 in vain. It returns what keeps that, "" if they know.
-func (p *brokerPass) shareOffsets(ctx context.Context, g *fleet.Group) string {
+// 5.5.0 in vain. It returns whether they know now, and what kept that when it was last tried, "" for nothing.
+func (p *brokerPass) shareOffsets(g *fleet.Group) (unshared string, shared bool) {
 	master := g.Master()
 	if master == nil {
-		return "the group has no master"
+		return "the group has no master", false
 	}
-	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
-	defer cancel()
-	known, err := metadata.Read(ctx, p.Reach.Client, p.metadataOf(master.Dialable, g.Name))
-	if err != nil {
-		return fmt.Sprintf("%s does not answer: %s", master.Name, err)
-	}
+	job := sharing{client: p.Reach.Client, master: p.metadataOf(master.Dialable, g.Name), names: map[string]string{master.Dialable: master.Name}}
+	input := master.Dialable
 	for _, slave := range g.Slaves(master) {
-		has, err := metadata.Read(ctx, p.Reach.Client, p.metadataOf(slave.Dialable, g.Name))
+		job.slaves = append(job.slaves, p.metadataOf(slave.Dialable, g.Name))
+		job.names[slave.Dialable] = slave.Name
+		input += " " + slave.Dialable
+	}
+	found := pass.Do(p.jobs, client.ObjectKeyFromObject(p.broker), "share offsets of "+g.Name, input, copyTimeout, job.run)
+	return found.Result, found.Fresh && found.Result == ""
+}
+
+// sharing a master's offsets with its slaves.
+type sharing struct {
+	client *admin.Client
+	master metadata.Broker
+	slaves []metadata.Broker
+	names  map[string]string // of their pods, by address
+}
+
+// run returns what kept it, "" if the slaves know.
+func (s sharing) run(ctx context.Context) string {
+	known, err := metadata.Read(ctx, s.client, s.master)
+	if err != nil {
+		return fmt.Sprintf("%s does not answer: %s", s.names[s.master.Addr], err)
+	}
+	for _, slave := range s.slaves {
+		has, err := metadata.Read(ctx, s.client, slave)
 		if err != nil {
-			return fmt.Sprintf("%s does not answer: %s", slave.Name, err)
+			return fmt.Sprintf("%s does not answer: %s", s.names[slave.Addr], err)
 		}
-		if _, err := p.Reach.Client.PutOffsets(ctx, slave.Dialable, metadata.ForNewMaster(known, has).Offsets); err != nil {
-			return fmt.Sprintf("%s refuses them: %s", slave.Name, err)
+		if _, err := s.client.PutOffsets(ctx, slave.Addr, metadata.ForNewMaster(known, has).Offsets); err != nil {
+			return fmt.Sprintf("%s refuses them: %s", s.names[slave.Addr], err)
 		}
 	}
 	return ""

@@ -49,6 +49,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 		Watches(&v1alpha1.Controller{}, dependents, builder.WithPredicates(pass.News())).
 		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(source.Channel(r.Backlogs.Events(), &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(source.Channel(r.Jobs.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(configMaps).
 		Complete(r)
 }
