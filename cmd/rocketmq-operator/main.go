@@ -121,6 +121,9 @@ func run(ctx context.Context, o options) error {
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
+	if err := mgr.Add(&garbage{}); err != nil {
+		return err
+	}
 	if err := o.findImage(ctx, mgr.GetAPIReader()); err != nil {
 		return err
 	}

@@ -61,11 +61,37 @@ var ErrBehind = errors.New("the cache does not have an object yet that exists")
 // Apply brings obj to the API server and reports whether it had to write. The owner becomes its controller, except of a volume.
 // An object of that name that is not the owner's is a *ConflictError.
 func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, error) {
+	return a.write(ctx, owner, obj, func(desired *unstructured.Unstructured) (bool, error) {
+		live, err := a.empty(obj)
+		if err != nil {
+			return false, err
+		}
+		err = a.Client.Get(ctx, client.ObjectKeyFromObject(obj), live)
+		switch {
+		case apierrors.IsNotFound(err):
+			return a.create(ctx, owner, obj, desired)
+		case err != nil:
+			return false, fmt.Errorf("read: %w", err)
+		}
+		return a.change(ctx, owner, live, desired)
+	})
+}
+
+// Create is Apply of an object that the cache did not have a moment ago. One that exists by now is not changed.
+func (a *Applier) Create(ctx context.Context, owner, obj client.Object) error {
+	_, err := a.write(ctx, owner, obj, func(desired *unstructured.Unstructured) (bool, error) {
+		return a.create(ctx, owner, obj, desired)
+	})
+	return err
+}
+
+// write what obj is to be. Errors tell which object they are about, as conflicts do by themselves.
+func (a *Applier) write(ctx context.Context, owner, obj client.Object, how func(desired *unstructured.Unstructured) (bool, error)) (bool, error) {
 	desired, err := a.prepare(owner, obj)
 	if err != nil {
 		return false, err
 	}
-	wrote, err := a.apply(ctx, owner, obj, desired)
+	wrote, err := how(desired)
 	var conflict *ConflictError
 	if err == nil || errors.As(err, &conflict) {
 		return wrote, err
@@ -73,30 +99,21 @@ func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, er
 	return wrote, fmt.Errorf("apply %s %s: %w", desired.GetKind(), client.ObjectKeyFromObject(obj), err)
 }
 
-func (a *Applier) apply(ctx context.Context, owner, obj client.Object, desired *unstructured.Unstructured) (bool, error) {
-	live, err := a.empty(obj)
-	if err != nil {
-		return false, err
+// create an object that the cache does not have. Caches do not see foreign objects, so there may be one of that name:
+// creating fails then, and costs no read.
+func (a *Applier) create(ctx context.Context, owner, obj client.Object, desired *unstructured.Unstructured) (bool, error) {
+	err := a.Client.Create(ctx, desired.DeepCopy(), client.FieldOwner(FieldOwner))
+	if !apierrors.IsAlreadyExists(err) {
+		return err == nil, err
 	}
-	err = a.Client.Get(ctx, client.ObjectKeyFromObject(obj), live)
-	if apierrors.IsNotFound(err) {
-		// Caches do not see foreign objects, so there may be one of that name. Creating fails then, and costs no read.
-		err = a.Client.Create(ctx, desired.DeepCopy(), client.FieldOwner(FieldOwner))
-		if !apierrors.IsAlreadyExists(err) {
-			return err == nil, err
-		}
-		if live, err = a.unseen(ctx, obj); err == nil && a.foreign(owner, obj, live) == nil && labelled(live, obj) {
-			return false, ErrBehind
-		}
-	}
+	live, err := a.unseen(ctx, obj)
 	if err != nil {
 		return false, fmt.Errorf("read: %w", err)
 	}
-	if conflict := a.foreign(owner, obj, live); conflict != nil {
-		conflict.Kind = desired.GetKind()
-		return false, conflict
+	if a.foreign(owner, obj, live) == nil && labelled(live, obj) {
+		return false, ErrBehind
 	}
-	return a.change(ctx, live, desired)
+	return a.change(ctx, owner, live, desired)
 }
 
 // unseen reads an object that is in no cache.
@@ -108,8 +125,12 @@ func (a *Applier) unseen(ctx context.Context, obj client.Object) (client.Object,
 	return live, a.Reader.Get(ctx, client.ObjectKeyFromObject(obj), live)
 }
 
-// change a live object of the owner's to what is desired, and report whether that was needed.
-func (a *Applier) change(ctx context.Context, live client.Object, desired *unstructured.Unstructured) (bool, error) {
+// change a live object to what is desired, and report whether that was needed. One that is not the owner's stays.
+func (a *Applier) change(ctx context.Context, owner, live client.Object, desired *unstructured.Unstructured) (bool, error) {
+	if conflict := a.foreign(owner, desired, live); conflict != nil {
+		conflict.Kind = desired.GetKind()
+		return false, conflict
+	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(live)
 	switch {
 	case err != nil:

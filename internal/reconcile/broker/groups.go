@@ -117,7 +117,11 @@ func (p *brokerPass) applyGroups(ctx context.Context) (*kube.Waiting, error) {
 		}
 		g.Set, g.Revision = set, pods.RevisionOf(&set.Spec.Template)
 		var waiting *kube.Waiting
-		g.Revision, waiting, err = p.ApplyStatefulSet(ctx, set, busy && !p.anyPod(g, stuckOnOldSpec))
+		if _, exists := p.existing[g.Number]; exists {
+			g.Revision, waiting, err = p.ApplyStatefulSet(ctx, set, busy && !p.anyPod(g, stuckOnOldSpec))
+		} else {
+			waiting, err = p.CreateStatefulSet(ctx, set)
+		}
 		if waiting != nil || err != nil {
 			return waiting, err
 		}

@@ -203,8 +203,8 @@ func (p *Base) Finish(ctx context.Context, waiting *kube.Waiting, failure error)
 // Write the status if it differs from what was read, and say when to look again. A pass that failed keeps the conditions of
 // what it did not get to look at, and is tried again soon; when that has gone on for a while, Ready says why.
 func (p *Base) Write(ctx context.Context, failure error) (ctrl.Result, error) {
-	if errors.Is(failure, kube.ErrBehind) {
-		return ctrl.Result{RequeueAfter: Soon}, nil
+	if errors.Is(failure, kube.ErrBehind) || apierrors.IsConflict(failure) {
+		return ctrl.Result{RequeueAfter: Soon}, nil // this pass read an old copy: the newer one is on its way and wakes the next
 	}
 	if failure == nil {
 		p.Conditions.Complete()

@@ -69,7 +69,7 @@ func TestCluster(t *testing.T) {
 	w.CreateYAML(controlledCluster)
 	o := w.Start()
 	o.Reports("RocketMQCluster c", v1alpha1.ConditionReady, metav1.ConditionFalse, "MembersNotReady: NameService c-ns: MembersNotReady: ", "c-ns-0 is starting",
-		"Controller c-ctl", "Broker c-broker-hot: WaitingForNameServers")
+		"Broker c-broker: WaitingForNameServers", "Broker c-broker-hot: WaitingForNameServers")
 	if c := cluster(w); c.Status.Phase != v1alpha1.PhaseCreating || c.Status.Version != "" {
 		t.Errorf("status %+v", c.Status)
 	}

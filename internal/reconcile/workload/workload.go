@@ -70,7 +70,7 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	case client.IgnoreNotFound(err) != nil:
 		return wanted, nil, fmt.Errorf("read StatefulSet %s: %w", set.Name, err)
 	case err != nil:
-		waiting, err := p.createStatefulSet(ctx, set)
+		waiting, err := p.CreateStatefulSet(ctx, set)
 		return wanted, waiting, err
 	case live.DeletionTimestamp != nil:
 		set.Spec.Template = live.Spec.Template
@@ -112,19 +112,18 @@ func (p *Pass) ApplyStatefulSet(ctx context.Context, set *appsv1.StatefulSet, ho
 	return wanted, nil, p.remake(ctx, &live, set, claims)
 }
 
-func (p *Pass) createStatefulSet(ctx context.Context, set *appsv1.StatefulSet) (*kube.Waiting, error) {
+// CreateStatefulSet writes a StatefulSet that there was none of when the pass began. One that has come since then is left
+// to the next pass, which knows what it records.
+func (p *Pass) CreateStatefulSet(ctx context.Context, set *appsv1.StatefulSet) (*kube.Waiting, error) {
 	if p.held != nil {
 		return p.held, nil
 	}
 	applier := p.Applier()
-	wrote, err := applier.Apply(ctx, p.Owner, set)
-	if waiting, err := p.Explain(err); waiting != nil || err != nil {
+	if waiting, err := p.Explain(applier.Create(ctx, p.Owner, set)); waiting != nil || err != nil {
 		return waiting, err
 	}
 	p.unseen = true
-	if wrote {
-		p.Event(set, v1alpha1.EventCreated, "created StatefulSet %s with %s", set.Name, pods.Count(*set.Spec.Replicas, "pod", "pods"))
-	}
+	p.Event(set, v1alpha1.EventCreated, "created StatefulSet %s with %s", set.Name, pods.Count(*set.Spec.Replicas, "pod", "pods"))
 	return nil, nil
 }
 
