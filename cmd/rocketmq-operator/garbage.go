@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -32,6 +33,9 @@ func (*garbage) NeedLeaderElection() bool { return false }
 
 // Start is part of manager.Runnable. It begins as if much were to do.
 func (g *garbage) Start(ctx context.Context) error {
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
+		debug.SetMemoryLimit(limit / 10 * 9) // GOMEMLIMIT is the container's, which counts more than the heap and the stacks
+	}
 	g.least = debug.SetGCPercent(mostGarbage)
 	if g.least < 0 || g.least >= mostGarbage {
 		debug.SetGCPercent(g.least) // as its user wants it
