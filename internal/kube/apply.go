@@ -61,7 +61,7 @@ var ErrBehind = errors.New("the cache does not have an object yet that exists")
 // Apply brings obj to the API server and reports whether it had to write. The owner becomes its controller, except of a volume.
 // An object of that name that is not the owner's is a *ConflictError.
 func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, error) {
-	return a.write(ctx, owner, obj, func(desired *unstructured.Unstructured) (bool, error) {
+	return a.write(owner, obj, func(desired *unstructured.Unstructured) (bool, error) {
 		live, err := a.empty(obj)
 		if err != nil {
 			return false, err
@@ -79,14 +79,14 @@ func (a *Applier) Apply(ctx context.Context, owner, obj client.Object) (bool, er
 
 // Create is Apply of an object that the cache did not have a moment ago. One that exists by now is not changed.
 func (a *Applier) Create(ctx context.Context, owner, obj client.Object) error {
-	_, err := a.write(ctx, owner, obj, func(desired *unstructured.Unstructured) (bool, error) {
+	_, err := a.write(owner, obj, func(desired *unstructured.Unstructured) (bool, error) {
 		return a.create(ctx, owner, obj, desired)
 	})
 	return err
 }
 
 // write what obj is to be. Errors tell which object they are about, as conflicts do by themselves.
-func (a *Applier) write(ctx context.Context, owner, obj client.Object, how func(desired *unstructured.Unstructured) (bool, error)) (bool, error) {
+func (a *Applier) write(owner, obj client.Object, how func(desired *unstructured.Unstructured) (bool, error)) (bool, error) {
 	desired, err := a.prepare(owner, obj)
 	if err != nil {
 		return false, err
