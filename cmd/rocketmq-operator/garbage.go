@@ -10,7 +10,7 @@ import (
 
 const (
 	// collectEvery is how often garbage is collected at most, unless the heap would grow by more than mostGarbage.
-	collectEvery = 3 * time.Second
+	collectEvery = 1500 * time.Millisecond
 	// mostGarbage is how much garbage there may be, in percent of what is in use.
 	mostGarbage = 100
 	// measureEvery is how often it is measured how fast garbage grows.
