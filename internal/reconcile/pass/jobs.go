@@ -13,8 +13,9 @@ import (
 const (
 	// mostJobs run at once for one resource.
 	mostJobs = 4
-	// freshness is how old a result may be when a pass takes it; an older one is found out anew.
-	freshness = 10 * time.Second
+	// freshness is how old a result may be when a pass takes it; an older one is found out anew. It is longer than a pass waits
+	// for its turn while a thousand clusters start: a result that is always too old would be found out for ever.
+	freshness = time.Minute
 )
 
 // Jobs do beside passes what waits for RocketMQ's servers, so that dead servers of one resource hold up no other. A pass
