@@ -44,7 +44,7 @@ func (g *garbage) Start(ctx context.Context) error {
 	g.now, g.rate = mostGarbage, usualStart
 	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
 	metrics.Read(samples)
-	allocated := samples[0].Value.Uint64()
+	allocated, at := samples[0].Value.Uint64(), time.Now()
 	ticker := time.NewTicker(measureEvery)
 	defer ticker.Stop()
 	for {
@@ -54,10 +54,10 @@ func (g *garbage) Start(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		metrics.Read(samples)
-		more := samples[0].Value.Uint64() - allocated
-		allocated += more
+		more, passed := samples[0].Value.Uint64()-allocated, time.Since(at)
+		allocated, at = allocated+more, at.Add(passed)
 		was := g.now
-		if percent, changes := g.next(float64(more)/measureEvery.Seconds(), float64(samples[1].Value.Uint64())); changes {
+		if percent, changes := g.next(float64(more)/passed.Seconds(), float64(samples[1].Value.Uint64())); changes {
 			debug.SetGCPercent(percent)
 			if percent < was {
 				debug.FreeOSMemory() // what was garbage is not needed any more
@@ -69,7 +69,7 @@ func (g *garbage) Start(ctx context.Context) error {
 // next percentage for a rate of allocation, in bytes/s, and the bytes in use. Small changes are not worth stopping the
 // program for.
 func (g *garbage) next(rate, live float64) (percent int, changes bool) {
-	g.rate = max(rate, 0.8*g.rate) // a pause in between is no rest
+	g.rate += (rate - g.rate) / 5 // of the last seconds: a pause in between is no rest
 	percent = g.least
 	if live > 0 {
 		percent = max(g.least, min(mostGarbage, int(100*g.rate*collectEvery.Seconds()/live)))
