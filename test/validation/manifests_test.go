@@ -124,7 +124,7 @@ func TestDefaults(t *testing.T) {
 		"Controller":      "{size: 3, controllerImage: 'apache/rocketmq:5.4.0'}",
 		"Console":         "{image: 'apacherocketmq/rocketmq-dashboard:2.1.0'}",
 		"Exporter":        "{image: 'apache/rocketmq-exporter:0.0.2'}",
-		"RocketMQCluster": "{version: 5.4.0, brokers: [{name: '', size: 1, replicaPerGroup: 1}]}",
+		"RocketMQCluster": "{version: 5.4.0, brokers: [{name: '', replicaPerGroup: 1}]}",
 		"Proxy":           "{replicas: 1, image: 'apache/rocketmq:5.4.0'}",
 		"Broker":          "{size: 1, replicaPerGroup: 1, clusterMode: STATIC, drainSeconds: 35, metadataGuard: Enabled, brokerImage: 'apache/rocketmq:5.4.0'}",
 	} {
