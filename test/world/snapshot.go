@@ -107,6 +107,7 @@ func lasting(object runtime.Object) (map[string]any, error) {
 		{"metadata", "annotations", v1alpha1.AnnotationStateSince},
 		{"spec", "clusterIP"}, {"spec", "clusterIPs"},
 		{"data", "term"}, // of a pod's uid
+		{"data", "savedAt"}, {"data", "previousSince"},
 		{"data", "password"}, {"data", "users.properties"},
 	} {
 		unstructured.RemoveNestedField(content, varying...)
