@@ -279,6 +279,9 @@ func (p *brokerPass) restore(ctx context.Context, g *fleet.Group, guarded fleet.
 		len(done.lost.Topics), done.topics, len(done.lost.Groups), done.groups)
 	switch {
 	case done.err != nil:
+		if found.Fresh && !done.lost.Empty() { // some may be written, so that the next look does not show what was missing
+			p.Event(master.Pod, v1alpha1.EventMetadataRestored, "%s: not all of them are restored yet: %s", text, done.err)
+		}
 		return []fleet.Risk{{Reason: v1alpha1.ReasonRestoring, Message: fmt.Sprintf("%s is the new master of %s, and missing topics and consumer groups could not be restored: %s",
 			master.Name, g.Name, done.err)}}, nil, nil
 	case !done.lost.Empty():

@@ -117,9 +117,7 @@ func TestMetadataGuard(t *testing.T) {
 			t.Errorf("group %+v", got)
 		}
 	})
-	if !o.Said("b-0-1, the new master of b-0, lacked 5 of 7 topics and 1 of 1 consumer groups") {
-		t.Errorf("events %q", o.Events())
-	}
+	o.Until(says(o, "b-0-1, the new master of b-0, lacked 5 of 7 topics and 1 of 1 consumer groups"))
 	o.Until(func() string {
 		if text := w.Condition("Broker b", v1alpha1.ConditionMetadataAtRisk, metav1.ConditionTrue); text != "" {
 			return text
@@ -163,8 +161,16 @@ func TestTablesLostInPlace(t *testing.T) {
 		}
 		return w.AllReady()
 	})
-	if !o.Said("b-0-0, the new master of b-0, lacked 2 of 3 topics") {
-		t.Errorf("events %q", o.Events())
+	o.Until(says(o, "b-0-0, the new master of b-0, lacked 2 of 3 topics"))
+}
+
+// says reports that no event has this text yet.
+func says(o *world.Operator, text string) func() string {
+	return func() string {
+		if !o.Said(text) {
+			return fmt.Sprintf("no event has %q: %q", text, o.Events())
+		}
+		return ""
 	}
 }
 
