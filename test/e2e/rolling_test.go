@@ -38,7 +38,7 @@ func rolling(t *testing.T, w *world) {
 	for _, part := range []struct {
 		name string
 		tell func(*testing.T, *kit.Installation)
-	}{{"Undisturbed", rollUndisturbed}, {"MastersStop", rollMastersStop}, {"BadImage", rollBadImage}, {"Blocked", rollBlocked}} {
+	}{{"Undisturbed", rollUndisturbed}, {"BadImage", rollBadImage}, {"Blocked", rollBlocked}} {
 		if !t.Run(part.name, func(t *testing.T) { part.tell(t, small(in(t, c.Namespace))) }) {
 			return
 		}
@@ -75,8 +75,8 @@ func brokerEdits(more ...string) []string {
 	return append(edits, "  config:\n", spec+"  config:\n"+config)
 }
 
-// rollUndisturbed changes a live property, then memory and a property that needs a restart, while the ledger sends. The
-// operator dies in the middle of that, which changes nothing.
+// rollUndisturbed changes a live property, then memory and a property that needs a restart, while ledgers send every kind of message.
+// The operator dies in the middle of that, which changes nothing. Then masters are stopped.
 func rollUndisturbed(t *testing.T, c *kit.Installation) {
 	ctx := t.Context()
 	before, err := c.Lives(ctx)
@@ -100,6 +100,7 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 			ok(t, c.Await(ctx, order[0]+" to be new", 3*time.Minute, func(ctx context.Context) error { return allNew(ctx, c, before, order[:1]) }))
 			ok(t, killOperator(ctx, c))
 		})
+		mastersStop(t, c)
 	}))
 	after, err := c.Lives(ctx)
 	ok(t, err)
@@ -119,9 +120,9 @@ func rollUndisturbed(t *testing.T, c *kit.Installation) {
 	ok(t, runWith(ctx, c, order, "fileReservedTime", "72", time.Minute)) // it was taken back
 }
 
-// rollMastersStop: a group's master is deleted, with the time that it has and with less, and evicted. It hands over within that,
+// mastersStop: a group's master is deleted, with the time that it has and with less, and evicted. It hands over within that,
 // whatever is sent and consumed.
-func rollMastersStop(t *testing.T, c *kit.Installation) {
+func mastersStop(t *testing.T, c *kit.Installation) {
 	ctx := t.Context()
 	remove := func(options ...client.DeleteOption) func(*corev1.Pod) error {
 		return func(pod *corev1.Pod) error { return c.Client.Delete(ctx, pod, options...) }
@@ -129,36 +130,34 @@ func rollMastersStop(t *testing.T, c *kit.Installation) {
 	evict := func(pod *corev1.Pod) error {
 		return c.Set.PolicyV1().Evictions(c.Name).Evict(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Namespace: c.Name, Name: pod.Name}})
 	}
-	mixUndisturbed(t, c, meanwhileAll(t, c, mix("stopping", scalePoll), func() {
-		for _, way := range []struct {
-			name  string
-			stop  func(*corev1.Pod) error
-			short bool // java, which gets a third of the time, may not have what it needs to flush its store
-		}{{"deleted", remove(), false}, {"deleted with --grace-period=20", remove(client.GracePeriodSeconds(20)), true}, {"evicted", evict, false}} {
-			heir, master := members(t, c, 0)
-			pod, err := c.Pod(ctx, master)
-			ok(t, err)
-			back := func() { ok(t, c.AwaitPodReady(ctx, master, pod.UID, 2*time.Minute)) }
-			if !way.short {
-				back = watchEndings(t, c, master)
-			}
-			log := followLog(ctx, t, c, master)
-			c.Log.Printf("the master %s is %s", master, way.name)
-			ok(t, way.stop(pod))
-			said := <-log
-			tellHandover(c, said)
-			if !strings.Contains(said, "handed over") {
-				t.Errorf("%s did not hand over", master)
-			}
-			now, err := c.AwaitNewMaster(ctx, 0, master, time.Minute)
-			ok(t, err)
-			if now != heir {
-				t.Errorf("%s is master, want %s", now, heir)
-			}
-			back()
-			ok(t, c.AwaitReady(ctx, 2*time.Minute))
+	for _, way := range []struct {
+		name  string
+		stop  func(*corev1.Pod) error
+		short bool // java, which gets a third of the time, may not have what it needs to flush its store
+	}{{"deleted", remove(), false}, {"deleted with --grace-period=20", remove(client.GracePeriodSeconds(20)), true}, {"evicted", evict, false}} {
+		heir, master := members(t, c, 0)
+		pod, err := c.Pod(ctx, master)
+		ok(t, err)
+		back := func() { ok(t, c.AwaitPodReady(ctx, master, pod.UID, 2*time.Minute)) }
+		if !way.short {
+			back = watchEndings(t, c, master)
 		}
-	}))
+		log := followLog(ctx, t, c, master)
+		c.Log.Printf("the master %s is %s", master, way.name)
+		ok(t, way.stop(pod))
+		said := <-log
+		tellHandover(c, said)
+		if !strings.Contains(said, "handed over") {
+			t.Errorf("%s did not hand over", master)
+		}
+		now, err := c.AwaitNewMaster(ctx, 0, master, time.Minute)
+		ok(t, err)
+		if now != heir {
+			t.Errorf("%s is master, want %s", now, heir)
+		}
+		back()
+		ok(t, c.AwaitReady(ctx, 2*time.Minute))
+	}
 }
 
 // replaceInOrder expects that a change replaces these pods once each, in this order, and no others. The leader of each group
