@@ -18,6 +18,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
 const (
@@ -131,6 +132,9 @@ func (c copying) run(ctx context.Context) copied {
 
 	plan := metadata.ForNewGroup(wanted, has, ends)
 	if plan.Empty() {
+		if err := c.modes(ctx, wanted); err != nil {
+			return c.fails(v1alpha1.ReasonTargetUnreachable, "the request modes of consumer groups could not be copied from %s: %s", c.sourceName, err)
+		}
 		return copied{topics: len(wanted.Topics), groups: len(wanted.Groups), plan: plan}
 	}
 	progress := fmt.Sprintf("%s: copied %d/%d topics, %d/%d consumer groups, %d offsets to go", c.progress(),
@@ -139,6 +143,33 @@ func (c copying) run(ctx context.Context) copied {
 		return copied{reason: v1alpha1.ReasonTargetUnreachable, message: fmt.Sprintf("%s; writing to %s failed and is tried again: %s", progress, c.targetName, err)}
 	}
 	return copied{reason: v1alpha1.ReasonCopying, message: progress}
+}
+
+// modes copies how push consumers get their messages, POP or pull, of topics and groups that were copied. Brokers before 5.3.3 do not
+// tell it.
+func (c copying) modes(ctx context.Context, wanted *metadata.Tables) error {
+	modes, err := c.client.MessageRequestModes(ctx, c.source.Addr)
+	if remoting.IsCode(err, remoting.RequestCodeNotSupported) || (err == nil && len(modes) == 0) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	has, err := c.client.MessageRequestModes(ctx, c.target.Addr)
+	if err != nil && !remoting.IsCode(err, remoting.RequestCodeNotSupported) {
+		return err
+	}
+	for pair, mode := range modes {
+		_, isTopic := wanted.Topics[pair.Topic]
+		_, isGroup := wanted.Groups[pair.Group]
+		if !isTopic || !isGroup || has[pair] == mode {
+			continue
+		}
+		if err := c.client.PutMessageRequestMode(ctx, c.target.Addr, mode); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // metadataOf a group is read and written at this address.

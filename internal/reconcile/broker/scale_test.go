@@ -38,6 +38,17 @@ func TestScaleOut(t *testing.T) {
 	w.MQ.Change("b-1", func(t *fakemq.Tables) {
 		t.Topics["kept"], t.Topics["old"] = admin.TopicConfig{Name: "kept", ReadQueues: 2, WriteQueues: 2, Perm: 6}, admin.TopicConfig{Name: "old"}
 	})
+	var modes sync.Map
+	w.MQ.Inject(func(at fakemq.At, request remoting.Request) (fakemq.Answer, bool) {
+		switch {
+		case request.Code == remoting.GetAllMessageRequestMode && at.Group == "b-0":
+			return fakemq.Answer{Body: `{"messageRequestModeMap":{"t":{"g":{"mode":"POP","popShareQueueNum":2},"lost":{"mode":"POP"}}}}`}, true
+		case request.Code == remoting.SetMessageRequestMode:
+			modes.Store(at.Group, string(request.Body))
+			return fakemq.Answer{}, true
+		}
+		return fakemq.Answer{}, false
+	})
 	w.MQ.Silence("b-0-0", true)
 	world.Edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Size, b.Spec.ScalePodName = new(int32(2)), "c-0-0" })
 	o.Reports("Broker b", v1alpha1.ConditionMetadataCopy, metav1.ConditionFalse, v1alpha1.ReasonSourceUnknown, `"c-0-0"`, "b-0-0")
@@ -70,6 +81,9 @@ func TestScaleOut(t *testing.T) {
 	o.Until(w.AllReady)
 	if a, b := w.Permission("b-1-0"), w.Permission("b-1-1"); a != "6" || b != "6" {
 		t.Errorf("Ready, with permissions %s and %s", a, b)
+	}
+	if mode, _ := modes.Load("b-1"); !strings.Contains(fmt.Sprint(mode), `"consumerGroup":"g","mode":"POP","popShareQueueNum":2`) {
+		t.Errorf("the request mode of group g is set as %v", mode)
 	}
 	w.MQ.Change("b-1", func(tb *fakemq.Tables) {
 		tb.Topics["t"] = admin.TopicConfig{Name: "t", ReadQueues: tb.Topics["t"].ReadQueues, WriteQueues: tb.Topics["t"].WriteQueues,
