@@ -73,21 +73,27 @@ func mutatedResources(t *testing.T, w *world, accepted int) {
 func checkAnswered(t *testing.T, n *kit.Namespace, mutant *unstructured.Unstructured) {
 	t.Helper()
 	err := n.Await(t.Context(), mutant.GetKind()+" "+mutant.GetName()+" to say something", answerLimit, func(ctx context.Context) error {
-		if _, ttl, _ := unstructured.NestedFieldNoCopy(mutant.Object, "spec", "ttlSecondsAfterFinished"); ttl {
-			err := n.Client.Get(ctx, client.ObjectKeyFromObject(mutant), mutant.DeepCopy())
-			if apierrors.IsNotFound(err) {
-				return nil // it has ended, and its time is over
-			}
+		live := mutant.DeepCopy()
+		err := n.Client.Get(ctx, client.ObjectKeyFromObject(mutant), live)
+		if _, ttl, _ := unstructured.NestedFieldNoCopy(mutant.Object, "spec", "ttlSecondsAfterFinished"); ttl && apierrors.IsNotFound(err) {
+			return nil // it has ended, and its time is over
 		}
-		condition, err := n.Condition(ctx, mutant.GetKind(), mutant.GetName(), v1alpha1.ConditionReady)
-		if err == nil && (condition == nil || condition.Message == "") {
-			err = fmt.Errorf("Ready is %v", condition)
+		if err == nil && !isReadySaid(live) {
+			err = errors.New("Ready says nothing")
 		}
 		return err
 	})
 	if err != nil {
 		t.Errorf("%v: %s", err, text(mutant))
 	}
+}
+
+func isReadySaid(object *unstructured.Unstructured) bool {
+	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
+	return slices.ContainsFunc(conditions, func(c any) bool {
+		condition, _ := c.(map[string]any)
+		return condition["type"] == v1alpha1.ConditionReady && condition["message"] != ""
+	})
 }
 
 func checkGone(t *testing.T, n *kit.Namespace, mutant *unstructured.Unstructured) {
