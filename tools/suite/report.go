@@ -23,6 +23,9 @@ const (
 // cause is how the testing package prints what a test reports: further lines are indented.
 var cause = regexp.MustCompile(`(?m)^ *\w+_test\.go:\d+: .*(\n {8}.*)*`)
 
+// mostNamed is how many skipped tests are named.
+const mostNamed = 10
+
 // event is one line of `go test -json` (go doc test2json).
 type event struct {
 	Action     string
@@ -206,7 +209,11 @@ func (r *report) finish() bool {
 		}
 	}
 	if len(r.skipped) > 0 {
-		r.printf("%d skipped: %s", len(r.skipped), strings.Join(r.skipped, ", "))
+		named, more := r.skipped, ""
+		if len(named) > mostNamed { // as with -short, which means it
+			named, more = named[:mostNamed], " and others"
+		}
+		r.printf("%d skipped: %s%s", len(r.skipped), strings.Join(named, ", "), more)
 	}
 	fmt.Fprintf(r.out, "%d passed, %d failed\n", r.passed, r.failed)
 	return r.failed == 0
