@@ -58,12 +58,12 @@ func problem(role settings.Role, release, key, value string) string {
 
 // remedy for an unknown key.
 func remedy(role settings.Role, release, key string) string {
-	near := nearest(role, release, key)
 	for _, other := range []settings.Role{settings.Broker, settings.NameServer, settings.Controller, settings.Proxy} {
 		if len(entries(other, key)) > 0 {
 			return fmt.Sprintf(". It is a property of a %s: set it there", other)
 		}
 	}
+	near := nearest(role, release, key)
 	if near == "" {
 		return ". Remove it, unless your image is a build of your own that has it"
 	}
