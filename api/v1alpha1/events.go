@@ -46,6 +46,8 @@ const (
 	EventUncleanElectionFailed EventReason = "UncleanElectionFailed"
 	// EventUncleanElectionStillAllowed: a controller could not be told to forbid such elections again.
 	EventUncleanElectionStillAllowed EventReason = "UncleanElectionStillAllowed"
+	// EventUncleanElectionForbidden: a controller accepted unclean elections though nobody allows them, and does not any more.
+	EventUncleanElectionForbidden EventReason = "UncleanElectionForbidden"
 )
 
 // Reasons of events about what brokers run with and know.

@@ -15,11 +15,14 @@ type Quorum struct {
 	Leader string
 	// Agreed are the targets that name that leader, itself included, in order.
 	Agreed []string
+	// Unclean are the targets that accept unclean elections, in order, as of asked. See ProbeQuorum.
+	Unclean []string
+	asked   time.Time
 }
 
 // SameQuorum reports whether two answers tell the same.
 func SameQuorum(a, b *Quorum) bool {
-	return a != nil && b != nil && a.Leader == b.Leader && slices.Equal(a.Agreed, b.Agreed)
+	return a != nil && b != nil && a.Leader == b.Leader && slices.Equal(a.Agreed, b.Agreed) && slices.Equal(a.Unclean, b.Unclean)
 }
 
 // CompleteQuorum reports whether a leader answered.
@@ -28,31 +31,55 @@ func CompleteQuorum(q *Quorum) bool { return q.Leader != "" }
 // stragglers is how long the look waits for the other controllers once the leader has answered, so that dead ones do not delay it.
 const stragglers = time.Second
 
-// ProbeQuorum asks all controllers at once.
-func ProbeQuorum(c *admin.Client, targets []string) Probe[*Quorum] {
-	return func(ctx context.Context, _ *Quorum) *Quorum {
+// uncleanInterval is how often controllers are asked whether they accept unclean elections. Only an operator that died within one leaves
+// them doing so, or somebody's hand.
+const uncleanInterval = time.Minute
+
+// ProbeQuorum asks all controllers at once. If unclean elections are forbidden, it finds out now and then whether they all know.
+func ProbeQuorum(c *admin.Client, targets []string, uncleanForbidden bool) Probe[*Quorum] {
+	return func(ctx context.Context, last *Quorum) *Quorum {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
+		due := uncleanForbidden && (last == nil || len(last.Unclean) > 0 || time.Since(last.asked) >= uncleanInterval)
 		var mu sync.Mutex
 		var wg sync.WaitGroup
 		said := map[string]*admin.ControllerMetadata{}
+		var unclean []string
 		for _, target := range targets {
 			wg.Go(func() {
 				metadata, err := c.ControllerMetadata(ctx, target)
 				if err != nil {
 					return // it is asked again
 				}
+				accepts := due && acceptsUnclean(ctx, c, target)
 				mu.Lock()
 				defer mu.Unlock()
 				said[target] = metadata
+				if accepts {
+					unclean = append(unclean, target)
+				}
 				if metadata.IsLeader {
 					time.AfterFunc(stragglers, cancel)
 				}
 			})
 		}
 		wg.Wait()
-		return quorum(said)
+		out := quorum(said)
+		switch {
+		case due:
+			slices.Sort(unclean)
+			out.Unclean, out.asked = unclean, time.Now()
+		case uncleanForbidden:
+			out.asked = last.asked
+		}
+		return out
 	}
+}
+
+// acceptsUnclean reports whether a controller says that it accepts unclean elections. One that does not answer is asked again.
+func acceptsUnclean(ctx context.Context, c *admin.Client, target string) bool {
+	config, err := c.ControllerConfig(ctx, target)
+	return err == nil && config[admin.ElectUncleanMaster] == "true"
 }
 
 // quorum from the answers by target.

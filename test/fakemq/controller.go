@@ -23,8 +23,10 @@ func (s controller) answer(c *Cluster, dialled string, request remoting.Request)
 			return Answer{Code: remoting.ControllerNotLeader}
 		}
 		return c.syncStates(request.Body)
+	case remoting.GetControllerConfig:
+		return Answer{Body: fmt.Sprintf("%s=%t\n", admin.ElectUncleanMaster, c.acceptsUnclean(dialled))}
 	case remoting.UpdateControllerConfig:
-		if value, ok := strings.CutPrefix(strings.TrimSpace(string(request.Body)), "enableElectUncleanMaster="); ok {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(string(request.Body)), admin.ElectUncleanMaster+"="); ok {
 			c.unclean[dialled] = append(c.unclean[dialled], value)
 		}
 		return Answer{}
@@ -93,10 +95,16 @@ func (c *Cluster) syncState(g *group) admin.SyncState {
 	return state
 }
 
+// acceptsUnclean is what the controller was last told.
+func (c *Cluster) acceptsUnclean(dialled string) bool {
+	told := c.unclean[dialled]
+	return len(told) > 0 && told[len(told)-1] == "true"
+}
+
 // electOnRequest makes a member master that lacks messages, if the controller was told to accept that and may choose.
 func (c *Cluster) electOnRequest(dialled string, fields map[string]string) Answer {
-	g, told := c.groups[fields["brokerName"]], c.unclean[dialled]
-	if g == nil || g.stranded == nil || len(told) == 0 || told[len(told)-1] != "true" || fields["designateElect"] != "false" {
+	g := c.groups[fields["brokerName"]]
+	if g == nil || g.stranded == nil || !c.acceptsUnclean(dialled) || fields["designateElect"] != "false" {
 		return Answer{Code: remoting.ControllerMasterNotAvailable}
 	}
 	for _, replica := range g.stranded.NotInSync {

@@ -109,6 +109,17 @@ func (c *Cluster) Unclean() map[string][]string {
 	return out
 }
 
+// AllowUnclean makes every controller accept unclean elections, as one does that nobody told to forbid them again.
+func (c *Cluster) AllowUnclean() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for dialled, s := range c.servers {
+		if _, is := s.(controller); is {
+			c.unclean[dialled] = append(c.unclean[dialled], "true")
+		}
+	}
+}
+
 // Elected are the masters that were elected by request, in order.
 func (c *Cluster) Elected() []string {
 	c.mu.Lock()

@@ -19,8 +19,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
@@ -88,6 +90,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.applyObjects,
 		p.observePods,
 		p.observeLeader,
+		p.forbidUnclean,
 		p.replaceOutdated,
 		p.awaitReady,
 		p.applyService,
@@ -174,13 +177,35 @@ func (p *controllerPass) observeLeader(context.Context) (*kube.Waiting, error) {
 	}
 	p.seen = answer
 	leader := answer.Leader
-	p.quorums.Watch(key, observe.ProbeQuorum(p.Reach.Client, targets), eager || byAddress[leader] == "")
+	eager = eager || byAddress[leader] == "" || len(answer.Unclean) > 0
+	p.quorums.Watch(key, observe.ProbeQuorum(p.Reach.Client, targets, fleet.UsualUnclean(p.controller) == "false"), eager)
 	p.fresh = seen && time.Now().Add(-age).After(readySince.Add(time.Second))
 	if was := p.controller.Status.Leader; seen && was != byAddress[leader] {
 		p.controller.Status.Leader = byAddress[leader]
 		if i := slices.IndexFunc(p.pods, func(pod corev1.Pod) bool { return pod.Name == byAddress[leader] }); i >= 0 {
 			p.Event(&p.pods[i], v1alpha1.EventLeaderElected, "%s was elected leader of the controllers", byAddress[leader])
 		}
+	}
+	return nil, nil
+}
+
+// forbidTimeout bounds what one pass asks of controllers that accept unclean elections.
+const forbidTimeout = 2 * time.Second
+
+// forbidUnclean elections where a controller accepts them and the spec does not. A Broker's own pass forbids them again after the one that
+// its user allowed, but cannot once the Broker is deleted.
+func (p *controllerPass) forbidUnclean(ctx context.Context) (*kube.Waiting, error) {
+	ctx, cancel := context.WithTimeout(ctx, forbidTimeout)
+	defer cancel()
+	for _, target := range p.seen.Unclean {
+		err := p.Reach.Client.UpdateControllerConfig(ctx, target, map[string]string{admin.ElectUncleanMaster: "false"})
+		if err != nil {
+			p.Retry(p.controller, v1alpha1.EventUncleanElectionStillAllowed, "controller %s could not be told to forbid unclean elections again: it may "+
+				"elect members that lack messages until it answers or is restarted: %s", target, err)
+			continue
+		}
+		p.Warn(p.controller, v1alpha1.EventUncleanElectionForbidden, "controller %s accepted unclean elections, which spec.config does not allow: an "+
+			"election that a user had allowed was cut off, or somebody set %s by hand. They are forbidden again", target, admin.ElectUncleanMaster)
 	}
 	return nil, nil
 }

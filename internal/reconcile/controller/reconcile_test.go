@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/test/world"
 )
@@ -29,5 +30,46 @@ func TestTroubles(t *testing.T) {
 		},
 	} {
 		trouble.Run(t)
+	}
+}
+
+// TestUncleanElectionsForbidden: an operator and a Broker that are gone in the middle of an unclean election leave controllers that accept
+// more of them. The next operator forbids them, unless the Controller's spec allows them.
+func TestUncleanElectionsForbidden(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.CreateYAML(world.NameService + world.Controllers)
+	first := w.Start()
+	first.Until(w.AllReady)
+	first.Shutdown()
+	w.MQ.AllowUnclean()
+
+	o := w.Start()
+	o.Until(func() string {
+		for controller, told := range w.MQ.Unclean() {
+			if last := told[len(told)-1]; last != "false" {
+				return controller + " accepts unclean elections"
+			}
+		}
+		return ""
+	})
+	o.CheckEvent("UncleanElectionForbidden", "accepted unclean elections, which spec.config does not allow")
+	o.Shutdown()
+
+	o = w.Start()
+	o.Until(w.AllReady)
+	o.CheckSilence()
+	o.Shutdown()
+
+	world.Edit(w, "ctl", func(c *v1alpha1.Controller) {
+		c.Spec.Config = map[string]v1alpha1.ConfigValue{admin.ElectUncleanMaster: "true"}
+	})
+	w.MQ.AllowUnclean()
+	o = w.Start()
+	o.Until(w.AllReady)
+	for controller, told := range w.MQ.Unclean() {
+		if last := told[len(told)-1]; last != "true" {
+			t.Errorf("%s was told to forbid what the spec allows", controller)
+		}
 	}
 }
