@@ -27,6 +27,7 @@ func TestLong(t *testing.T) {
 	for _, version := range []string{"5.2.0", "5.5.0"} {
 		t.Run("RocketMQ/"+version, func(t *testing.T) { otherRelease(t, w, version) })
 	}
+	t.Run("OperatorUpgraded", func(t *testing.T) { operatorUpgraded(t, w) })
 	t.Run("MutatedResources", func(t *testing.T) { mutatedResources(t, w, 1000) })
 	t.Run("MastersKilled", func(t *testing.T) { mastersKilled(t, w, 10) })
 	t.Run("NodesCut", func(t *testing.T) { nodesCut(t, w, 3) })

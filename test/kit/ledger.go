@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,6 +53,8 @@ type LedgerOptions struct {
 	Duration time.Duration
 	// Poll is how often clients look for new routes; their default (30 s) if 0.
 	Poll time.Duration
+	// Drain is how long to wait for missing messages after the last one was sent; ledgerDrain if 0.
+	Drain time.Duration
 	// DelayLevel lets brokers hold every message back: 4 is 30 s.
 	DelayLevel int
 	// Delay lets brokers hold every message back until so long after it was sent.
@@ -78,7 +81,7 @@ func (o LedgerOptions) affinity() *corev1.Affinity {
 	}}}
 }
 
-// ledgerDrain is how long a ledger waits for missing messages after it has sent its last one. Clients learn of a new master
+// ledgerDrain is how long a ledger waits for missing messages after it has sent its last one, if nothing else is asked for. Clients learn of a new master
 // every 30 s; and a broker that did not see an earlier consumer of the group go gives it queues for 120 s more
 // (ClientHousekeepingService).
 const ledgerDrain = 160 * time.Second
@@ -87,7 +90,7 @@ const ledgerDrain = 160 * time.Second
 func (o LedgerOptions) args() []string {
 	args := []string{
 		"--name-servers=" + o.NameServers, "--topic=" + o.Topic, "--group=" + o.Topic,
-		"--drain=" + ledgerDrain.String(), "--messages=" + strconv.Itoa(o.Messages), "--duration=" + o.Duration.String(),
+		"--drain=" + cmp.Or(o.Drain, ledgerDrain).String(), "--messages=" + strconv.Itoa(o.Messages), "--duration=" + o.Duration.String(),
 	}
 	if !o.TopicExists {
 		args = append(args, "--create-topic")

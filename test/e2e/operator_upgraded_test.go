@@ -1,0 +1,137 @@
+//go:build e2e && long
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+// earlierCommit is the operator that is upgraded from: the last one without Topics, ConsumerGroups, consent across namespaces, handovers of
+// stops that nobody announced, and the names that its packages have today.
+const earlierCommit = "c141221f2208"
+
+// What the operator of before left. It may write what it did not know of, but not make anything anew.
+var writtenOnce = []string{"patch", "create events", "create networkpolicies", "create poddisruptionbudgets", "update"}
+
+// An operator is upgraded under load, with resources of every kind that the one before knew; then it goes back to the one before, and forth
+// again. No pod restarts, no message is lost, and each operator falls silent. A change after that goes through the pods that the old operator
+// made.
+func operatorUpgraded(t *testing.T, w *world) {
+	ctx := t.Context()
+	if w.found {
+		t.Skip("an operator was here before, which is not to be replaced")
+	}
+	earlier, err := w.place.Earlier(ctx, earlierCommit)
+	ok(t, err)
+	t.Cleanup(earlier.Remove)
+	tools, err := w.place.LoadTools(ctx)
+	ok(t, err)
+	t.Cleanup(func() {
+		if _, err := w.place.InstallOperator(context.WithoutCancel(ctx), w.cluster); err != nil {
+			t.Errorf("the other stories have the operator of before: %v", err)
+		}
+	})
+	ok(t, earlier.Install(ctx, w.cluster))
+
+	n := w.namespace(t, "upgraded", kit.Restricted)
+	c := n.InstallationOfCluster("whole")
+	ok(t, n.Apply(ctx, manifest(t, "cluster.yaml"), "VERSION", clusterVersion, "DASHBOARD_IMAGE", tools.Dashboard))
+	ok(t, n.Apply(ctx, manifest(t, "upgraded.yaml"), "EXPORTER_IMAGE", tools.Exporter, "SCHEMA_REGISTRY_IMAGE", tools.SchemaRegistry))
+	ok(t, n.AwaitReady(ctx, clusterLimit))
+	show(t, w, n)
+	lives, err := n.Lives(ctx)
+	ok(t, err)
+
+	during(t, c, kit.LedgerOptions{Topic: "upgraded"}, func() {
+		for round := range 2 {
+			from := time.Now()
+			_, err := w.place.InstallOperator(ctx, w.cluster)
+			ok(t, err)
+			settles(t, w, n, from)
+			unchanged(t, n, lives, "an upgrade")
+			if round == 1 {
+				break
+			}
+			ok(t, earlier.Install(ctx, w.cluster))
+			settles(t, w, n, time.Now())
+			unchanged(t, n, lives, "going back to the operator of before")
+		}
+	})
+	show(t, w, n)
+	changeAll(t, c, earlier)
+}
+
+// settles waits until the operator has looked at everything and writes no more, and says what it wrote since.
+func settles(t *testing.T, w *world, n *kit.Namespace, since time.Time) {
+	t.Helper()
+	ctx := t.Context()
+	ok(t, n.AwaitReady(ctx, 2*time.Minute))
+	time.Sleep(20 * time.Second) // for the new leader to look at everything once
+	quiet := time.Now()
+	time.Sleep(silence)
+	writes, known, err := w.place.OperatorWrites(since, time.Now())
+	ok(t, err)
+	if !known {
+		n.Log.Printf("there is no audit log: what the operator wrote was not looked at")
+		return
+	}
+	ofHere := func(write string) bool { return strings.Contains(write, " "+n.Name+"/") }
+	late, _, err := w.place.OperatorWrites(quiet, time.Now())
+	ok(t, err)
+	if late = slices.DeleteFunc(late, func(write string) bool { return !ofHere(write) }); len(late) > 0 {
+		t.Errorf("the operator still writes to a converged cluster: %q", late)
+	}
+	for _, write := range slices.Compact(slices.Sorted(slices.Values(writes))) {
+		if ofHere(write) {
+			n.Log.Printf("after the change of operators: %s", write)
+		}
+		if ofHere(write) && !slices.ContainsFunc(writtenOnce, func(may string) bool { return strings.HasPrefix(write, may) }) {
+			t.Errorf("the operator did what a change of operators does not need: %s", write)
+		}
+	}
+}
+
+func unchanged(t *testing.T, n *kit.Namespace, lives map[string]kit.Life, after string) {
+	t.Helper()
+	now, err := n.Lives(t.Context())
+	ok(t, err)
+	if diff := cmp.Diff(lives, now); diff != "" {
+		t.Errorf("pods were restarted or replaced by %s (-before +after):\n%s", after, diff)
+	}
+}
+
+// changeAll: a change by the user reaches every server that the operator of before made, and brings it the agent of today.
+func changeAll(t *testing.T, c *kit.Installation, earlier *kit.Earlier) {
+	t.Helper()
+	ctx := t.Context()
+	during(t, c, kit.LedgerOptions{Topic: "changed"}, func() {
+		cluster := &v1alpha1.RocketMQCluster{}
+		ok(t, c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "whole"}, cluster))
+		before := cluster.DeepCopy()
+		cluster.Spec.JVM.ExtraOptions = append(cluster.Spec.JVM.ExtraOptions, "-XX:-UsePerfData")
+		ok(t, c.Client.Patch(ctx, cluster, client.MergeFrom(before)))
+		ok(t, c.Await(ctx, "every server to have the agent of today", clusterLimit, func(ctx context.Context) error {
+			pods, err := c.OwnPods(ctx)
+			for name, pod := range pods {
+				server := strings.HasPrefix(name, "whole-") && !strings.HasPrefix(name, "whole-console")
+				if server && slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return strings.HasSuffix(c.Image, ":"+earlier.Tag) }) {
+					return fmt.Errorf("%s has that of before", name)
+				}
+			}
+			return err
+		}))
+		ok(t, c.AwaitReady(ctx, clusterLimit))
+	})
+}
