@@ -255,3 +255,21 @@ func checkRoles(group v1alpha1.BrokerGroupStatus, pods map[string]*corev1.Pod) e
 	}
 	return nil
 }
+
+// handsOver expects the master of the first group to hand over to the heir when it is made to stop.
+func handsOver(t *testing.T, c *kit.Installation, master, heir string, stop func()) {
+	t.Helper()
+	ctx := t.Context()
+	log := followLog(ctx, t, c, master)
+	stop()
+	said := <-log
+	tellHandover(c, said)
+	if !strings.Contains(said, "handed over") {
+		t.Errorf("%s did not hand over", master)
+	}
+	now, err := c.AwaitNewMaster(ctx, 0, master, time.Minute)
+	ok(t, err)
+	if now != heir {
+		t.Errorf("%s is master, want %s", now, heir)
+	}
+}

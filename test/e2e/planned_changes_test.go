@@ -41,20 +41,8 @@ func parts(t *testing.T, c *kit.Installation, all ...part) {
 // stopAsMaster is kubectl delete pod of a group's master, that has to hand over. It returns when the pod is gone.
 func stopAsMaster(t *testing.T, c *kit.Installation, master, heir string) {
 	t.Helper()
-	ctx := t.Context()
-	log := followLog(ctx, t, c, master)
 	c.Log.Printf("kubectl delete pod %s, the master", master)
-	ok(t, c.DeletePod(ctx, master, false))
-	said := <-log
-	tellHandover(c, said)
-	if !strings.Contains(said, "handed over") {
-		t.Errorf("%s did not hand over", master)
-	}
-	now, err := c.AwaitNewMaster(ctx, 0, master, time.Minute)
-	ok(t, err)
-	if now != heir {
-		t.Errorf("%s is master, want %s", now, heir)
-	}
+	handsOver(t, c, master, heir, func() { ok(t, c.DeletePod(t.Context(), master, false)) })
 }
 
 // RocketMQ 5.5.0: slaves never learn consumer offsets. A user is promised that a consumer group that is offline while the

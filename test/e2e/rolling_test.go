@@ -142,19 +142,8 @@ func mastersStop(t *testing.T, c *kit.Installation) {
 		if !way.short {
 			back = watchEndings(t, c, master)
 		}
-		log := followLog(ctx, t, c, master)
 		c.Log.Printf("the master %s is %s", master, way.name)
-		ok(t, way.stop(pod))
-		said := <-log
-		tellHandover(c, said)
-		if !strings.Contains(said, "handed over") {
-			t.Errorf("%s did not hand over", master)
-		}
-		now, err := c.AwaitNewMaster(ctx, 0, master, time.Minute)
-		ok(t, err)
-		if now != heir {
-			t.Errorf("%s is master, want %s", now, heir)
-		}
+		handsOver(t, c, master, heir, func() { ok(t, way.stop(pod)) })
 		back()
 		ok(t, c.AwaitReady(ctx, 2*time.Minute))
 	}
