@@ -21,6 +21,10 @@ const (
 	eagerInterval = time.Second
 	// standstill: the pause between two eager looks is the time without news divided by this: 2 s after two minutes, 10 s after ten.
 	standstill = 60
+	// calm and rarest: without news the pause between two looks at a converged resource becomes the time without news divided by calm,
+	// up to rarest intervals. With an interval of 10 s that begins after 100 s and ends with 30 s, after five minutes.
+	calm   = 10
+	rarest = 3
 	// glanceInterval is how often a glance is taken between the looks at a converged resource.
 	glanceInterval = 2 * time.Second
 	// glanceTimeout bounds one glance.
@@ -37,7 +41,7 @@ type Glance[T any] func(ctx context.Context, last T) bool
 
 // Options of a Poller.
 type Options[T any] struct {
-	// Interval between two looks at a converged cluster.
+	// Interval between two looks at a converged cluster. Where there is no news for long it grows: see rarest.
 	Interval time.Duration
 	// Timeout bounds a look.
 	Timeout time.Duration
@@ -194,10 +198,7 @@ func (p *Poller[T]) run(ctx context.Context, key types.NamespacedName, w *watch[
 		} else {
 			p.incomplete.Add(1)
 		}
-		pause := p.Interval*9/10 + rand.N(p.Interval/5) // jitter: clusters spread over the interval
-		if w.eager {
-			pause = max(eagerInterval, min(p.Interval, w.seen.Sub(w.moved)/standstill))
-		}
+		pause := p.pause(w.eager, w.seen.Sub(w.moved))
 		w.mu.Unlock()
 
 		if news {
@@ -217,6 +218,15 @@ func (p *Poller[T]) run(ctx context.Context, key types.NamespacedName, w *watch[
 			return
 		}
 	}
+}
+
+// pause until the next look, if there was no news for so long.
+func (p *Poller[T]) pause(eager bool, without time.Duration) time.Duration {
+	if eager {
+		return max(eagerInterval, min(p.Interval, without/standstill))
+	}
+	interval := max(p.Interval, min(rarest*p.Interval, without/calm))
+	return interval*9/10 + rand.N(interval/5) // jitter: clusters spread over the interval
 }
 
 // rest until the next look is due: after the pause, a nudge or a glance. It is false when polling ends.

@@ -88,9 +88,9 @@ func TestEager(t *testing.T) {
 		p := newPoller(t.Context())
 		var server answering
 		p.Watch(key("a"), server.probe, false)
-		time.Sleep(100 * interval)
-		if n := server.asked.Load(); n < 90 || n > 112 {
-			t.Errorf("at leisure: %d questions in 100 intervals", n)
+		time.Sleep(9 * interval)
+		if n := server.asked.Load(); n < 8 || n > 11 {
+			t.Errorf("at leisure: %d questions in 9 intervals", n)
 		}
 		synctest.Wait()
 		server.asked.Store(0)
@@ -110,6 +110,32 @@ func TestEager(t *testing.T) {
 		time.Sleep(10 * interval)
 		if n := server.asked.Load(); n < 9 || n > 12 {
 			t.Errorf("at leisure again: %d questions in 10 intervals", n)
+		}
+	})
+}
+
+// TestCalm: what has brought no news for long is looked at less often, until there is some.
+func TestCalm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPoller(t.Context())
+		var server answering
+		p.Watch(key("a"), server.probe, false)
+		looks := func(intervals int) int64 {
+			before := server.asked.Load()
+			time.Sleep(time.Duration(intervals) * interval)
+			return server.asked.Load() - before
+		}
+		if n := looks(9); n < 8 || n > 11 {
+			t.Errorf("%d looks in the first 9 intervals", n)
+		}
+		looks(30)
+		if n := looks(30); n < 8 || n > 12 {
+			t.Errorf("%d looks in 30 calm intervals, want ten", n)
+		}
+		server.answer.Store(1)
+		looks(4)
+		if n := looks(5); n < 4 || n > 6 {
+			t.Errorf("%d looks in 5 intervals after news", n)
 		}
 	})
 }
@@ -259,7 +285,7 @@ func TestGlance(t *testing.T) {
 			return server.answer.Load() != last
 		}, false)
 		time.Sleep(100 * interval)
-		if n, looks := glances.Load(), server.asked.Load(); n < 350 || n > 500 || looks < 90 || looks > 112 {
+		if n, looks := glances.Load(), server.asked.Load(); n < 350 || n > 500 || looks < 35 || looks > 60 {
 			t.Errorf("%d glances and %d looks in 100 intervals", n, looks)
 		}
 		synctest.Wait()
