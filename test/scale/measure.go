@@ -109,11 +109,11 @@ func (s *span) String() string {
 	m := s.Metrics
 	return fmt.Sprintf("%.1f s: CPU %.2f s (%.1f %%), RSS %.1f MiB (anonymous %.1f, peak %.1f); %d reads and %d writes%s; %.0f RPCs/s; "+
 		"%.0f reconciles (%.0f errors, 99 %% within %.3g s; queued for %.3g s); "+
-		"%.0f goroutines, heap %.1f MiB, stacks %.1f MiB, %.0f collections, %.2f MiB/s allocated",
+		"%.0f goroutines, heap %.1f MiB (objects %.1f), stacks %.1f MiB, %.0f collections, %.2f MiB/s allocated",
 		s.Seconds, s.CPU[theOperator], s.cpuShare(), s.Memory.RSS, s.Memory.Anonymous, s.Memory.Peak,
 		s.Requests.reads(), s.Requests.writes(), idle,
 		float64(total(s.RPCs))/s.Seconds, total(m.Reconciles), m.Errors, s.ReconcileP99, s.QueuedMean,
-		m.Goroutines, m.Heap, m.Stacks, m.GCs, m.Allocated/s.Seconds)
+		m.Goroutines, m.Heap, m.Objects, m.Stacks, m.GCs, m.Allocated/s.Seconds)
 }
 
 // perProcess CPU in seconds, the most first.

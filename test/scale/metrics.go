@@ -29,6 +29,7 @@ type metrics struct {
 	// At the moment.
 	Queued, Active            float64
 	Goroutines, Heap, Stacks  float64 // heap and stacks in MiB
+	Objects                   float64 // MiB of the heap that objects fill; the rest is holes between them
 	Leads, KnowsWhetherItDoes bool
 }
 
@@ -77,6 +78,7 @@ func parseMetrics(text io.Reader) (metrics, error) {
 		Active:     f.sum("controller_runtime_active_workers"),
 		Goroutines: f.sum("go_goroutines"),
 		Heap:       f.sum("go_memstats_heap_inuse_bytes") / mebibyte,
+		Objects:    f.sum("go_memstats_heap_alloc_bytes") / mebibyte,
 		Stacks:     f.sum("go_memstats_stack_inuse_bytes") / mebibyte,
 		Leads:      known && f.sum(leads.GetName()) > 0, KnowsWhetherItDoes: known,
 	}, nil

@@ -27,7 +27,7 @@ func TestMetrics(t *testing.T) {
 		WorkTime:   map[string]float64{"broker": 37.49725930299999},
 		Waiting:    histogram{Count: 177, Sum: 377.850431988},
 		GCs:        318, Allocated: 354679152.0 / mebibyte,
-		Queued: 137, Active: 8, Goroutines: 601, Heap: 16941056.0 / mebibyte, Stacks: 3112960.0 / mebibyte,
+		Queued: 137, Active: 8, Goroutines: 601, Heap: 16941056.0 / mebibyte, Objects: 13, Stacks: 3112960.0 / mebibyte,
 		Leads: true, KnowsWhetherItDoes: true,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(histogram{}), cmpopts.EquateApprox(1e-9, 0)); diff != "" {
