@@ -48,11 +48,24 @@ func (s *Statuses) set(resource types.UID, now written) {
 	s.known[resource] = now
 }
 
-// Old reports whether a status has been written over this version of its resource: the newer one is on its way.
+// Old reports whether a status has been written over this version of its resource: the newer one is on its way. Once that has come,
+// there is nothing to remember.
 func (s *Statuses) Old(resource types.UID, version string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return version != "" && s.known[resource].over == version
+	w := s.known[resource]
+	if version == "" || w.over == "" {
+		return false
+	}
+	if w.over == version {
+		return true
+	}
+	if w.over = ""; w.since.IsZero() {
+		delete(s.known, resource)
+	} else {
+		s.known[resource] = w
+	}
+	return false
 }
 
 // PutOff a write, and return how soon it is due; 0 for now.

@@ -16,9 +16,13 @@ func TestOld(t *testing.T) {
 		t.Error("nothing was written yet")
 	}
 	s.Wrote("a", "1")
-	if !s.Old("a", "1") || s.Old("a", "2") || s.Old("b", "1") {
+	if !s.Old("a", "1") || s.Old("b", "1") || s.Old("a", "2") {
 		t.Error("version 1 of a, and nothing else, is old")
 	}
+	if len(s.known) > 0 {
+		t.Errorf("a write whose result has come is remembered: %v", s.known)
+	}
+	s.PutOff("a", time.Unix(1000, 0))
 	s.Same("a")
 	if len(s.known) > 0 {
 		t.Errorf("a resource that has come to rest is remembered: %v", s.known)
