@@ -13,12 +13,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
 // Broker says which system topics a broker has, and where it answers.
 type Broker struct {
-	// Addr is host:port of the broker.
-	Addr string
+	// Name is for messages, Addr is host:port.
+	Name, Addr string
 	// Cluster and Group are brokerClusterName and brokerName: topics of these names are the broker's own.
 	Cluster, Group string
 }
@@ -311,4 +312,50 @@ func (p Plan) Apply(ctx context.Context, c *admin.Client, addr string, target *T
 	}
 	_, err := c.PutOffsets(ctx, addr, offsets)
 	return err
+}
+
+// ShareOffsets lets slaves know how far everything is consumed, as their master knows it. A slave asks by itself every 10 s
+// (SlaveSynchronize).
+func ShareOffsets(ctx context.Context, c *admin.Client, master Broker, slaves []Broker) error {
+	known, err := Read(ctx, c, master)
+	if err != nil {
+		return fmt.Errorf("%s does not answer: %w", master.Name, err)
+	}
+	for _, slave := range slaves {
+		has, err := Read(ctx, c, slave)
+		if err != nil {
+			return fmt.Errorf("%s does not answer: %w", slave.Name, err)
+		}
+		if _, err := c.PutOffsets(ctx, slave.Addr, ForNewMaster(known, has).Offsets); err != nil {
+			return fmt.Errorf("%s refuses them: %w", slave.Name, err)
+		}
+	}
+	return nil
+}
+
+// CopyModes copies how push consumers get their messages, POP or pull, of topics and groups that were copied from one broker to another.
+// Brokers before 5.3.3 do not tell it.
+func CopyModes(ctx context.Context, c *admin.Client, source, target string, copied *Tables) error {
+	modes, err := c.MessageRequestModes(ctx, source)
+	if remoting.IsCode(err, remoting.RequestCodeNotSupported) || (err == nil && len(modes) == 0) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	has, err := c.MessageRequestModes(ctx, target)
+	if err != nil && !remoting.IsCode(err, remoting.RequestCodeNotSupported) {
+		return err
+	}
+	for pair, mode := range modes {
+		_, isTopic := copied.Topics[pair.Topic]
+		_, isGroup := copied.Groups[pair.Group]
+		if !isTopic || !isGroup || has[pair] == mode {
+			continue
+		}
+		if err := c.PutMessageRequestMode(ctx, target, mode); err != nil {
+			return err
+		}
+	}
+	return nil
 }

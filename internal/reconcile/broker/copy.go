@@ -18,7 +18,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
-	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
 const (
@@ -65,10 +64,7 @@ func (p *brokerPass) copyTo(g *fleet.Group) (reason, message string) {
 		p.LookAgain(pass.Soon)
 		return hidden(v1alpha1.ReasonTargetUnreachable, "it has no master yet")
 	}
-	job := copying{
-		client: p.Reach.Client, source: p.metadataOf(source.Dialable, from.Name), target: p.metadataOf(target.Dialable, g.Name),
-		sourceName: source.Name, targetName: target.Name,
-	}
+	job := copying{client: p.Reach.Client, source: p.metadataOf(source, from), target: p.metadataOf(target, g)}
 	found := pass.Do(p.jobs, client.ObjectKeyFromObject(p.broker), "copy to "+g.Name, job.source.Addr+" "+job.target.Addr, copyTimeout, job.run)
 	switch { // the end of a run wakes the next pass
 	case !found.Fresh:
@@ -95,9 +91,8 @@ func (p *brokerPass) copyTo(g *fleet.Group) (reason, message string) {
 
 // copying the tables of one master to another one.
 type copying struct {
-	client                 *admin.Client
-	source, target         metadata.Broker
-	sourceName, targetName string
+	client         *admin.Client
+	source, target metadata.Broker
 }
 
 // copied says why the copy is not complete, with no reason if it is.
@@ -108,7 +103,7 @@ type copied struct {
 }
 
 func (c copying) progress() string {
-	return fmt.Sprintf("%s stays hidden from clients until it has the topics, consumer groups and offsets of %s", c.target.Group, c.sourceName)
+	return fmt.Sprintf("%s stays hidden from clients until it has the topics, consumer groups and offsets of %s", c.target.Group, c.source.Name)
 }
 
 func (c copying) fails(reason, format string, args ...any) copied {
@@ -119,11 +114,11 @@ func (c copying) fails(reason, format string, args ...any) copied {
 func (c copying) run(ctx context.Context) copied {
 	has, err := metadata.Read(ctx, c.client, c.target)
 	if err != nil {
-		return c.fails(v1alpha1.ReasonTargetUnreachable, "%s does not answer: %s", c.targetName, err)
+		return c.fails(v1alpha1.ReasonTargetUnreachable, "%s does not answer: %s", c.target.Name, err)
 	}
 	wanted, err := metadata.Read(ctx, c.client, c.source)
 	if err != nil {
-		return c.fails(v1alpha1.ReasonSourceUnreachable, "%s, whose topics and consumer groups it is to get, does not answer: %s", c.sourceName, err)
+		return c.fails(v1alpha1.ReasonSourceUnreachable, "%s, whose topics and consumer groups it is to get, does not answer: %s", c.source.Name, err)
 	}
 	ends, err := metadata.Ends(ctx, c.client, c.target.Addr, wanted, has)
 	if err != nil {
@@ -132,49 +127,22 @@ func (c copying) run(ctx context.Context) copied {
 
 	plan := metadata.ForNewGroup(wanted, has, ends)
 	if plan.Empty() {
-		if err := c.modes(ctx, wanted); err != nil {
-			return c.fails(v1alpha1.ReasonTargetUnreachable, "the request modes of consumer groups could not be copied from %s: %s", c.sourceName, err)
+		if err := metadata.CopyModes(ctx, c.client, c.source.Addr, c.target.Addr, wanted); err != nil {
+			return c.fails(v1alpha1.ReasonTargetUnreachable, "the request modes of consumer groups could not be copied from %s: %s", c.source.Name, err)
 		}
 		return copied{topics: len(wanted.Topics), groups: len(wanted.Groups), plan: plan}
 	}
 	progress := fmt.Sprintf("%s: copied %d/%d topics, %d/%d consumer groups, %d offsets to go", c.progress(),
 		len(wanted.Topics)-len(plan.Topics), len(wanted.Topics), len(wanted.Groups)-len(plan.Groups), len(wanted.Groups), len(plan.Offsets))
 	if err := plan.Apply(ctx, c.client, c.target.Addr, has, metadata.Limits{Entries: copyEntries, Offsets: copyOffsets}); err != nil {
-		return copied{reason: v1alpha1.ReasonTargetUnreachable, message: fmt.Sprintf("%s; writing to %s failed and is tried again: %s", progress, c.targetName, err)}
+		return copied{reason: v1alpha1.ReasonTargetUnreachable, message: fmt.Sprintf("%s; writing to %s failed and is tried again: %s", progress, c.target.Name, err)}
 	}
 	return copied{reason: v1alpha1.ReasonCopying, message: progress}
 }
 
-// modes copies how push consumers get their messages, POP or pull, of topics and groups that were copied. Brokers before 5.3.3 do not
-// tell it.
-func (c copying) modes(ctx context.Context, wanted *metadata.Tables) error {
-	modes, err := c.client.MessageRequestModes(ctx, c.source.Addr)
-	if remoting.IsCode(err, remoting.RequestCodeNotSupported) || (err == nil && len(modes) == 0) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	has, err := c.client.MessageRequestModes(ctx, c.target.Addr)
-	if err != nil && !remoting.IsCode(err, remoting.RequestCodeNotSupported) {
-		return err
-	}
-	for pair, mode := range modes {
-		_, isTopic := wanted.Topics[pair.Topic]
-		_, isGroup := wanted.Groups[pair.Group]
-		if !isTopic || !isGroup || has[pair] == mode {
-			continue
-		}
-		if err := c.client.PutMessageRequestMode(ctx, c.target.Addr, mode); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// metadataOf a group is read and written at this address.
-func (p *brokerPass) metadataOf(addr, group string) metadata.Broker {
-	return metadata.Broker{Addr: addr, Cluster: desired.ClusterName(p.broker), Group: group}
+// metadataOf a group is read and written at this member.
+func (p *brokerPass) metadataOf(m *fleet.Member, g *fleet.Group) metadata.Broker {
+	return metadata.Broker{Name: m.Name, Addr: m.Dialable, Cluster: desired.ClusterName(p.broker), Group: g.Name}
 }
 
 // announceCopy says what came out of a copy, and what the target has otherwise.

@@ -3,7 +3,6 @@ package broker
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
@@ -132,62 +130,27 @@ func (p *brokerPass) guardGroup(ctx context.Context, g *fleet.Group, guarded fle
 // reading is a master's tables.
 type reading struct {
 	tables  *metadata.Tables
-	version string
+	version metadata.Version
 	err     error
 }
 
-// reader reads a master's tables.
-type reader struct {
-	client *admin.Client
-	broker metadata.Broker
-	// controlled: the controllers elect masters. Their leader, and what it said of the group.
-	controlled bool
-	leader     string
-	seen       admin.SyncState
-}
-
-func (p *brokerPass) readerOf(g *fleet.Group, guarded fleet.Mastership) reader {
-	r := reader{client: p.Reach.Client, broker: p.metadataOf(guarded.Master, g.Name)}
+func (p *brokerPass) masterOf(g *fleet.Group, guarded fleet.Mastership) metadata.Master {
+	m := metadata.Master{Client: p.Reach.Client, Broker: p.metadataOf(g.Master(), g)}
+	m.Broker.Addr = guarded.Master
 	if p.controller != nil {
-		r.controlled, r.leader, r.seen = true, p.fleet.Leader, p.fleet.SyncStates[g.Name]
+		m.Controlled, m.Leader, m.Seen = true, p.fleet.Leader, p.fleet.SyncStates[g.Name]
 	}
-	return r
-}
-
-// run fails if the broker is no longer master, because a slave would be losing its tables.
-func (r reader) run(ctx context.Context) reading {
-	tables, version, err := metadata.ReadNames(ctx, r.client, r.broker)
-	if err == nil {
-		err = r.confirm(ctx)
-	}
-	return reading{tables, version.String(), err}
-}
-
-func (r reader) confirm(ctx context.Context) error {
-	status, err := r.client.HAStatus(ctx, r.broker.Addr)
-	if err != nil {
-		return err
-	}
-	if !status.Master {
-		return errors.New("it is no longer the master")
-	}
-	if !r.controlled {
-		return nil
-	}
-	states, err := r.client.SyncStateData(ctx, r.leader, r.broker.Group)
-	if err != nil {
-		return err
-	}
-	if now := states[r.broker.Group]; now.MasterEpoch != r.seen.MasterEpoch || now.MasterAddr != r.seen.MasterAddr {
-		return errors.New("another master was elected")
-	}
-	return nil
+	return m
 }
 
 // saveTables of a master.
 func (p *brokerPass) saveTables(ctx context.Context, g *fleet.Group, guarded fleet.Mastership) ([]fleet.Risk, *kube.Waiting, error) {
 	key, name := client.ObjectKeyFromObject(p.broker), "save "+g.Name
-	found := pass.Do(p.jobs, key, name, guarded.Term+" "+guarded.Master, guardTimeout, p.readerOf(g, guarded).run)
+	master := p.masterOf(g, guarded)
+	found := pass.Do(p.jobs, key, name, guarded.Term+" "+guarded.Master, guardTimeout, func(ctx context.Context) (out reading) {
+		out.tables, out.version, out.err = master.Read(ctx)
+		return out
+	})
 	p.unsure = p.unsure || !found.Fresh
 	switch {
 	case found.Known && found.Result.err != nil:
@@ -197,7 +160,7 @@ func (p *brokerPass) saveTables(ctx context.Context, g *fleet.Group, guarded fle
 		return nil, nil, nil
 	}
 	p.jobs.Drop(key, name)
-	waiting, err := p.save(ctx, g, metadata.Mark{Term: guarded.Term, Version: found.Result.version}, found.Result.tables)
+	waiting, err := p.save(ctx, g, metadata.Mark{Term: guarded.Term, Version: found.Result.version.String()}, found.Result.tables)
 	return nil, waiting, err
 }
 
@@ -225,66 +188,31 @@ func (p *brokerPass) save(ctx context.Context, g *fleet.Group, mark metadata.Mar
 	return nil, saved.Tidy(ctx, p.Client, p.broker, g.Name, objects[len(objects)-1])
 }
 
-// restoring gives a new master what it lacks of what was saved.
-type restoring struct {
-	reader
-	saved map[string][]byte
-}
-
-// restored is what came out of that.
-type restored struct {
-	reading
-	// lost is what the master lacked, of so many topics and groups that were saved. unreadable says why what was saved counts
-	// as nothing.
-	lost           metadata.Plan
-	topics, groups int
-	unreadable     error
-}
-
-func (r restoring) run(ctx context.Context) (out restored) {
-	if out.reading = r.reader.run(ctx); out.err != nil {
-		return out
-	}
-	former := &metadata.Tables{}
-	if r.saved != nil {
-		if former, out.unreadable = metadata.Decode(r.saved); out.unreadable != nil {
-			former = &metadata.Tables{}
-		}
-	}
-	out.lost, out.topics, out.groups = metadata.ForRestored(former, out.tables), len(former.Topics), len(former.Groups)
-	if out.lost.Empty() {
-		return out
-	}
-	if err := out.lost.Apply(ctx, r.client, r.broker.Addr, out.tables, metadata.Limits{}); err != nil {
-		out.err = fmt.Errorf("writing %d topics and %d consumer groups failed: %w", len(out.lost.Topics), len(out.lost.Groups), err)
-	}
-	return out
-}
-
 // restore gives a new master what it lacks, and saves its tables once it lacks nothing.
 func (p *brokerPass) restore(ctx context.Context, g *fleet.Group, guarded fleet.Mastership) ([]fleet.Risk, *kube.Waiting, error) {
 	key, name, config, master := client.ObjectKeyFromObject(p.broker), "restore "+g.Name, p.saved[g.Name], g.Master()
-	job := restoring{p.readerOf(g, guarded), config.BinaryData}
-	found := pass.Do(p.jobs, key, name, guarded.Term+" "+guarded.Master+" "+config.ResourceVersion, guardTimeout, job.run)
+	job, before := p.masterOf(g, guarded), config.BinaryData
+	found := pass.Do(p.jobs, key, name, guarded.Term+" "+guarded.Master+" "+config.ResourceVersion, guardTimeout,
+		func(ctx context.Context) metadata.Restored { return job.Restore(ctx, before) })
 	p.unsure = p.unsure || !found.Fresh
 	if !found.Known {
 		return nil, nil, nil
 	}
 	done := found.Result
-	if found.Fresh && done.unreadable != nil {
+	if found.Fresh && done.Unreadable != nil {
 		p.Warn(config, v1alpha1.EventMetadataUnreadable, "the saved topics and consumer groups cannot be read, so none is restored at %s, "+
-			"the new master of %s: %s", master.Name, g.Name, done.unreadable)
+			"the new master of %s: %s", master.Name, g.Name, done.Unreadable)
 	}
 	text := fmt.Sprintf("%s, the new master of %s, lacked %d of %d topics and %d of %d consumer groups", master.Name, g.Name,
-		len(done.lost.Topics), done.topics, len(done.lost.Groups), done.groups)
+		len(done.Lost.Topics), done.Topics, len(done.Lost.Groups), done.Groups)
 	switch {
-	case done.err != nil:
-		if found.Fresh && !done.lost.Empty() { // some may be written, so that the next look does not show what was missing
-			p.Event(master.Pod, v1alpha1.EventMetadataRestored, "%s: not all of them are restored yet: %s", text, done.err)
+	case done.Err != nil:
+		if found.Fresh && !done.Lost.Empty() { // some may be written, so that the next look does not show what was missing
+			p.Event(master.Pod, v1alpha1.EventMetadataRestored, "%s: not all of them are restored yet: %s", text, done.Err)
 		}
 		return []fleet.Risk{{Reason: v1alpha1.ReasonRestoring, Message: fmt.Sprintf("%s is the new master of %s, and missing topics and consumer groups could not be restored: %s",
-			master.Name, g.Name, done.err)}}, nil, nil
-	case !done.lost.Empty():
+			master.Name, g.Name, done.Err)}}, nil, nil
+	case !done.Lost.Empty():
 		if found.Fresh {
 			p.Event(master.Pod, v1alpha1.EventMetadataRestored, "%s: they are restored", text)
 		}
@@ -292,12 +220,12 @@ func (p *brokerPass) restore(ctx context.Context, g *fleet.Group, guarded fleet.
 	case !found.Fresh:
 		return nil, nil, nil
 	}
-	if len(done.lost.Differ) > 0 {
+	if len(done.Lost.Differ) > 0 {
 		p.Warn(master.Pod, v1alpha1.EventMetadataDiffers, "%s, the new master of %s, has topics or consumer groups with other settings than the former "+
 			"master had, and keeps its own: %s",
-			master.Name, g.Name, some(done.lost.Differ))
+			master.Name, g.Name, some(done.Lost.Differ))
 	}
 	p.jobs.Drop(key, name)
-	waiting, err := p.save(ctx, g, metadata.Mark{Term: guarded.Term, Version: done.version}, done.tables)
+	waiting, err := p.save(ctx, g, metadata.Mark{Term: guarded.Term, Version: done.Version.String()}, done.Tables)
 	return nil, waiting, err
 }

@@ -8,7 +8,6 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
@@ -85,41 +84,21 @@ func (p *brokerPass) shareOffsets(g *fleet.Group) (unshared string, shared bool)
 	if master == nil {
 		return "the group has no master", false
 	}
-	job := sharing{client: p.Reach.Client, master: p.metadataOf(master.Dialable, g.Name), names: map[string]string{master.Dialable: master.Name}}
+	from := p.metadataOf(master, g)
+	var to []metadata.Broker
 	input := master.Dialable
 	for _, slave := range g.Slaves(master) {
-		job.slaves = append(job.slaves, p.metadataOf(slave.Dialable, g.Name))
-		job.names[slave.Dialable] = slave.Name
+		to = append(to, p.metadataOf(slave, g))
 		input += " " + slave.Dialable
 	}
-	found := pass.Do(p.jobs, client.ObjectKeyFromObject(p.broker), "share offsets of "+g.Name, input, copyTimeout, job.run)
+	asks := p.Reach.Client
+	found := pass.Do(p.jobs, client.ObjectKeyFromObject(p.broker), "share offsets of "+g.Name, input, copyTimeout, func(ctx context.Context) string {
+		if err := metadata.ShareOffsets(ctx, asks, from, to); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
 	return found.Result, found.Fresh && found.Result == ""
-}
-
-// sharing a master's offsets with its slaves.
-type sharing struct {
-	client *admin.Client
-	master metadata.Broker
-	slaves []metadata.Broker
-	names  map[string]string // of their pods, by address
-}
-
-// run returns what kept it, "" if the slaves know.
-func (s sharing) run(ctx context.Context) string {
-	known, err := metadata.Read(ctx, s.client, s.master)
-	if err != nil {
-		return fmt.Sprintf("%s does not answer: %s", s.names[s.master.Addr], err)
-	}
-	for _, slave := range s.slaves {
-		has, err := metadata.Read(ctx, s.client, slave)
-		if err != nil {
-			return fmt.Sprintf("%s does not answer: %s", s.names[slave.Addr], err)
-		}
-		if _, err := s.client.PutOffsets(ctx, slave.Addr, metadata.ForNewMaster(known, has).Offsets); err != nil {
-			return fmt.Sprintf("%s refuses them: %s", s.names[slave.Addr], err)
-		}
-	}
-	return ""
 }
 
 // shrink lets surplus members go, one group and one member at a time.
