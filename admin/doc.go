@@ -21,7 +21,8 @@
 // # Operations by subject
 //
 //   - name servers: ClusterInfo, ClusterInfoOf, TopicRoute, TopicRouteOf, DeleteTopicRoute
-//   - topics: Topics, Topic, TopicsState, PutTopic, PutTopics, DeleteTopic, TopicStats, QueueStats, Messages
+//   - topics: Topics, Topic, TopicsState, PutTopic, PutTopics, DeleteTopic, TopicStats, QueueStats
+//   - messages: Send, Messages, ReadMessages, FindMessages, MessageAt
 //   - consumer groups: Groups, Group, GroupsState, PutGroup, PutGroups, DeleteGroup
 //   - offsets: Offsets, EachOffset, TopicOffsets, Offset, PutOffset, PutOffsets
 //   - what is left to consume: ConsumeStats, Lags, TopicConsumers, GroupTopics, DelayBacklog, TimerBacklog, TransactionBacklog,

@@ -43,9 +43,9 @@ func TestLog(t *testing.T) {
 		offset, next int64
 		want         *admin.Message
 	}{
-		{0, int64(len(first)), &admin.Message{Topic: "orders", Queue: 3, Offset: 42, Properties: map[string]string{"KEYS": "a"}}},
+		{0, int64(len(first)), &admin.Message{Topic: "orders", Queue: 3, Offset: 42, Host: "0.0.0.0:0", BodySize: 5, Properties: map[string]string{"KEYS": "a"}}},
 		{500, 900, nil},
-		{900, 900 + int64(len(second)), &admin.Message{Topic: "orders", Queue: 3, Offset: 42, Properties: map[string]string{}, Committed: true}},
+		{900, 900 + int64(len(second)), &admin.Message{Topic: "orders", Queue: 3, Offset: 42, Host: "0.0.0.0:0", BodySize: 5, Properties: map[string]string{}, Committed: true}},
 	} {
 		got, next, err := c.MessageAt(t.Context(), "b:1", test.offset)
 		if err != nil || next != test.next {

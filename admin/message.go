@@ -7,18 +7,32 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
-// Message is a stored message without its body.
+// Message is a stored message.
 type Message struct {
 	Topic string
 	Queue int
 	// Offset in its queue.
 	Offset int64
+	// LogOffset is where it begins in the broker's commit log, in bytes.
+	LogOffset int64
+	// Born and Stored are when its producer made it and when the broker stored it, by their clocks.
+	Born, Stored time.Time
+	// Host is the address of the broker that stored it.
+	Host string
+	// BodySize is the stored body's length in bytes. Body is its beginning where the operation reads bodies, as it is stored: see
+	// Text.
+	BodySize int64
+	Body     []byte
+	// Compression of the body (MessageSysFlag).
+	Compression Compression
 	// Properties are such as KEYS, TAGS and UNIQ_KEY (RocketMQ's MessageConst).
 	Properties map[string]string
 	// Committed: it was stored when its transaction was committed (MessageSysFlag.TRANSACTION_COMMIT_TYPE).
@@ -32,20 +46,31 @@ const (
 	maxMessages = 32
 	// maxPulled is far more than so many messages have. Their bodies are read over, so they take no memory.
 	maxPulled = 256 << 20 // bytes
+	// keptBody is how much of a body is kept for somebody who looks at messages, in bytes.
+	keptBody = 256 << 10
 )
 
 // Messages reads a queue from an offset on, as many messages as the broker hands out at once, at most 32 (PULL_MESSAGE). That
 // changes nobody's offset. There are none if the queue has no message there.
 func (c *Client) Messages(ctx context.Context, broker, topic string, queue int, offset int64) ([]Message, error) {
+	return c.pull(ctx, broker, topic, queue, offset, maxMessages, 0)
+}
+
+// ReadMessages is Messages with bodies, for at most so many messages. Of each body 256 KiB are kept.
+func (c *Client) ReadMessages(ctx context.Context, broker, topic string, queue int, offset int64, most int) ([]Message, error) {
+	return c.pull(ctx, broker, topic, queue, offset, min(most, maxMessages), keptBody)
+}
+
+func (c *Client) pull(ctx context.Context, broker, topic string, queue int, offset int64, most int, keep int64) ([]Message, error) {
 	const subscription = 1 << 2 // PullSysFlag: the request says which messages
 	req := remoting.Request{Code: remoting.PullMessage, MaxAnswer: maxPulled, Fields: map[string]string{
 		"consumerGroup": pullGroup, "topic": topic, "queueId": strconv.Itoa(queue), "queueOffset": strconv.FormatInt(offset, 10),
-		"maxMsgNums": strconv.Itoa(maxMessages), "sysFlag": strconv.Itoa(subscription), "commitOffset": "0",
+		"maxMsgNums": strconv.Itoa(most), "sysFlag": strconv.Itoa(subscription), "commitOffset": "0",
 		"suspendTimeoutMillis": "0", "subscription": "*", "subVersion": "0", "expressionType": "TAG",
 	}}
 	var messages []Message
 	err := c.remoting.Stream(ctx, broker, req, func(_ *remoting.Response, body io.Reader) (err error) {
-		messages, err = readMessages(body)
+		messages, err = readMessages(body, keep)
 		return err
 	})
 	if remoting.IsCode(err, remoting.PullNotFound, remoting.PullRetryImmediately, remoting.PullOffsetMoved) {
@@ -73,7 +98,7 @@ func (c *Client) MessageAt(ctx context.Context, broker string, offset int64) (m 
 		if binary.BigEndian.Uint32(head[4:]) == blankMagic {
 			return nil
 		}
-		read, err := readMessage(in)
+		read, err := readMessage(in, 0)
 		m = &read
 		return err
 	})
@@ -95,8 +120,8 @@ const (
 
 var errMessage = errors.New("a message is cut off")
 
-// readMessages reads stored messages, one after the other (MessageDecoder.decode).
-func readMessages(r io.Reader) ([]Message, error) {
+// readMessages reads stored messages, one after the other (MessageDecoder.decode), and keeps so many bytes of each body.
+func readMessages(r io.Reader, keep int64) ([]Message, error) {
 	var messages []Message
 	in := bufio.NewReader(r)
 	for {
@@ -105,7 +130,7 @@ func readMessages(r io.Reader) ([]Message, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		m, err := readMessage(in)
+		m, err := readMessage(in, keep)
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +141,7 @@ func readMessages(r io.Reader) ([]Message, error) {
 	}
 }
 
-func readMessage(in *bufio.Reader) (Message, error) {
+func readMessage(in *bufio.Reader, keep int64) (Message, error) {
 	f := &fields{in: in, left: 4}
 	f.left = int64(f.number(4)) - 4 // what follows the size
 	magic := f.number(4)
@@ -127,15 +152,18 @@ func readMessage(in *bufio.Reader) (Message, error) {
 	m := Message{Queue: int(int32(f.number(4))), Properties: map[string]string{}}
 	f.skip(4) // flag
 	m.Offset = int64(f.number(8))
-	f.skip(8) // place in the commit log
+	m.LogOffset = int64(f.number(8))
 	flags := f.number(4)
 	m.Committed = flags&transactionType == transactionCommit
-	f.skip(8) // time of birth
+	m.Compression = compressionOf(flags)
+	m.Born = timeOf(int64(f.number(8)))
 	f.skip(hostLength(flags, bornV6))
-	f.skip(8) // time of storage
-	f.skip(hostLength(flags, storeV6))
-	f.skip(4 + 8)              // retries, offset of a prepared transaction
-	f.skip(int64(f.number(4))) // body
+	m.Stored = timeOf(int64(f.number(8)))
+	m.Host = f.host(hostLength(flags, storeV6))
+	f.skip(4 + 8) // retries, offset of a prepared transaction
+	m.BodySize = int64(int32(f.number(4)))
+	m.Body = f.bytes(min(m.BodySize, keep))
+	f.skip(m.BodySize - int64(len(m.Body)))
 	width := 1
 	if magic == messageMagic2 {
 		width = 2
@@ -156,6 +184,14 @@ func hostLength(flags, v6 uint64) int64 {
 		return 16 + 4
 	}
 	return 4 + 4
+}
+
+// timeOf a message; 0 and less stand for none.
+func timeOf(millis int64) time.Time {
+	if millis <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(millis).UTC()
 }
 
 // fields of a message, read one after the other. After an error they are all empty.
@@ -202,9 +238,19 @@ func (f *fields) number(width int) uint64 {
 // text whose length stands before it.
 func (f *fields) text(width int) string { return string(f.bytes(int64(f.number(width)))) }
 
-// bytes are at most 64 KiB: the length of a text has at most two bytes.
+// host is an address with its port, as MessageDecoder.decode reads it.
+func (f *fields) host(length int64) string {
+	raw := f.bytes(length)
+	if len(raw) == 0 {
+		return ""
+	}
+	ip, port := raw[:len(raw)-4], binary.BigEndian.Uint32(raw[len(raw)-4:])
+	return net.JoinHostPort(net.IP(ip).String(), strconv.FormatUint(uint64(port), 10))
+}
+
+// bytes are few: the length of a text has at most two bytes, and of a body no more than keptBody is read.
 func (f *fields) bytes(n int64) []byte {
-	if !f.take(n) {
+	if !f.take(n) || n == 0 {
 		return nil
 	}
 	text := make([]byte, n)

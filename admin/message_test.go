@@ -40,13 +40,14 @@ func stored(topic, properties string, flags uint32, magic uint32) []byte {
 func TestReadMessages(t *testing.T) {
 	body := append(stored("SCHEDULE_TOPIC_XXXX", "REAL_TOPIC\x01orders\x02KEYS\x01a b\x02", 0, messageMagic),
 		stored("other", "", bornV6|storeV6, messageMagic2)...)
-	got, err := readMessages(bytes.NewReader(body))
+	got, err := readMessages(bytes.NewReader(body), 3)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []Message{
-		{Topic: "SCHEDULE_TOPIC_XXXX", Queue: 3, Offset: 42, Properties: map[string]string{"REAL_TOPIC": "orders", "KEYS": "a b"}},
-		{Topic: "other", Queue: 3, Offset: 42, Properties: map[string]string{}},
+		{Topic: "SCHEDULE_TOPIC_XXXX", Queue: 3, Offset: 42, Host: "0.0.0.0:0", BodySize: 5, Body: []byte("hel"),
+			Properties: map[string]string{"REAL_TOPIC": "orders", "KEYS": "a b"}},
+		{Topic: "other", Queue: 3, Offset: 42, Host: "[::]:0", BodySize: 5, Body: []byte("hel"), Properties: map[string]string{}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("messages (-want +got):\n%s", diff)
@@ -55,12 +56,12 @@ func TestReadMessages(t *testing.T) {
 		if cut == len(stored("SCHEDULE_TOPIC_XXXX", "REAL_TOPIC\x01orders\x02KEYS\x01a b\x02", 0, messageMagic)) {
 			continue
 		}
-		if _, err := readMessages(bytes.NewReader(body[:cut])); err == nil {
+		if _, err := readMessages(bytes.NewReader(body[:cut]), 3); err == nil {
 			t.Errorf("%d of %d bytes are no error", cut, len(body))
 		}
 	}
 	body[4] = 0
-	if _, err := readMessages(bytes.NewReader(body)); err == nil {
+	if _, err := readMessages(bytes.NewReader(body), 3); err == nil {
 		t.Error("a wrong magic number is no error")
 	}
 }
@@ -69,7 +70,7 @@ func FuzzReadMessages(f *testing.F) {
 	f.Add(stored("t", "a\x01b\x02", 0, messageMagic))
 	f.Add(stored("t", "", bornV6, messageMagic2))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		messages, err := readMessages(bytes.NewReader(body))
+		messages, err := readMessages(bytes.NewReader(body), 3)
 		if err == nil && len(messages) > len(body) {
 			t.Errorf("%d messages in %d bytes", len(messages), len(body))
 		}

@@ -9,6 +9,7 @@ type RequestCode int
 const (
 	SendMessage                          RequestCode = 10
 	PullMessage                          RequestCode = 11
+	QueryMessage                         RequestCode = 12
 	QueryConsumerOffset                  RequestCode = 14
 	UpdateConsumerOffset                 RequestCode = 15
 	UpdateAndCreateTopic                 RequestCode = 17
@@ -68,6 +69,7 @@ const (
 var requestNames = map[RequestCode]string{
 	SendMessage:                          "SEND_MESSAGE",
 	PullMessage:                          "PULL_MESSAGE",
+	QueryMessage:                         "QUERY_MESSAGE",
 	QueryConsumerOffset:                  "QUERY_CONSUMER_OFFSET",
 	UpdateConsumerOffset:                 "UPDATE_CONSUMER_OFFSET",
 	UpdateAndCreateTopic:                 "UPDATE_AND_CREATE_TOPIC",
@@ -143,6 +145,11 @@ const (
 	SystemBusy ResponseCode = 2
 	// RequestCodeNotSupported: the server is of another kind, or older than the request.
 	RequestCodeNotSupported ResponseCode = 3
+	// FlushDiskTimeout, SlaveNotAvailable and FlushSlaveTimeout: the message is stored, and whether it is on disk, or at a slave, as
+	// the broker is to ensure, is not known yet.
+	FlushDiskTimeout  ResponseCode = 10
+	SlaveNotAvailable ResponseCode = 11
+	FlushSlaveTimeout ResponseCode = 12
 	// ServiceNotAvailable: the broker stores no messages, because it is a slave, its group has no master yet, or its disk is
 	// full.
 	ServiceNotAvailable ResponseCode = 14
@@ -192,6 +199,9 @@ var responseNames = map[ResponseCode]string{
 	SystemError:                          "SYSTEM_ERROR",
 	SystemBusy:                           "SYSTEM_BUSY",
 	RequestCodeNotSupported:              "REQUEST_CODE_NOT_SUPPORTED",
+	FlushDiskTimeout:                     "FLUSH_DISK_TIMEOUT",
+	SlaveNotAvailable:                    "SLAVE_NOT_AVAILABLE",
+	FlushSlaveTimeout:                    "FLUSH_SLAVE_TIMEOUT",
 	ServiceNotAvailable:                  "SERVICE_NOT_AVAILABLE",
 	NoPermission:                         "NO_PERMISSION",
 	TopicNotExist:                        "TOPIC_NOT_EXIST",
