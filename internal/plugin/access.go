@@ -4,16 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,6 +37,8 @@ type Access struct {
 	Namespace string
 	// Forward connects to a port of a pod.
 	Forward func(ctx context.Context, pod types.NamespacedName, port int) (net.Conn, error)
+	// Logs are a container's.
+	Logs func(ctx context.Context, pod types.NamespacedName, options *corev1.PodLogOptions) (io.ReadCloser, error)
 }
 
 // Connect takes cluster, user and namespace from the kubeconfig and the flags. It does not send anything yet.
@@ -44,11 +54,8 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Access, error) {
 	if raw, err := flags.ToRawKubeConfigLoader().RawConfig(); err == nil && len(raw.Clusters) == 0 && config.Host == clientcmd.ClusterDefaults.Server {
 		return nil, errors.New("no Kubernetes cluster is configured: set KUBECONFIG, or give --kubeconfig or --server")
 	}
-	scheme := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		return nil, err
-	}
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
+	scheme, err := newScheme()
+	if err != nil {
 		return nil, err
 	}
 	config.WarningHandler = rest.NewWarningWriter(os.Stderr, rest.WarningWriterOptions{Deduplicate: true})
@@ -60,18 +67,54 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Access, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach %s: %w", config.Host, err)
 	}
-	return &Access{Client: c, Namespace: namespace, Forward: forwarder.Dial}, nil
+	core, err := typedcorev1.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("reach %s: %w", config.Host, err)
+	}
+	logs := func(ctx context.Context, pod types.NamespacedName, options *corev1.PodLogOptions) (io.ReadCloser, error) {
+		return core.Pods(pod.Namespace).GetLogs(pod.Name, options).Stream(ctx)
+	}
+	return &Access{Client: c, Namespace: namespace, Forward: forwarder.Dial, Logs: logs}, nil
 }
 
-// kinds are the kinds that the plugin reads. Asking the API server for its kinds would cost more requests, and those ignore the
-// context.
+// newScheme knows the types that the plugin reads and writes.
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	return scheme, nil
+}
+
+// kinds are the kinds that the plugin reads, and those of which the operator is installed. Asking the API server for its kinds would cost
+// more requests, and those ignore the context.
 func kinds() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for _, kind := range v1alpha1.Kinds() {
 		mapper.Add(v1alpha1.GroupVersion.WithKind(kind.Name), meta.RESTScopeNamespace)
 	}
-	mapper.Add(corev1.SchemeGroupVersion.WithKind("Pod"), meta.RESTScopeNamespace)
-	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
+	for version, names := range map[schema.GroupVersion][]string{
+		corev1.SchemeGroupVersion:       {"ConfigMap", "Event", "PersistentVolumeClaim", "Pod", "Service", "ServiceAccount"},
+		appsv1.SchemeGroupVersion:       {"Deployment", "StatefulSet"},
+		policyv1.SchemeGroupVersion:     {"PodDisruptionBudget"},
+		networkingv1.SchemeGroupVersion: {"NetworkPolicy"},
+		rbacv1.SchemeGroupVersion:       {"Role", "RoleBinding"},
+	} {
+		for _, name := range names {
+			mapper.Add(version.WithKind(name), meta.RESTScopeNamespace)
+		}
+	}
+	for version, names := range map[schema.GroupVersion][]string{
+		corev1.SchemeGroupVersion:          {"Namespace", "Node"},
+		rbacv1.SchemeGroupVersion:          {"ClusterRole", "ClusterRoleBinding"},
+		apiextensionsv1.SchemeGroupVersion: {"CustomResourceDefinition"},
+	} {
+		for _, name := range names {
+			mapper.Add(version.WithKind(name), meta.RESTScopeRoot)
+		}
+	}
 	return mapper
 }
 
@@ -80,7 +123,7 @@ func (a *Access) list(ctx context.Context, namespace string, into client.ObjectL
 	err := a.Client.List(ctx, into, client.InNamespace(namespace))
 	switch {
 	case apierrors.IsNotFound(err):
-		return fmt.Errorf("this Kubernetes cluster has no RocketMQ resources: install the operator (install-operator.sh), or choose another --context: %w", err)
+		return fmt.Errorf("this Kubernetes cluster has no RocketMQ resources: install the operator (kubectl rocketmq install, or install-operator.sh), or choose another --context: %w", err)
 	case err != nil:
 		return fmt.Errorf("list RocketMQ resources: %w", err)
 	}

@@ -82,34 +82,48 @@ func (o *options) clusters(ctx context.Context, a *Access, _ []string) (report, 
 	if err != nil {
 		return nil, err
 	}
-	r := &clustersReport{At: time.Now().UTC()}
-	for name, data := range info.Brokers {
-		for id, addr := range data.Addrs {
-			pod, _, _ := s.podAt(addr)
-			r.Brokers = append(r.Brokers, brokerRow{Cluster: data.Cluster, Broker: name, ID: id, Pod: pod.Name, Address: addr})
-		}
-	}
+	r := &clustersReport{At: time.Now().UTC(), Brokers: s.registered(info)}
 	if len(r.Brokers) == 0 {
 		return nil, fmt.Errorf("no broker is registered: see kubectl rocketmq status %s", broker.Name)
 	}
-	slices.SortFunc(r.Brokers, func(a, b brokerRow) int {
-		return cmp.Or(strings.Compare(a.Cluster, b.Cluster), strings.Compare(a.Broker, b.Broker), cmp.Compare(a.ID, b.ID))
-	})
-	var servers []server
 	for _, row := range r.Brokers {
-		servers = append(servers, server{fmt.Sprintf("%s (id %d)", row.Broker, row.ID), row.Address})
 		ask(row.Address)
 	}
-	answers, err := each(ctx, servers, func(_ context.Context, broker server) (admin.RuntimeInfo, error) { return asked[broker.addr]() })
+	err = addFigures(ctx, r.Brokers, func(_ context.Context, addr string) (admin.RuntimeInfo, error) { return asked[addr]() })
+	return r, err
+}
+
+// registered are the brokers that a name server knows, in order.
+func (s *session) registered(info *admin.ClusterInfo) []brokerRow {
+	var rows []brokerRow
+	for name, data := range info.Brokers {
+		for id, addr := range data.Addrs {
+			pod, _, _ := s.podAt(addr)
+			rows = append(rows, brokerRow{Cluster: data.Cluster, Broker: name, ID: id, Pod: pod.Name, Address: addr})
+		}
+	}
+	slices.SortFunc(rows, func(a, b brokerRow) int {
+		return cmp.Or(strings.Compare(a.Cluster, b.Cluster), strings.Compare(a.Broker, b.Broker), cmp.Compare(a.ID, b.ID))
+	})
+	return rows
+}
+
+// addFigures that brokers answer.
+func addFigures(ctx context.Context, rows []brokerRow, ask func(ctx context.Context, addr string) (admin.RuntimeInfo, error)) error {
+	var servers []server
+	for _, row := range rows {
+		servers = append(servers, server{fmt.Sprintf("%s (id %d)", row.Broker, row.ID), row.Address})
+	}
+	answers, err := each(ctx, servers, func(ctx context.Context, broker server) (admin.RuntimeInfo, error) { return ask(ctx, broker.addr) })
 	for i, broker := range servers {
 		if info, ok := answers[broker]; ok {
-			r.Brokers[i].Figures = &brokerFigures{
+			rows[i].Figures = &brokerFigures{
 				Version: release(info.Version()), Active: info.Active(), InTPS: info.InTPS(), OutTPS: info.OutTPS(),
 				Disk: info.CommitLogDiskRatio(), Booted: info.BootTime().UTC(),
 			}
 		}
 	}
-	return r, err
+	return err
 }
 
 // release is 5.4.0 for V5_4_0.

@@ -1,17 +1,20 @@
 // Package plugin is kubectl rocketmq: it shows RocketMQ clusters as their resources and their servers see them.
 //
-// A command collects a report and prints it as text, JSON or YAML. If something is missing, it prints the rest, and fails with an error
-// that names what is missing.
+// A command collects a report and prints it as text, JSON or YAML, or shows it again and again. If something is missing, it prints the
+// rest, and fails with an error that names what is missing.
 package plugin
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/terminal"
 )
 
 // defaultTimeout is long enough for thousands of consumer groups.
@@ -22,22 +25,31 @@ type options struct {
 	kubeconfig *genericclioptions.ConfigFlags
 	connect    func(*genericclioptions.ConfigFlags) (*Access, error)
 
+	// screen is terminal.Of, or a test's.
+	screen func(io.Writer) *terminal.Screen
+
 	output        string
 	timeout       time.Duration
 	broker        string
 	allNamespaces bool
 	system        bool
+	watch         bool
+	interval      time.Duration
 }
 
 // Command is kubectl rocketmq; connect is Connect, or a test's.
 func Command(connect func(*genericclioptions.ConfigFlags) (*Access, error)) *cobra.Command {
-	o := &options{kubeconfig: genericclioptions.NewConfigFlags(true), connect: connect}
+	o := &options{kubeconfig: genericclioptions.NewConfigFlags(true), connect: connect, screen: terminal.Of}
+	return o.root()
+}
+
+func (o *options) root() *cobra.Command {
 	o.kubeconfig.CacheDir, o.kubeconfig.Timeout, o.kubeconfig.DisableCompression = nil, nil, nil // no use here
 
 	root := &cobra.Command{
 		Use:           "kubectl-rocketmq",
 		Short:         "See what RocketMQ clusters do",
-		Long:          "See what RocketMQ clusters do: their resources, brokers, topics, consumer groups and lags.\nServers in pods are reached through the API server, so that it works wherever kubectl does.",
+		Long:          "See what RocketMQ clusters do: their resources, brokers, topics, consumer groups, lags and messages.\nServers in pods are reached through the API server, so that it works wherever kubectl does.",
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl rocketmq"},
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -50,7 +62,10 @@ func Command(connect func(*genericclioptions.ConfigFlags) (*Access, error)) *cob
 	o.completeFlag(root, "namespace", namespaceNames)
 	o.completeFlag(root, "context", func(context.Context, *Access) ([]string, error) { return o.contextNames() })
 
-	root.AddCommand(o.statusCommand(), o.clustersCommand(), o.topicsCommand(), o.groupsCommand(), o.lagCommand(), o.brokersCommand())
+	root.AddCommand(
+		o.statusCommand(), o.topCommand(), o.clustersCommand(), o.topicsCommand(), o.groupsCommand(), o.lagCommand(), o.messageCommand(),
+		o.brokersCommand(), o.transferCommand(), o.installCommand(), o.reportCommand(),
+	)
 	return root
 }
 
@@ -61,18 +76,13 @@ func (o *options) chooses(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// collector makes a report of a command's arguments.
+type collector func(ctx context.Context, a *Access, args []string) (report, error)
+
 // run makes a report and prints it.
-func (o *options) run(collect func(ctx context.Context, a *Access, args []string) (report, error)) func(*cobra.Command, []string) error {
+func (o *options) run(collect collector) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		switch o.output {
-		case "", "json", "yaml":
-		default:
-			return fmt.Errorf("unknown output %q: use json or yaml", o.output)
-		}
-		if o.timeout <= 0 {
-			return fmt.Errorf("--timeout %s leaves no time: use something like 30s", o.timeout)
-		}
-		a, err := o.connect(o.kubeconfig)
+		a, err := o.access()
 		if err != nil {
 			return err
 		}
@@ -84,11 +94,29 @@ func (o *options) run(collect func(ctx context.Context, a *Access, args []string
 				return err
 			}
 		}
-		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return fmt.Errorf("%w\nit took longer than --timeout %s: give it more if the servers are well", err, o.timeout)
-		}
-		return err
+		return o.explain(ctx, err)
 	}
+}
+
+// access to Kubernetes, after a look at the flags that all commands have.
+func (o *options) access() (*Access, error) {
+	switch o.output {
+	case "", "json", "yaml":
+	default:
+		return nil, fmt.Errorf("unknown output %q: use json or yaml", o.output)
+	}
+	if o.timeout <= 0 {
+		return nil, fmt.Errorf("--timeout %s leaves no time: use something like 30s", o.timeout)
+	}
+	return o.connect(o.kubeconfig)
+}
+
+// explain an error that --timeout has made.
+func (o *options) explain(ctx context.Context, err error) error {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%w\nit took longer than --timeout %s: give it more if the servers are well", err, o.timeout)
+	}
+	return err
 }
 
 // arguments bounds their number (most -1: any) and says what is missing.

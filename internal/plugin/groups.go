@@ -77,7 +77,7 @@ func (o *options) groups(ctx context.Context, a *Access, args []string) (report,
 			return nil, err
 		}
 		names := slices.DeleteFunc(slices.Sorted(maps.Keys(table)), func(name string) bool { return !o.system && admin.IsSystemGroup(name) })
-		return c.askGroups(ctx, master, names)
+		return someAtOnce(ctx, names, func(ctx context.Context, name string) (groupAt, error) { return c.askGroup(ctx, master, name) })
 	})
 	if len(answers) == 0 {
 		return nil, err
@@ -96,24 +96,24 @@ func (c *cluster) groupTables(ctx context.Context) (map[server]map[string]admin.
 // askedAtOnce is small, so that most of a broker's threads are free for its clients.
 const askedAtOnce = 8
 
-// askGroups asks a master twice for each group, some at a time, and gives up at the first error.
-func (c *cluster) askGroups(ctx context.Context, master server, names []string) (map[string]groupAt, error) {
+// someAtOnce asks about many names, some at a time, and gives up at the first error.
+func someAtOnce[T any](ctx context.Context, names []string, ask func(ctx context.Context, name string) (T, error)) (map[string]T, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	found := map[string]groupAt{}
+	found := map[string]T{}
 	todo := make(chan string)
 	for range askedAtOnce {
 		wg.Go(func() {
 			for name := range todo {
-				at, err := c.askGroup(ctx, master, name)
+				answer, err := ask(ctx, name)
 				if err != nil {
 					cancel(err)
 					continue
 				}
 				mu.Lock()
-				found[name] = at
+				found[name] = answer
 				mu.Unlock()
 			}
 		})

@@ -26,8 +26,9 @@ func (o *options) statusCommand() *cobra.Command {
 			"It is what the operator has written into the resources' status: no RocketMQ server is asked.",
 		Args:              arguments(0, 1, ""),
 		ValidArgsFunction: o.completeArg(clusterAndBrokerNames),
-		RunE:              o.run(o.status),
+		RunE:              o.runWatched(o.status),
 	}
+	o.watches(cmd, "go on, and show what changes")
 	cmd.Flags().BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "show those of all namespaces")
 	return cmd
 }

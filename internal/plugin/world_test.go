@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"os"
@@ -15,20 +16,22 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/terminal"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
+	"github.com/rocketmq-operator/rocketmq-operator/test/glass"
 )
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
@@ -59,6 +62,12 @@ type world struct {
 	t       *testing.T
 	objects []client.Object
 	servers servers
+	typed   string            // on the standard input
+	logs    map[string]string // by "pod/container previous"
+
+	intercept  interceptor.Funcs
+	kubernetes client.Client // of the last command
+	keeps      bool          // what a command has changed is there for the next one
 }
 
 // newWorld has two broker groups of two members, all well.
@@ -177,35 +186,87 @@ func (w *world) masters(code remoting.RequestCode, body string) {
 	}
 }
 
-// run is a command line of the user.
+// run is a command line of the user, without a terminal.
 func (w *world) run(args ...string) (out string, err error) {
 	w.t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
+	var stdout bytes.Buffer
+	err = w.runOn(w.t.Context(), &stdout, new(bytes.Buffer), args...)
+	return stdout.String(), err
+}
+
+// runOn is run with what the user sees. A screen is a terminal.
+func (w *world) runOn(ctx context.Context, stdout, stderr io.Writer, args ...string) error {
+	w.t.Helper()
+	cmd := w.command()
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	cmd.SetIn(strings.NewReader(w.typed))
+	cmd.SetArgs(args)
+	return cmd.ExecuteContext(ctx)
+}
+
+func (w *world) command() *cobra.Command {
+	w.t.Helper()
+	if w.kubernetes == nil || !w.keeps {
+		scheme, err := newScheme()
+		if err != nil {
 			w.t.Fatal(err)
 		}
+		w.kubernetes = fake.NewClientBuilder().WithScheme(scheme).WithObjects(w.objects...).WithInterceptorFuncs(w.intercept).Build()
 	}
-	kubernetes := fake.NewClientBuilder().WithScheme(scheme).WithObjects(w.objects...).Build()
 	dial := fakemq.Dialer(&w.servers)
-	cmd := Command(func(flags *genericclioptions.ConfigFlags) (*Access, error) {
+	connect := func(flags *genericclioptions.ConfigFlags) (*Access, error) {
 		namespace := *flags.Namespace
 		if namespace == "" {
 			namespace = "mq"
 		}
-		return &Access{Client: kubernetes, Namespace: namespace, Forward: func(ctx context.Context, pod types.NamespacedName, port int) (net.Conn, error) {
-			if pod.Namespace != "mq" || (port != settings.BrokerPort && port != settings.NameServerPort) {
+		forward := func(ctx context.Context, pod types.NamespacedName, port int) (net.Conn, error) {
+			if pod.Namespace != "mq" || !slices.Contains([]int{settings.BrokerPort, settings.NameServerPort, settings.ControllerPort}, port) {
 				w.t.Errorf("forwarded to %s, port %d", pod, port)
 			}
 			return dial(ctx, "tcp", pod.Name)
-		}}, nil
-	})
-	var stdout bytes.Buffer
-	cmd.SetOut(&stdout)
-	cmd.SetErr(new(bytes.Buffer))
-	cmd.SetArgs(args)
-	err = cmd.ExecuteContext(w.t.Context())
-	return stdout.String(), err
+		}
+		logs := func(_ context.Context, pod types.NamespacedName, options *corev1.PodLogOptions) (io.ReadCloser, error) {
+			log, ok := w.logs[fmt.Sprintf("%s/%s %t", pod.Name, options.Container, options.Previous)]
+			if !ok {
+				return nil, fmt.Errorf("no log of %s %s", pod, options.Container)
+			}
+			return io.NopCloser(strings.NewReader(log)), nil
+		}
+		return &Access{Client: w.kubernetes, Namespace: namespace, Forward: forward, Logs: logs}, nil
+	}
+	screen := func(w io.Writer) *terminal.Screen {
+		if s, is := w.(*watched); is {
+			return terminal.New(s, func() (int, int, error) { return 200, 100, nil })
+		}
+		return nil
+	}
+	o := &options{kubeconfig: genericclioptions.NewConfigFlags(true), connect: connect, screen: screen}
+	return o.root()
+}
+
+// watched is a terminal that a person looks at.
+type watched struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (s *watched) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all.Write(p)
+}
+
+// shows is what the person sees now.
+func (s *watched) shows(t *testing.T) string {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text, err := glass.Shows(s.all.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // shows runs a command that succeeds, and compares what it prints.
@@ -242,6 +303,8 @@ type servers struct {
 	configs map[string]map[string]string // of brokers that let them be changed
 	updates int
 	asked   []remoting.Request
+	// answering, if set, is asked first.
+	answering func(pod string, request remoting.Request) (fakemq.Answer, bool)
 }
 
 func (s *servers) State(pod string) fakemq.State {
@@ -255,6 +318,11 @@ func (s *servers) Answer(pod string, request remoting.Request) (fakemq.Answer, b
 	defer s.mu.Unlock()
 	config, code := s.configs[pod], request.Code
 	s.asked = append(s.asked, request)
+	if s.answering != nil {
+		if answer, ok := s.answering(pod, request); ok {
+			return answer, true
+		}
+	}
 	switch {
 	case config != nil && code == remoting.GetBrokerConfig:
 		var text strings.Builder

@@ -76,7 +76,10 @@ func goBuild(ctx context.Context, r release, p program, t target, path string) e
 	if err != nil {
 		return err
 	}
-	ldflags := fmt.Sprintf("-s -w -X %s.version=%s -X %s.commit=%s", buildPackage, r.version, buildPackage, r.commit[:min(12, len(r.commit))])
+	ldflags := "-s -w"
+	for _, set := range [][2]string{{"version", r.version}, {"commit", r.commit[:min(12, len(r.commit))]}, {"image", r.image + ":" + r.version}} {
+		ldflags += fmt.Sprintf(" -X %s.%s=%s", buildPackage, set[0], set[1])
+	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-gcflags=all=-l", "-ldflags="+ldflags, "-o", path, "./cmd/"+p.name)
 	cmd.Dir, cmd.Stderr = r.root, os.Stderr
 	// Whatever else the environment says to the compiler would show in the result.
