@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -333,8 +334,12 @@ func (q *wanted) notFound(topic string) error {
 	if q.offset >= 0 {
 		return fmt.Errorf("no message at offset %d of queue %d in topic %s: see the queues with: kubectl rocketmq topics %s", q.offset, q.queue, topic, topic)
 	}
-	return fmt.Errorf("no message with the %s in topic %s within --since %s: it was deleted, or sent to another topic, or the brokers keep no index (messageIndexEnable=false)",
-		strings.TrimSuffix("key "+q.key+" ID "+q.id, " ID "), topic, q.since)
+	what := "key " + q.key
+	if q.id != "" {
+		what = "ID " + q.id
+	}
+	return fmt.Errorf("no message with the %s in topic %s, stored within --since %s: it was deleted, or sent to another topic, or the brokers keep no index (messageIndexEnable=false)",
+		what, topic, duration.HumanDuration(q.since))
 }
 
 // inIndex of the masters.
@@ -400,11 +405,14 @@ func (r *messagesReport) text() string {
 	}
 	var out strings.Builder
 	for i := range r.Messages {
-		if r.whole {
-			out.WriteString(r.Messages[i].block())
-		} else {
+		if !r.whole {
 			out.WriteString(r.Messages[i].line())
+			continue
 		}
+		if i > 0 {
+			out.WriteByte('\n')
+		}
+		out.WriteString(r.Messages[i].block())
 	}
 	return out.String()
 }
@@ -469,5 +477,5 @@ func (m *messageRow) block() string {
 	if m.Base64 != nil {
 		body = "no text: -o json shows it in base64"
 	}
-	return t.String() + "\n" + strings.TrimRight(body, "\n") + "\n\n"
+	return t.String() + "\n" + strings.TrimRight(body, "\n") + "\n"
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/plugin/blank"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
 const (
@@ -297,24 +298,46 @@ func (g *gathering) servers(ctx context.Context, namespace string) {
 	if err := a.list(ctx, namespace, &brokers); err != nil {
 		g.lacks(path.Join("servers", namespace), err)
 	}
-	var groups []string
+	var groups []string // that controllers are asked about
 	for i := range brokers.Items {
 		for _, group := range brokers.Items[i].Status.Groups {
 			groups = append(groups, group.Name)
 		}
 	}
+	type asked struct {
+		directory, addr string
+		questions       []question
+	}
+	pods, names := map[string]asked{}, []string{}
 	for i := range s.pods {
 		pod := &s.pods[i]
 		directory := path.Join("servers", namespace, pod.Name)
 		questions, port := s.questions(desired.Component(pod.Labels[desired.LabelComponent]), groups)
-		if len(questions) == 0 {
-			continue
-		}
-		if pod.Status.PodIP == "" || pod.Status.Phase != corev1.PodRunning {
+		switch {
+		case len(questions) == 0:
+		case pod.Status.PodIP == "" || pod.Status.Phase != corev1.PodRunning:
 			g.lacks(directory, fmt.Errorf("pod %s is %s and cannot be asked", pod.Name, pod.Status.Phase))
-			continue
+		default:
+			pods[pod.Name] = asked{directory, net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port)), questions}
+			names = append(names, pod.Name)
 		}
-		g.ask(ctx, directory, net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port)), questions)
+	}
+	g.progress.detail("asking %d servers in namespace %s", len(pods), namespace)
+	answers, err := someAtOnce(ctx, names, func(ctx context.Context, name string) ([]answer, error) {
+		return ask(ctx, pods[name].addr, pods[name].questions), nil
+	})
+	if err != nil {
+		g.lacks(path.Join("servers", namespace), err)
+	}
+	for _, name := range names {
+		for _, got := range answers[name] {
+			file := path.Join(pods[name].directory, got.file)
+			if got.err != nil {
+				g.lacks(file, got.err)
+			} else {
+				g.addYAML(file, got.value)
+			}
+		}
 	}
 }
 
@@ -355,24 +378,26 @@ func (s *session) questions(of desired.Component, groups []string) ([]question, 
 	return nil, 0
 }
 
+// answer to a question.
+type answer struct {
+	file  string
+	value any
+	err   error
+}
+
 // ask a server. One that does not answer at all is not asked again: each question would take as long.
-func (g *gathering) ask(ctx context.Context, directory, addr string, questions []question) {
+func ask(ctx context.Context, addr string, questions []question) []answer {
+	var answers []answer
 	for _, q := range questions {
-		file := path.Join(directory, q.file)
-		g.progress.detail("asking for %s", file)
 		bounded, cancel := context.WithTimeout(ctx, connectTimeout)
-		answer, err := q.ask(bounded, addr)
-		silent := bounded.Err() != nil
+		value, err := q.ask(bounded, addr)
 		cancel()
-		if err != nil {
-			g.lacks(file, err)
-			if silent {
-				return
-			}
-			continue
+		answers = append(answers, answer{q.file, value, err})
+		if refusal := new(remoting.ResponseError); err != nil && !errors.As(err, &refusal) {
+			break
 		}
-		g.addYAML(file, answer)
 	}
+	return answers
 }
 
 // operator takes the operator's objects, events and logs.
