@@ -112,6 +112,18 @@ func brokerNames(ctx context.Context, a *Access) ([]string, error) {
 	return out, nil
 }
 
+func (o *options) brokerGroupNames(ctx context.Context, a *Access) ([]string, error) {
+	broker, err := a.chooseBroker(ctx, o.broker)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, group := range broker.Status.Groups {
+		out = append(out, group.Name)
+	}
+	return out, nil
+}
+
 func brokerPodNames(ctx context.Context, a *Access) ([]string, error) {
 	var pods corev1.PodList
 	err := a.Client.List(ctx, &pods, client.InNamespace(a.Namespace),

@@ -66,6 +66,7 @@ func (o *options) sendCommand() *cobra.Command {
 	flags.DurationVar(&m.delay, "delay", 0, "for topics of the type DELAY: how long before it is delivered")
 	flags.StringVar(&m.brokerName, "broker-group", "", "the broker group to send to; all in turn if empty")
 	flags.IntVar(&m.queue, "queue", -1, "the queue to send to; all in turn if not given")
+	o.completeFlag(cmd, "broker-group", o.brokerGroupNames)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		m.standardInput = cmd.InOrStdin()
 		return o.run(func(ctx context.Context, a *Access, args []string) (report, error) { return o.send(ctx, a, m, args) })(cmd, args)

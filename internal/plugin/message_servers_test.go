@@ -57,8 +57,14 @@ func settled(text string) string {
 	return text
 }
 
-func TestMessagesOfARealBroker(t *testing.T) {
+func TestMessages(t *testing.T) {
 	w, servers, broker := real(t)
+	t.Run("of a real broker are sent, read and found", func(t *testing.T) { sendAndFind(t, w, servers, broker) })
+	t.Run("are followed", func(t *testing.T) { follow(t, w, servers, broker) })
+}
+
+func sendAndFind(t *testing.T, w *world, servers *rocketmq.Servers, broker *rocketmq.Server) {
+	w.t = t
 	w.createTopic(servers, broker, admin.TopicConfig{Name: "orders", ReadQueues: 2, WriteQueues: 2, Perm: admin.PermRead | admin.PermWrite})
 	w.createTopic(servers, broker, admin.TopicConfig{Name: "closed", ReadQueues: 2, WriteQueues: 2, Perm: admin.PermRead})
 	show := func(file string, args ...string) string {
@@ -112,17 +118,17 @@ func TestMessagesOfARealBroker(t *testing.T) {
 	w.fails([]string{"no message came to topic orders within --wait 700ms"}, "message", "consume", "orders", "--follow", "--wait", "700ms")
 }
 
-func TestMessagesAreFollowed(t *testing.T) {
-	w, servers, broker := real(t)
-	w.createTopic(servers, broker, admin.TopicConfig{Name: "orders", ReadQueues: 1, WriteQueues: 1, Perm: admin.PermRead | admin.PermWrite})
+func follow(t *testing.T, w *world, servers *rocketmq.Servers, broker *rocketmq.Server) {
+	w.t = t
+	w.createTopic(servers, broker, admin.TopicConfig{Name: "followed", ReadQueues: 1, WriteQueues: 1, Perm: admin.PermRead | admin.PermWrite})
 	w.keeps = true // two commands run at once
-	if _, err := w.run("message", "send", "orders", "before"); err != nil {
+	if _, err := w.run("message", "send", "followed", "before"); err != nil {
 		t.Fatal(err)
 	}
 	var out, sent bytes.Buffer
 	followed := make(chan error)
 	go func() {
-		followed <- w.runOn(t.Context(), &out, new(bytes.Buffer), "message", "consume", "orders", "--follow", "--count", "2", "--wait", "1m")
+		followed <- w.runOn(t.Context(), &out, new(bytes.Buffer), "message", "consume", "followed", "--follow", "--count", "2", "--wait", "1m")
 	}()
 	for range 30 { // it does not tell when it begins to look
 		select {
@@ -133,7 +139,7 @@ func TestMessagesAreFollowed(t *testing.T) {
 			return
 		case <-time.After(time.Second / 2):
 		}
-		if err := w.runOn(t.Context(), &sent, new(bytes.Buffer), "message", "send", "orders", "after"); err != nil {
+		if err := w.runOn(t.Context(), &sent, new(bytes.Buffer), "message", "send", "followed", "after"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -291,6 +291,7 @@ func (o *options) queryCommand() *cobra.Command {
 	flags.IntVar(&q.queue, "queue", 0, "the queue of --offset")
 	flags.Int64Var(&q.offset, "offset", -1, "the message's offset in its queue")
 	flags.DurationVar(&q.since, "since", 72*time.Hour, "how long ago the message of --id or --key may have been stored")
+	o.completeFlag(cmd, "broker-group", o.brokerGroupNames)
 	cmd.MarkFlagsOneRequired("id", "key", "offset")
 	cmd.MarkFlagsMutuallyExclusive("id", "key", "offset")
 	cmd.RunE = o.run(func(ctx context.Context, a *Access, args []string) (report, error) {

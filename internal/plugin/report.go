@@ -358,7 +358,11 @@ func (s *session) questions(of desired.Component, groups []string) ([]question, 
 		return []question{
 			{"quorum.yaml", func(ctx context.Context, addr string) (any, error) { return s.admin.ControllerMetadata(ctx, addr) }},
 			{"syncstatesets.yaml", func(ctx context.Context, addr string) (any, error) {
-				return s.admin.SyncStateData(ctx, addr, groups...)
+				states, err := s.admin.SyncStateData(ctx, addr, groups...)
+				if remoting.IsCode(err, remoting.ControllerNotLeader) {
+					return "another controller leads and knows them", nil
+				}
+				return states, err
 			}},
 			{"config.yaml", func(ctx context.Context, addr string) (any, error) {
 				properties, err := s.admin.ControllerConfig(ctx, addr)
