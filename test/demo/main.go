@@ -56,31 +56,17 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 }
 
 func show(ctx context.Context, log *kit.Log) error {
-	place, err := kit.Provision(ctx, log)
-	if err != nil {
+	d := &demo{log: log}
+	steps := []step{
+		{"a Kubernetes on this machine, and the images", 12 * time.Minute, 20 * time.Second, d.provision},
+		{"the operator", 10 * time.Second, 10 * time.Second, d.install},
+		{"a whole RocketMQ cluster", 50 * time.Second, 40 * time.Second, d.start},
+		{"a look at it", 5 * time.Second, 5 * time.Second, d.look},
+		{"messages through it", 15 * time.Second, 10 * time.Second, d.send},
+		{"the loss of a master", 30 * time.Second, 25 * time.Second, d.killMaster},
+	}
+	if err := carryOut(ctx, log, steps, !kit.Built()); err != nil {
 		return err
-	}
-	cluster, err := kit.Connect()
-	if err != nil {
-		return err
-	}
-	if _, err := place.InstallOperator(ctx, cluster); err != nil {
-		return err
-	}
-	log.Printf("namespace %s, which admits only pods without privileges", namespace)
-	n, err := cluster.CreateNamespace(ctx, namespace, kit.Restricted, log)
-	if err != nil {
-		return fmt.Errorf("%w (go run ./test/demo down removes an earlier demo)", err)
-	}
-	c, err := n.InstallationOf(example)
-	if err != nil {
-		return err
-	}
-	d := demo{place: place, c: c}
-	for _, step := range []func(context.Context) error{d.start, d.look, d.send, d.killMaster} {
-		if err := step(ctx); err != nil {
-			return err
-		}
 	}
 	d.farewell()
 	return nil
@@ -88,10 +74,33 @@ func show(ctx context.Context, log *kit.Log) error {
 
 // demo is the demo's cluster; its methods are the demo's steps.
 type demo struct {
-	place *kit.Place
-	c     *kit.Installation
+	log     *kit.Log
+	place   *kit.Place
+	cluster *kit.Cluster
+	c       *kit.Installation
 	// endpoints that clients use.
 	endpoints v1alpha1.ClusterEndpoints
+}
+
+func (d *demo) provision(ctx context.Context) (err error) {
+	if d.place, err = kit.Provision(ctx, d.log); err != nil {
+		return err
+	}
+	d.cluster, err = kit.Connect()
+	return err
+}
+
+func (d *demo) install(ctx context.Context) error {
+	if _, err := d.place.InstallOperator(ctx, d.cluster); err != nil {
+		return err
+	}
+	d.log.Printf("namespace %s, which admits only pods without privileges", namespace)
+	n, err := d.cluster.CreateNamespace(ctx, namespace, kit.Restricted, d.log)
+	if err != nil {
+		return fmt.Errorf("%w (go run ./test/demo down removes an earlier demo)", err)
+	}
+	d.c, err = n.InstallationOf(example)
+	return err
 }
 
 func (d *demo) start(ctx context.Context) error {

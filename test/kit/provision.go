@@ -53,6 +53,16 @@ func FindPlace(ctx context.Context, log *Log) (*Place, error) {
 	return p, nil
 }
 
+// Built reports whether localkube has ever been built on this machine, which takes minutes.
+func Built() bool {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return false
+	}
+	found, err := filepath.Glob(filepath.Join(cache, "rocketmq-operator", "localkube", "bin-*"))
+	return err == nil && len(found) > 0
+}
+
 // Provision makes a Kubernetes ready for the operator: it starts localkube, or takes the cluster of $KUBECONFIG, and
 // gives it the images. It sets the environment so that kubectl and Connect find that cluster.
 func Provision(ctx context.Context, log *Log) (*Place, error) {
@@ -233,31 +243,14 @@ func (p *Place) run(ctx context.Context, dir, name string, args ...string) (stri
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = filepath.Join(p.root, dir)
 	var stdout, stderr bytes.Buffer
-	progress := &lineWriter{log: p.log}
+	progress := &output{log: p.log, name: strings.Join(append([]string{filepath.Base(name)}, args...), " "), started: time.Now()}
+	defer progress.watch()()
 	cmd.Stdout, cmd.Stderr = &stdout, io.MultiWriter(&stderr, progress)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 20 * time.Second
 	if err := cmd.Run(); err != nil {
 		line := strings.Join(append([]string{name}, args...), " ")
-		return stdout.String(), fmt.Errorf("%s: %w\n%s%s", line, errors.Join(err, ctx.Err()), stdout.String(), stderr.String())
+		return stdout.String(), fmt.Errorf("%s: %w\n%s%s", line, errors.Join(err, ctx.Err()), stdout.String(), withoutDownloads(stderr.String()))
 	}
 	return stdout.String(), nil
-}
-
-// lineWriter passes whole lines on to a Log.
-type lineWriter struct {
-	log  *Log
-	rest []byte
-}
-
-func (w *lineWriter) Write(p []byte) (int, error) {
-	w.rest = append(w.rest, p...)
-	for {
-		line, rest, ok := bytes.Cut(w.rest, []byte("\n"))
-		if !ok {
-			return len(p), nil
-		}
-		w.rest = rest
-		w.log.Block(string(line))
-	}
 }

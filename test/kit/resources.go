@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -50,8 +52,12 @@ func (n *Namespace) AwaitReady(ctx context.Context, limit time.Duration) error {
 	return n.awaitReady(ctx, limit, func([]Resource) {})
 }
 
-// AwaitReadyAloud is AwaitReady that says what changes meanwhile.
+// AwaitReadyAloud is AwaitReady that says what changes meanwhile: in a table where somebody looks on, else in lines.
 func (n *Namespace) AwaitReadyAloud(ctx context.Context, limit time.Duration) error {
+	if n.Log.Watched() {
+		defer n.Log.Show("")
+		return n.awaitReady(ctx, limit, func(resources []Resource) { n.Log.Show(readyTable(resources)) })
+	}
 	said := map[string]string{}
 	return n.awaitReady(ctx, limit, func(resources []Resource) {
 		for _, r := range resources {
@@ -66,6 +72,22 @@ func (n *Namespace) AwaitReadyAloud(ctx context.Context, limit time.Duration) er
 			}
 		}
 	})
+}
+
+// readyTable is a line for each resource.
+func readyTable(resources []Resource) string {
+	var out strings.Builder
+	table := tabwriter.NewWriter(&out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "  RESOURCE\tREADY\tWHY")
+	for _, r := range resources {
+		state, why := "Unknown", "the operator has not seen it yet"
+		if c := meta.FindStatusCondition(r.Conditions, v1alpha1.ConditionReady); c != nil {
+			state, why = c.Reason, strings.ReplaceAll(c.Message, "\n", " ")
+		}
+		fmt.Fprintf(table, "  %s %s\t%s\t%s\n", r.Kind, r.Name, state, why)
+	}
+	_ = table.Flush() // a Builder takes everything
+	return out.String()
 }
 
 func (n *Namespace) awaitReady(ctx context.Context, limit time.Duration, look func([]Resource)) error {
