@@ -28,3 +28,21 @@ func TestABuildThatIsNoReleaseSaysSo(t *testing.T) {
 		t.Errorf("version %q, details %q", Version(), Details())
 	}
 }
+
+// The plugin of a release installs the operator's image of that release.
+func TestAReleaseKnowsItsImage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links the plugin")
+	}
+	const self = "github.com/rocketmq-operator/rocketmq-operator/internal/buildinfo"
+	program := filepath.Join(t.TempDir(), "program")
+	build := exec.Command("go", "build", "-ldflags", "-s -w -X "+self+".image=registry.example/op:v1.2.3", "-o", program, "../../cmd/kubectl-rocketmq")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	out, err := exec.Command(program, "install", "--print").Output()
+	if err != nil || !strings.Contains(string(out), "image: registry.example/op:v1.2.3\n") {
+		t.Errorf("install --print printed no such image: %v", err)
+	}
+}
