@@ -58,6 +58,7 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Access, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.QPS, config.Burst = 50, 300 // as kubectl: with the default, a report waits most of its time
 	config.WarningHandler = rest.NewWarningWriter(os.Stderr, rest.WarningWriterOptions{Deduplicate: true})
 	c, err := client.New(config, client.Options{Scheme: scheme, Mapper: kinds()})
 	if err != nil {

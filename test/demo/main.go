@@ -58,7 +58,7 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 func show(ctx context.Context, log *kit.Log) error {
 	d := &demo{log: log}
 	steps := []step{
-		{"a Kubernetes on this machine, and the images", 12 * time.Minute, 20 * time.Second, d.provision},
+		{"a Kubernetes on this machine, and the images", 12 * time.Minute, 40 * time.Second, d.provision},
 		{"the operator", 10 * time.Second, 10 * time.Second, d.install},
 		{"a whole RocketMQ cluster", 50 * time.Second, 40 * time.Second, d.start},
 		{"a look at it", 5 * time.Second, 5 * time.Second, d.look},

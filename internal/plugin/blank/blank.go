@@ -35,7 +35,8 @@ func Text(text string) string {
 	return pairs.ReplaceAllString(text, "${1}"+Blanked)
 }
 
-// Object is a Kubernetes object, or any part of one, without the credentials in it and without what only repeats it.
+// Object is a Kubernetes object, or any part of one, without the credentials in it, without what only repeats it, and
+// without the packed data of ConfigMaps.
 func Object(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
@@ -59,6 +60,8 @@ func object(fields map[string]any) map[string]any {
 		text, isText := value.(string)
 		switch {
 		case key == "managedFields" || key == "kubectl.kubernetes.io/last-applied-configuration":
+		case key == "binaryData": // what is packed cannot be looked through
+			out[key] = "(left out)"
 		case isText && text != "" && (IsCredential(key) || (key == "value" && IsCredential(name))): // an environment variable has both
 			out[key] = Blanked
 		default:

@@ -37,6 +37,7 @@ metadata:
     kubectl.kubernetes.io/last-applied-configuration: '{"spec":{"password":"hidden"}}'
     checksum: abc
   managedFields: [{manager: x}]
+binaryData: {tables.json.gz: H4sIAAAA}
 spec:
   automountServiceAccountToken: false
   imagePullSecrets: [{name: registry}]
@@ -56,6 +57,7 @@ const blanked = `
 metadata:
   annotations:
     checksum: abc
+binaryData: (left out)
 spec:
   automountServiceAccountToken: false
   imagePullSecrets: [{name: registry}]
