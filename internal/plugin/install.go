@@ -93,7 +93,8 @@ var domains = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 func (i *installation) manifests() ([]*unstructured.Unstructured, error) {
 	switch {
 	case i.image == "" && !i.print:
-		return nil, errors.New("this build of the plugin belongs to no release, so it does not know the operator's image: give --image, such as the one that make images has built")
+		return nil, errors.New("this build of the plugin belongs to no release, so it does not know the operator's image:\n" +
+			"give --image, such as the one that make images has built")
 	case !domains.MatchString(i.domain):
 		return nil, fmt.Errorf("--cluster-domain %q is no DNS domain: use something like cluster.local", i.domain)
 	}
@@ -198,7 +199,8 @@ func (i *installation) install(ctx context.Context, a *Access, objects []*unstru
 		}
 		result, err := i.apply(ctx, a, object)
 		if err != nil {
-			return r, fmt.Errorf("apply %s %s: %w\nWhat was applied before it stays, and trying again does no harm", object.GetKind(), object.GetName(), err)
+			return r, fmt.Errorf("apply %s %s: %w\nWhat was applied before it stays, and trying again does no harm",
+				object.GetKind(), object.GetName(), err)
 		}
 		r.Objects = append(r.Objects, installedObject{object.GetKind(), object.GetNamespace(), object.GetName(), result})
 	}
@@ -223,14 +225,16 @@ func (a *Access) installed(ctx context.Context) (image string, err error) {
 		if d.Name == operatorName && d.Namespace == operatorNamespace && len(d.Spec.Template.Spec.Containers) > 0 {
 			image = d.Spec.Template.Spec.Containers[0].Image
 			if helm := d.Annotations["meta.helm.sh/release-name"]; helm != "" {
-				return "", fmt.Errorf("the operator in namespace %s was installed by Helm, as release %s: upgrade it with helm upgrade", d.Namespace, helm)
+				return "", fmt.Errorf("the operator in namespace %s was installed by Helm, as release %s: upgrade it with helm upgrade",
+					d.Namespace, helm)
 			}
 			continue
 		}
 		stopped := d.Spec.Replicas != nil && *d.Spec.Replicas == 0
 		if !stopped && isOperator(d) {
 			return "", fmt.Errorf("Deployment %s in namespace %s is an operator that would manage the same resources.\n"+
-				"Stop it first; RocketMQ itself goes on running: kubectl --namespace %s scale deployment %s --replicas=0", d.Name, d.Namespace, d.Namespace, d.Name)
+				"Stop it first; RocketMQ itself goes on running: kubectl --namespace %s scale deployment %s --replicas=0",
+				d.Name, d.Namespace, d.Namespace, d.Name)
 		}
 	}
 	return image, nil
@@ -343,7 +347,8 @@ func (a *Access) awaitOperator(ctx context.Context, p *progress) error {
 // podTrouble is what keeps the operator's containers from running.
 func (a *Access) podTrouble(ctx context.Context) string {
 	var pods corev1.PodList
-	if err := a.Client.List(ctx, &pods, client.InNamespace(operatorNamespace), client.MatchingLabels{"app.kubernetes.io/name": operatorName}); err != nil {
+	named := client.MatchingLabels{"app.kubernetes.io/name": operatorName}
+	if err := a.Client.List(ctx, &pods, client.InNamespace(operatorNamespace), named); err != nil {
 		return "" // it is only more detail
 	}
 	for i := range pods.Items {

@@ -156,10 +156,17 @@ func (o *options) namespaces(ctx context.Context, a *Access) ([]string, error) {
 
 func (g *gathering) readme(now time.Time, namespaces []string) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "A report of kubectl rocketmq %s, made at %s.\nNamespaces: %s\n\n", buildinfo.Details(), now.UTC().Format(time.RFC3339), strings.Join(namespaces, ", "))
-	out.WriteString("objects/      Kubernetes objects, events, and what kubectl rocketmq status shows\nlogs/         of RocketMQ's containers, and of those that ran before a restart\n" +
-		"servers/      what the servers say of themselves\noperator/     the operator's objects and logs\ncluster/      nodes and CRDs\n\n" +
-		"Secrets were not read. Values whose names say that they are credentials are blanked.\n")
+	fmt.Fprintf(&out, `A report of kubectl rocketmq %s, made at %s.
+Namespaces: %s
+
+objects/      Kubernetes objects, events, and what kubectl rocketmq status shows
+logs/         of RocketMQ's containers, and of those that ran before a restart
+servers/      what the servers say of themselves
+operator/     the operator's objects and logs
+cluster/      nodes and CRDs
+
+Secrets were not read. Values whose names say that they are credentials are blanked.
+`, buildinfo.Details(), now.UTC().Format(time.RFC3339), strings.Join(namespaces, ", "))
 	if len(g.missing) > 0 {
 		fmt.Fprintf(&out, "\nWhat could not be had:\n- %s\n", strings.Join(g.missing, "\n- "))
 	}
@@ -190,8 +197,10 @@ func (g *gathering) namespace(ctx context.Context, namespace string) {
 	g.logs(ctx, "logs", namespace, managed)
 }
 
-// list reads objects of any kind.
-func (g *gathering) listOf(ctx context.Context, kind schema.GroupVersionKind, options ...client.ListOption) ([]unstructured.Unstructured, error) {
+// listOf any kind.
+func (g *gathering) listOf(
+	ctx context.Context, kind schema.GroupVersionKind, options ...client.ListOption,
+) ([]unstructured.Unstructured, error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 	err := g.Client.List(ctx, list, options...)
@@ -419,14 +428,14 @@ func (g *gathering) operator(ctx context.Context, taken []string) {
 		return
 	}
 	if len(namespaces) == 0 {
-		g.lacks("operator", errors.New("no Deployment has the label app.kubernetes.io/name="+operatorName+": the operator is not installed, or has other labels"))
+		g.lacks("operator", fmt.Errorf("no Deployment has the label app.kubernetes.io/name=%s: the operator is not installed, or has other labels",
+			operatorName))
 	}
 	slices.Sort(namespaces)
 	for _, namespace := range slices.Compact(namespaces) {
 		directory := path.Join("operator", namespace)
-		for _, kind := range []schema.GroupVersionKind{appsv1.SchemeGroupVersion.WithKind("Deployment"), corev1.SchemeGroupVersion.WithKind("Pod")} {
-			g.objects(ctx, directory, kind, client.InNamespace(namespace), named)
-		}
+		g.objects(ctx, directory, appsv1.SchemeGroupVersion.WithKind("Deployment"), client.InNamespace(namespace), named)
+		g.objects(ctx, directory, corev1.SchemeGroupVersion.WithKind("Pod"), client.InNamespace(namespace), named)
 		if !slices.Contains(taken, namespace) {
 			g.events(ctx, directory, namespace)
 		}

@@ -250,17 +250,17 @@ func topGroups(stats map[server]map[string]*admin.ConsumeStats) []topGroup {
 }
 
 func (r *topReport) text() string {
-	in, out, lag := 0.0, 0.0, int64(0)
+	totalIn, totalOut, lag := 0.0, 0.0, int64(0)
 	brokers := newTable("BROKER", "ID", "POD", "ACTIVE", "IN TPS", "OUT TPS", "DISK", "UP")
 	for _, b := range r.Brokers {
 		cells := []any{b.Broker, b.ID, or(b.Pod), "no answer"}
 		if f := b.Figures; f != nil {
-			cells = append(cells[:3], yesNo(f.Active), fmt.Sprintf("%.1f", f.InTPS), fmt.Sprintf("%.1f", f.OutTPS), fmt.Sprintf("%.0f%%", 100*f.Disk),
-				ago(r.At, f.Booted))
+			in, out, disk := fmt.Sprintf("%.1f", f.InTPS), fmt.Sprintf("%.1f", f.OutTPS), fmt.Sprintf("%.0f%%", 100*f.Disk)
+			cells = append(cells[:3], yesNo(f.Active), in, out, disk, ago(r.At, f.Booted))
 			if b.ID == admin.MasterID { // what slaves take in is the same
-				in += f.InTPS
+				totalIn += f.InTPS
 			}
-			out += f.OutTPS
+			totalOut += f.OutTPS
 		}
 		brokers.row(cells...)
 	}
@@ -275,7 +275,7 @@ func (r *topReport) text() string {
 	for _, g := range r.Groups[:shown(r.rows, len(r.Groups))] {
 		groups.row(g.Group, fmt.Sprintf("%.1f", g.OutTPS), g.Lag, ago(r.At, g.LastConsumed))
 	}
-	return fmt.Sprintf("Cluster %s: in %.1f messages/s, out %.1f messages/s, lag %d\n\n%s\n%s%s\n%s%s", r.Cluster, in, out, lag,
+	return fmt.Sprintf("Cluster %s: in %.1f messages/s, out %.1f messages/s, lag %d\n\n%s\n%s%s\n%s%s", r.Cluster, totalIn, totalOut, lag,
 		brokers, topics, more(r.rows, len(r.Topics)), groups, more(r.rows, len(r.Groups)))
 }
 

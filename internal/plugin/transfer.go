@@ -166,7 +166,9 @@ func transferProblems(t *v1alpha1.TopicTransfer) []problem {
 
 // addSteps that were taken, with the time until the next one began, and those to come.
 func (r *transferReport) addSteps(status *v1alpha1.TopicTransferStatus) {
-	taken := slices.SortedStableFunc(slices.Values(status.Steps), func(a, b v1alpha1.TransferStep) int { return a.Since.Compare(b.Since.Time) })
+	taken := slices.SortedStableFunc(slices.Values(status.Steps), func(a, b v1alpha1.TransferStep) int {
+		return a.Since.Compare(b.Since.Time)
+	})
 	for i, step := range taken {
 		until := r.At
 		if i+1 < len(taken) {

@@ -9,7 +9,8 @@ import "regexp"
 const Blanked = "(blanked)"
 
 // words in a name that make its value a credential.
-const words = `passw(?:or)?d|passphrase|secret[-_]?key|access[-_]?key|private[-_]?key|api[-_]?key|credential|token|authentication[-_]?user|(?:key|trust)store[-_]?pass`
+const words = `passw(?:or)?d|passphrase|secret[-_]?key|access[-_]?key|private[-_]?key|api[-_]?key|` +
+	`credential|token|authentication[-_]?user|(?:key|trust)store[-_]?pass`
 
 var (
 	credential = regexp.MustCompile(`(?i)` + words)

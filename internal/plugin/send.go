@@ -195,11 +195,13 @@ func (c *cluster) writeQueues(ctx context.Context, topic string, m *outgoing) ([
 	switch {
 	case len(queues) > 0:
 	case len(closed) > 0:
-		return nil, fmt.Errorf("topic %s takes no messages at %s: its permission is not W: see kubectl rocketmq topics %s", topic, strings.Join(closed, ", "), topic)
+		return nil, fmt.Errorf("topic %s takes no messages at %s: its permission is not W: see kubectl rocketmq topics %s",
+			topic, strings.Join(closed, ", "), topic)
 	case len(others) < len(c.masters):
 		return nil, fmt.Errorf("topic %s has no write queue %d: see kubectl rocketmq topics %s", topic, m.queue, topic)
 	default:
-		return nil, fmt.Errorf("broker group %s does not have topic %s, or has no master: see kubectl rocketmq topics %s", m.brokerName, topic, topic)
+		return nil, fmt.Errorf("broker group %s does not have topic %s, or has no master: see kubectl rocketmq topics %s",
+			m.brokerName, topic, topic)
 	}
 	slices.SortStableFunc(queues, func(a, b queueAt) int { return cmp.Compare(a.queue, b.queue) })
 	return queues, nil
