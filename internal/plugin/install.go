@@ -214,7 +214,8 @@ func (i *installation) install(ctx context.Context, a *Access, objects []*unstru
 	return r, nil
 }
 
-// installed is the image of the operator that runs. Two operators of one API group would both write to the same resources.
+// installed is the image of the operator that runs and that this plugin may change. Two operators of one API group would both write to
+// the same resources.
 func (a *Access) installed(ctx context.Context) (image string, err error) {
 	var deployments appsv1.DeploymentList
 	if err := a.Client.List(ctx, &deployments); err != nil {
@@ -222,16 +223,19 @@ func (a *Access) installed(ctx context.Context) (image string, err error) {
 	}
 	for i := range deployments.Items {
 		d := &deployments.Items[i]
-		if d.Name == operatorName && d.Namespace == operatorNamespace && len(d.Spec.Template.Spec.Containers) > 0 {
-			image = d.Spec.Template.Spec.Containers[0].Image
-			if helm := d.Annotations["meta.helm.sh/release-name"]; helm != "" {
-				return "", fmt.Errorf("the operator in namespace %s was installed by Helm, as release %s: upgrade it with helm upgrade",
-					d.Namespace, helm)
-			}
+		if !isOperator(d) {
 			continue
 		}
+		helm, olm := d.Annotations["meta.helm.sh/release-name"], d.Labels["olm.owner"]
 		stopped := d.Spec.Replicas != nil && *d.Spec.Replicas == 0
-		if !stopped && isOperator(d) {
+		switch {
+		case helm != "":
+			return "", fmt.Errorf("the operator in namespace %s was installed by Helm, as release %s: upgrade it with helm upgrade", d.Namespace, helm)
+		case olm != "":
+			return "", fmt.Errorf("the operator in namespace %s was installed by the Operator Lifecycle Manager, as %s: it is upgraded there", d.Namespace, olm)
+		case d.Name == operatorName && d.Namespace == operatorNamespace:
+			image = d.Spec.Template.Spec.Containers[0].Image
+		case !stopped:
 			return "", fmt.Errorf("Deployment %s in namespace %s is an operator that would manage the same resources.\n"+
 				"Stop it first; RocketMQ itself goes on running: kubectl --namespace %s scale deployment %s --replicas=0",
 				d.Name, d.Namespace, d.Namespace, d.Name)
@@ -242,7 +246,7 @@ func (a *Access) installed(ctx context.Context) (image string, err error) {
 
 // isOperator reports whether a Deployment runs this operator, or the one of apache/rocketmq-operator.
 func isOperator(d *appsv1.Deployment) bool {
-	if d.Labels["app.kubernetes.io/name"] == operatorName {
+	if d.Labels["app.kubernetes.io/name"] == operatorName || (d.Name == operatorName && d.Namespace == operatorNamespace) {
 		return true
 	}
 	return d.Name == operatorName && slices.ContainsFunc(d.Spec.Template.Spec.Containers, func(c corev1.Container) bool {

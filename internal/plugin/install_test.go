@@ -186,9 +186,13 @@ func TestInstallBesideAnotherOperator(t *testing.T) {
 		t.Errorf("the other one is stopped: %v", err)
 	}
 
-	helm := deployment(operatorNamespace, operatorName, "op:v0")
-	helm.Annotations = map[string]string{"meta.helm.sh/release-name": "mq"}
-	w.add(helm)
+	other := deployment("mq-operator", "mq-rocketmq-operator", "op:v0")
+	other.Labels = map[string]string{"app.kubernetes.io/name": operatorName}
+	w.add(other)
+	w.fails([]string{"Deployment mq-rocketmq-operator in namespace mq-operator is an operator"}, "install", "--image", "op:v1")
+	other.Labels["olm.owner"] = "rocketmq-operator.v0.1.0"
+	w.fails([]string{"installed by the Operator Lifecycle Manager, as rocketmq-operator.v0.1.0"}, "install", "--image", "op:v1")
+	other.Annotations = map[string]string{"meta.helm.sh/release-name": "mq"}
 	w.fails([]string{"installed by Helm, as release mq", "helm upgrade"}, "install", "--image", "op:v1")
 }
 

@@ -82,7 +82,8 @@ func (s *Screen) draw(stays string) error {
 	return err
 }
 
-// fit cuts a text to the terminal's size: a line that wraps would be two.
+// fit a text into the terminal's size: a line that the terminal wraps would be two. Rows of tables are cut, sentences go on in the next
+// line.
 func (s *Screen) fit(text string) []string {
 	if text == "" {
 		return nil
@@ -92,14 +93,45 @@ func (s *Screen) fit(text string) []string {
 	if err != nil || width < 2 || height < 2 {
 		return lines
 	}
-	if room := height - 1; len(lines) > room { // the last line is the cursor's
-		more := fmt.Sprintf("… %d more lines: make the window taller", len(lines)-room+1)
-		lines = append(lines[:room-1], more)
+	var fitting []string
+	for _, line := range lines {
+		if isRow(line) {
+			fitting = append(fitting, cut(line, width))
+		} else {
+			fitting = append(fitting, wrap(line, width)...)
+		}
 	}
-	for i, line := range lines {
-		lines[i] = cut(line, width)
+	if room := height - 1; len(fitting) > room { // the last line is the cursor's
+		more := fmt.Sprintf("… %d more lines: make the window taller", len(fitting)-room+1)
+		fitting = append(fitting[:room-1], cut(more, width))
 	}
-	return lines
+	return fitting
+}
+
+// isRow reports whether a line has columns, which are three spaces apart.
+func isRow(line string) bool { return strings.Contains(strings.TrimLeft(line, " "), "   ") }
+
+// wrap a sentence between words, below its own beginning.
+func wrap(line string, width int) []string {
+	if len([]rune(line)) <= width {
+		return []string{line}
+	}
+	indent := strings.Repeat(" ", len(line)-len(strings.TrimLeft(line, " -")))
+	if len(indent) > width/2 {
+		indent = ""
+	}
+	var lines []string
+	words := strings.Split(line[len(indent):], " ")
+	now := line[:len(indent)] + words[0]
+	for _, word := range words[1:] {
+		if len([]rune(now+" "+word)) > width {
+			lines = append(lines, cut(now, width))
+			now = indent + word
+			continue
+		}
+		now += " " + word
+	}
+	return append(lines, cut(now, width))
 }
 
 // cut a line to so many characters. All that is shown has characters of one column.

@@ -40,12 +40,12 @@ func TestATextTakesThePlaceOfTheOneBefore(t *testing.T) {
 	}
 }
 
-func TestATextIsCutToTheWindow(t *testing.T) {
-	s, out := screen(10, 4)
-	if err := s.Show("├─ wide enough\n1\n2\n3\n4\n"); err != nil {
+func TestATextFitsIntoTheWindow(t *testing.T) {
+	s, out := screen(14, 8)
+	if err := s.Show("├─ wide   enough\n  - a sentence of many words\nunbreakablyLongWord\n1\n2\n3\n4\n5\n"); err != nil {
 		t.Fatal(err)
 	}
-	const want = "├─ wide e…\n1\n… 3 more …\n"
+	const want = "├─ wide   eno…\n  - a sentence\n    of many\n    words\nunbreakablyLo…\n1\n… 4 more line…\n"
 	if got, err := glass.Shows(out.String()); err != nil || got != want {
 		t.Errorf("it shows\n%s\n%v, want\n%s", got, err, want)
 	}
