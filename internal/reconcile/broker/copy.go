@@ -9,13 +9,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/copying"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 )
@@ -25,9 +25,6 @@ const (
 	copyTimeout = 15 * time.Second
 	// copyInterval is how soon the next part follows.
 	copyInterval = 100 * time.Millisecond
-	// copyEntries and copyOffsets are how much a part is; the status tells the progress from pass to pass.
-	copyEntries = 2500
-	copyOffsets = 20000
 )
 
 // copyMetadata gives hidden groups the topics, consumer groups and offsets that clients will look for.
@@ -64,11 +61,11 @@ func (p *brokerPass) copyTo(g *fleet.Group) (reason, message string) {
 		p.LookAgain(pass.Soon)
 		return hidden(v1alpha1.ReasonTargetUnreachable, "it has no master yet")
 	}
-	job := copying{client: p.Reach.Client, source: p.metadataOf(source, from), target: p.metadataOf(target, g)}
-	found := pass.Do(p.jobs, client.ObjectKeyFromObject(p.broker), "copy to "+g.Name, job.source.Addr+" "+job.target.Addr, copyTimeout, job.run)
+	job := copying.Job{Client: p.Reach.Client, Source: p.metadataOf(source, from), Target: p.metadataOf(target, g)}
+	found := pass.Do(p.jobs, client.ObjectKeyFromObject(p.broker), "copy to "+g.Name, job.Source.Addr+" "+job.Target.Addr, copyTimeout, job.Run)
 	switch { // the end of a run wakes the next pass
 	case !found.Fresh:
-	case found.Result.reason == v1alpha1.ReasonCopying:
+	case found.Result.Reason == v1alpha1.ReasonCopying:
 		p.LookAgain(copyInterval)
 	default:
 		p.LookAgain(pass.Soon)
@@ -77,67 +74,16 @@ func (p *brokerPass) copyTo(g *fleet.Group) (reason, message string) {
 	case !found.Known && p.Conditions.Had(v1alpha1.ConditionMetadataCopy): // told by an operator before this one, or of another master
 		return p.Conditions.Reason(v1alpha1.ConditionMetadataCopy), p.Conditions.Message(v1alpha1.ConditionMetadataCopy)
 	case !found.Known:
-		return v1alpha1.ReasonCopying, job.progress()
-	case found.Result.reason != "":
-		return found.Result.reason, found.Result.message
+		return v1alpha1.ReasonCopying, job.Progress()
+	case found.Result.Reason != "":
+		return found.Result.Reason, found.Result.Message
 	case !pods.Ready(target.Pod): // it may refuse messages (probe.Prober.Ready)
 		return hidden(v1alpha1.ReasonTargetUnreachable, "it has the topics and consumer groups of %s, but its own master %s is not ready", source.Name, target.Name)
 	case !found.Fresh: // it is compared once more before the group is opened
-		return v1alpha1.ReasonCopying, job.progress()
+		return v1alpha1.ReasonCopying, job.Progress()
 	}
 	p.announceCopy(g, source, target, found.Result)
 	return "", ""
-}
-
-// copying the tables of one master to another one.
-type copying struct {
-	client         *admin.Client
-	source, target metadata.Broker
-}
-
-// copied says why the copy is not complete, with no reason if it is.
-type copied struct {
-	reason, message string
-	topics, groups  int // that the source has
-	plan            metadata.Plan
-}
-
-func (c copying) progress() string {
-	return fmt.Sprintf("%s stays hidden from clients until it has the topics, consumer groups and offsets of %s", c.target.Group, c.source.Name)
-}
-
-func (c copying) fails(reason, format string, args ...any) copied {
-	return copied{reason: reason, message: c.target.Group + " stays hidden from clients: " + fmt.Sprintf(format, args...)}
-}
-
-// run does a part of the copy, if there is something left to do.
-func (c copying) run(ctx context.Context) copied {
-	has, err := metadata.Read(ctx, c.client, c.target)
-	if err != nil {
-		return c.fails(v1alpha1.ReasonTargetUnreachable, "%s does not answer: %s", c.target.Name, err)
-	}
-	wanted, err := metadata.Read(ctx, c.client, c.source)
-	if err != nil {
-		return c.fails(v1alpha1.ReasonSourceUnreachable, "%s, whose topics and consumer groups it is to get, does not answer: %s", c.source.Name, err)
-	}
-	ends, err := metadata.Ends(ctx, c.client, c.target.Addr, wanted, has)
-	if err != nil {
-		return c.fails(v1alpha1.ReasonTargetUnreachable, "%s", err)
-	}
-
-	plan := metadata.ForNewGroup(wanted, has, ends)
-	if plan.Empty() {
-		if err := metadata.CopyModes(ctx, c.client, c.source.Addr, c.target.Addr, wanted); err != nil {
-			return c.fails(v1alpha1.ReasonTargetUnreachable, "the request modes of consumer groups could not be copied from %s: %s", c.source.Name, err)
-		}
-		return copied{topics: len(wanted.Topics), groups: len(wanted.Groups), plan: plan}
-	}
-	progress := fmt.Sprintf("%s: copied %d/%d topics, %d/%d consumer groups, %d offsets to go", c.progress(),
-		len(wanted.Topics)-len(plan.Topics), len(wanted.Topics), len(wanted.Groups)-len(plan.Groups), len(wanted.Groups), len(plan.Offsets))
-	if err := plan.Apply(ctx, c.client, c.target.Addr, has, metadata.Limits{Entries: copyEntries, Offsets: copyOffsets}); err != nil {
-		return copied{reason: v1alpha1.ReasonTargetUnreachable, message: fmt.Sprintf("%s; writing to %s failed and is tried again: %s", progress, c.target.Name, err)}
-	}
-	return copied{reason: v1alpha1.ReasonCopying, message: progress}
 }
 
 // metadataOf a group is read and written at this member.
@@ -146,14 +92,14 @@ func (p *brokerPass) metadataOf(m *fleet.Member, g *fleet.Group) metadata.Broker
 }
 
 // announceCopy says what came out of a copy, and what the target has otherwise.
-func (p *brokerPass) announceCopy(g *fleet.Group, source, target *fleet.Member, done copied) {
-	p.Event(target.Pod, v1alpha1.EventMetadataCopied, "%s has the %d topics and %d consumer groups of %s", g.Name, done.topics, done.groups, source.Name)
-	if len(done.plan.Differ) > 0 {
+func (p *brokerPass) announceCopy(g *fleet.Group, source, target *fleet.Member, done copying.Result) {
+	p.Event(target.Pod, v1alpha1.EventMetadataCopied, "%s has the %d topics and %d consumer groups of %s", g.Name, done.Topics, done.Groups, source.Name)
+	if len(done.Plan.Differ) > 0 {
 		p.Warn(target.Pod, v1alpha1.EventMetadataDiffers, "%s has topics or consumer groups with other settings than at %s, and keeps its own: %s",
-			g.Name, source.Name, some(done.plan.Differ))
+			g.Name, source.Name, some(done.Plan.Differ))
 	}
-	if len(done.plan.Gone) > 0 {
+	if len(done.Plan.Gone) > 0 {
 		p.Warn(target.Pod, v1alpha1.EventMetadataLeftOver, "%s still has topics from before, which %s does not have; delete them if they are not wanted: %s",
-			g.Name, source.Name, some(done.plan.Gone))
+			g.Name, source.Name, some(done.Plan.Gone))
 	}
 }
