@@ -148,12 +148,10 @@ func (f *Fleet) Elected(g *Group, addr string) string {
 		elected, g.Name, strings.Join(g.names(f.SyncStates[g.Name].InSync), ", "))
 }
 
-// UsualUnclean is the value that a Controller's own spec gives the property which allows unclean elections.
-func UsualUnclean(ctl *v1alpha1.Controller) string {
-	if usual := string(ctl.Spec.Config[admin.ElectUncleanMaster]); usual != "" {
-		return usual
-	}
-	return "false"
+// MayElectUnclean reports whether a Controller's own spec allows unclean elections, in any spelling that RocketMQ takes for true
+// (MixAll.properties2Object).
+func MayElectUnclean(ctl *v1alpha1.Controller) bool {
+	return strings.EqualFold(strings.TrimSpace(string(ctl.Spec.Config[admin.ElectUncleanMaster])), "true")
 }
 
 // Election decides about the unclean election of a group. Why is what keeps one that is allowed (see Hesitation).

@@ -189,13 +189,18 @@ func TestElection(t *testing.T) {
 	}
 }
 
-func TestUsualUnclean(t *testing.T) {
-	ctl := &v1alpha1.Controller{}
-	if got := UsualUnclean(ctl); got != "false" {
-		t.Errorf("without a word in the spec it is %q", got)
+// TestMayElectUnclean: what RocketMQ takes for true allows it, and nothing else.
+func TestMayElectUnclean(t *testing.T) {
+	for value, want := range map[v1alpha1.ConfigValue]bool{
+		"true": true, "TRUE": true, " True ": true, "false": false, "FALSE": false, " false": false, "no": false, "1": false, "": false,
+	} {
+		ctl := &v1alpha1.Controller{}
+		ctl.Spec.Config = map[string]v1alpha1.ConfigValue{admin.ElectUncleanMaster: value}
+		if got := MayElectUnclean(ctl); got != want {
+			t.Errorf("%q: %t", value, got)
+		}
 	}
-	ctl.Spec.Config = map[string]v1alpha1.ConfigValue{admin.ElectUncleanMaster: "true"}
-	if got := UsualUnclean(ctl); got != "true" {
-		t.Errorf("as the user says: %q", got)
+	if MayElectUnclean(&v1alpha1.Controller{}) {
+		t.Error("a spec that says nothing allows it")
 	}
 }

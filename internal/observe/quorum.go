@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,16 +46,20 @@ func ProbeQuorum(c *admin.Client, targets []string, uncleanForbidden bool) Probe
 		var wg sync.WaitGroup
 		said := map[string]*admin.ControllerMetadata{}
 		var unclean []string
+		all := true // that lead or follow have told what they accept
 		for _, target := range targets {
 			wg.Go(func() {
 				metadata, err := c.ControllerMetadata(ctx, target)
 				if err != nil {
 					return // it is asked again
 				}
-				accepts := due && acceptsUnclean(ctx, c, target)
+				accepts := false
+				if due {
+					accepts, err = acceptsUnclean(ctx, c, target)
+				}
 				mu.Lock()
 				defer mu.Unlock()
-				said[target] = metadata
+				said[target], all = metadata, all && err == nil
 				if accepts {
 					unclean = append(unclean, target)
 				}
@@ -65,21 +70,22 @@ func ProbeQuorum(c *admin.Client, targets []string, uncleanForbidden bool) Probe
 		}
 		wg.Wait()
 		out := quorum(said)
+		slices.Sort(unclean)
+		out.Unclean = unclean
 		switch {
-		case due:
-			slices.Sort(unclean)
-			out.Unclean, out.asked = unclean, time.Now()
-		case uncleanForbidden:
+		case due && all:
+			out.asked = time.Now()
+		case uncleanForbidden && last != nil:
 			out.asked = last.asked
 		}
 		return out
 	}
 }
 
-// acceptsUnclean reports whether a controller says that it accepts unclean elections. One that does not answer is asked again.
-func acceptsUnclean(ctx context.Context, c *admin.Client, target string) bool {
+// acceptsUnclean reports whether a controller says that it accepts unclean elections.
+func acceptsUnclean(ctx context.Context, c *admin.Client, target string) (bool, error) {
 	config, err := c.ControllerConfig(ctx, target)
-	return err == nil && config[admin.ElectUncleanMaster] == "true"
+	return strings.EqualFold(config[admin.ElectUncleanMaster], "true"), err
 }
 
 // quorum from the answers by target.

@@ -85,10 +85,13 @@ func TestUncleanControllers(t *testing.T) {
 		if diff := cmp.Diff([]string{"b:1"}, look(true)); diff != "" {
 			t.Errorf("a minute later (-want +got):\n%s", diff)
 		}
+		if diff := cmp.Diff([]string{"b:1"}, look(true)); diff != "" {
+			t.Errorf("at once, because it might not have been told yet (-want +got):\n%s", diff)
+		}
 		if got := look(false); len(got) > 0 {
 			t.Errorf("%v are told of, which may", got)
 		}
-		config(a, "true")
+		config(a, "TRUE")
 		if diff := cmp.Diff([]string{"a:1", "b:1"}, look(true)); diff != "" {
 			t.Errorf("at once after they might (-want +got):\n%s", diff)
 		}
@@ -96,6 +99,13 @@ func TestUncleanControllers(t *testing.T) {
 		config(b, "false")
 		if got := look(true); len(got) > 0 {
 			t.Errorf("%v still accept unclean elections", got)
+		}
+		delete(b, remoting.GetControllerConfig)
+		time.Sleep(uncleanInterval)
+		look(true)
+		config(b, "true")
+		if diff := cmp.Diff([]string{"b:1"}, look(true)); diff != "" {
+			t.Errorf("at once after one that did not tell (-want +got):\n%s", diff)
 		}
 	})
 }

@@ -200,6 +200,7 @@ func (s *Servers) Broker(b Broker) (*Server, error) {
 		"transactionMetricFlushInterval": "1000",  // until the first time a thread spins
 		"timerWheelEnable":               "false", // its 37 MB in memory do not fit the heap
 		"diskMaxUsedSpaceRatio":          "99",    // of the machine that tests
+		"cleanFileForciblyEnable":        "false", // or messages are deleted where its disk is 85 % full
 	}
 	switch {
 	case len(b.Controllers) > 0:

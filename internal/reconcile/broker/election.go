@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -101,7 +102,7 @@ func (p *brokerPass) forbidUnclean(ctx context.Context, g *fleet.Group) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, electTimeout)
 	defer cancel()
-	usual := map[string]string{admin.ElectUncleanMaster: fleet.UsualUnclean(p.controller)}
+	usual := map[string]string{admin.ElectUncleanMaster: strconv.FormatBool(fleet.MayElectUnclean(p.controller))}
 	errs := make([]error, len(targets))
 	var wg sync.WaitGroup
 	for i, target := range targets {

@@ -178,7 +178,7 @@ func (p *controllerPass) observeLeader(context.Context) (*kube.Waiting, error) {
 	p.seen = answer
 	leader := answer.Leader
 	eager = eager || byAddress[leader] == "" || len(answer.Unclean) > 0
-	p.quorums.Watch(key, observe.ProbeQuorum(p.Reach.Client, targets, fleet.UsualUnclean(p.controller) == "false"), eager)
+	p.quorums.Watch(key, observe.ProbeQuorum(p.Reach.Client, targets, !fleet.MayElectUnclean(p.controller)), eager)
 	p.fresh = seen && time.Now().Add(-age).After(readySince.Add(time.Second))
 	if was := p.controller.Status.Leader; seen && was != byAddress[leader] {
 		p.controller.Status.Leader = byAddress[leader]
@@ -195,6 +195,9 @@ const forbidTimeout = 2 * time.Second
 // forbidUnclean elections where a controller accepts them and the spec does not. A Broker's own pass forbids them again after the one that
 // its user allowed, but cannot once the Broker is deleted.
 func (p *controllerPass) forbidUnclean(ctx context.Context) (*kube.Waiting, error) {
+	if fleet.MayElectUnclean(p.controller) {
+		return nil, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, forbidTimeout)
 	defer cancel()
 	for _, target := range p.seen.Unclean {
@@ -204,8 +207,8 @@ func (p *controllerPass) forbidUnclean(ctx context.Context) (*kube.Waiting, erro
 				"elect members that lack messages until it answers or is restarted: %s", target, err)
 			continue
 		}
-		p.Warn(p.controller, v1alpha1.EventUncleanElectionForbidden, "controller %s accepted unclean elections, which spec.config does not allow: an "+
-			"election that a user had allowed was cut off, or somebody set %s by hand. They are forbidden again", target, admin.ElectUncleanMaster)
+		p.Warn(p.controller, v1alpha1.EventUncleanElectionForbidden, "controller %s accepted unclean elections, which spec.config does not allow, and "+
+			"does not any more. The spec of before, an election that a user allowed, or somebody by hand had set %s", target, admin.ElectUncleanMaster)
 	}
 	return nil, nil
 }

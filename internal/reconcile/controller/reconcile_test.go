@@ -62,7 +62,7 @@ func TestUncleanElectionsForbidden(t *testing.T) {
 	o.Shutdown()
 
 	world.Edit(w, "ctl", func(c *v1alpha1.Controller) {
-		c.Spec.Config = map[string]v1alpha1.ConfigValue{admin.ElectUncleanMaster: "true"}
+		c.Spec.Config = map[string]v1alpha1.ConfigValue{admin.ElectUncleanMaster: "True"}
 	})
 	w.MQ.AllowUnclean()
 	o = w.Start()
