@@ -36,7 +36,7 @@ type Metrics struct {
 	looks     map[string]Looks // by kind
 	events    *prometheus.CounterVec
 
-	build, count, condition, lookCount, lastLook *prometheus.Desc
+	build, count, condition, master, lookCount, lastLook *prometheus.Desc
 }
 
 // New metrics of the resources that a reader finds.
@@ -52,6 +52,7 @@ func New(resources client.Reader) *Metrics {
 		build:     desc("build_info", "1, with the version of the operator.", "version"),
 		count:     desc("resources", "Resources by kind and by the status of their condition Ready.", "kind", "ready"),
 		condition: desc("resource_condition", "1 for each condition of a resource that is not as it should be, with its reason.", "kind", "namespace", "name", "condition", "reason"),
+		master:    desc("broker_group_master", "1 with the pod that is master of a broker group; 0 without a pod for a group that has lost its master.", "namespace", "name", "group", "pod"),
 		lookCount: desc("looks_total", "Looks at the servers of resources; an incomplete one got no answer that it needs.", "kind", "result"),
 		lastLook:  desc("last_complete_look_timestamp_seconds", "When the servers of a resource last told all that the operator needs to know; 0 for never.", "kind", "namespace", "name"),
 	}
@@ -63,7 +64,7 @@ func (m *Metrics) Observe(kind string, looks Looks) { m.looks[kind] = looks }
 // Describe is part of prometheus.Collector.
 func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
 	m.events.Describe(out)
-	for _, desc := range []*prometheus.Desc{m.build, m.count, m.condition, m.lookCount, m.lastLook} {
+	for _, desc := range []*prometheus.Desc{m.build, m.count, m.condition, m.master, m.lookCount, m.lastLook} {
 		out <- desc
 	}
 }
@@ -111,6 +112,9 @@ func (m *Metrics) collectResources(ctx context.Context, kind v1alpha1.Kind, out 
 			}
 		}
 		counts[ready]++
+		if broker, ok := item.(*v1alpha1.Broker); ok {
+			m.collectMasters(broker, out)
+		}
 		return nil
 	})
 	if err != nil {
@@ -119,6 +123,21 @@ func (m *Metrics) collectResources(ctx context.Context, kind v1alpha1.Kind, out 
 	}
 	for status, n := range counts {
 		out <- prometheus.MustNewConstMetric(m.count, prometheus.GaugeValue, float64(n), kind.Name, string(status))
+	}
+}
+
+// collectMasters says nothing of groups that never had a master, and of those whose servers do not answer.
+func (m *Metrics) collectMasters(broker *v1alpha1.Broker, out chan<- prometheus.Metric) {
+	for _, group := range broker.Status.Groups {
+		lost := group.FormerMaster != "" && group.MasterSince != nil
+		if group.Master == "" && !lost {
+			continue
+		}
+		there := 0.0
+		if group.Master != "" {
+			there = 1
+		}
+		out <- prometheus.MustNewConstMetric(m.master, prometheus.GaugeValue, there, broker.Namespace, broker.Name, group.Name, group.Master)
 	}
 }
 

@@ -74,6 +74,27 @@ rocketmq_operator_resource_condition{condition="Ready",kind="Broker",name="ill",
 	}
 }
 
+// TestMasters: a group has its master's pod, or 0 if it is known that the one it had is gone.
+func TestMasters(t *testing.T) {
+	since := new(metav1.NewMicroTime(time.UnixMilli(1500)))
+	b := broker("b")
+	b.Status.Groups = []v1alpha1.BrokerGroupStatus{
+		{Name: "b-0", Master: "b-0-1", FormerMaster: "b-0-0", MasterSince: since},
+		{Name: "b-1", FormerMaster: "b-1-0", MasterSince: since},
+		{Name: "b-2", MasterSince: since},    // is about to get its first
+		{Name: "b-3", FormerMaster: "b-3-0"}, // nobody answers
+	}
+	err := testutil.CollectAndCompare(metricsOf(t, b), strings.NewReader(`
+# HELP rocketmq_operator_broker_group_master 1 with the pod that is master of a broker group; 0 without a pod for a group that has lost its master.
+# TYPE rocketmq_operator_broker_group_master gauge
+rocketmq_operator_broker_group_master{group="b-0",name="b",namespace="mq",pod="b-0-1"} 1
+rocketmq_operator_broker_group_master{group="b-1",name="b",namespace="mq",pod=""} 0
+`), "rocketmq_operator_broker_group_master")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // TestRecorder: every event is sent, counted and logged once.
 func TestRecorder(t *testing.T) {
 	m := metricsOf(t)
