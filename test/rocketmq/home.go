@@ -38,12 +38,12 @@ func moduleRoot() (string, error) {
 		return "", err
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "test", "images")); err == nil {
 			return dir, nil
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("no go.mod here or above: set ROCKETMQ_HOME")
+			return "", errors.New("no test/images here or above: run the tests in the repository, or set ROCKETMQ_HOME")
 		}
 		dir = parent
 	}

@@ -38,6 +38,8 @@ type Server struct {
 	Name string
 	// Addr is where it answers, host:port.
 	Addr string
+	// MetricsAddr is where it serves /metrics, host:port; "" if it does not.
+	MetricsAddr string
 	// Dir holds its configuration, store and log.
 	Dir string
 

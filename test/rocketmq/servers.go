@@ -30,6 +30,8 @@ const (
 type Servers struct {
 	// Admin asks the servers.
 	Admin *admin.Client
+	// Metrics makes brokers and controllers that are started from now on serve metrics: Server.MetricsAddr.
+	Metrics bool
 
 	runtime Runtime
 	dir     string
@@ -150,14 +152,17 @@ func (s *Servers) quorum(size, n int) ([]*Server, error) {
 			}
 			return err
 		}
-		err := server.start(s.runtime, "org.apache.rocketmq.controller.ControllerStartup",
-			[]string{"-Xms128m", "-Xmx128m"}, map[string]string{
-				"controllerDLegerGroup":  "test",
-				"controllerDLegerPeers":  strings.Join(peers, ";"),
-				"controllerDLegerSelfId": fmt.Sprintf("n%d", i),
-				"controllerStorePath":    filepath.Join(server.Dir, "store"),
-				"mappedFileSize":         strconv.Itoa(16 << 20),
-			})
+		props := map[string]string{
+			"controllerDLegerGroup":  "test",
+			"controllerDLegerPeers":  strings.Join(peers, ";"),
+			"controllerDLegerSelfId": fmt.Sprintf("n%d", i),
+			"controllerStorePath":    filepath.Join(server.Dir, "store"),
+			"mappedFileSize":         strconv.Itoa(16 << 20),
+		}
+		if err := s.serveMetrics(server, props); err != nil {
+			return nil, err
+		}
+		err := server.start(s.runtime, "org.apache.rocketmq.controller.ControllerStartup", []string{"-Xms128m", "-Xmx128m"}, props)
 		if err != nil {
 			return nil, err
 		}
@@ -211,6 +216,9 @@ func (s *Servers) Broker(b Broker) (*Server, error) {
 	default:
 		maps.Copy(props, map[string]string{"brokerId": "0", "brokerRole": "ASYNC_MASTER"})
 	}
+	if err := s.serveMetrics(server, props); err != nil {
+		return nil, err
+	}
 	maps.Copy(props, b.Properties)
 	server.ready = func(ctx context.Context) error { return s.registered(ctx, b, server.Addr) }
 	return server, server.start(s.runtime, "org.apache.rocketmq.broker.BrokerStartup",
@@ -231,6 +239,22 @@ func (s *Servers) registered(ctx context.Context, b Broker, addr string) error {
 			return fmt.Errorf("not registered at %s", nameServer.Addr)
 		}
 	}
+	return nil
+}
+
+// serveMetrics gives a server a port for its metrics, if they are wanted.
+func (s *Servers) serveMetrics(server *Server, props map[string]string) error {
+	if !s.Metrics {
+		return nil
+	}
+	port, err := s.freePorts()
+	if err != nil {
+		return err
+	}
+	server.MetricsAddr = loopback(port)
+	maps.Copy(props, map[string]string{
+		"metricsExporterType": "PROM", "metricsPromExporterHost": "127.0.0.1", "metricsPromExporterPort": strconv.Itoa(port),
+	})
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	eventrecorder "sigs.k8s.io/controller-runtime/pkg/recorder"
 
@@ -31,13 +32,20 @@ func (w *World) ManageEvery(interval time.Duration, others ...*World) *Operator 
 	namespaces := namespacesOf(p.worlds)
 	scheme, err := reconcile.Scheme()
 	w.Must(err)
-	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
+	managerOptions := ctrl.Options{
 		Scheme: scheme, Cache: reconcile.Cache(namespaces), Metrics: metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{MaxConcurrentReconciles: 4, SkipNameValidation: new(true)}, // one for each test
-	})
+	}
+	options := w.options(interval, namespaces, serversOf(p.worlds))
+	if w.MetricsAddr != "" {
+		managerOptions.Metrics.BindAddress, options.Registry = w.MetricsAddr, metrics.Registry
+		managerOptions.LeaderElection, managerOptions.LeaderElectionID = true, "rocketmq-operator.rocketmq.apache.org"
+		managerOptions.LeaderElectionNamespace = w.Namespace
+	}
+	mgr, err := ctrl.NewManager(restConfig, managerOptions)
 	w.Must(err)
 	ctx, cancel := context.WithCancel(context.Background())
-	w.Must(reconcile.Setup(ctx, heard{mgr, p.events}, w.options(interval, namespaces, serversOf(p.worlds))))
+	w.Must(reconcile.Setup(ctx, heard{mgr, p.events}, options))
 	ended := make(chan error, 1)
 	go func() { ended <- mgr.Start(ctx) }()
 	p.shutdown = sync.OnceFunc(func() {

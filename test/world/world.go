@@ -42,6 +42,9 @@ type World struct {
 	Missing string
 	// Growing volumes are enlarged by their driver.
 	Growing bool
+	// MetricsAddr is where a managed operator serves its metrics, as the elected leader that its program is; nowhere if empty. One
+	// operator of a test binary can.
+	MetricsAddr string
 	// Node that new pods are on, "" for none: such pods end at once when they are deleted.
 	Node string
 
