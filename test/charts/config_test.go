@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -101,6 +102,41 @@ func TestTheChartHoldsTheKinds(t *testing.T) {
 				t.Errorf("%d kinds, want %d", found, c.count)
 			}
 		})
+	}
+}
+
+// Whoever installs the chart is woken by the same alerts as whoever takes them from config/monitoring, and sees the same dashboards.
+func TestTheChartHoldsAlertsAndDashboards(t *testing.T) {
+	var values map[string]any
+	decode(t, []byte("{metrics: {podMonitor: {enabled: true}}, alerts: {enabled: true}, dashboards: {enabled: true}}"), &values)
+	objects := mustRender(t, values)
+
+	var alerts, want, got map[string]any
+	decode(t, manifest(t, "monitoring/alerts.yaml"), &alerts)
+	for _, source := range [][]byte{manifest(t, "monitoring/prometheus-rule.yaml"), find(t, objects, "PrometheusRule", operator)} {
+		var rule unstructured.Unstructured
+		decode(t, source, &rule.Object)
+		if diff := cmp.Diff(alerts, rule.Object["spec"]); diff != "" {
+			t.Errorf("the PrometheusRule does not hold the alerts of config/monitoring/alerts.yaml, run make generate:\n%s", diff)
+		}
+	}
+
+	for _, name := range []string{"clusters", "topics", "operator"} {
+		var configMap corev1.ConfigMap
+		decode(t, find(t, objects, "ConfigMap", operator+"-dashboard-"+name), &configMap)
+		decode(t, manifest(t, "monitoring/dashboards/"+name+".json"), &want)
+		decode(t, []byte(configMap.Data["rocketmq-"+name+".json"]), &got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("dashboard %s is not that of config/monitoring, run make generate:\n%s", name, diff)
+		}
+	}
+
+	var wanted, monitor unstructured.Unstructured
+	decode(t, manifest(t, "monitoring/pod-monitor.yaml"), &wanted.Object)
+	decode(t, find(t, objects, "PodMonitor", operator), &monitor.Object)
+	unstructured.RemoveNestedField(monitor.Object, "spec", "selector", "matchLabels", "app.kubernetes.io/instance") // the release's
+	if diff := cmp.Diff(wanted.Object["spec"], monitor.Object["spec"]); diff != "" {
+		t.Errorf("config/monitoring/pod-monitor.yaml and the chart's templates/monitors.yaml differ (-manifest +chart):\n%s", diff)
 	}
 }
 

@@ -1,5 +1,5 @@
 // Command chart copies from the manifests and the CRDs what the Helm charts must not say in other words: the kinds, the
-// operator's rights, and the fields of a RocketMQCluster.
+// operator's rights, its alerts and dashboards, and the fields of a RocketMQCluster.
 //
 // Usage: go run -C tools ./chart [ROOT]
 //
@@ -23,7 +23,7 @@ func main() {
 	if len(os.Args) > 1 {
 		root = os.Args[1]
 	}
-	if err := errors.Join(copyKinds(root), copyRules(root), writeClusterSchema(root)); err != nil {
+	if err := errors.Join(copyKinds(root), copyRules(root), copyMonitoring(root), writeClusterSchema(root)); err != nil {
 		fmt.Fprintln(os.Stderr, "chart:", err)
 		os.Exit(1)
 	}
