@@ -36,6 +36,7 @@ GO_TEST := GOGC=400 go test -json -p $$((2 * $$(nproc)))
 QUICK := \
 	quick '$(GO_TEST) -short ./...' \
 	quick-charts 'go test -C test/charts -json -short ./...' \
+	quick-monitoring 'go test -C test/monitoring -json -short ./...' \
 	quick-tools 'go test -C tools -json -short ./...'
 UNIT := \
 	unit '$(GO_TEST) $$(go list ./... | grep -v /internal/reconcile)'
@@ -43,6 +44,7 @@ OTHER_MODULES := \
 	unit-localkube 'go test -C test/localkube -json ./cmd/... ./internal/...' \
 	unit-bundle 'go test -C test/bundle -json ./...' \
 	unit-charts 'go test -C test/charts -json ./...' \
+	unit-monitoring 'go test -C test/monitoring -json -short ./...' \
 	unit-ledger 'go test -C test/ledger -json ./...' \
 	unit-tools 'go test -C tools -json ./...'
 GO_TEST_APISERVER := KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && $(GO_TEST) -timeout 40m ./internal/reconcile/...
@@ -62,6 +64,7 @@ SEEDS := \
 	seeds-transfer 'go test -json -count=1 -timeout 1h ./internal/transfer -seeds 5000'
 LONG := \
 	long 'hack/with-cluster go test -json -count=1 -tags e2e,long -timeout 6h -run TestLong ./test/e2e/...' \
+	monitoring 'go test -C test/monitoring -json -count=1 ./...' \
 	scale 'hack/bench-scale -clusters 12 -changes 1 -steady 10s -settle 5s -limit 5m'
 
 .PHONY: help
@@ -113,6 +116,11 @@ lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Run the linters on every module, and on 
 	cd test/charts && $(GOLANGCI_LINT) run --allow-parallel-runners
 	cd test/ledger && $(GOLANGCI_LINT) run --allow-parallel-runners
 	cd test/localkube && $(GOLANGCI_LINT) run --allow-parallel-runners ./cmd/... ./internal/...
+	cd test/monitoring && $(GOLANGCI_LINT) run --allow-parallel-runners
+
+.PHONY: monitoring
+monitoring: ## Make every alert fire and every panel show data, and write down what was seen: docs/dashboards.md
+	go test -C test/monitoring -count=1 -v -run TestEveryAlertFiresAndEveryPanelHasData . -update
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz test for FUZZTIME=60s
@@ -155,7 +163,7 @@ bench-scale: ## Measure the operator with CLUSTERS=100 (100,300,1000) played Roc
 	@hack/bench-scale -clusters $(CLUSTERS) $(FLAGS)
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Generate from api/: deep copies, CRDs, field reference, and what the charts take from config/
+generate: $(CONTROLLER_GEN) ## Generate from api/: deep copies, CRDs, field reference, and what is made of config/
 	@$(CONTROLLER_GEN) object crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd
 	@go run -C tools ./crdtrim $(CURDIR)/config/crd/rocketmq.apache.org_*.yaml
 	@go run -C tools ./chart

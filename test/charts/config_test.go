@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,7 +112,7 @@ func TestTheChartHoldsAlertsAndDashboards(t *testing.T) {
 	decode(t, []byte("{metrics: {podMonitor: {enabled: true}}, alerts: {enabled: true}, dashboards: {enabled: true}}"), &values)
 	objects := mustRender(t, values)
 
-	var alerts, want, got map[string]any
+	var alerts map[string]any
 	decode(t, manifest(t, "monitoring/alerts.yaml"), &alerts)
 	for _, source := range [][]byte{manifest(t, "monitoring/prometheus-rule.yaml"), find(t, objects, "PrometheusRule", operator)} {
 		var rule unstructured.Unstructured
@@ -121,9 +122,15 @@ func TestTheChartHoldsAlertsAndDashboards(t *testing.T) {
 		}
 	}
 
-	for _, name := range []string{"clusters", "topics", "operator"} {
+	dashboards, err := filepath.Glob(filepath.Join(root, "config/monitoring/dashboards/*.json"))
+	if err != nil || len(dashboards) == 0 {
+		t.Fatalf("no dashboards: %v", err)
+	}
+	for _, path := range dashboards {
+		name := strings.TrimSuffix(filepath.Base(path), ".json")
 		var configMap corev1.ConfigMap
 		decode(t, find(t, objects, "ConfigMap", operator+"-dashboard-"+name), &configMap)
+		var want, got map[string]any
 		decode(t, manifest(t, "monitoring/dashboards/"+name+".json"), &want)
 		decode(t, []byte(configMap.Data["rocketmq-"+name+".json"]), &got)
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -43,6 +44,19 @@ func TestDashboardsAreInOrder(t *testing.T) {
 
 func (p place) overlaps(o place) bool {
 	return p.X < o.X+o.W && o.X < p.X+p.W && p.Y < o.Y+o.H && o.Y < p.Y+p.H
+}
+
+// Whoever applies config/monitoring gets every dashboard.
+func TestTheKustomizationHoldsTheDashboards(t *testing.T) {
+	kustomization, err := os.ReadFile(sources + "/kustomization.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range readDashboards(t) {
+		if line := "rocketmq-" + d.file + "=dashboards/" + d.file; !strings.Contains(string(kustomization), line) {
+			t.Errorf("config/monitoring/kustomization.yaml lacks %s", line)
+		}
+	}
 }
 
 // Every $variable that a dashboard uses is one that users can choose, or Grafana's.

@@ -157,7 +157,7 @@ func writeMetrics(t *testing.T, s *server) {
 	}
 	var out strings.Builder
 	out.WriteString("# What brokers and controllers of RocketMQ 5.4.0, the operator, and Prometheus itself tell: metrics and their labels.\n")
-	out.WriteString("# make dashboards writes this file.\n")
+	out.WriteString("# make monitoring writes this file.\n")
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
 		for _, label := range append(fromTarget(), labels.MetricName) {
 			delete(seen[name], label)

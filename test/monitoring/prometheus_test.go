@@ -30,7 +30,7 @@ import (
 const speed = 60
 
 const (
-	scrapeInterval = 30 * time.Second
+	scrapeInterval = time.Minute
 	lookback       = 5 * time.Minute
 )
 

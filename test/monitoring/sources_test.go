@@ -152,8 +152,8 @@ func variableQueries(dashboards []dashboard) (out []query) {
 	return out
 }
 
-// rateInterval is what Grafana makes of $__rate_interval when Prometheus scrapes every 30 s.
-const rateInterval = "2m"
+// rateInterval is what Grafana makes of $__rate_interval when Prometheus scrapes every minute.
+const rateInterval = "4m"
 
 func filledIn(expr string) string {
 	return strings.NewReplacer("$__rate_interval", rateInterval, "$namespace", ".*", "$cluster", ".*", "$topic", ".*", "$group", ".*").Replace(expr)

@@ -44,6 +44,7 @@ func TestEveryAlertFiresAndEveryPanelHasData(t *testing.T) {
 	s.cause(servers.loseLeader, "RocketMQControllersWithoutLeader group=test")
 	s.expect(slow...)
 	operator.Until(s.panels.missing)
+	s.panels.trouble = s.panels.see()
 	s.cause(operator.Shutdown, "RocketMQOperatorDown")
 
 	eachAlert(readAlerts(t), func(rule *rulefmt.Rule) {
@@ -78,10 +79,23 @@ func (s *story) rest() {
 		if time.Since(since) < rest {
 			return fmt.Sprintf("there is no rest: %q", firing)
 		}
-		return ""
+		return s.unscraped()
 	})
 	s.Logf("silent for %s, after %s", rest, since.Sub(began).Round(time.Second))
-	s.panels.look()
+	s.panels.rest = s.panels.see()
+}
+
+// unscraped says which targets Prometheus does not reach, "" if it reaches all.
+func (s *story) unscraped() string {
+	s.Helper()
+	down, err := s.prometheus.ask(s.Context(), "up == 0")
+	if err != nil {
+		s.Fatal(err)
+	}
+	if len(down) > 0 {
+		return fmt.Sprintf("not scraped: %s", down)
+	}
+	return ""
 }
 
 // expect these alerts to have fired since the rest, each at its time, and perhaps others.
