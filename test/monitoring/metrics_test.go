@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -79,7 +80,7 @@ func (m metrics) problems(t *testing.T, expr string, shown []string) (out []stri
 			}
 			maps.Copy(there, known)
 			for _, matcher := range n.LabelMatchers {
-				if name := matcher.Name; name != labels.MetricName && known != nil && !known[name] {
+				if name := matcher.Name; name != model.MetricNameLabel && known != nil && !known[name] {
 					out = append(out, n.Name+" has no label "+name)
 				}
 			}
@@ -140,10 +141,10 @@ func writeMetrics(t *testing.T, s *server) {
 	}
 	defer querier.Close()
 	seen := metrics{}
-	series := querier.Select(t.Context(), false, nil, labels.MustNewMatcher(labels.MatchNotEqual, labels.MetricName, ""))
+	series := querier.Select(t.Context(), false, nil, labels.MustNewMatcher(labels.MatchNotEqual, model.MetricNameLabel, ""))
 	for series.Next() {
 		of := series.At().Labels()
-		name := of.Get(labels.MetricName)
+		name := of.Get(model.MetricNameLabel)
 		if strings.HasPrefix(name, "go_") || strings.HasPrefix(name, "scrape_") {
 			continue
 		}
@@ -159,7 +160,7 @@ func writeMetrics(t *testing.T, s *server) {
 	out.WriteString("# What brokers and controllers of RocketMQ 5.4.0, the operator, and Prometheus itself tell: metrics and their labels.\n")
 	out.WriteString("# make monitoring writes this file.\n")
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
-		for _, label := range append(fromTarget(), labels.MetricName) {
+		for _, label := range append(fromTarget(), model.MetricNameLabel) {
 			delete(seen[name], label)
 		}
 		out.WriteString(strings.Join(append([]string{name}, slices.Sorted(maps.Keys(seen[name]))...), " ") + "\n")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 )
@@ -156,7 +157,7 @@ func nameOf(series labels.Labels, legend string) string {
 	if legend == "" {
 		var words []string
 		series.Range(func(l labels.Label) {
-			if l.Name != labels.MetricName && l.Name != "instance" && l.Name != "job" {
+			if l.Name != model.MetricNameLabel && l.Name != "instance" && l.Name != "job" {
 				words = append(words, l.Name+"="+l.Value)
 			}
 		})

@@ -11,26 +11,35 @@ import (
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
+	"github.com/prometheus/prometheus/util/strutil"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 )
 
 // The scrape configuration in the documentation finds the pods with metrics, and gives them the labels that alerts and dashboards need.
 func TestTheDocumentedScrapeConfiguration(t *testing.T) {
 	jobs := documentedJobs(t)
+	ofRocketMQ := desired.Labels(&v1alpha1.Broker{ObjectMeta: metav1.ObjectMeta{Name: "b"}}, desired.Broker)
+	ofOperator := map[string]string{desired.LabelName: "rocketmq-operator"}
+	ofRelease := map[string]string{desired.LabelName: "rocketmq-operator", desired.LabelManagedBy: "Helm"}
 	for _, c := range []struct {
-		name, labels, port string
-		jobs               []string
+		name   string
+		labels map[string]string
+		port   string
+		jobs   []string
 	}{
-		{"a broker", "managed_by=rocketmq-operator name=rocketmq", "metrics", []string{"rocketmq"}},
-		{"another port of it", "managed_by=rocketmq-operator name=rocketmq", "broker", nil},
-		{"the operator", "name=rocketmq-operator", "metrics", []string{"rocketmq-operator"}},
-		{"the operator of a Helm release", "managed_by=Helm name=rocketmq-operator", "metrics", []string{"rocketmq-operator"}},
-		{"a stranger", "managed_by=Helm name=shop", "metrics", nil},
+		{"a broker", ofRocketMQ, "metrics", []string{"rocketmq"}},
+		{"another port of it", ofRocketMQ, "broker", nil},
+		{"the operator", ofOperator, "metrics", []string{operatorJob}},
+		{"the operator of a Helm release", ofRelease, "metrics", []string{operatorJob}},
+		{"a stranger", map[string]string{desired.LabelName: "shop", desired.LabelManagedBy: "Helm"}, "metrics", nil},
 	} {
 		discovered := labels.NewBuilder(labels.FromStrings("__meta_kubernetes_namespace", "mq", "__meta_kubernetes_pod_name", "b-0-0",
 			"__meta_kubernetes_pod_container_port_name", c.port))
-		for label := range strings.FieldsSeq(c.labels) {
-			key, value, _ := strings.Cut(label, "=")
-			discovered.Set("__meta_kubernetes_pod_label_app_kubernetes_io_"+key, value)
+		for name, value := range c.labels {
+			discovered.Set("__meta_kubernetes_pod_label_"+strutil.SanitizeLabelName(name), value)
 		}
 		var found []string
 		for _, job := range jobs {
