@@ -62,9 +62,13 @@ MANAGED := \
 SEEDS := \
 	seeds-rollout 'go test -json -count=1 -timeout 1h ./internal/rollout -seeds 20000' \
 	seeds-transfer 'go test -json -count=1 -timeout 1h ./internal/transfer -seeds 5000'
+# Metrics differ between releases of RocketMQ.
+MONITORING_OF = ROCKETMQ_HOME=$$(go run ./test/images rocketmq-home $1) && export ROCKETMQ_HOME && go test -C test/monitoring -json -count=1 ./...
 LONG := \
 	long 'hack/with-cluster go test -json -count=1 -tags e2e,long -timeout 6h -run TestLong ./test/e2e/...' \
 	monitoring 'go test -C test/monitoring -json -count=1 ./...' \
+	monitoring-oldest '$(call MONITORING_OF,5.2.0)' \
+	monitoring-newest '$(call MONITORING_OF,5.5.0)' \
 	scale 'hack/bench-scale -clusters 12 -changes 1 -steady 10s -settle 5s -limit 5m'
 
 .PHONY: help

@@ -55,13 +55,13 @@ func (o *operator) fail() []string {
 	world.Edit(o.world, "tight", func(b *v1alpha1.Broker) { b.Spec.Env = []corev1.EnvVar{{Name: "A", Value: "b"}} })
 	o.breakWebhook()
 	return []string{
-		"RocketMQNoMaster group=orphan-0 name=orphan",
-		"RocketMQNotReady kind=Broker name=orphan",
-		"RocketMQDiskFillsUp name=full",
-		"RocketMQTrouble condition=OutOfMemory kind=Broker name=full",
-		"RocketMQOperatorBlind kind=Broker name=mute",
-		"RocketMQRolloutBlocked condition=RolloutBlocked kind=Broker name=tight",
-		"RocketMQRolloutStuck kind=Broker name=tight",
+		"RocketMQNoMaster group=orphan-0 name=orphan namespace=mq",
+		"RocketMQNotReady kind=Broker name=orphan namespace=mq",
+		"RocketMQDiskFillsUp name=full namespace=mq",
+		"RocketMQTrouble condition=OutOfMemory kind=Broker name=full namespace=mq",
+		"RocketMQOperatorBlind kind=Broker name=mute namespace=mq",
+		"RocketMQRolloutBlocked condition=RolloutBlocked kind=Broker name=tight namespace=mq",
+		"RocketMQRolloutStuck kind=Broker name=tight namespace=mq",
 		"RocketMQOperatorFailing controller=broker",
 	}
 }

@@ -21,13 +21,13 @@ type panels struct {
 	server     *server
 	dashboards []dashboard
 	unanswered map[query]bool
-	// rest and trouble are what was seen when all was well, and when nothing was.
-	rest, trouble map[query]promql.Vector
+	// rest and trouble are what was seen when all was well, and when nothing was; seen is the latest answer.
+	rest, trouble, seen map[query]promql.Vector
 }
 
 func newPanels(t *testing.T, s *server) *panels {
 	t.Helper()
-	p := &panels{T: t, server: s, dashboards: readDashboards(t), unanswered: map[query]bool{}}
+	p := &panels{T: t, server: s, dashboards: readDashboards(t), unanswered: map[query]bool{}, seen: map[query]promql.Vector{}}
 	for _, q := range allQueries(p.dashboards) {
 		p.unanswered[q] = true
 	}
@@ -64,6 +64,7 @@ func (p *panels) ask(q query) promql.Vector {
 		return nil
 	}
 	delete(p.unanswered, q)
+	p.seen[q] = answer
 	for _, label := range legendLabels(q.legend) {
 		if answer[0].Metric.Get(label) == "" {
 			p.Errorf("%s, %s: the answers to %s lack the label %s of the legend", q.dashboard, q.panel, q.expr, label)
@@ -121,7 +122,11 @@ func (p *panels) page() string {
 				if i > 0 {
 					title = ""
 				}
-				fmt.Fprintf(&out, "| %s | %s | %s |\n", title, example(q, p.rest[q]), example(q, p.trouble[q]))
+				trouble := p.trouble[q]
+				if len(p.rest[q])+len(trouble) == 0 {
+					trouble = p.seen[q] // in between
+				}
+				fmt.Fprintf(&out, "| %s | %s | %s |\n", title, example(q, p.rest[q]), example(q, trouble))
 			}
 		}
 	}

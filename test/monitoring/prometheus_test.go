@@ -176,7 +176,7 @@ func describe(of labels.Labels) string {
 	words := []string{of.Get(labels.AlertName)}
 	all := of.Map()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if name != labels.AlertName && name != "severity" && name != "namespace" {
+		if name != labels.AlertName && name != "severity" {
 			words = append(words, name+"="+all[name])
 		}
 	}

@@ -111,9 +111,9 @@ func (s *servers) fail() []string {
 	s.signal("mailing", syscall.SIGKILL)
 	s.giveUp("billing")
 	return []string{
-		"RocketMQConsumerLagGrows cluster=shop consumer_group=billing topic=orders",
-		"RocketMQConsumersGone cluster=shop consumer_group=mailing",
-		"RocketMQDeadLetters cluster=shop consumer_group=billing topic=orders",
+		"RocketMQConsumerLagGrows cluster=shop consumer_group=billing namespace=mq topic=orders",
+		"RocketMQConsumersGone cluster=shop consumer_group=mailing namespace=mq",
+		"RocketMQDeadLetters cluster=shop consumer_group=billing namespace=mq topic=orders",
 	}
 }
 
