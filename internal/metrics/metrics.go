@@ -52,7 +52,8 @@ func New(resources client.Reader) *Metrics {
 		build:     desc("build_info", "1, with the version of the operator.", "version"),
 		count:     desc("resources", "Resources by kind and by the status of their condition Ready.", "kind", "ready"),
 		condition: desc("resource_condition", "1 for each condition of a resource that is not as it should be, with its reason.", "kind", "namespace", "name", "condition", "reason"),
-		master:    desc("broker_group_master", "1 with the pod that is master of a broker group; 0 without a pod for a group that has lost its master.", "namespace", "name", "group", "pod"),
+		master: desc("broker_group_master",
+			"1 with the pod that is master of a broker group; 0 without a pod for a group that has lost its master.", "namespace", "name", "group", "pod"),
 		lookCount: desc("looks_total", "Looks at the servers of resources; an incomplete one got no answer that it needs.", "kind", "result"),
 		lastLook:  desc("last_complete_look_timestamp_seconds", "When the servers of a resource last told all that the operator needs to know; 0 for never.", "kind", "namespace", "name"),
 	}

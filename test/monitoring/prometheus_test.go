@@ -68,7 +68,8 @@ func startPrometheus(t *testing.T, targets ...target) *server {
 		Logger: quiet, MaxSamples: 1e6, Timeout: time.Minute, LookbackDelta: lookback / speed, EnableAtModifier: true, Parser: promQL(),
 	})
 
-	scrapes, err := scrape.NewManager(&scrape.Options{DiscoveryReloadInterval: model.Duration(100 * time.Millisecond)}, quiet, nil, db, nil, prometheus.NewRegistry())
+	scrapeOptions := &scrape.Options{DiscoveryReloadInterval: model.Duration(100 * time.Millisecond)}
+	scrapes, err := scrape.NewManager(scrapeOptions, quiet, nil, db, nil, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,5 +156,9 @@ func variableQueries(dashboards []dashboard) (out []query) {
 const rateInterval = "4m"
 
 func filledIn(expr string) string {
-	return strings.NewReplacer("$__rate_interval", rateInterval, "$namespace", ".*", "$cluster", ".*", "$topic", ".*", "$group", ".*").Replace(expr)
+	all := []string{"$__rate_interval", rateInterval}
+	for _, variable := range []string{"$namespace", "$cluster", "$topic", "$group"} {
+		all = append(all, variable, ".*")
+	}
+	return strings.NewReplacer(all...).Replace(expr)
 }

@@ -34,7 +34,10 @@ func TestEveryAlertFiresAndEveryPanelHasData(t *testing.T) {
 	servers := startServers(t, w.Namespace)
 	operator.Until(w.AllReady)
 	prometheus := startPrometheus(t, append(servers.targets(), operator.target())...)
-	s := &story{T: t, namespace: w.Namespace, operator: operator, prometheus: prometheus, panels: newPanels(t, prometheus), fired: map[string]time.Time{}, expected: map[string]bool{}}
+	s := &story{
+		T: t, namespace: w.Namespace, operator: operator, prometheus: prometheus, panels: newPanels(t, prometheus),
+		fired: map[string]time.Time{}, expected: map[string]bool{},
+	}
 
 	servers.work()
 	s.rest()
