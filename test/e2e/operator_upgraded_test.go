@@ -105,8 +105,8 @@ func settles(t *testing.T, w *world, n *kit.Namespace, since time.Time) {
 		switch {
 		case !strings.HasPrefix(write, "patch "):
 			t.Errorf("the operator made or deleted something in a cluster that did not change: %s", write)
-		case times[write] > 1 && !strings.Contains(write, "/status "):
-			t.Errorf("the operator wrote what the other one had written otherwise, and again: %d times %s", times[write], write)
+		case times[write] > 2 && !strings.Contains(write, "/status "): // a pass may come before the cache shows what the last one wrote
+			t.Errorf("the operator wrote what the other one had written otherwise, again and again: %d times %s", times[write], write)
 		}
 	}
 }
