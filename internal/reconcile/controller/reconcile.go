@@ -215,21 +215,26 @@ func (p *controllerPass) forbidUnclean(ctx context.Context) (*kube.Waiting, erro
 
 // replaceOutdated moves the controllers to the current spec, the leader last.
 func (p *controllerPass) replaceOutdated(ctx context.Context) (*kube.Waiting, error) {
-	group := rollout.Group{Name: p.set.Name, Expected: int(desired.ControllerCount(p.controller))}
+	snapshot := rollout.Snapshot{Groups: []rollout.Group{p.group(time.Now())}, Paused: p.controller.Spec.Paused}
+	return nil, p.Roll(ctx, p.pods, rollout.Next(snapshot), "")
+}
+
+// group is the quorum as the rollout sees it.
+func (p *controllerPass) group(now time.Time) rollout.Group {
+	group := rollout.Group{Name: p.controller.Name, Expected: int(desired.ControllerCount(p.controller))}
 	for i := range p.pods {
 		pod := &p.pods[i]
 		member := pods.ForRollout(pod, p.revision)
 		if !pods.Started(pod) { // one that answers lacks only a leader, and may be the last that knows anything
-			pods.BlameOldSpec(&member, pod, time.Now())
+			pods.BlameOldSpec(&member, pod, now)
 		}
-		member.Apart, member.Leading = p.apart(pod), member.Name == p.controller.Status.Leader
+		member.Apart, member.Leading = p.apart(pod, now), member.Name == p.controller.Status.Leader
 		if pods.HasRun(pod) && !p.MayLose(pod) {
 			member.Keep = p.keep(pod)
 		}
 		group.Pods = append(group.Pods, member)
 	}
-	snapshot := rollout.Snapshot{Groups: []rollout.Group{group}, Paused: p.controller.Spec.Paused}
-	return nil, p.Roll(ctx, p.pods, rollout.Next(snapshot), "")
+	return group
 }
 
 // settled is how long a controller that came back on an empty disk gets to copy the log of the others. Controllers cannot be asked how
@@ -237,7 +242,7 @@ func (p *controllerPass) replaceOutdated(ctx context.Context) (*kube.Waiting, er
 const settled = 10 * time.Second
 
 // apart says what a controller lacks to be one of the quorum.
-func (p *controllerPass) apart(pod *corev1.Pod) string {
+func (p *controllerPass) apart(pod *corev1.Pod, now time.Time) string {
 	switch {
 	case !p.fresh:
 		return "has not been checked since all controllers became ready"
@@ -245,7 +250,7 @@ func (p *controllerPass) apart(pod *corev1.Pod) string {
 		return "has no leader"
 	case !slices.Contains(p.seen.Agreed, pods.ControllerAddr(pod)):
 		return "does not follow " + p.controller.Status.Leader + " yet"
-	case p.controller.Spec.StorageMode == v1alpha1.EmptyDir && time.Since(pods.ReadySince(pod).Time) < settled:
+	case p.controller.Spec.StorageMode == v1alpha1.EmptyDir && now.Sub(pods.ReadySince(pod).Time) < settled:
 		return "has been ready for less than " + settled.String() + ", and may lack a part of the others' log"
 	}
 	return ""
