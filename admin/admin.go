@@ -11,12 +11,19 @@ import (
 
 // Client runs operations; it is safe for concurrent use.
 type Client struct {
-	remoting *remoting.Client
+	remoting    *remoting.Client
+	credentials *remoting.Credentials // nil for those of remoting
 }
 
 // New returns a Client that sends through rc. Closing rc stays with the caller.
 func New(rc *remoting.Client) *Client {
 	return &Client{remoting: rc}
+}
+
+// As returns a Client that shares the connections of c, and signs with these credentials; with nil it is as c was made.
+// Brokers check every request by itself, so that users may share a connection.
+func (c *Client) As(credentials *remoting.Credentials) *Client {
+	return &Client{remoting: c.remoting, credentials: credentials}
 }
 
 // How long answers may be, in bytes. A server that sends more is broken or hostile: what it sends is not read.
@@ -34,6 +41,7 @@ func (c *Client) invoke(ctx context.Context, addr string, req remoting.Request) 
 	if req.MaxAnswer == 0 {
 		req.MaxAnswer = shortAnswer
 	}
+	req.Credentials = c.credentials
 	return c.remoting.Invoke(ctx, addr, req)
 }
 
@@ -84,9 +92,16 @@ func (b *body) keep(bytes int) error {
 	return nil
 }
 
+// streamRaw sends req and has the answer's bytes read as they arrive.
+func (c *Client) streamRaw(ctx context.Context, addr string, req remoting.Request,
+	read func(resp *remoting.Response, r io.Reader) error) error {
+	req.Credentials = c.credentials
+	return c.remoting.Stream(ctx, addr, req, read)
+}
+
 // stream sends req and has the answer's body read as it arrives.
 func (c *Client) stream(ctx context.Context, addr string, req remoting.Request, read func(resp *remoting.Response, b *body) error) error {
-	return c.remoting.Stream(ctx, addr, req, func(resp *remoting.Response, r io.Reader) error {
+	return c.streamRaw(ctx, addr, req, func(resp *remoting.Response, r io.Reader) error {
 		b := &body{BodyDecoder: remoting.NewBodyDecoder(r)}
 		if err := read(resp, b); err != nil {
 			return err

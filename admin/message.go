@@ -69,7 +69,7 @@ func (c *Client) pull(ctx context.Context, broker, topic string, queue int, offs
 		"suspendTimeoutMillis": "0", "subscription": "*", "subVersion": "0", "expressionType": "TAG",
 	}}
 	var messages []Message
-	err := c.remoting.Stream(ctx, broker, req, func(_ *remoting.Response, body io.Reader) (err error) {
+	err := c.streamRaw(ctx, broker, req, func(_ *remoting.Response, body io.Reader) (err error) {
 		messages, err = readMessages(body, keep)
 		return err
 	})
@@ -88,7 +88,7 @@ func (c *Client) MessageAt(ctx context.Context, broker string, offset int64) (m 
 	req := remoting.Request{
 		Code: remoting.ViewMessageByID, MaxAnswer: maxPulled, Fields: map[string]string{"offset": strconv.FormatInt(offset, 10)},
 	}
-	err = c.remoting.Stream(ctx, broker, req, func(_ *remoting.Response, body io.Reader) error {
+	err = c.streamRaw(ctx, broker, req, func(_ *remoting.Response, body io.Reader) error {
 		in := bufio.NewReader(body)
 		head, err := in.Peek(4 + 4)
 		if err != nil {

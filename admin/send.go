@@ -199,7 +199,7 @@ func (c *Client) FindMessages(ctx context.Context, broker string, s Search) ([]M
 		"beginTimestamp": strconv.FormatInt(s.Begin.UnixMilli(), 10), "endTimestamp": strconv.FormatInt(s.End.UnixMilli(), 10),
 	}}
 	var messages []Message
-	err := c.remoting.Stream(ctx, broker, req, func(_ *remoting.Response, body io.Reader) (err error) {
+	err := c.streamRaw(ctx, broker, req, func(_ *remoting.Response, body io.Reader) (err error) {
 		messages, err = readMessages(body, keptBody)
 		return err
 	})

@@ -38,11 +38,7 @@ func secured() map[string]string {
 // as returns a client that signs with a user's name and password.
 func as(t *testing.T, name, password string) *admin.Client {
 	t.Helper()
-	rc := remoting.NewClient(remoting.Options{
-		Timeout: 10 * time.Second, Credentials: &remoting.Credentials{AccessKey: name, SecretKey: password},
-	})
-	t.Cleanup(func() { _ = rc.Close() })
-	return admin.New(rc)
+	return admin.New(client(t)).As(&remoting.Credentials{AccessKey: name, SecretKey: password})
 }
 
 // securedBroker starts a name server and a broker with ACL 2.0.
@@ -114,6 +110,8 @@ func TestUsers(t *testing.T) {
 		{Resource: "Topic:secured", Actions: []admin.Action{admin.ActionGet}, Decision: admin.Allow},
 	}}}}))
 	must(t, topic(app))
+	must(t, second(root.Messages(ctx, addr, "TBW102", 0, 0)))
+	refused("messages for no user", second(admin.New(client(t)).Messages(ctx, addr, "TBW102", 0, 0)), remoting.ErrNotAuthenticated)
 
 	must(t, root.UpdateUser(ctx, addr, admin.User{Name: "app", Password: "renewed"}))
 	want.Password = "renewed"

@@ -1,6 +1,7 @@
 package remoting
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -65,6 +66,8 @@ type Request struct {
 	// MaxAnswer is how long the answer may be, in bytes, header included. A longer one is an *AnswerTooLongError. Default
 	// Options.MaxAnswer.
 	MaxAnswer int
+	// Credentials sign this request, for a Client that talks to clusters with different users. Default Options.Credentials.
+	Credentials *Credentials
 }
 
 // Response is a server's answer.
@@ -181,7 +184,7 @@ func (c *Client) call(ctx context.Context, addr string, req Request, use func(co
 		return Success, err
 	}
 	defer call.finish()
-	if call.frame, err = encodeRequest(c.opts.Credentials.sign(req), call.opaque); err != nil {
+	if call.frame, err = encodeRequest(cmp.Or(req.Credentials, c.opts.Credentials).sign(req), call.opaque); err != nil {
 		return Success, err
 	}
 	r, err := call.exchange(ctx)

@@ -51,6 +51,10 @@ func TestInvokeSigned(t *testing.T) {
 	if resp.Fields["AccessKey"] != "abc" || resp.Fields["Signature"] != hmacSHA1("secret", "abc") {
 		t.Errorf("the server got %v", resp.Fields)
 	}
+	resp, err = c.Invoke(t.Context(), s.addr, Request{Code: 28, Credentials: &Credentials{AccessKey: "of this request", SecretKey: "x"}})
+	if err != nil || resp.Fields["AccessKey"] != "of this request" {
+		t.Errorf("the server got %v (%v)", resp, err)
+	}
 }
 
 // tlsServer is a fakeServer that speaks TLS with a certificate for 127.0.0.1, which the pool trusts.
