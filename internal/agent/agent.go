@@ -62,7 +62,7 @@ type config struct {
 	baseVolumes                      []string
 	settingsDir, baseDir             string
 	runDir, dataDir, terminationLog  string
-	tlsDir                           string
+	tlsDir, authDir                  string
 	http                             string
 }
 
@@ -99,6 +99,7 @@ func parseFlags(role string, args []string, output io.Writer) (*config, error) {
 	flags.StringVar(&c.runDir, "run-dir", settings.RunDir, "writable directory for the rendered configuration")
 	flags.StringVar(&c.dataDir, "data-dir", settings.DataDir, "directory of the server's data")
 	flags.StringVar(&c.tlsDir, "tls-dir", settings.TLSDir, "directory of a proxy's "+settings.TLSCert+" and "+settings.TLSKey)
+	flags.StringVar(&c.authDir, "auth-dir", settings.AuthDir, "directory of the cluster's own accounts, if it has authentication")
 	flags.StringVar(&c.terminationLog, "termination-log", "/dev/termination-log", "file for the reason of an exit; not created")
 	flags.StringVar(&c.http, "http", fmt.Sprintf(":%d", port), "address to answer the probes on")
 	if err := flags.Parse(args); err != nil {

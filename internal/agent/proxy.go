@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -22,11 +21,9 @@ const (
 // brokerWait holds a proxy back until a broker can take its system topic: it exits if there is none
 // (AbstractSystemMessageSyncer.createSysTopic).
 type brokerWait struct {
+	reason
 	proxy  *settings.ProxySettings
 	routes routes
-
-	mu  sync.Mutex
-	why string
 }
 
 // routes is what the wait asks name servers; *admin.Client in earnest.
@@ -35,25 +32,7 @@ type routes interface {
 }
 
 func newBrokerWait(proxy *settings.ProxySettings, routes routes) *brokerWait {
-	return &brokerWait{proxy: proxy, routes: routes, why: "it is about to look for brokers"}
-}
-
-// reason of the wait, "" once it is over.
-func (w *brokerWait) reason() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.why
-}
-
-// set tells the reason, once for each.
-func (w *brokerWait) set(why string) {
-	w.mu.Lock()
-	news := w.why != why
-	w.why = why
-	w.mu.Unlock()
-	if news && why != "" {
-		logf("INFO", "waiting: %s", why)
-	}
+	return &brokerWait{proxy: proxy, routes: routes, reason: reason{why: "it is about to look for brokers"}}
 }
 
 // wait returns whether there is a broker; false if the agent is told to stop before.

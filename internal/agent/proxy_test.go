@@ -66,7 +66,7 @@ func TestWaitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		routes := routeTable{}
 		w := newBrokerWait(&settings.ProxySettings{ClusterName: "main", NameServers: []string{"a"}}, routes)
-		if w.reason() == "" {
+		if w.is() == "" {
 			t.Error("no reason before the first look")
 		}
 		signals := make(chan os.Signal, 2)
@@ -79,12 +79,12 @@ func TestWaitEnds(t *testing.T) {
 			t.Fatal("it does not wait")
 		default:
 		}
-		if !strings.Contains(w.reason(), "does not answer") {
-			t.Errorf("reason %q", w.reason())
+		if !strings.Contains(w.is(), "does not answer") {
+			t.Errorf("reason %q", w.is())
 		}
 		routes["a"] = "m:10911"
-		if !<-done || w.reason() != "" {
-			t.Errorf("there is a broker, and: %q", w.reason())
+		if !<-done || w.is() != "" {
+			t.Errorf("there is a broker, and: %q", w.is())
 		}
 
 		delete(routes, "a")
@@ -93,7 +93,7 @@ func TestWaitEnds(t *testing.T) {
 		began := time.Now()
 		signals <- syscall.SIGTERM
 		if <-done || time.Since(began) > 0 {
-			t.Errorf("told to stop, and after %s: %q", time.Since(began), w.reason())
+			t.Errorf("told to stop, and after %s: %q", time.Since(began), w.is())
 		}
 	})
 }

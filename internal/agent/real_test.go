@@ -20,27 +20,7 @@ func TestRealServers(t *testing.T) {
 	}
 	lock := exclusive(t)
 	defer lock.Close()
-	home := rocketmqHome(t)
-
-	hosts := filepath.Join(t.TempDir(), "hosts")
-	host, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := []string{"localhost", host, "x-0.h.test"}
-	if err := os.WriteFile(hosts, []byte("127.0.0.1 "+strings.Join(names, "\n127.0.0.1 ")+"\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	start := func(role, settings string, flags ...string) (*agentProcess, sandbox) {
-		s := newSandbox(t, settings)
-		if role == "proxy" {
-			mountRSA(t, s)
-			flags = append(flags, "--tls-dir="+s.path("tls"))
-		}
-		s.env = append(s.env, "ROCKETMQ_HOME="+home, "JAVA_HOME="+os.Getenv("JAVA_HOME"))
-		flags = append(flags, "--java-option=-XX:+UseSerialGC", "--java-option=-XX:TieredStopAtLevel=1", "--java-option=-Djdk.net.hosts.file="+hosts)
-		return s.run(t, role, flags...), s
-	}
+	start := realServers(t)
 	nameServer, _ := start("nameserver", `{"serviceDomain": "h.test"}`, "--default-heap=96m")
 	controller, _ := start("controller",
 		`{"serviceDomain": "h.test", "config": {"mappedFileSize": "16777216"}, "controller": {"group": "test", "size": 1}}`, "--default-heap=128m")
@@ -97,6 +77,36 @@ func TestRealServers(t *testing.T) {
 			t.Errorf("no %q in the log", line)
 		}
 	}
+}
+
+// realServers starts agents of real servers, each with the settings given.
+func realServers(t *testing.T) func(role, settings string, flags ...string) (*agentProcess, sandbox) {
+	t.Helper()
+	home, options := rocketmqHome(t), javaFlags(t)
+	return func(role, settings string, flags ...string) (*agentProcess, sandbox) {
+		s := newSandbox(t, settings)
+		if role == "proxy" {
+			mountRSA(t, s)
+			flags = append(flags, "--tls-dir="+s.path("tls"))
+		}
+		s.env = append(s.env, "ROCKETMQ_HOME="+home, "JAVA_HOME="+os.Getenv("JAVA_HOME"))
+		return s.run(t, role, append(flags, options...)...), s
+	}
+}
+
+// javaFlags let servers start fast, and find each other.
+func javaFlags(t *testing.T) []string {
+	t.Helper()
+	hosts := filepath.Join(t.TempDir(), "hosts")
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"localhost", host, "x-0.h.test"}
+	if err := os.WriteFile(hosts, []byte("127.0.0.1 "+strings.Join(names, "\n127.0.0.1 ")+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"--java-option=-XX:+UseSerialGC", "--java-option=-XX:TieredStopAtLevel=1", "--java-option=-Djdk.net.hosts.file=" + hosts}
 }
 
 // exclusive waits for other runs of this test, which use the same ports.

@@ -71,6 +71,11 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	if err != nil {
 		return supervise.Result{}, err
 	}
+	known, err := c.accounts(input.Settings)
+	if err != nil {
+		return supervise.Result{}, err
+	}
+	input.Credentials = known[signer(c.role)]
 	if err := c.write(input); err != nil {
 		return supervise.Result{}, err
 	}
@@ -87,9 +92,9 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	if err != nil {
 		return supervise.Result{}, err
 	}
-	rc := remoting.NewClient(remoting.Options{})
+	rc := remoting.NewClient(remoting.Options{Credentials: known[settings.OperatorAccount]})
 	defer rc.Close()
-	s := c.server(input, admin.New(rc), &supervise.Child{Path: java.Path, Args: args, Env: os.Environ()})
+	s := c.server(input, known, admin.New(rc), &supervise.Child{Path: java.Path, Args: args, Env: os.Environ()})
 	if s.certificate != nil {
 		if _, err := s.certificate.install(); err != nil {
 			return supervise.Result{}, err

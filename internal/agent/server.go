@@ -25,11 +25,11 @@ type server struct {
 	entry *brokerWait
 	// certificate of the user's, nil if there is none.
 	certificate *certificate
-	// beside runs as long as java does; nil for nothing.
-	beside func(context.Context)
+	// beside run as long as java does.
+	beside []func(context.Context)
 }
 
-func (c *config) server(in render.Input, client *admin.Client, child *supervise.Child) *server {
+func (c *config) server(in render.Input, known accounts, client *admin.Client, child *supervise.Child) *server {
 	s := &server{child: child, prober: c.prober(in, child, client)}
 	switch c.role {
 	case settings.Broker:
@@ -37,18 +37,23 @@ func (c *config) server(in render.Input, client *admin.Client, child *supervise.
 		s.prober.Grace = grace.tell
 		child.BeforeStop = func(ctx context.Context) { c.handOver(ctx, in, client, grace) }
 		if in.Settings.Broker.Mode == settings.ControllerMode {
-			s.beside = follower{
+			s.beside = append(s.beside, follower{
 				admin: client, server: s.prober.Server, group: s.prober.Broker.Name,
 				controllers: func() []string { return c.brokerNow(in).Controllers }, stopping: child.Stopping,
-			}.run
+			}.run)
+		}
+		if known != nil {
+			keeper := newKeeper(known, in.Settings.Broker.AuthSecret, client)
+			s.prober.Incomplete = keeper.is
+			s.beside = append(s.beside, keeper.run)
 		}
 	case settings.Proxy:
 		child.BeforeStop = func(ctx context.Context) { awaitUnlisted(ctx, settings.ProxyDrainSeconds*time.Second) }
 		s.entry = newBrokerWait(in.Settings.Proxy, client)
-		s.prober.Waiting = s.entry.reason
+		s.prober.Waiting = s.entry.is
 		if secret := in.Settings.Proxy.TLSSecret; secret != "" {
 			s.certificate = &certificate{secret: secret, mounted: c.tlsDir, installed: in.TLSDir}
-			s.beside = s.certificate.follow
+			s.beside = append(s.beside, s.certificate.follow)
 		}
 	}
 	return s
@@ -69,8 +74,8 @@ func (s *server) serve(ctx context.Context, address string) (stop func(), err er
 func (s *server) run(ctx context.Context, signals <-chan os.Signal) (supervise.Result, error) {
 	ctx, kill := context.WithCancel(ctx)
 	defer kill()
-	if s.beside != nil {
-		go s.beside(ctx)
+	for _, run := range s.beside {
+		go run(ctx)
 	}
 	stalled := make(chan bool, 1)
 	go func() {

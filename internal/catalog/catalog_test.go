@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,7 +74,7 @@ func TestProblems(t *testing.T) {
 // TestOperatorsOwn: what the operator writes into configuration files, RocketMQ knows.
 func TestOperatorsOwn(t *testing.T) {
 	for _, role := range []settings.Role{settings.NameServer, settings.Controller, settings.Broker, settings.Proxy} {
-		for _, owned := range settings.OwnedKeys(role) {
+		for _, owned := range slices.Concat(settings.OwnedKeys(role), settings.AuthKeys(role)) {
 			if len(entries(role, owned.Key)) == 0 {
 				t.Errorf("%s: the operator owns %s, which no release has", role, owned.Key)
 			}

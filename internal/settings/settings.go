@@ -94,6 +94,8 @@ type ProxySettings struct {
 	Host string `json:"host,omitempty"`
 	// TLSSecret is the name of the Secret in TLSDir, if there is one.
 	TLSSecret string `json:"tlsSecret,omitempty"`
+	// AuthSecret is the name of the Secret in AuthDir, if there is one: the proxy asks for credentials, and so do its brokers.
+	AuthSecret string `json:"authSecret,omitempty"`
 }
 
 // ProxyDrainSeconds is how long a proxy continues after it was told to stop: until no node sends it new clients. ProxyGraceSeconds adds
@@ -132,6 +134,8 @@ type BrokerSettings struct {
 	Controllers []string `json:"controllers,omitempty"`
 	// DrainSeconds is how long clients get to leave a master that is about to stop.
 	DrainSeconds int32 `json:"drainSeconds,omitempty"`
+	// AuthSecret is the name of the Secret in AuthDir, if there is one: the brokers ask for credentials.
+	AuthSecret string `json:"authSecret,omitempty"`
 	// Groups of this resource, by brokerName. A group that is missing is hidden: it is so new that the operator has not seen it yet.
 	Groups map[string]GroupSettings `json:"groups,omitempty"`
 }

@@ -9,13 +9,13 @@ import (
 )
 
 // Unsupported says what in the configuration of a name server, controller or broker keeps the operator, and the server's own agent,
-// from talking to it. They have neither credentials nor certificates. where stands before the name of a property, options are those of
-// java, in order.
+// from talking to it. They have no certificates, and credentials only with spec.auth. where stands before the name of a property,
+// options are those of java, in order.
 func Unsupported(where string, config map[string]string, options []string) []string {
 	var out []string
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		if protects(key) && strings.TrimSpace(config[key]) == "true" {
-			out = append(out, fmt.Sprintf("%s%s: servers refuse every request of the operator and of their agents, which have no credentials", where, key))
+			out = append(out, fmt.Sprintf("%s%s: servers refuse every request of the operator and of their agents, which have credentials only with spec.auth", where, key))
 		}
 	}
 	mode := ""

@@ -75,6 +75,9 @@ type Prober struct {
 	// Waiting says what the agent waits for before it starts the server, "" when it has started it. It is nil for servers that wait for
 	// nothing.
 	Waiting func() string
+	// Incomplete says what the agent has yet to do at a server that answers, "" for nothing. It is nil for servers at which there is
+	// nothing to do.
+	Incomplete func() string
 	// Server is the host:port of the server itself. It is the pod's IP, because that is what others use.
 	Server string
 	// NameServers returns the addresses of all name servers, this one among them; for name servers.
@@ -166,6 +169,11 @@ func (p *Prober) Ready(ctx context.Context) Report {
 	}
 	if p.Process.Stopping() {
 		return Report{Reason: "the server is being stopped"}
+	}
+	if p.Incomplete != nil {
+		if why := p.Incomplete(); why != "" {
+			return Report{Reason: why}
+		}
 	}
 	switch p.Role {
 	case settings.NameServer:

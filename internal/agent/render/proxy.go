@@ -3,6 +3,7 @@ package render
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"path"
 	"regexp"
 	"strings"
@@ -53,8 +54,11 @@ func Proxy(in Input) ([]byte, []Override, error) {
 		own["tlsCertPath"] = path.Join(in.TLSDir, settings.TLSCert)
 		own["tlsKeyPath"] = path.Join(in.TLSDir, settings.TLSKey)
 	}
+	if in.Credentials != nil {
+		maps.Copy(own, proxyAuth(in.Credentials))
+	}
 	var overrides []Override
-	for _, owned := range settings.OwnedKeys(settings.Proxy) {
+	for _, owned := range in.ownedKeys(settings.Proxy) {
 		if value, given := user[owned.Key]; given {
 			overrides = append(overrides, Override{Key: owned.Key, Value: value, Reason: owned.Reason})
 		}

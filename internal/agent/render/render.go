@@ -41,6 +41,8 @@ type Input struct {
 	TLSDir string
 	// Release of RocketMQ, "" if it is not known.
 	Release string
+	// Credentials with which the server signs what it asks brokers, nil without authentication.
+	Credentials *remoting.Credentials
 }
 
 // Override is a property of the user that gave way to the operator's.
@@ -51,7 +53,11 @@ type Override struct {
 	Reason    string
 }
 
+// String does not show passwords, because it is logged.
 func (o Override) String() string {
+	if settings.IsSecret(o.Key) {
+		return fmt.Sprintf("%s is not taken: %s", o.Key, o.Reason)
+	}
 	now := "left out"
 	if o.Effective != "" {
 		now = fmt.Sprintf("%q", o.Effective)
@@ -78,6 +84,9 @@ func Properties(in Input) (map[string]string, []Override, error) {
 	if in.Role == settings.Broker {
 		props["transactionMetricFlushInterval"] = strconv.Itoa(transactionFlushMillis)
 	}
+	if in.Role == settings.Broker && in.Credentials != nil {
+		props["syncBrokerMetadataPeriod"] = strconv.Itoa(electionPollMillis)
+	}
 	user := settings.Trimmed(in.Base, in.Settings.Config)
 	maps.Copy(props, user)
 
@@ -94,7 +103,7 @@ func Properties(in Input) (map[string]string, []Override, error) {
 	}
 
 	var overrides []Override
-	for _, owned := range settings.OwnedKeys(in.Role) {
+	for _, owned := range in.ownedKeys(in.Role) {
 		value, given := user[owned.Key]
 		effective, set := own[owned.Key]
 		if set {
@@ -151,6 +160,9 @@ func broker(in Input, group string, ordinal int, userRole string) map[string]str
 		"storePathCommitLog":         path.Join(in.DataDir, "commitlog"),
 	}
 	maps.Copy(own, b.Groups[group].Properties())
+	if in.Credentials != nil {
+		maps.Copy(own, brokerAuth(in.Credentials))
+	}
 	switch {
 	case b.Mode == settings.ControllerMode:
 		own["enableControllerMode"] = "true"

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/properties"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -120,6 +122,42 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
+// TestAuthentication: brokers and proxies ask for credentials, and users cannot undo it.
+func TestAuthentication(t *testing.T) {
+	config := map[string]string{"syncBrokerMetadataPeriod": "2000"}
+	in := Input{
+		Role: settings.Broker, PodName: "b-0-0", Credentials: &remoting.Credentials{AccessKey: "rocketmq-inner", SecretKey: `pass"word\`},
+		Settings: settings.Settings{
+			Config: config, Broker: &settings.BrokerSettings{ClusterName: "main", Mode: settings.Static},
+			Proxy: &settings.ProxySettings{ClusterName: "main"},
+		},
+	}
+	for _, keys := range [][]settings.OwnedKey{settings.AuthKeys(settings.Broker), settings.AuthKeys(settings.Proxy)} {
+		for _, owned := range keys {
+			config[owned.Key] = "false"
+		}
+	}
+	props, overrides, err := Properties(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := properties.Format(props)
+	for _, o := range overrides {
+		got = fmt.Appendf(got, "# overridden: %s\n", o)
+	}
+	golden(t, "broker-auth.golden", got)
+
+	in.Role = settings.Proxy
+	got, overrides, err = Proxy(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range overrides {
+		got = fmt.Appendf(got, "overridden: %s\n", o)
+	}
+	golden(t, "proxy-auth.golden", got)
+}
+
 func TestPropertiesRefusesWhatItCannotKnow(t *testing.T) {
 	tests := []struct {
 		in   Input
@@ -141,17 +179,19 @@ func TestPropertiesRefusesWhatItCannotKnow(t *testing.T) {
 
 // What is rendered is owned by the operator, or a default that gives way to the user.
 func TestRenderedKeyIsOwnedOrDefault(t *testing.T) {
+	defaults := []string{"transactionMetricFlushInterval", "scanInactiveMasterInterval", "syncBrokerMetadataPeriod"}
 	for _, in := range []Input{
 		{Role: settings.NameServer, PodName: "x-0"},
 		{Role: settings.Controller, PodName: "x-0", Settings: settings.Settings{Controller: &settings.ControllerSettings{Size: 1}}},
 		{Role: settings.Broker, PodName: "x-0", Settings: settings.Settings{Broker: &settings.BrokerSettings{Mode: settings.Static}}},
 		{Role: settings.Broker, PodName: "x-0", Settings: settings.Settings{Broker: &settings.BrokerSettings{Mode: settings.ControllerMode}}},
+		{Role: settings.Broker, PodName: "x-0", Settings: settings.Settings{Broker: &settings.BrokerSettings{}}, Credentials: &remoting.Credentials{}},
 	} {
 		props, _, err := Properties(in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, owned := range settings.OwnedKeys(in.Role) {
+		for _, owned := range in.ownedKeys(in.Role) {
 			delete(props, owned.Key)
 			if owned.Reason == "" {
 				t.Errorf("%s: no reason for %s", in.Role, owned.Key)
@@ -159,7 +199,7 @@ func TestRenderedKeyIsOwnedOrDefault(t *testing.T) {
 		}
 		in.Settings.Config = map[string]string{}
 		for key := range props {
-			if !strings.HasPrefix(key, "metrics") && key != "transactionMetricFlushInterval" && key != "scanInactiveMasterInterval" {
+			if !strings.HasPrefix(key, "metrics") && !slices.Contains(defaults, key) {
 				t.Errorf("%s: %s is rendered but neither owned nor a default of ours", in.Role, key)
 			}
 			in.Settings.Config[key] = "the user's"
