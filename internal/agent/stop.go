@@ -67,7 +67,7 @@ func (c *config) handOver(ctx context.Context, in render.Input, client *admin.Cl
 	err := handover.Master{
 		Admin: client, Addr: c.address(in), Address: render.Address(in),
 		Cluster: now.ClusterName, Group: group, Mode: now.Mode,
-		NameServers: now.NameServers, Controllers: now.Controllers, Stopping: probe.Stopping,
+		NameServers: now.NameServers, Controllers: now.Controllers, Stopping: probe.Stopping, Tell: in.Credentials != nil,
 		Drain: time.Duration(now.DrainSeconds) * time.Second,
 		Until: func() time.Time { return grace.handoverEnd(began) },
 		Log:   func(format string, args ...any) { logf("INFO", format, args...) },

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -211,9 +212,12 @@ func (r *run) catchUp(ctx context.Context, by limit) (end int64, err error) {
 // elect makes the target master.
 func (r *run) elect(ctx context.Context, leader string) error {
 	request := admin.ElectMasterRequest{ClusterName: r.Cluster, BrokerName: r.Group, BrokerID: r.target.id}
-	_, err := call(ctx, func(ctx context.Context) (*admin.ElectMasterResult, error) {
+	election, err := call(ctx, func(ctx context.Context) (*admin.ElectMasterResult, error) {
 		return r.Admin.ElectMaster(ctx, leader, request)
 	})
+	if err == nil && r.Tell {
+		r.tellMembers(ctx, election)
+	}
 	if err == nil || remoting.IsCode(err, remoting.ControllerMasterStillExist) {
 		return nil
 	}
@@ -235,6 +239,21 @@ func (r *run) elect(ctx context.Context, leader string) error {
 		r.target = target{state.MasterID, state.MasterAddr}
 	}
 	return nil
+}
+
+// tellMembers of the group who is master now, all at once. One that does not hear of it asks the controllers by itself.
+func (r *run) tellMembers(ctx context.Context, election *admin.ElectMasterResult) {
+	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+	defer cancel()
+	var telling sync.WaitGroup
+	for _, member := range election.Addrs {
+		telling.Go(func() {
+			if err := r.Admin.NotifyRoleChanged(ctx, member, election); err != nil {
+				r.step("%s was not told of its role: %s", member, err)
+			}
+		})
+	}
+	telling.Wait()
 }
 
 // awaitRoutes waits until every name server that answers shows the new master.

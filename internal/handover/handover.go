@@ -53,6 +53,8 @@ type Master struct {
 	Mode           settings.Mode
 	// NameServers and Controllers as they are now.
 	NameServers, Controllers []string
+	// Tell: the group's brokers do not listen to controllers, which have no credentials, so that this one tells them.
+	Tell bool
 	// Stopping says whether the broker that registers that address is being stopped as well: it is no target.
 	Stopping func(ctx context.Context, address string) bool
 	// Drain is how long producers get to leave, 0 for not at all; less if there is not the time.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/test/rocketmq"
 )
@@ -32,7 +34,7 @@ func TestRealMaster(t *testing.T) {
 	)
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	g := startGroup(ctx, t)
+	g := startGroup(ctx, t, nil)
 	program := buildLedger(ctx, t)
 	rate := 500
 	if text := os.Getenv("HANDOVER_RATE"); text != "" { // of delayed messages a second
@@ -85,14 +87,22 @@ func TestRealMaster(t *testing.T) {
 // group is a real one: a name server, a controller, and two brokers of which one is master.
 type group struct {
 	servers       *rocketmq.Servers
+	admin         *admin.Client
+	secured       bool
 	nameServer    *rocketmq.Server
 	controllers   []*rocketmq.Server
 	master, slave *rocketmq.Server
 }
 
-func startGroup(ctx context.Context, t *testing.T) *group {
+func startGroup(ctx context.Context, t *testing.T, more map[string]string) *group {
 	t.Helper()
 	g := &group{servers: rocketmq.New(t)}
+	g.admin = g.servers.Admin
+	properties := map[string]string{
+		"timerWheelEnable": "true", "maxMessageSize": "65536", // each thread that stores keeps such a buffer
+		"transactionCheckInterval": "2000", "transactionTimeOut": "1000",
+	}
+	maps.Copy(properties, more)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -108,11 +118,8 @@ func startGroup(ctx context.Context, t *testing.T) *group {
 	for _, into := range []**rocketmq.Server{&g.master, &g.slave} {
 		*into, err = g.servers.Broker(rocketmq.Broker{
 			Cluster: "c", Name: "a", NameServers: []*rocketmq.Server{g.nameServer}, Controllers: g.controllers,
-			Properties: map[string]string{
-				"timerWheelEnable": "true", "maxMessageSize": "65536", // each thread that stores keeps such a buffer
-				"transactionCheckInterval": "2000", "transactionTimeOut": "1000",
-			},
-			Flags: []string{"-Xms384m", "-Xmx384m", "-XX:MaxDirectMemorySize=256m"},
+			Properties: properties,
+			Flags:      []string{"-Xms384m", "-Xmx384m", "-XX:MaxDirectMemorySize=256m"},
 		})
 		must(err)
 		must((*into).Ready(ctx))
@@ -133,7 +140,7 @@ func startGroup(ctx context.Context, t *testing.T) *group {
 func (g *group) handOver(ctx context.Context) (log []string, err error) {
 	began := time.Now()
 	err = Master{
-		Admin: g.servers.Admin, Addr: g.master.Addr, Address: g.master.Addr, Cluster: "c", Group: "a", Mode: settings.ControllerMode,
+		Admin: g.admin, Tell: g.secured, Addr: g.master.Addr, Address: g.master.Addr, Cluster: "c", Group: "a", Mode: settings.ControllerMode,
 		NameServers: []string{g.nameServer.Addr}, Controllers: []string{g.controllers[0].Addr}, Drain: 35 * time.Second,
 		Until:    func() time.Time { return began.Add(wholeTime) },
 		Stopping: func(context.Context, string) bool { return false },
@@ -143,7 +150,10 @@ func (g *group) handOver(ctx context.Context) (log []string, err error) {
 }
 
 // ledgerProgram is test/ledger.
-type ledgerProgram string
+type ledgerProgram struct {
+	path string
+	env  []string
+}
 
 func buildLedger(ctx context.Context, t *testing.T) ledgerProgram {
 	t.Helper()
@@ -152,7 +162,7 @@ func buildLedger(ctx context.Context, t *testing.T) ledgerProgram {
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the ledger: %v\n%s", err, text)
 	}
-	return ledgerProgram(out)
+	return ledgerProgram{path: out}
 }
 
 // ledgerProcess is one running ledger, with a topic of its own.
@@ -176,7 +186,8 @@ func (p ledgerProgram) start(t *testing.T, topic, nameServer string, args ...str
 	l := &ledgerProcess{name: topic, ended: make(chan struct{})}
 	args = append([]string{"--name-servers=" + nameServer, "--topic=" + topic, "--group=" + topic, "--create-topic",
 		"--duration=10m", "--poll=1s", "--drain=90s"}, args...)
-	l.cmd = exec.Command(string(p), args...)
+	l.cmd = exec.Command(p.path, args...)
+	l.cmd.Env = append(os.Environ(), p.env...)
 	l.cmd.Stdout, l.cmd.Stderr = &l.out, &l.said
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := l.cmd.Start(); err != nil {

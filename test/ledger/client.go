@@ -14,6 +14,8 @@ import (
 	"github.com/apache/rocketmq-client-go/v2/admin"
 	"github.com/apache/rocketmq-client-go/v2/consumer"
 	"github.com/apache/rocketmq-client-go/v2/primitive"
+
+	ours "github.com/rocketmq-operator/rocketmq-operator/admin"
 )
 
 // everyBroker is a topic that each broker which creates topics by itself has (TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC).
@@ -107,7 +109,7 @@ func parseMessage(body []byte) (run string, number int, ok bool) {
 // Where its group has no offset, it begins at the first message, or the last.
 // The topic must exist: the client refuses to start otherwise. stop ends it and saves its offsets.
 func consume(ctx context.Context, names *resolver, o options, receive func(key string, from place, body []byte)) (stop func() error, err error) {
-	settings := []consumer.Option{consumer.WithNsResolver(names), consumer.WithGroupName(o.group), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset)}
+	settings := []consumer.Option{consumer.WithNsResolver(names), consumer.WithGroupName(o.group), consumer.WithCredentials(o.credentials), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset)}
 	if o.fromLast {
 		settings = append(settings, consumer.WithConsumeFromWhere(consumer.ConsumeFromLastOffset))
 	}
@@ -134,8 +136,8 @@ func consume(ctx context.Context, names *resolver, o options, receive func(key s
 }
 
 // withAdmin calls f with an admin client of its own: the client caches routes for ever.
-func withAdmin(names *resolver, f func(admin.Admin) error) error {
-	a, err := admin.NewAdmin(admin.WithResolver(names))
+func withAdmin(names *resolver, o options, f func(admin.Admin) error) error {
+	a, err := admin.NewAdmin(admin.WithResolver(names), admin.WithCredentials(o.credentials))
 	if err != nil {
 		return fmt.Errorf("make an admin client: %w", err)
 	}
@@ -143,8 +145,8 @@ func withAdmin(names *resolver, f func(admin.Admin) error) error {
 }
 
 // hasRoute says whether the name servers know the topic.
-func hasRoute(names *resolver, topic string) error {
-	return withAdmin(names, func(a admin.Admin) error {
+func hasRoute(names *resolver, o options, topic string) error {
+	return withAdmin(names, o, func(a admin.Admin) error {
 		_, err := a.FetchClusterList(topic)
 		return err
 	})
@@ -168,16 +170,19 @@ func brokers(ctx context.Context, a admin.Admin, topic string) (map[string]strin
 }
 
 // createTopic creates the topic on the master of every broker group, and fails if the name servers do not show it on
-// all of them (yet): the client does not look at the brokers' answers.
-func createTopic(ctx context.Context, names *resolver, topic string) error {
+// all of them (yet). The client does not sign this request, so that ours sends it.
+func createTopic(ctx context.Context, names *resolver, o options) error {
+	topic, signed := o.topic, o.remoting()
+	defer signed.Close()
 	var want map[string]string
-	err := withAdmin(names, func(a admin.Admin) (err error) {
+	err := withAdmin(names, o, func(a admin.Admin) (err error) {
 		if want, err = brokers(ctx, a, everyBroker); err != nil {
 			return fmt.Errorf("find the brokers (they must have autoCreateTopicEnable, or create topic %s by hand): %w", topic, err)
 		}
 		for name, address := range want {
-			err := a.CreateTopic(ctx, admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(address),
-				admin.WithReadQueueNums(createdQueues), admin.WithWriteQueueNums(createdQueues))
+			err := ours.New(signed).PutTopic(ctx, address, nil, ours.TopicConfig{
+				Name: topic, ReadQueues: createdQueues, WriteQueues: createdQueues, Perm: ours.PermRead | ours.PermWrite,
+			})
 			if err != nil {
 				return fmt.Errorf("create topic %s on %s: %w", topic, name, err)
 			}
@@ -187,7 +192,7 @@ func createTopic(ctx context.Context, names *resolver, topic string) error {
 	if err != nil {
 		return err
 	}
-	return withAdmin(names, func(a admin.Admin) error {
+	return withAdmin(names, o, func(a admin.Admin) error {
 		got, err := brokers(ctx, a, topic)
 		if err != nil {
 			return fmt.Errorf("look at topic %s: %w", topic, err)

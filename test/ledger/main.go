@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/apache/rocketmq-client-go/v2/primitive"
 	"github.com/apache/rocketmq-client-go/v2/rlog"
 )
 
@@ -49,6 +50,8 @@ type options struct {
 	ordered     bool
 	pop         bool
 	invisible   time.Duration
+	// credentials sign every request; from the environment, because others can see arguments.
+	credentials primitive.Credentials
 }
 
 const both, produceOnly, consumeOnly = "both", "produce", "consume"
@@ -81,6 +84,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	o.credentials = primitive.Credentials{AccessKey: os.Getenv("ACCESS_KEY"), SecretKey: os.Getenv("SECRET_KEY")}
 	return o, o.check(f.Args())
 }
 
@@ -234,7 +238,7 @@ func (l *ledger) work(sending, draining context.Context) error {
 	if l.only != produceOnly {
 		// Beside the sending: where brokers create the topic, it appears with the first message.
 		go func() {
-			err := l.await(clients, "topic "+l.topic, func() error { return hasRoute(names, l.topic) })
+			err := l.await(clients, "topic "+l.topic, func() error { return hasRoute(names, l.options, l.topic) })
 			if err == nil && l.pop {
 				stopConsumer = popAll(clients, names, l.options, l.receive)
 			} else if err == nil {
@@ -297,16 +301,16 @@ func stopWithin(limit time.Duration, stop func() error) error {
 // prepareTopic waits until messages can be sent.
 func (l *ledger) prepareTopic(ctx context.Context, names *resolver) error {
 	if l.createTopic {
-		return l.await(ctx, "topic "+l.topic, func() error { return createTopic(ctx, names, l.topic) })
+		return l.await(ctx, "topic "+l.topic, func() error { return createTopic(ctx, names, l.options) })
 	}
 	if l.only == consumeOnly {
 		return nil
 	}
 	return l.await(ctx, "a broker", func() error {
-		if hasRoute(names, l.topic) == nil {
+		if hasRoute(names, l.options, l.topic) == nil {
 			return nil
 		}
-		return hasRoute(names, everyBroker)
+		return hasRoute(names, l.options, everyBroker)
 	})
 }
 

@@ -40,10 +40,20 @@ type popper struct {
 	receive func(key string, from place, body []byte)
 }
 
+// remoting is a client of our own, which signs as the others do.
+func (o *options) remoting() *remoting.Client {
+	if o.credentials.IsEmpty() {
+		return remoting.NewClient(remoting.Options{})
+	}
+	return remoting.NewClient(remoting.Options{
+		Credentials: &remoting.Credentials{AccessKey: o.credentials.AccessKey, SecretKey: o.credentials.SecretKey},
+	})
+}
+
 // popAll starts to consume until ctx ends or stop is called.
 func popAll(ctx context.Context, names *resolver, o options, receive func(key string, from place, body []byte)) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &popper{options: o, names: names, remotes: remoting.NewClient(remoting.Options{}), receive: receive}
+	p := &popper{options: o, names: names, remotes: o.remoting(), receive: receive}
 	var popping sync.WaitGroup
 	popping.Go(func() { p.follow(ctx) })
 	return func() error {
