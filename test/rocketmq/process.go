@@ -125,7 +125,8 @@ func (s *Server) start(r Runtime, mainClass string, memory []string, props map[s
 	args := append([]string{"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dtls.server.mode=disabled", "-Dtls.test.mode.enable=false"}, memory...)
 	args = slices.Concat(args, moduleFlags, r.Flags)
 	args = append(args,
-		"-Drocketmq.home.dir="+r.Home, "-Duser.home="+s.Dir, "-Drmq.logback.configurationFile="+logback,
+		// Java unpacks libraries into the latter, and leaves them there when it is killed.
+		"-Drocketmq.home.dir="+r.Home, "-Duser.home="+s.Dir, "-Djava.io.tmpdir="+s.Dir, "-Drmq.logback.configurationFile="+logback,
 		"-cp", classPath, mainClass, "-c", conf)
 	s.cmd = exec.Command(r.Java, args...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.Dir, log, log
