@@ -37,6 +37,9 @@ const (
 // +kubebuilder:validation:XValidation:rule="(has(oldSelf.config) && 'mappedFileSizeCommitLog' in oldSelf.config ? oldSelf.config['mappedFileSizeCommitLog'].trim() : '1073741824') == (has(self.config) && 'mappedFileSizeCommitLog' in self.config ? self.config['mappedFileSizeCommitLog'].trim() : '1073741824')",message="config.mappedFileSizeCommitLog cannot change: brokers do not start on files of another size. Create another Broker and move the topics to it"
 // +kubebuilder:validation:XValidation:rule="(has(oldSelf.config) && 'mappedFileSizeConsumeQueue' in oldSelf.config ? oldSelf.config['mappedFileSizeConsumeQueue'].trim() : '6000000') == (has(self.config) && 'mappedFileSizeConsumeQueue' in self.config ? self.config['mappedFileSizeConsumeQueue'].trim() : '6000000')",message="config.mappedFileSizeConsumeQueue cannot change: brokers do not start on files of another size. Create another Broker and move the topics to it"
 // +kubebuilder:validation:XValidation:rule="(has(oldSelf.config) && 'mappedFileSizeTimerLog' in oldSelf.config ? oldSelf.config['mappedFileSizeTimerLog'].trim() : '104857600') == (has(self.config) && 'mappedFileSizeTimerLog' in self.config ? self.config['mappedFileSizeTimerLog'].trim() : '104857600')",message="config.mappedFileSizeTimerLog cannot change: brokers do not start on files of another size. Create another Broker and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.auth) && oldSelf.auth.enabled) == (has(self.auth) && self.auth.enabled)",message="auth.enabled cannot change: create another Broker and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.auth) && has(oldSelf.auth.credentialsSecretRef) ? oldSelf.auth.credentialsSecretRef.name : \"\") == (has(self.auth) && has(self.auth.credentialsSecretRef) ? self.auth.credentialsSecretRef.name : \"\")",message="auth.credentialsSecretRef cannot change: the brokers' disks know the accounts of the Secret that they began with. Create another Broker and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="!(has(self.auth) && self.auth.enabled) || !has(self.config) || !['authenticationEnabled', 'authorizationEnabled', 'authenticationMetadataProvider', 'authorizationMetadataProvider', 'innerClientAuthenticationCredentials', 'initAuthenticationUser'].exists(k, k in self.config)",messageExpression="'set by the operator, because spec.auth is enabled; remove from config:' + ('authenticationEnabled' in self.config ? ' authenticationEnabled' : \"\") + ('authorizationEnabled' in self.config ? ' authorizationEnabled' : \"\") + ('authenticationMetadataProvider' in self.config ? ' authenticationMetadataProvider' : \"\") + ('authorizationMetadataProvider' in self.config ? ' authorizationMetadataProvider' : \"\") + ('innerClientAuthenticationCredentials' in self.config ? ' innerClientAuthenticationCredentials' : \"\") + ('initAuthenticationUser' in self.config ? ' initAuthenticationUser' : \"\")"
 type BrokerSpec struct {
 	// Size is the number of broker groups.
 	// +optional
@@ -118,6 +121,9 @@ type BrokerSpec struct {
 	// +kubebuilder:default=Enabled
 	// +kubebuilder:validation:Enum=Enabled;Disabled
 	MetadataGuard MetadataGuard `json:"metadataGuard,omitempty"`
+	// Auth lets the brokers ask for credentials. With it, networkPolicy is Enabled unless it says otherwise.
+	// +optional
+	Auth *AuthSettings `json:"auth,omitempty"`
 
 	StorageSettings       `json:",inline"`
 	PodSettings           `json:",inline"`

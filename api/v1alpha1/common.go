@@ -156,8 +156,9 @@ type NetworkPeers []networkingv1.NetworkPolicyPeer
 // NetworkPolicySettings say who reaches the pods of a component. docs/security.md has the ports.
 type NetworkPolicySettings struct {
 	// NetworkPolicy Enabled lets only these reach the pods: RocketMQ's pods in the same namespace, those in namespaces that the
-	// annotation rocketmq.apache.org/allow-from names, the operator, and whom the lists below allow. Disabled, or nothing, makes
-	// no NetworkPolicy: everybody reaches them. It takes a network that enforces NetworkPolicies.
+	// annotation rocketmq.apache.org/allow-from names, the operator, and whom the lists below allow. Disabled makes no
+	// NetworkPolicy: everybody reaches them. If absent, it is Enabled where auth is enabled, and Disabled elsewhere. It takes a
+	// network that enforces NetworkPolicies.
 	// +optional
 	// +kubebuilder:validation:Enum=Enabled;Disabled
 	NetworkPolicy NetworkPolicyMode `json:"networkPolicy,omitempty"`

@@ -72,6 +72,10 @@ const (
 	ConditionRemainingBroker = "RemainingBroker"
 	// ConditionPolicyWithoutEffect: networkPolicy is Enabled, and pods are in their nodes' network, where no NetworkPolicy holds.
 	ConditionPolicyWithoutEffect = "PolicyWithoutEffect"
+	// ConditionMissingCredentials: spec.auth is enabled, and the Secret with the accounts is missing, incomplete or not the operator's.
+	ConditionMissingCredentials = "MissingCredentials"
+	// ConditionRefusedCredentials: brokers refuse the operator's requests, so that it can neither watch nor change them.
+	ConditionRefusedCredentials = "RefusedCredentials"
 	// ConditionTypeConflict: RocketMQ has a topic of that name with another type, or with other settings that cannot change.
 	ConditionTypeConflict = "TypeConflict"
 	// ConditionTransferred: a TopicTransfer has moved the topic or consumer group to another cluster.

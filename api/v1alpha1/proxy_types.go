@@ -8,6 +8,7 @@ import (
 // ProxySpec describes stateless proxies, which serve gRPC clients (and remoting ones) in front of the brokers.
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.brokerRef) && has(self.clusterName) && self.clusterName.size() > 0)",message="brokerRef and clusterName exclude each other: a Broker has its cluster's name, keep one of them"
+// +kubebuilder:validation:XValidation:rule="!(has(self.auth) && self.auth.enabled) || !has(self.config) || !['authenticationEnabled', 'authorizationEnabled', 'authenticationMetadataProvider', 'authorizationMetadataProvider', 'innerClientAuthenticationCredentials', 'initAuthenticationUser', 'enableAclRpcHookForClusterMode'].exists(k, k in self.config)",messageExpression="'set by the operator, because spec.auth is enabled; remove from config:' + ('authenticationEnabled' in self.config ? ' authenticationEnabled' : \"\") + ('authorizationEnabled' in self.config ? ' authorizationEnabled' : \"\") + ('authenticationMetadataProvider' in self.config ? ' authenticationMetadataProvider' : \"\") + ('authorizationMetadataProvider' in self.config ? ' authorizationMetadataProvider' : \"\") + ('innerClientAuthenticationCredentials' in self.config ? ' innerClientAuthenticationCredentials' : \"\") + ('initAuthenticationUser' in self.config ? ' initAuthenticationUser' : \"\") + ('enableAclRpcHookForClusterMode' in self.config ? ' enableAclRpcHookForClusterMode' : \"\")"
 type ProxySpec struct {
 	// Replicas is the number of proxies.
 	// +optional
@@ -46,6 +47,10 @@ type ProxySpec struct {
 	// both, and shows a certificate that it signed itself.
 	// +optional
 	TLS *ProxyTLS `json:"tls,omitempty"`
+	// Auth lets the proxies ask clients for credentials, which the brokers know, and sign to the brokers with their own. It must be
+	// enabled if, and only if, that of the brokers is. With it, networkPolicy is Enabled unless it says otherwise.
+	// +optional
+	Auth *AuthSettings `json:"auth,omitempty"`
 
 	PodSettings           `json:",inline"`
 	NetworkPolicySettings `json:",inline"`

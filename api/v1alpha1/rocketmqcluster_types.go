@@ -10,6 +10,8 @@ import (
 // after the cluster, which works as one that was written by hand.
 //
 // +kubebuilder:validation:XValidation:rule="has(oldSelf.controllers) == has(self.controllers)",message="controllers cannot be added or removed: with them brokers fail over (clusterMode CONTROLLER), without them they have fixed masters (STATIC), and brokers cannot change that. Create another RocketMQCluster and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.auth) && oldSelf.auth.enabled) == (has(self.auth) && self.auth.enabled)",message="auth.enabled cannot change: create another RocketMQCluster and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="(has(oldSelf.auth) && has(oldSelf.auth.credentialsSecretRef) ? oldSelf.auth.credentialsSecretRef.name : \"\") == (has(self.auth) && has(self.auth.credentialsSecretRef) ? self.auth.credentialsSecretRef.name : \"\")",message="auth.credentialsSecretRef cannot change: the brokers' disks know the accounts of the Secret that they began with. Create another RocketMQCluster and move the topics to it"
 type RocketMQClusterSpec struct {
 	// Version of RocketMQ: the tag of the official image apache/rocketmq. It may change to a newer or an older one.
 	// +optional
@@ -70,6 +72,9 @@ type RocketMQClusterSpec struct {
 	// date.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
+	// Auth lets brokers and proxies ask for credentials. With it, networkPolicy is Enabled for every part unless it says otherwise.
+	// +optional
+	Auth *AuthSettings `json:"auth,omitempty"`
 
 	// What is said here holds for every part. AllowedClients may use the cluster: name servers, brokers, proxies and the schema
 	// registry. The dashboard and, besides these, the proxies have lists of their own.

@@ -46,7 +46,7 @@ func (in Installation) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.O
 		ServiceDomain: in.serviceDomain(b, Broker), HostNetwork: b.Spec.HostNetwork, Config: Properties(b.Spec.Config),
 		Broker: &settings.BrokerSettings{
 			ClusterName: ClusterName(b), Mode: Mode(b), NameServers: deps.NameServers, Controllers: deps.Controllers,
-			DrainSeconds: DrainSeconds(b), Groups: deps.Groups,
+			DrainSeconds: DrainSeconds(b), Groups: deps.Groups, AuthSecret: BrokerAuthSecret(b),
 		},
 	})
 	if err != nil {
@@ -68,8 +68,14 @@ func (in Installation) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState
 	labels := Labels(b, Broker)
 	labels[LabelGroup] = group
 	selector := Selector(b.Name, Broker, group)
-	sum, err := hash(Image(b), b.Spec.HostNetwork, restartConfig(b), b.Spec.HostPath, b.Spec.Volumes, DrainSeconds(b),
-		restartRelevant(&b.Spec.PodSettings), deps.References)
+	restarts := []any{
+		Image(b), b.Spec.HostNetwork, restartConfig(b), b.Spec.HostPath, b.Spec.Volumes, DrainSeconds(b),
+		restartRelevant(&b.Spec.PodSettings), deps.References,
+	}
+	if secret := BrokerAuthSecret(b); secret != "" {
+		restarts = append(restarts, secret)
+	}
+	sum, err := hash(restarts...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,6 +93,8 @@ func (in Installation) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState
 		data:      data(b.Namespace, &b.Spec.StorageSettings, v1alpha1.StorageClass, "10Gi"),
 		volumes:   b.Spec.Volumes,
 		settings:  &b.Spec.PodSettings,
+
+		authSecret: BrokerAuthSecret(b), accounts: settings.Accounts(),
 	})
 	if err != nil {
 		return nil, nil, err

@@ -139,7 +139,11 @@ func objectsOf(t *testing.T, text string) []byte {
 		add(err, toolObjects(tool)...)
 	case "Proxy":
 		p := parse[v1alpha1.Proxy](t, text)
-		shared, deployment, err := c.Proxy(p, backend())
+		behind := backend()
+		if auth := p.Spec.Auth; auth.On() && auth.CredentialsSecretRef != nil {
+			behind.AuthSecret = auth.CredentialsSecretRef.Name
+		}
+		shared, deployment, err := c.Proxy(p, behind)
 		add(err, append(shared, deployment, PodMonitor(p, Proxy))...)
 	default:
 		t.Fatalf("no such kind %q", kind.Kind)

@@ -85,6 +85,7 @@ func TestHash(t *testing.T) {
 			"allowRestart":                         {"true", false},
 			"scalePodName":                         {"b-0-0", false},
 			"metadataGuard":                        {"Disabled", false},
+			"auth":                                 {"{enabled: true}", true}, // cannot change
 		}},
 		{"Console", reflect.TypeFor[v1alpha1.ConsoleSpec](), consoleHash, toolChanges(map[string]change{
 			"consoleDeployment": {"{}", true},
@@ -106,6 +107,7 @@ func TestHash(t *testing.T) {
 			"config":         {"{a: b}", true},
 			"service":        {"{type: LoadBalancer, ports: {grpc: 443}, annotations: {a: b}}", false},
 			"tls":            {"{secretName: s}", true},
+			"auth":           {"{enabled: true}", false}, // the Secret that it resolves to counts
 		}},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
@@ -249,6 +251,7 @@ func TestProxyHash(t *testing.T) {
 		"addresses by hand":     sum("{}", func(b *Backend) { b.NameService, b.NameServers = nil, []string{"a:9876"} }),
 		"more of them":          sum("{}", func(b *Backend) { b.NameService, b.NameServers = nil, []string{"a:9876", "b:9876"} }),
 		"a referenced file":     sum("{}", func(b *Backend) { b.References = References{"a": {"k": "1"}} }),
+		"authentication":        sum("{}", func(b *Backend) { b.AuthSecret = "s" }),
 		"another remoting port": sum("{service: {ports: {remoting: 80}}}", same),
 	} {
 		if changed == before {

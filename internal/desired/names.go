@@ -64,6 +64,9 @@ func ClientService(cr string, c Component) string { return fmt.Sprintf("%s-%s", 
 // ConfigMap that a component's pods mount.
 func ConfigMap(cr string, c Component) string { return fmt.Sprintf("%s-%s-config", cr, c) }
 
+// AuthSecret has the accounts of the operator, the proxies and the brokers of a Broker or RocketMQCluster with authentication.
+func AuthSecret(cr string) string { return cr + "-auth" }
+
 // MetadataConfigMap has the topics and consumer groups of a broker group's master.
 func MetadataConfigMap(group string) string { return group + "-metadata" }
 

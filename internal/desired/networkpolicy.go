@@ -41,7 +41,7 @@ func (in Installation) NetworkPolicy(obj v1alpha1.Resource) (policy *networkingv
 		return nil, false, err
 	}
 	policy = &networkingv1.NetworkPolicy{ObjectMeta: metaOf(obj, ClientService(obj.GetName(), component), component)}
-	if given.NetworkPolicy != v1alpha1.NetworkPolicyEnabled {
+	if policyMode(obj, given) != v1alpha1.NetworkPolicyEnabled {
 		return policy, false, nil
 	}
 	if in.OperatorNamespace == "" {

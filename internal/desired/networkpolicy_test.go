@@ -45,6 +45,21 @@ func TestNetworkPolicies(t *testing.T) {
 	})
 }
 
+// TestNetworkPolicyIsDisabled: nobody gets a policy who does not ask for one, or for authentication.
+func TestNetworkPolicyIsDisabled(t *testing.T) {
+	for spec, want := range map[string]bool{
+		"{}": false, "{auth: {enabled: false}}": false, "{auth: {enabled: true}}": true, "{networkPolicy: Enabled}": true,
+		"{auth: {enabled: true}, networkPolicy: Disabled}": false,
+	} {
+		for _, kind := range []string{"Broker", "Proxy"} {
+			_, wanted, err := installation().NetworkPolicy(resourceIn(t, "{kind: "+kind+", metadata: {name: x, namespace: mq}, spec: "+spec+"}"))
+			if err != nil || wanted != want {
+				t.Errorf("%s %s: %t (%v), want %t", kind, spec, wanted, err, want)
+			}
+		}
+	}
+}
+
 // someone is a pod that would like to connect.
 type someone struct {
 	namespace string

@@ -30,6 +30,7 @@ const (
 	volumeSettings = "rocketmq-settings"
 	volumeData     = "data"
 	volumeTLS      = "rocketmq-tls"
+	volumeAuth     = "rocketmq-auth"
 	volumeTmp      = "tmp"
 	agentBinary    = settings.AgentDir + "/rocketmq-agent"
 )
@@ -55,6 +56,9 @@ type podSpec struct {
 	data dataVolume
 	// secret is mounted at settings.TLSDir, if given.
 	secret string
+	// authSecret is mounted at settings.AuthDir, if given: these accounts of it.
+	authSecret string
+	accounts   []settings.Account
 	// volumes are the user's; the first may carry the base file.
 	volumes  []corev1.Volume
 	settings *v1alpha1.PodSettings
@@ -201,6 +205,9 @@ func (p podSpec) rocketmqContainer() (corev1.Container, error) {
 	if p.secret != "" {
 		mounts = append(mounts, corev1.VolumeMount{Name: volumeTLS, MountPath: settings.TLSDir, ReadOnly: true})
 	}
+	if p.authSecret != "" {
+		mounts = append(mounts, corev1.VolumeMount{Name: volumeAuth, MountPath: settings.AuthDir, ReadOnly: true})
+	}
 	command := append([]string{agentBinary, "run", string(p.role)}, jvmFlags(p.role, p.settings)...)
 	for _, name := range p.baseVolumes() {
 		mounts = append(mounts, corev1.VolumeMount{Name: name, MountPath: path.Join(settings.BaseDir, name), ReadOnly: true})
@@ -291,7 +298,21 @@ func (p podSpec) podVolumes() []corev1.Volume {
 		volumes = append(volumes, corev1.Volume{Name: volumeTLS, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
 			SecretName: p.secret, DefaultMode: new(int32(0o440)), Optional: new(true)}}})
 	}
+	if p.authSecret != "" {
+		volumes = append(volumes, p.authVolume())
+	}
 	return append(volumes, p.volumes...)
+}
+
+// authVolume is optional like that of a certificate.
+func (p podSpec) authVolume() corev1.Volume {
+	source := &corev1.SecretVolumeSource{SecretName: p.authSecret, DefaultMode: new(int32(0o440)), Optional: new(true)}
+	for _, account := range p.accounts {
+		for _, key := range []string{account.UsernameKey(), account.PasswordKey()} {
+			source.Items = append(source.Items, corev1.KeyToPath{Key: key, Path: key})
+		}
+	}
+	return corev1.Volume{Name: volumeAuth, VolumeSource: corev1.VolumeSource{Secret: source}}
 }
 
 // overlay applies the user's strategic merge patch.

@@ -23,7 +23,9 @@ type Backend struct {
 	NameService *v1alpha1.ObjectReference
 	// NameServers are host:port: the Service of the NameService, which never changes, or the user's list.
 	NameServers []string
-	References  References
+	// AuthSecret is the name of the Secret with the proxies' account, "" without authentication.
+	AuthSecret string
+	References References
 }
 
 // Proxy objects: Service, settings, PodDisruptionBudget; then the Deployment.
@@ -41,7 +43,7 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 	config, err := configMap(p, Proxy, settings.Settings{
 		Config: Properties(p.Spec.Config),
 		Proxy: &settings.ProxySettings{
-			ClusterName: backend.ClusterName, NameServers: backend.NameServers, Host: host, TLSSecret: secret,
+			ClusterName: backend.ClusterName, NameServers: backend.NameServers, Host: host, TLSSecret: secret, AuthSecret: backend.AuthSecret,
 		},
 	})
 	if err != nil {
@@ -52,8 +54,14 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 	if backend.NameService == nil {
 		byHand = backend.NameServers
 	}
-	sum, err := hash(Image(p), p.Spec.Config, secret, host != "", backend.ClusterName, backend.NameService, byHand,
-		restartRelevant(&p.Spec.PodSettings), backend.References)
+	restarts := []any{
+		Image(p), p.Spec.Config, secret, host != "", backend.ClusterName, backend.NameService, byHand,
+		restartRelevant(&p.Spec.PodSettings), backend.References,
+	}
+	if backend.AuthSecret != "" {
+		restarts = append(restarts, backend.AuthSecret)
+	}
+	sum, err := hash(restarts...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,6 +77,8 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 		agentPort: settings.ProxyAgentPort,
 		secret:    secret,
 		settings:  &p.Spec.PodSettings,
+
+		authSecret: backend.AuthSecret, accounts: []settings.Account{settings.ProxyAccount},
 	}.template()
 	if err != nil {
 		return nil, nil, err

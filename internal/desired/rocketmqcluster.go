@@ -124,7 +124,7 @@ func poolPart(c *v1alpha1.RocketMQCluster, pool *v1alpha1.BrokerPool) Part {
 		ClusterName: c.Name, NameServiceRef: &v1alpha1.ObjectReference{Name: PartName(c.Name, PartNameServers)},
 		BrokerImage: Image(c), HostNetwork: pool.HostNetwork, Config: mergedConfig(c.Spec.Config, pool.Config),
 		StorageSettings: storageSettings(pool.Storage), PodSettings: serverSettings(c, &pool.ServerSettings),
-		NetworkPolicySettings: networkSettings(c, c.Spec.AllowedClients),
+		NetworkPolicySettings: networkSettings(c, c.Spec.AllowedClients), Auth: clusterAuth(c),
 	}}
 	b.Name = PoolName(c.Name, pool.Name)
 	if c.Spec.Controllers != nil {
@@ -139,7 +139,7 @@ func proxyPart(c *v1alpha1.RocketMQCluster) Part {
 	proxy := &v1alpha1.Proxy{ObjectMeta: partMeta(c, PartProxy), Spec: v1alpha1.ProxySpec{
 		Replicas: given.Replicas, Image: Image(c), ClusterName: c.Name, NameServiceRef: askOwn(c).NameServiceRef,
 		Service: given.Service, TLS: given.TLS, Config: given.Config, PodSettings: serverSettings(c, &given.ServerSettings),
-		NetworkPolicySettings: networkSettings(c, slices.Concat(c.Spec.AllowedClients, given.AllowedClients)),
+		NetworkPolicySettings: networkSettings(c, slices.Concat(c.Spec.AllowedClients, given.AllowedClients)), Auth: clusterAuth(c),
 	}}
 	return Part{Field: "proxy", Kind: "Proxy", Object: proxy, Image: &proxy.Spec.Image, Err: override(&proxy.Spec, given.Overrides)}
 }
@@ -164,6 +164,14 @@ func ConsoleLoginSecret(c *v1alpha1.RocketMQCluster, password string) *corev1.Se
 		"username": []byte(user), "password": []byte(password),
 		"users.properties": []byte(user + "=" + password + ",1\n"), // 1 is an administrator
 	}}
+}
+
+// clusterAuth is that of the parts, which all have the same accounts.
+func clusterAuth(c *v1alpha1.RocketMQCluster) *v1alpha1.AuthSettings {
+	if !c.Spec.Auth.On() || c.Spec.Auth.CredentialsSecretRef != nil {
+		return c.Spec.Auth
+	}
+	return &v1alpha1.AuthSettings{Enabled: true, CredentialsSecretRef: &v1alpha1.SecretReference{Name: AuthSecret(c.Name)}}
 }
 
 // partMeta is the metadata of a part. Namespaces that may refer to the cluster may refer to its parts.
@@ -210,6 +218,9 @@ func toolSettings(c *v1alpha1.RocketMQCluster, tool *v1alpha1.ClusterTool) v1alp
 func networkSettings(c *v1alpha1.RocketMQCluster, clients v1alpha1.NetworkPeers) v1alpha1.NetworkPolicySettings {
 	out := c.Spec.NetworkPolicySettings
 	out.AllowedClients = clients
+	if out.NetworkPolicy == "" && c.Spec.Auth.On() {
+		out.NetworkPolicy = v1alpha1.NetworkPolicyEnabled // also for parts without auth of their own
+	}
 	return out
 }
 

@@ -37,6 +37,8 @@ type Answer struct {
 	Shown map[string]map[string]int
 	// Unreachable are the name servers that did not answer, with the error.
 	Unreachable map[string]string
+	// Refused are the brokers that refuse the operator's credentials, by target, with their words.
+	Refused map[string]string
 	// Leader is the controller that leads, "" if none was found.
 	Leader string
 	// SyncStates are the leader's records of the groups. A group that it does not know is missing.

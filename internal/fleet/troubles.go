@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
@@ -17,7 +18,7 @@ type Trouble struct{ Condition, Message string }
 
 // Troubles of the brokers, as far as the servers' answers tell. Status is that of the groups, as it is now.
 func (f *Fleet) Troubles(status []v1alpha1.BrokerGroupStatus) []Trouble {
-	return slices.Concat(f.strangers(), f.diskPressure(), f.lostRecords(status))
+	return slices.Concat(f.strangers(), f.refused(), f.diskPressure(), f.lostRecords(status))
 }
 
 // strangers are brokers of our names that are not ours.
@@ -57,6 +58,25 @@ func strangersAt(servers, group string, strangers map[string]bool) (out []Troubl
 // ours reports whether an address is that of a pod of this Broker, be it one that left.
 func (f *Fleet) ours(addr string) bool {
 	return strings.HasSuffix(addr, f.Installation.BrokerAddress(f.Broker, ""))
+}
+
+// refused names the ready brokers that do not accept the operator's credentials. One that is not ready may be about to get to know
+// them, and its agent says what is in the way.
+func (f *Fleet) refused() (out []Trouble) {
+	remedy := "configuration from outside of the spec makes it ask for credentials: remove that (spec.auth of a new Broker is the way to have " +
+		"users), or the operator neither watches nor changes it"
+	if secret := desired.BrokerAuthSecret(f.Broker); secret != "" {
+		remedy = fmt.Sprintf("it knows the passwords that were in Secret %s when its disk was empty: put those back, or restart its pod if "+
+			"somebody changed the user at the broker, and its agent mends that", secret)
+	}
+	for _, g := range f.Groups {
+		for _, m := range slices.Concat(g.Members, g.Surplus) {
+			if words := f.Answer.Refused[m.Dialable]; words != "" && m.Pod != nil && pods.Ready(m.Pod) {
+				out = append(out, Trouble{v1alpha1.ConditionRefusedCredentials, fmt.Sprintf("%s refuses the operator: %s. Most likely %s", m.Name, words, remedy)})
+			}
+		}
+	}
+	return out
 }
 
 func (f *Fleet) diskPressure() (out []Trouble) {

@@ -31,6 +31,12 @@ func TestTroubles(t *testing.T) {
 			w.SyncStates["b-1"] = state
 		}, v1alpha1.ConditionBrokerNameConflict, []string{"the controllers also know a broker b-1 at b-1-0.b-broker-headless.else.svc"}},
 		"a full disk": {func(w *world) { w.Disks[w.dialable("b-1", 0)] = 80 }, v1alpha1.ConditionDiskPressure, []string{"the disk of b-1-0 is 80 % full", "enlarge the volume"}},
+		"refused credentials": {func(w *world) {
+			w.Broker.Spec.Auth = &v1alpha1.AuthSettings{Enabled: true}
+			w.Answer.Refused = map[string]string{w.dialable("b-1", 0): "check signature failed."}
+		}, v1alpha1.ConditionRefusedCredentials, []string{"b-1-0 refuses the operator: check signature failed.", "Secret b-auth", "put those back"}},
+		"credentials that nobody spoke of": {func(w *world) { w.Answer.Refused = map[string]string{w.dialable("b-1", 0): "username cannot be null."} },
+			v1alpha1.ConditionRefusedCredentials, []string{"b-1-0 refuses the operator", "outside of the spec", "spec.auth of a new Broker"}},
 		"lost records": {func(w *world) { clear(w.SyncStates) }, v1alpha1.ConditionControllerStateLost,
 			[]string{"no record of b-0, b-1,", "delete brokerIdentity"}},
 	} {

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
 // Brokers is what the servers of a Broker resource said, and what the next look needs to know of this one.
@@ -138,7 +140,7 @@ func newBrokersLook(c *admin.Client, targets fleet.Targets, last *Brokers) *brok
 	}
 	l.now = &Brokers{
 		Answer: fleet.Answer{
-			Registered: map[string]map[string]map[int64]string{}, Shown: map[string]map[string]int{}, Unreachable: map[string]string{},
+			Registered: map[string]map[string]map[int64]string{}, Shown: map[string]map[string]int{}, Unreachable: map[string]string{}, Refused: map[string]string{},
 			InSyncHosts: map[string][]string{}, CaughtUp: map[string]bool{}, Properties: map[string]map[string]string{}, Disks: map[string]int{},
 		},
 		memory: memory{disks: map[string]diskUse{}, misses: map[string]int{}},
@@ -252,6 +254,9 @@ func (l *brokersLook) broker(ctx context.Context, broker string) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.missed(broker)
+		if refused := new(remoting.ResponseError); errors.As(err, &refused) && refused.Code == remoting.NoPermission {
+			l.now.Refused[broker] = refused.Error()
+		}
 		return
 	}
 	status, statusErr := l.HAStatus(ctx, broker)

@@ -113,6 +113,7 @@ func TestProbeBrokers(t *testing.T) {
 			remoting.GetBrokerHAStatus:    {Body: `{"master":false}`},
 			remoting.GetBrokerRuntimeInfo: {Body: `{"table":{"commitLogDiskRatio":"0.32","consumeQueueDiskRatio":"0.788"}}`},
 		},
+		"secured:1": {remoting.GetBrokerConfig: {Code: remoting.NoPermission, Remark: "check signature failed."}},
 		"tables:1": {
 			remoting.GetAllTopicConfig:             {Body: `{"topicConfigTable":{"t":{"topicName":"t"}},"dataVersion":{"stateVersion":0,"timestamp":17,"counter":3}}`},
 			remoting.GetAllSubscriptionGroupConfig: {Body: `{"subscriptionGroupTable":{},"dataVersion":{"stateVersion":0,"timestamp":18,"counter":4}}`},
@@ -149,6 +150,15 @@ func TestProbeBrokers(t *testing.T) {
 		{
 			"what brokers run with, and disks that fill up", fleet.Targets{Brokers: []string{"slave:1", "gone:1", "silent:1"}},
 			fleet.Answer{
+				Properties: map[string]map[string]string{"slave:1": {
+					"namesrvAddr": "ns0:1;ns1:1", "controllerAddr": "c0:1", "brokerPermission": "6", "startAcceptSendRequestTimeStamp": "0"}},
+				Disks: map[string]int{"slave:1": 75},
+			}, nil,
+		},
+		{
+			"refused credentials", fleet.Targets{Brokers: []string{"secured:1", "slave:1"}},
+			fleet.Answer{
+				Refused: map[string]string{"secured:1": "GET_BROKER_CONFIG to secured:1: NO_PERMISSION (16): check signature failed."},
 				Properties: map[string]map[string]string{"slave:1": {
 					"namesrvAddr": "ns0:1;ns1:1", "controllerAddr": "c0:1", "brokerPermission": "6", "startAcceptSendRequestTimeStamp": "0"}},
 				Disks: map[string]int{"slave:1": 75},

@@ -97,7 +97,7 @@ func kinds() meta.RESTMapper {
 		mapper.Add(v1alpha1.GroupVersion.WithKind(kind.Name), meta.RESTScopeNamespace)
 	}
 	for version, names := range map[schema.GroupVersion][]string{
-		corev1.SchemeGroupVersion:       {"ConfigMap", "Event", "PersistentVolumeClaim", "Pod", "Service", "ServiceAccount"},
+		corev1.SchemeGroupVersion:       {"ConfigMap", "Event", "PersistentVolumeClaim", "Pod", "Secret", "Service", "ServiceAccount"},
 		appsv1.SchemeGroupVersion:       {"Deployment", "StatefulSet"},
 		policyv1.SchemeGroupVersion:     {"PodDisruptionBudget"},
 		networkingv1.SchemeGroupVersion: {"NetworkPolicy"},

@@ -63,6 +63,9 @@ func (o *options) clusters(ctx context.Context, a *Access, _ []string) (report, 
 		return nil, err
 	}
 	defer s.close()
+	if err := s.signIn(ctx, broker); err != nil {
+		return nil, err
+	}
 	// Ask the brokers in the status while a name server is asked which brokers there are: each new connection takes time.
 	asked := map[string]func() (admin.RuntimeInfo, error){}
 	ask := func(addr string) {

@@ -58,7 +58,7 @@ func getConfig(ctx context.Context, a *Access, args []string) (report, error) {
 		return nil, err
 	}
 	defer s.close()
-	pod, err := s.brokerPod(args[0])
+	pod, err := s.signInAt(ctx, args[0])
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func setConfig(ctx context.Context, a *Access, args []string) (report, error) {
 		return nil, err
 	}
 	defer s.close()
-	pod, err := s.brokerPod(args[0])
+	pod, err := s.signInAt(ctx, args[0])
 	if err != nil {
 		return nil, err
 	}
@@ -210,6 +210,19 @@ func (r *changesReport) text() string {
 		t.row(c.Key, or(c.Before), or(c.After))
 	}
 	return fmt.Sprintf("%s\nThis lasts until pod %s restarts. To keep it, and for all brokers: spec.config of Broker %s.\n", t, r.Pod, r.Broker)
+}
+
+// signInAt finds a broker's pod, and lets the session ask the broker.
+func (s *session) signInAt(ctx context.Context, name string) (*corev1.Pod, error) {
+	pod, err := s.brokerPod(name)
+	if err != nil {
+		return nil, err
+	}
+	broker, err := s.chooseBroker(ctx, pod.Labels[desired.LabelInstance])
+	if err != nil {
+		return nil, err
+	}
+	return pod, s.signIn(ctx, broker)
 }
 
 // brokerPod finds a broker's pod.

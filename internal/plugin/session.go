@@ -19,6 +19,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
@@ -44,6 +45,17 @@ func (a *Access) open(ctx context.Context) (*session, error) {
 	s.remoting = remoting.NewClient(remoting.Options{Dialer: s.dial, Timeout: connectTimeout})
 	s.admin = admin.New(s.remoting)
 	return s, nil
+}
+
+// signIn lets the session ask the brokers of a Broker. Where these ask for credentials, it takes the operator's: whoever may read their
+// Secret has its rights.
+func (s *session) signIn(ctx context.Context, broker *v1alpha1.Broker) error {
+	credentials, err := reach.Credentials(ctx, s.Client, broker)
+	if apierrors.IsForbidden(err) {
+		return fmt.Errorf("the brokers of Broker %s ask for credentials, and you may not read those of the operator: %w", broker.Name, err)
+	}
+	s.admin = s.admin.As(credentials)
+	return err
 }
 
 func (s *session) close() { _ = s.remoting.Close() }
@@ -197,7 +209,10 @@ func (a *Access) openCluster(ctx context.Context, brokerName string) (*cluster, 
 		return nil, err
 	}
 	c := &cluster{session: s, broker: broker}
-	if err := c.findMasters(ctx); err != nil {
+	if err = c.signIn(ctx, broker); err == nil {
+		err = c.findMasters(ctx)
+	}
+	if err != nil {
 		s.close()
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,17 +26,19 @@ import (
 
 // Reach finds servers and talks to them. It is safe for concurrent use.
 type Reach struct {
-	// Client sends requests to the servers.
+	// Client sends requests to servers that do not ask for credentials: name servers and controllers never do. See For.
 	Client *admin.Client
 
-	reader client.Reader
-	conn   *remoting.Client
+	reader  client.Reader
+	secrets client.Reader
+	conn    *remoting.Client
 }
 
-// New finds the servers by their pods, and talks to them with these options.
-func New(reader client.Reader, options remoting.Options) *Reach {
+// New finds the servers by their pods, and talks to them with these options. Secrets are read one by one, by their names: the reader
+// of those must not be a cache, which would hold all that there are.
+func New(reader, secrets client.Reader, options remoting.Options) *Reach {
 	conn := remoting.NewClient(options)
-	return &Reach{Client: admin.New(conn), reader: reader, conn: conn}
+	return &Reach{Client: admin.New(conn), reader: reader, secrets: secrets, conn: conn}
 }
 
 // Close ends all connections.
@@ -108,40 +111,62 @@ func (r *Reach) find(ctx context.Context, of v1alpha1.ObjectReference, component
 	return out, nil
 }
 
-// Dialable is the address at which the operator reaches a broker that registers with addr: the IP of its pod. It is "" if addr is not
-// of a broker in these namespaces: the operator must not connect to whatever a name server names.
-func (r *Reach) Dialable(ctx context.Context, registered string, namespaces ...string) (string, error) {
+// Dialable is the address at which the operator reaches a broker that registers with this one, the IP of its pod, and the client for
+// it. Both are empty if the address is not of a broker in these namespaces: the operator must not connect to whatever a name server
+// names.
+func (r *Reach) Dialable(ctx context.Context, registered string, namespaces ...string) (addr string, asks *admin.Client, err error) {
+	pod, addr, err := r.brokerAt(ctx, registered, namespaces)
+	if pod == nil || err != nil {
+		return "", nil, err
+	}
+	var b v1alpha1.Broker
+	name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Labels[desired.LabelInstance]}
+	switch err := r.reader.Get(ctx, name, &b); {
+	case apierrors.IsNotFound(err):
+		return "", nil, nil
+	case err != nil:
+		return "", nil, fmt.Errorf("read Broker %s: %w", name, err)
+	}
+	asks, err = r.For(ctx, &b)
+	return addr, asks, err
+}
+
+// brokerAt finds the pod of the broker that registers with an address, and where it answers; nil if there is none in these namespaces.
+func (r *Reach) brokerAt(ctx context.Context, registered string, namespaces []string) (*corev1.Pod, string, error) {
 	name, port, ok := PodOf(registered)
 	if !ok {
-		return r.onNode(ctx, registered, namespaces)
+		pod, err := r.onNode(ctx, registered, namespaces)
+		return pod, registered, err
 	}
 	if !slices.Contains(namespaces, name.Namespace) {
-		return "", nil
+		return nil, "", nil
 	}
 	var pod corev1.Pod
 	err := r.reader.Get(ctx, name, &pod)
 	switch {
 	case client.IgnoreNotFound(err) != nil:
-		return "", fmt.Errorf("read pod %s: %w", name, err)
+		return nil, "", fmt.Errorf("read pod %s: %w", name, err)
 	case err != nil, pod.Status.PodIP == "", pod.Labels[desired.LabelComponent] != string(desired.Broker):
-		return "", nil
+		return nil, "", nil
 	}
-	return net.JoinHostPort(pod.Status.PodIP, port), nil
+	return &pod, net.JoinHostPort(pod.Status.PodIP, port), nil
 }
 
-// onNode is the address itself if a broker of these namespaces answers there: under hostNetwork brokers register with it.
-func (r *Reach) onNode(ctx context.Context, registered string, namespaces []string) (string, error) {
+// onNode finds the pod of a broker of these namespaces that answers at the address itself: under hostNetwork brokers register with it.
+func (r *Reach) onNode(ctx context.Context, registered string, namespaces []string) (*corev1.Pod, error) {
 	for _, namespace := range namespaces {
 		var list corev1.PodList
 		err := r.reader.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels{desired.LabelComponent: string(desired.Broker)})
 		if err != nil {
-			return "", fmt.Errorf("list pods: %w", err)
+			return nil, fmt.Errorf("list pods: %w", err)
 		}
-		if slices.ContainsFunc(list.Items, func(pod corev1.Pod) bool { return pod.Spec.HostNetwork && pods.BrokerAddr(&pod) == registered }) {
-			return registered, nil
+		for i := range list.Items {
+			if pod := &list.Items[i]; pod.Spec.HostNetwork && pods.BrokerAddr(pod) == registered {
+				return pod, nil
+			}
 		}
 	}
-	return "", nil
+	return nil, nil
 }
 
 // PodOf finds the pod and the port in an address of the form <pod>.<service>.<namespace>.svc[.<domain>]:<port>, false if it

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -27,7 +28,15 @@ func world(t *testing.T) *Reach {
 	going.Finalizers, going.DeletionTimestamp = []string{"test/hold"}, &metav1.Time{Time: metav1.Now().Time}
 	onNode := pod("h-0-0", "192.0.2.1", "h", desired.Broker)
 	onNode.Spec.HostNetwork = true
-	r := New(fake.NewClientBuilder().WithObjects(
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	objects := fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+		&v1alpha1.Broker{ObjectMeta: metav1.ObjectMeta{Namespace: "mq", Name: "b"}},
+		&v1alpha1.Broker{ObjectMeta: metav1.ObjectMeta{Namespace: "mq", Name: "h"}},
 		pod("ns-0", "10.0.0.2", "ns", desired.NameServer),
 		pod("ns-1", "10.0.0.1", "ns", desired.NameServer),
 		going,
@@ -36,7 +45,8 @@ func world(t *testing.T) *Reach {
 		pod("b-0-0", "10.0.2.1", "b", desired.Broker),
 		pod("b-0-1", "fd00::1", "b", desired.Broker),
 		onNode,
-	).Build(), remoting.Options{})
+	).Build()
+	r := New(objects, objects, remoting.Options{})
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
@@ -98,7 +108,7 @@ func TestDialable(t *testing.T) {
 		"169.254.169.254:80": "",
 		"no address":         "",
 	} {
-		if got, err := r.Dialable(t.Context(), registered, "mq"); err != nil || got != want {
+		if got, asks, err := r.Dialable(t.Context(), registered, "mq"); err != nil || got != want || (asks == nil) != (want == "") {
 			t.Errorf("%s is dialled at %q (%v), want %q", registered, got, err, want)
 		}
 	}

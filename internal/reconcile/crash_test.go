@@ -24,6 +24,12 @@ func TestCrashPoints(t *testing.T) {
 		{name: "create NameService", act: func(w *world.World) { w.CreateYAML(world.NameService) }},
 		{name: "create Controller", act: func(w *world.World) { w.CreateYAML(world.Controllers) }},
 		{name: "create Broker", before: world.NameService + world.Controllers, act: func(w *world.World) { w.CreateYAML(world.Brokers) }},
+		{name: "create Broker with authentication", before: world.NameService, act: func(w *world.World) {
+			w.CreateYAML(strings.Replace(world.Static, "spec: {", "spec: {auth: {enabled: true}, storageMode: EmptyDir, ", 1))
+		}},
+		{name: "create RocketMQCluster with authentication", act: func(w *world.World) {
+			w.CreateYAML(strings.Replace(world.WholeCluster, "console: {}", "auth: {enabled: true}", 1))
+		}},
 		{name: "change NameService", before: world.NameService, act: func(w *world.World) {
 			world.Edit(w, "ns", func(ns *v1alpha1.NameService) {
 				ns.Spec.Size, ns.Spec.NameServiceImage = new(int32(3)), "apache/rocketmq:5.5.0"

@@ -123,7 +123,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	env := &pass.Env{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(),
 		Recorder:     o.metrics.Recorder(mgr.GetEventRecorder("rocketmq-operator"), mgr.GetLogger()),
-		Installation: o.Installation, Reach: reach.New(mgr.GetClient(), o.RocketMQ), Failures: &pass.Failures{},
+		Installation: o.Installation, Reach: reach.New(mgr.GetClient(), mgr.GetAPIReader(), o.RocketMQ), Failures: &pass.Failures{},
 	}
 	watch := pass.NewWatch(mgr.GetCache(), names)
 	for name, reconciler := range All(ctx, env, o) {

@@ -25,7 +25,11 @@ func TestZeroWrites(t *testing.T) {
 				w.CreateYAML(world.NameService + world.Controllers)
 			}
 			if strings.Contains(input, "proxy-") {
-				w.CreateYAML(world.NameService + world.Static)
+				brokers := world.Static
+				if strings.Contains(input, "auth") {
+					brokers = strings.Replace(brokers, "spec: {", "spec: {auth: {enabled: true}, ", 1)
+				}
+				w.CreateYAML(world.NameService + brokers)
 			}
 			for _, component := range []string{"console-", "exporter-", "schemaregistry-"} {
 				if strings.Contains(input, component) {

@@ -12,6 +12,8 @@ type Topology struct {
 	AllAck bool
 	// Proxy: it is a Proxy's release.
 	Proxy bool
+	// Auth: brokers ask for credentials.
+	Auth bool
 }
 
 // Defect of a range of releases.
@@ -30,6 +32,7 @@ func Defects() []Defect {
 	promotable := func(t Topology) bool { return t.Slaves && t.ControllerMode }
 	slaves := func(t Topology) bool { return t.Slaves }
 	proxy := func(t Topology) bool { return t.Proxy }
+	auth := func(t Topology) bool { return t.Auth }
 	return []Defect{
 		{
 			First: Version{5, 5, 0}, Last: Version{5, 5, 0}, Exposed: promotable,
@@ -56,6 +59,17 @@ func Defects() []Defect {
 			Text: "slaves lose their topics when any topic has attributes such as message.type, so a failover loses " +
 				"topics; use 5.4.0",
 			Source: "apache/rocketmq#9403, #9547; SlaveSynchronize.syncTopicConfig",
+		},
+		{
+			First: Version{5, 3, 0}, Last: Version{5, 3, 3}, Exposed: auth,
+			Text:   "with authentication, consumers that come through a proxy (gRPC) get no messages; use 5.4.0",
+			Source: "apache/rocketmq#9176, #9518, #9862, mended in 5.4.0: the time of a POP request is lost when it is read early",
+		},
+		{
+			First: Version{5, 3, 0}, Last: Version{5, 3, 3}, Exposed: auth,
+			Text: "of the entries of an ACL that fit a resource the wrong one counts: a shorter prefix before a longer one, and Allow before Deny. " +
+				"Use neither Deny nor prefixes that overlap; 5.4.0 does not have this defect",
+			Source: "apache/rocketmq#9539, #9540",
 		},
 		{
 			First: Version{5, 0, 0}, Last: Version{5, 1, 0}, Exposed: func(t Topology) bool { return t.ControllerMode },

@@ -52,6 +52,14 @@ func Parse(text string) (Version, bool) {
 // Supported reports whether the operator can run servers of this release.
 func (v Version) Supported() bool { return v.Major >= 5 }
 
+// WithoutUsers says why servers of a release cannot ask for credentials as the operator has them do it, "" if they can.
+func WithoutUsers(v Version) string {
+	if v.Less(Version{5, 3, 0}) {
+		return fmt.Sprintf("RocketMQ %s has no users that can be changed while it runs (ACL 2.0): use 5.4.0, and 5.3.0 at the least", v)
+	}
+	return ""
+}
+
 // Unsupported says why an image cannot be run, "" if it can as far as its name tells.
 func Unsupported(image string) string {
 	const remedy = "set an official image such as apache/rocketmq:5.4.0"

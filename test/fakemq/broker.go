@@ -38,6 +38,8 @@ type broker struct {
 	dialled    string
 	properties map[string]string
 	group      *group
+
+	credentials *remoting.Credentials // nil: it asks for none
 }
 
 // begin with the tables of the first broker that starts.
@@ -89,6 +91,9 @@ func (b *broker) tables(c *Cluster) *Tables {
 }
 
 func (b *broker) answer(c *Cluster, _ string, request remoting.Request) Answer {
+	if why := refusal(request, b.credentials); why != "" {
+		return Answer{Code: remoting.NoPermission, Remark: why}
+	}
 	if answer, ok := b.answerOfItself(c, request); ok {
 		return answer
 	}

@@ -60,6 +60,8 @@ type Broker struct {
 	Address string
 	// Properties that differ from the recorded ones, or that may change.
 	Properties map[string]string
+	// Credentials that every request must be signed with, nil for none.
+	Credentials *remoting.Credentials
 	// Tables that its group begins with if it is the group's first broker, beside RocketMQ's own topics and groups.
 	Tables Tables
 }
@@ -107,7 +109,7 @@ func (c *Cluster) StartBroker(dialled string, b Broker) {
 	}
 	g := c.group(b.Group)
 	g.begin(b, c.recorded)
-	c.servers[dialled] = &broker{id: b.ID, address: b.Address, dialled: dialled, properties: maps.Clone(b.Properties), group: g}
+	c.servers[dialled] = &broker{id: b.ID, address: b.Address, dialled: dialled, properties: maps.Clone(b.Properties), credentials: b.Credentials, group: g}
 }
 
 // Name a server, by which it can be troubled. Without one, it is the host:port that it is dialled at.

@@ -14,6 +14,7 @@ import (
 // Answer of a server.
 type Answer struct {
 	Code   remoting.ResponseCode
+	Remark string
 	Fields map[string]string
 	Body   string
 }

@@ -116,8 +116,9 @@ func (a Answer) frame(opaque int32) ([]byte, error) {
 		Code   remoting.ResponseCode `json:"code"`
 		Flag   int                   `json:"flag"` // an answer
 		Opaque int32                 `json:"opaque"`
+		Remark string                `json:"remark,omitempty"`
 		Fields map[string]string     `json:"extFields,omitempty"`
-	}{a.Code, 1, opaque, a.Fields})
+	}{a.Code, 1, opaque, a.Remark, a.Fields})
 	if err != nil {
 		return nil, err
 	}

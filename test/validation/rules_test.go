@@ -183,5 +183,5 @@ func TestOwnedKeysAreRefused(t *testing.T) {
 
 // everyCase of all kinds.
 func everyCase() []ruleCase {
-	return slices.Concat(ruleCases(), clusterCases(), networkCases(), entityCases())
+	return slices.Concat(ruleCases(), clusterCases(), networkCases(), entityCases(), authCases())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
 )
 
@@ -99,9 +100,21 @@ func (w *World) broker(pod *corev1.Pod) fakemq.Broker {
 		host = pod.Status.PodIP
 	}
 	return fakemq.Broker{
-		Cluster: s.Broker.ClusterName, Group: group, ID: int64(desired.Ordinal(pod.Name)) + 1, Static: s.Broker.Mode == settings.Static,
+		Credentials: w.credentials(s.Broker.AuthSecret),
+		Cluster:     s.Broker.ClusterName, Group: group, ID: int64(desired.Ordinal(pod.Name)) + 1, Static: s.Broker.Mode == settings.Static,
 		Address: fmt.Sprintf("%s:%d", host, settings.BrokerPort), Properties: properties,
 	}
+}
+
+// credentials of the operator in a Secret, nil without one. Whoever the operator asks must be asked with these.
+func (w *World) credentials(secret string) *remoting.Credentials {
+	w.Helper()
+	if secret == "" {
+		return nil
+	}
+	username, password, err := settings.OperatorAccount.In(Get[corev1.Secret](w, secret).Data)
+	w.Must(err)
+	return &remoting.Credentials{AccessKey: username, SecretKey: password}
 }
 
 // settings that the agents of a resource's component read.

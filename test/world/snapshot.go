@@ -109,6 +109,7 @@ func lasting(object runtime.Object) (map[string]any, error) {
 		{"data", "term"}, // of a pod's uid
 		{"data", "savedAt"}, {"data", "previousSince"},
 		{"data", "password"}, {"data", "users.properties"},
+		{"data", "operator-password"}, {"data", "proxy-password"}, {"data", "inner-password"},
 	} {
 		unstructured.RemoveNestedField(content, varying...)
 	}

@@ -59,6 +59,8 @@ func (w *World) version(object string) string {
 		return Get[corev1.ConfigMap](w, name).ResourceVersion
 	case "NetworkPolicy":
 		return Get[networkingv1.NetworkPolicy](w, name).ResourceVersion
+	case "Secret":
+		return Get[corev1.Secret](w, name).ResourceVersion
 	case "StatefulSet":
 		return Get[appsv1.StatefulSet](w, name).ResourceVersion
 	}

@@ -61,7 +61,7 @@ func (p *brokerPass) copyTo(g *fleet.Group) (reason, message string) {
 		p.LookAgain(pass.Soon)
 		return hidden(v1alpha1.ReasonTargetUnreachable, "it has no master yet")
 	}
-	job := copying.Job{Client: p.Reach.Client, Source: p.metadataOf(source, from), Target: p.metadataOf(target, g)}
+	job := copying.Job{Client: p.client, Source: p.metadataOf(source, from), Target: p.metadataOf(target, g)}
 	found := pass.Do(p.jobs, client.ObjectKeyFromObject(p.broker), "copy to "+g.Name, job.Source.Addr+" "+job.Target.Addr, copyTimeout, job.Run)
 	switch { // the end of a run wakes the next pass
 	case !found.Fresh:

@@ -24,6 +24,7 @@ func (p *brokerPass) checkImage(context.Context) (*kube.Waiting, error) {
 	p.RaiseDefects(version.Topology{
 		Slaves: desired.MemberCount(p.broker) > 1, ControllerMode: desired.Mode(p.broker) == settings.ControllerMode,
 		AllAck: desired.Properties(p.broker.Spec.Config)["allAckInSyncStateSet"] == "true",
+		Auth:   p.broker.Spec.Auth.On(),
 	})
 	return waiting, nil
 }

@@ -76,14 +76,14 @@ func (p *brokerPass) electAny(ctx context.Context, g *fleet.Group) bool {
 	asking, cancel := context.WithTimeout(ctx, electTimeout)
 	defer cancel()
 	leader := p.fleet.Leader
-	err := p.Reach.Client.UpdateControllerConfig(asking, leader, map[string]string{admin.ElectUncleanMaster: "true"})
+	err := p.client.UpdateControllerConfig(asking, leader, map[string]string{admin.ElectUncleanMaster: "true"})
 	if err != nil {
 		p.forbidUnclean(ctx, g) // it may have taken it without an answer
 		p.Retry(g.Set, v1alpha1.EventUncleanElectionFailed, "the unclean election in %s failed and is tried again: the controllers did not accept "+
 			"the property that allows it: %s", g.Name, err)
 		return false
 	}
-	result, err := p.Reach.Client.ElectMaster(asking, leader, admin.ElectMasterRequest{ClusterName: desired.ClusterName(p.broker), BrokerName: g.Name})
+	result, err := p.client.ElectMaster(asking, leader, admin.ElectMasterRequest{ClusterName: desired.ClusterName(p.broker), BrokerName: g.Name})
 	p.forbidUnclean(ctx, g)
 	if err != nil {
 		p.Retry(g.Set, v1alpha1.EventUncleanElectionFailed, "the unclean election in %s failed and is tried again: %s", g.Name, err)
@@ -106,7 +106,7 @@ func (p *brokerPass) forbidUnclean(ctx context.Context, g *fleet.Group) bool {
 	errs := make([]error, len(targets))
 	var wg sync.WaitGroup
 	for i, target := range targets {
-		wg.Go(func() { errs[i] = p.Reach.Client.UpdateControllerConfig(ctx, target, usual) })
+		wg.Go(func() { errs[i] = p.client.UpdateControllerConfig(ctx, target, usual) })
 	}
 	wg.Wait()
 

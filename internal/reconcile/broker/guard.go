@@ -135,7 +135,7 @@ type reading struct {
 }
 
 func (p *brokerPass) masterOf(g *fleet.Group, guarded fleet.Mastership) metadata.Master {
-	m := metadata.Master{Client: p.Reach.Client, Broker: p.metadataOf(g.Master(), g)}
+	m := metadata.Master{Client: p.client, Broker: p.metadataOf(g.Master(), g)}
 	m.Broker.Addr = guarded.Master
 	if p.controller != nil {
 		m.Controlled, m.Leader, m.Seen = true, p.fleet.Leader, p.fleet.SyncStates[g.Name]

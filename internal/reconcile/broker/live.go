@@ -29,7 +29,7 @@ func (p *brokerPass) configureLive(ctx context.Context) (*kube.Waiting, error) {
 	for i, m := range misconfigured {
 		wg.Go(func() {
 			if pods.Ready(m.Pod) || !probe.Stopping(ctx, m.Dialable) {
-				told[i], errs[i] = true, p.Reach.Client.UpdateBrokerConfig(ctx, m.Dialable, m.Wanted)
+				told[i], errs[i] = true, p.client.UpdateBrokerConfig(ctx, m.Dialable, m.Wanted)
 			}
 		})
 	}

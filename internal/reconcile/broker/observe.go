@@ -46,11 +46,11 @@ func (p *brokerPass) observe(ctx context.Context) (*kube.Waiting, error) {
 	}
 	var glance observe.Glance[*observe.Brokers]
 	if p.controller != nil {
-		glance = observe.GlanceBrokers(p.Reach.Client, targets.Groups)
+		glance = observe.GlanceBrokers(p.client, targets.Groups)
 	}
-	p.observed.WatchClosely(key, observe.ProbeBrokers(p.Reach.Client, targets), glance, !p.fleet.Converged())
+	p.observed.WatchClosely(key, observe.ProbeBrokers(p.client, targets), glance, !p.fleet.Converged())
 	if leaving := p.fleet.LeavingMasters(); len(leaving) > 0 {
-		p.backlogs.Watch(key, observe.ProbeBacklogs(p.Reach.Client, leaving, targets.Cluster), true)
+		p.backlogs.Watch(key, observe.ProbeBacklogs(p.client, leaving, targets.Cluster), true)
 	} else if !p.unasked {
 		p.backlogs.Forget(key)
 	}

@@ -10,6 +10,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
@@ -38,6 +39,7 @@ type brokerPass struct {
 	jobs     *pass.Jobs
 	broker   *v1alpha1.Broker
 
+	client      *admin.Client         // for the brokers, which may ask for credentials
 	nameService *v1alpha1.NameService // nil for name servers given by hand
 	controller  *v1alpha1.Controller  // nil in STATIC mode
 	deps        desired.Dependencies
@@ -101,6 +103,7 @@ func (p *brokerPass) records() bool {
 func (p *brokerPass) prepare(ctx context.Context) (*kube.Waiting, error) {
 	return pass.Run(ctx,
 		p.checkImage,
+		p.checkAuth,
 		p.checkConfig,
 		p.readExisting,
 		p.checkDowngrade,
@@ -111,6 +114,7 @@ func (p *brokerPass) prepare(ctx context.Context) (*kube.Waiting, error) {
 		p.readReferences,
 		p.checkBaseFile,
 		p.planGroups,
+		p.signIn,
 		p.ApplyNetworkPolicy,
 		p.applyShared,
 		p.awaitNameServers,

@@ -91,7 +91,7 @@ func (p *brokerPass) shareOffsets(g *fleet.Group) (unshared string, shared bool)
 		to = append(to, p.metadataOf(slave, g))
 		input += " " + slave.Dialable
 	}
-	asks := p.Reach.Client
+	asks := p.client
 	found := pass.Do(p.jobs, client.ObjectKeyFromObject(p.broker), "share offsets of "+g.Name, input, copyTimeout, func(ctx context.Context) string {
 		if err := metadata.ShareOffsets(ctx, asks, from, to); err != nil {
 			return err.Error()
@@ -148,7 +148,7 @@ func (p *brokerPass) cleanRecords(ctx context.Context) (*kube.Waiting, error) {
 		if len(gone) == 0 {
 			continue
 		}
-		err := p.Reach.Client.CleanBrokerData(ctx, p.fleet.Leader, desired.ClusterName(p.broker), g.Name, gone...)
+		err := p.client.CleanBrokerData(ctx, p.fleet.Leader, desired.ClusterName(p.broker), g.Name, gone...)
 		if err != nil {
 			p.Retry(g.Set, v1alpha1.EventRecordNotCleaned, "the controllers still list brokers %v of %s, whose disks are gone; "+
 				"removing the entries failed and is tried again: %s", gone, g.Name, err)

@@ -76,7 +76,7 @@ func (t *turn[E]) isEmpty(ctx context.Context, d entity.Deletion, e *emptiness) 
 	for _, i := range t.at(d) {
 		has := t.places[i].Has[d.Name]
 		fenced = fenced && t.Rules.Fenced(has)
-		holds, err := t.Holds(ctx, t.Reach.Client, Server{t.groups[i].master, desired.ClusterName(t.view.broker)}, d.Claim, has)
+		holds, err := t.Holds(ctx, t.client, Server{t.groups[i].master, desired.ClusterName(t.view.broker)}, d.Claim, has)
 		if err != nil {
 			return later(v1alpha1.ReasonDeleting, fmt.Sprintf("it cannot be told whether it is empty at %s: %s", t.places[i].Name, tell(err)), retrySoon)
 		}

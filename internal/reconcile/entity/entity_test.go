@@ -19,8 +19,9 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/test/world"
 )
 
-// groupsOf a cluster in most tests: two, of one member each.
-const twoGroups = world.NameService + "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: b}, spec: {size: 2, replicaPerGroup: 0}}\n---\n"
+// twoGroups of a cluster, of one member each. Its brokers refuse what is not signed.
+const twoGroups = world.NameService + "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: b}, " +
+	"spec: {auth: {enabled: true}, size: 2, replicaPerGroup: 0}}\n---\n"
 
 // object of a kind with a spec.
 func object(kind, name, spec string) string {

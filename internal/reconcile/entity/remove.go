@@ -68,7 +68,7 @@ func (t *turn[E]) deleteAt(ctx context.Context, i int, names []string) {
 	var all errgroup.Group
 	all.SetLimit(deletesAtOnce)
 	for _, name := range names {
-		all.Go(func() error { return t.Delete(ctx, t.Reach.Client, t.groups[i].master, name) })
+		all.Go(func() error { return t.Delete(ctx, t.client, t.groups[i].master, name) })
 	}
 	_ = all.Wait() // the next look shows what is left
 }
@@ -135,7 +135,7 @@ func (t *turn[E]) atSlaves(ctx context.Context, names []string) map[string]strin
 	left := map[string]string{}
 	for _, g := range t.groups {
 		for _, slave := range g.slaves {
-			table, _, err := t.Read(ctx, t.Reach.Client, slave, nil)
+			table, _, err := t.Read(ctx, t.client, slave, nil)
 			for _, name := range names {
 				if _, has := table[name]; has || err != nil {
 					left[name] = fmt.Sprintf("a slave of %s, %s, has not taken over yet that it is deleted", g.name, slave)

@@ -90,7 +90,7 @@ func (t *turn[E]) ripe(s *surplus) bool {
 
 func (t *turn[E]) shrinkOne(ctx context.Context, i int, c entity.Claim, s *surplus) bool {
 	place := &t.places[i]
-	left, err := t.Shrink(ctx, t.Reach.Client, t.groups[i].master, c, place.Has[c.Name])
+	left, err := t.Shrink(ctx, t.client, t.groups[i].master, c, place.Has[c.Name])
 	s.looked = t.now
 	if err != nil {
 		left = "it cannot be told whether they are: " + tell(err)

@@ -73,6 +73,7 @@ func newMemory() memory {
 type turn[E any] struct {
 	*keeper[E]
 	*view
+	client *admin.Client // for the brokers, which may ask for credentials
 	now    time.Time
 	claims []entity.Claim
 	places []entity.Place[E] // of the view's groups
@@ -100,6 +101,7 @@ func (k *keeper[E]) turn(ctx context.Context) time.Duration {
 	bounded, cancel := context.WithTimeout(ctx, turnTimeout)
 	defer cancel()
 	t := &turn[E]{keeper: k, view: v, now: now, claims: claims, said: map[types.NamespacedName]entity.Answer{}}
+	t.signIn(bounded)
 	answers, changes := t.act(bounded)
 	k.publish(ctx, claims, answers, changes) // even if the turn's time is over: what is not told now is told never
 
@@ -108,6 +110,17 @@ func (k *keeper[E]) turn(ctx context.Context) time.Duration {
 		k.due = now.Add(t.again)
 	}
 	return k.untilDue(time.Now())
+}
+
+// signIn finds out with which credentials the brokers are asked. Without them no group can be.
+func (t *turn[E]) signIn(ctx context.Context) {
+	var err error
+	if t.client, err = t.Reach.For(ctx, t.view.broker); err == nil {
+		return
+	}
+	for i := range t.groups {
+		t.groups[i].away = fmt.Sprintf("its master could not be asked: %s", err)
+	}
 }
 
 // untilDue is how long nothing is to be tried again, and no group's absence begins to show.
@@ -224,7 +237,7 @@ func (t *turn[E]) readPlace(ctx context.Context, i int) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	table, version, err := t.Read(ctx, t.Reach.Client, g.master, t.claims)
+	table, version, err := t.Read(ctx, t.client, g.master, t.claims)
 	if err == nil {
 		err = t.isMaster(ctx, g.master)
 	}
@@ -237,7 +250,7 @@ func (t *turn[E]) readPlace(ctx context.Context, i int) {
 
 // isMaster fails for a broker that is no longer master: its table may be half empty, and loses what is written to it.
 func (t *turn[E]) isMaster(ctx context.Context, addr string) error {
-	status, err := t.Reach.Client.HAStatus(ctx, addr)
+	status, err := t.client.HAStatus(ctx, addr)
 	if err != nil {
 		return err
 	}
@@ -293,7 +306,7 @@ func (t *turn[E]) noteMade(place entity.Place[E], wanted []E) {
 // put entries in one request, or in smaller ones if the broker refuses that, until it shows which one it refuses.
 func (t *turn[E]) put(ctx context.Context, i int, wanted []E) {
 	place, addr := &t.places[i], t.groups[i].master
-	err := t.Put(ctx, t.Reach.Client, addr, place.Has, wanted)
+	err := t.Put(ctx, t.client, addr, place.Has, wanted)
 	switch {
 	case err == nil, !refuses(err): // what was written shows when the table is read again
 	case len(wanted) == 1:

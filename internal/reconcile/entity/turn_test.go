@@ -34,7 +34,7 @@ func turnOf(client *admin.Client, kind Kind[admin.TopicConfig], claims ...entity
 		k.records[c.Object] = &record{claim: *c}
 	}
 	return &turn[admin.TopicConfig]{
-		keeper: k, now: time.Now(), claims: claims, said: map[types.NamespacedName]entity.Answer{},
+		keeper: k, client: client, now: time.Now(), claims: claims, said: map[types.NamespacedName]entity.Answer{},
 		view: &view{broker: &v1alpha1.Broker{}, groups: []group{{name: "b-0", master: masterAt}}},
 	}
 }

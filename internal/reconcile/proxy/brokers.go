@@ -141,14 +141,14 @@ func (p *proxyPass) spreadSystemTopic(ctx context.Context) (*kube.Waiting, error
 	}
 	model := p.routes.SystemTopic[slices.Min(slices.Collect(maps.Keys(p.routes.SystemTopic)))]
 	for _, group := range groups {
-		master, err := p.Reach.Dialable(ctx, p.routes.Masters[group], p.brokerNamespaces()...)
+		master, asked, err := p.Reach.Dialable(ctx, p.routes.Masters[group], p.brokerNamespaces()...)
 		if err != nil {
 			return nil, err
 		}
 		if master == "" {
 			continue
 		}
-		err = p.Reach.Client.PutTopic(ctx, master, nil, admin.TopicConfig{
+		err = asked.PutTopic(ctx, master, nil, admin.TopicConfig{
 			Name: p.systemTopic(), ReadQueues: model.ReadQueues, WriteQueues: model.WriteQueues, Perm: admin.PermRead | admin.PermWrite,
 		})
 		if err != nil {

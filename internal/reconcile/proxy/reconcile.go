@@ -105,6 +105,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.readExisting,
 		p.resolveBroker,
 		p.resolveNameServers,
+		p.resolveAuth,
 		p.readReferences,
 		p.ApplyNetworkPolicy,
 		p.observeBrokers,

@@ -73,6 +73,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.readParts,
 		p.holdParts,
 		p.createLogin,
+		p.createAccounts,
+		p.checkTools,
 		p.applyParts,
 		p.removeParts,
 		p.keepBrokers,
@@ -125,8 +127,8 @@ func (p *clusterPass) holdParts(context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-// createLogin makes the Secret with the dashboard's password once. The operator may not read Secrets, so it tries while
-// the dashboard, which needs it, does not run as it should.
+// createLogin makes the Secret with the dashboard's password once. The operator does not read it, so it tries while the dashboard,
+// which needs it, does not run as it should.
 func (p *clusterPass) createLogin(ctx context.Context) (*kube.Waiting, error) {
 	name := desired.ConsoleLogin(p.cluster.Name)
 	for _, part := range p.parts {

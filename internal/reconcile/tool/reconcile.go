@@ -197,7 +197,7 @@ func (p *toolPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 	}
 	waiting, err := p.Available(ctx, p.tool.Deployment, p.pods)
 	if waiting != nil && waiting.Reason == v1alpha1.ReasonMembersNotReady && p.needs != "" {
-		waiting.Message += "; " + p.needs // the operator reads no Secrets, so it cannot tell whether that is the reason
+		waiting.Message += "; " + p.needs // the operator does not read that Secret, so it cannot tell whether that is the reason
 	}
 	return waiting, err
 }

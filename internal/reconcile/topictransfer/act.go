@@ -85,7 +85,8 @@ func (p *transferPass) putGroups(ctx context.Context, actions []transfer.Action)
 			current[a.Group] = *a.CurrentGroup
 		}
 	}
-	_, err := p.Reach.Client.PutGroups(ctx, p.side(actions[0]).masters[actions[0].Broker], current, wanted)
+	side := p.side(actions[0])
+	_, err := side.client.PutGroups(ctx, side.masters[actions[0].Broker], current, wanted)
 	return err
 }
 
@@ -94,15 +95,15 @@ func (p *transferPass) actOne(ctx context.Context, a transfer.Action) error {
 	addr := side.masters[a.Broker]
 	switch a.Kind {
 	case transfer.PutTopic:
-		return p.Reach.Client.PutTopic(ctx, addr, a.CurrentTopic, a.WantedTopic)
+		return side.client.PutTopic(ctx, addr, a.CurrentTopic, a.WantedTopic)
 	case transfer.PutOffsets:
-		_, err := p.Reach.Client.PutOffsets(ctx, addr, a.Offsets)
+		_, err := side.client.PutOffsets(ctx, addr, a.Offsets)
 		return err
 	case transfer.DeleteTopic:
 		if err := p.forget(ctx, side, a.Broker, nil, p.transfer.Spec.Topic); err != nil {
 			return err
 		}
-		return p.Reach.Client.DeleteTopic(ctx, addr, p.transfer.Spec.Topic)
+		return side.client.DeleteTopic(ctx, addr, p.transfer.Spec.Topic)
 	case transfer.DeleteRoute:
 		return p.Reach.Client.DeleteTopicRoute(ctx, a.NameServer, desired.ClusterName(side.broker), p.transfer.Spec.Topic)
 	case transfer.RemoveGroup:
@@ -115,7 +116,7 @@ func (p *transferPass) actOne(ctx context.Context, a transfer.Action) error {
 func (p *transferPass) removeGroup(ctx context.Context, side *cluster, a transfer.Action) error {
 	addr := side.masters[a.Broker]
 	topics := []string{admin.RetryTopic(a.Group)}
-	dead, err := p.Reach.Client.TopicStats(ctx, addr, admin.DeadTopic(a.Group))
+	dead, err := side.client.TopicStats(ctx, addr, admin.DeadTopic(a.Group))
 	if err != nil && !remoting.IsCode(err, remoting.TopicNotExist) {
 		return err
 	}
@@ -126,7 +127,7 @@ func (p *transferPass) removeGroup(ctx context.Context, side *cluster, a transfe
 		return err
 	}
 	for _, topic := range topics {
-		if err := p.Reach.Client.DeleteTopic(ctx, addr, topic); err != nil {
+		if err := side.client.DeleteTopic(ctx, addr, topic); err != nil {
 			return err
 		}
 		for _, nameServer := range side.nameServers {
@@ -138,7 +139,7 @@ func (p *transferPass) removeGroup(ctx context.Context, side *cluster, a transfe
 			}
 		}
 	}
-	return p.Reach.Client.DeleteGroup(ctx, addr, a.Group, true)
+	return side.client.DeleteGroup(ctx, addr, a.Group, true)
 }
 
 // forget what is about to be deleted, so that a failover does not bring it back.

@@ -2,6 +2,7 @@ package topictransfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,9 +13,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/transfer"
 )
@@ -23,6 +26,8 @@ import (
 type cluster struct {
 	// broker is nil if it was not found.
 	broker *v1alpha1.Broker
+	// client for its brokers, which may ask for credentials.
+	client *admin.Client
 	// masters by brokerName, "" for a group without; slaves that run.
 	masters map[string]string
 	slaves  map[string][]string
@@ -55,6 +60,9 @@ func (p *transferPass) find(ctx context.Context) error {
 			err = p.findRecorded(ctx, side.recorded, side.found, side.seen)
 		} else {
 			err = p.findWanted(ctx, side.name, side.ref, side.cluster, side.found, side.seen)
+		}
+		if err == nil && side.found.broker != nil {
+			err = p.signIn(ctx, side.found, side.seen)
 		}
 		if err == nil && side.found.broker != nil {
 			err = p.findServers(ctx, side.found)
@@ -127,6 +135,18 @@ func (p *transferPass) findWanted(ctx context.Context, side string, ref *v1alpha
 		missing(v1alpha1.ReasonMissingCluster, "no Broker in namespace %s makes up cluster %s: correct spec.%sCluster, or name a Broker of another namespace in spec.%sRef", namespace, name, side, side)
 	}
 	return nil
+}
+
+// signIn finds out with which credentials brokers are asked. Those without cannot be.
+func (p *transferPass) signIn(ctx context.Context, found *cluster, seen *transfer.Cluster) error {
+	var err error
+	found.client, err = p.Reach.For(ctx, found.broker)
+	if lacks := new(reach.CredentialsError); errors.As(err, &lacks) {
+		seen.Obstacle = &transfer.Obstacle{Reason: v1alpha1.ConditionMissingCredentials, Message: fmt.Sprintf("Broker %s: %s", found.broker.Name, lacks)}
+		found.broker = nil
+		return nil
+	}
+	return err
 }
 
 // findServers: the members of each group, and the name servers.

@@ -55,7 +55,7 @@ func (p *transferPass) lookAt(ctx context.Context, wg *sync.WaitGroup, side tran
 				return
 			}
 			l := look{
-				asker: p.asker, addr: found.masters[b.Name], slaves: found.slaves[b.Name], cluster: seen.Cluster, topic: p.transfer.Spec.Topic, side: side,
+				asker: p.asker.as(found.client), addr: found.masters[b.Name], slaves: found.slaves[b.Name], cluster: seen.Cluster, topic: p.transfer.Spec.Topic, side: side,
 				needs: transfer.Needs(status.Phase, side, status.FencedSince != nil), recorded: recordedBroker(recorded, b.Name), groups: status.Groups, into: b,
 			}
 			if err := l.at(ctx); err != nil {
@@ -120,7 +120,7 @@ func (p *transferPass) route(ctx context.Context, addr, cluster string) transfer
 
 // look at one broker.
 type look struct {
-	*asker
+	asker
 	addr, cluster, topic string
 	slaves               []string
 	side                 transfer.Side

@@ -33,12 +33,12 @@ const (
 // Reconciler of TopicTransfers.
 type Reconciler struct {
 	*pass.Env
-	asker *asker
+	asker asker
 }
 
 // New makes a Reconciler.
 func New(env *pass.Env) *Reconciler {
-	return &Reconciler{env, &asker{Client: env.Reach.Client}}
+	return &Reconciler{env, asker{answers: &answers{}}}
 }
 
 // indexTopic is the index of TopicTransfers by the topic that they move.
@@ -61,7 +61,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error {
 // transferPass is one reconcile of one TopicTransfer.
 type transferPass struct {
 	pass.Base
-	asker    *asker
+	asker    asker
 	transfer *v1alpha1.TopicTransfer
 
 	source, target  cluster

@@ -11,7 +11,14 @@ import (
 // those are large, and a broker that many transfers wait for would do nothing else. Answers must not be changed.
 type asker struct {
 	*admin.Client
+	*answers
+}
 
+// as asks with the client of a cluster, and shares the answers.
+func (a asker) as(c *admin.Client) asker { return asker{c, a.answers} }
+
+// answers that are shared, of all clusters: a broker has one address.
+type answers struct {
 	haStatus shared[*admin.HAStatus]
 	offsets  shared[map[admin.TopicGroup]map[int]int64]
 	groups   shared[map[string]admin.SubscriptionGroup]
@@ -21,34 +28,34 @@ type asker struct {
 	runtime  shared[admin.RuntimeInfo]
 }
 
-func (a *asker) HAStatus(ctx context.Context, broker string) (*admin.HAStatus, error) {
+func (a asker) HAStatus(ctx context.Context, broker string) (*admin.HAStatus, error) {
 	return a.haStatus.ask(ctx, broker, a.Client.HAStatus)
 }
 
-func (a *asker) Offsets(ctx context.Context, broker string) (map[admin.TopicGroup]map[int]int64, error) {
+func (a asker) Offsets(ctx context.Context, broker string) (map[admin.TopicGroup]map[int]int64, error) {
 	return a.offsets.ask(ctx, broker, a.Client.Offsets)
 }
 
-func (a *asker) Groups(ctx context.Context, broker string) (map[string]admin.SubscriptionGroup, error) {
+func (a asker) Groups(ctx context.Context, broker string) (map[string]admin.SubscriptionGroup, error) {
 	return a.groups.ask(ctx, broker, func(ctx context.Context, broker string) (map[string]admin.SubscriptionGroup, error) {
 		groups, _, err := a.Client.Groups(ctx, broker)
 		return groups, err
 	})
 }
 
-func (a *asker) TimerBacklog(ctx context.Context, broker string) (map[string]int64, error) {
+func (a asker) TimerBacklog(ctx context.Context, broker string) (map[string]int64, error) {
 	return a.timers.ask(ctx, broker, a.Client.TimerBacklog)
 }
 
-func (a *asker) DelayedTopics(ctx context.Context, broker string) (admin.Pending, error) {
+func (a asker) DelayedTopics(ctx context.Context, broker string) (admin.Pending, error) {
 	return a.delayed.ask(ctx, broker, a.Client.DelayedTopics)
 }
 
-func (a *asker) HalfTopics(ctx context.Context, broker string) (admin.Pending, error) {
+func (a asker) HalfTopics(ctx context.Context, broker string) (admin.Pending, error) {
 	return a.half.ask(ctx, broker, a.Client.HalfTopics)
 }
 
-func (a *asker) BrokerRuntimeInfo(ctx context.Context, broker string) (admin.RuntimeInfo, error) {
+func (a asker) BrokerRuntimeInfo(ctx context.Context, broker string) (admin.RuntimeInfo, error) {
 	return a.runtime.ask(ctx, broker, a.Client.BrokerRuntimeInfo)
 }
 

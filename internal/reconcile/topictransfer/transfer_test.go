@@ -23,8 +23,9 @@ import (
 )
 
 const (
-	twoClusters = "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: a}, spec: {size: 2, replicaPerGroup: 0}}\n---\n" +
-		"{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: b}, spec: {replicaPerGroup: 0}}\n---\n"
+	// twoClusters are secured, with other passwords: each refuses what is not signed with its own.
+	twoClusters = "{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: a}, spec: {auth: {enabled: true}, size: 2, replicaPerGroup: 0}}\n---\n" +
+		"{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: b}, spec: {auth: {enabled: true}, replicaPerGroup: 0}}\n---\n"
 	move = "{apiVersion: rocketmq.apache.org/v1alpha1, kind: TopicTransfer, metadata: {name: move}, spec: {topic: orders, sourceCluster: a, targetCluster: b}}\n"
 )
 
