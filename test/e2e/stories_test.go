@@ -55,6 +55,7 @@ func TestStories(t *testing.T) {
 		{"Failover", half, failover},
 		{"Scaling", half, scaling},
 		{"Rolling", half, rolling},
+		{"Secured", half, secured},
 		{"LegacyResources", half, legacyResources},   // beside Rolling's end
 		{"TransferTroubles", half, transferTroubles}, // does two things at a time
 		// The long ones early.

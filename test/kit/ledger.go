@@ -65,8 +65,24 @@ type LedgerOptions struct {
 	POP bool
 	// Ordered: the messages of each sender have a sharding key, and come one after the other.
 	Ordered bool
+	// Credentials is a Secret with a user's name and password under these keys, to sign every request with; its name is empty for none.
+	Credentials LedgerCredentials
 	// AvoidNode is a node that the ledger's pod must not run on.
 	AvoidNode string
+}
+
+// LedgerCredentials are where a user is.
+type LedgerCredentials struct{ Secret, NameKey, PasswordKey string }
+
+// env of the ledger's container.
+func (c LedgerCredentials) env() []corev1.EnvVar {
+	if c.Secret == "" {
+		return nil
+	}
+	from := func(key string) *corev1.EnvVarSource {
+		return &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: c.Secret}, Key: key}}
+	}
+	return []corev1.EnvVar{{Name: "ACCESS_KEY", ValueFrom: from(c.NameKey)}, {Name: "SECRET_KEY", ValueFrom: from(c.PasswordKey)}}
 }
 
 // affinity keeps the pod off AvoidNode.
@@ -227,7 +243,7 @@ func (n *Namespace) StartLedger(ctx context.Context, options LedgerOptions) (*Le
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
 			Containers: []corev1.Container{{
-				Name: ledgerContainer, Image: LedgerImage, ImagePullPolicy: corev1.PullIfNotPresent, Args: options.args(),
+				Name: ledgerContainer, Image: LedgerImage, ImagePullPolicy: corev1.PullIfNotPresent, Args: options.args(), Env: options.Credentials.env(),
 				TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 				// Without a share like the servers' it would judge how busy the machine is.
 				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")}},

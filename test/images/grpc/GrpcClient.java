@@ -9,7 +9,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.rocketmq.client.apis.ClientConfiguration;
+import org.apache.rocketmq.client.apis.ClientConfigurationBuilder;
 import org.apache.rocketmq.client.apis.ClientServiceProvider;
+import org.apache.rocketmq.client.apis.StaticSessionCredentialsProvider;
 import org.apache.rocketmq.client.apis.consumer.FilterExpression;
 import org.apache.rocketmq.client.apis.consumer.SimpleConsumer;
 import org.apache.rocketmq.client.apis.message.MessageBuilder;
@@ -26,7 +28,7 @@ import org.apache.rocketmq.client.apis.producer.TransactionResolution;
  *   GrpcClient ENDPOINTS MESSAGES bench=TOPIC      only sends, one after another, and tells the median time
  *
  * Each topic has a consumer group of its name. Producers speak TLS, as the client does unless told otherwise; consumers
- * speak plain text unless GRPC_TLS is "always". One line of JSON for each topic says what came of it; the exit status is
+ * speak plain text unless GRPC_TLS is "always". ACCESS_KEY and SECRET_KEY sign requests. One line of JSON for each topic says what came of it; the exit status is
  * 0 if all is well.
  */
 public class GrpcClient {
@@ -53,7 +55,12 @@ public class GrpcClient {
     }
 
     static ClientConfiguration configuration(boolean tls) {
-        return ClientConfiguration.newBuilder().setEndpoints(endpoints).enableSsl(tls).setRequestTimeout(Duration.ofSeconds(10)).build();
+        ClientConfigurationBuilder builder = ClientConfiguration.newBuilder().setEndpoints(endpoints).enableSsl(tls).setRequestTimeout(Duration.ofSeconds(10));
+        String user = System.getenv("ACCESS_KEY");
+        if (user != null) {
+            builder.setCredentialProvider(new StaticSessionCredentialsProvider(user, System.getenv("SECRET_KEY")));
+        }
+        return builder.build();
     }
 
     static Producer producer(String topic) throws Exception {

@@ -1,0 +1,242 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+const (
+	// securedTopic is the application's, securedUser its user, who may do nothing else.
+	securedTopic = "orders"
+	securedUser  = "orders-app"
+	// securedPoll is how often its clients look for routes.
+	securedPoll = time.Second
+)
+
+// A user wants a cluster that lets only those in who have a password. Everything works as without: messages, a master that is deleted,
+// a rolling change, a master that is killed, a proxy. Whoever has no credentials gets nothing, and no password is where others can
+// read it.
+func secured(t *testing.T, w *world) {
+	ctx := t.Context()
+	n := w.namespace(t, "secured", kit.Restricted)
+	c := n.InstallationOfCluster("shop")
+	ok(t, c.Apply(ctx, manifest(t, "secured.yaml")))
+	ok(t, c.AwaitReadyAloud(ctx, smallLimit))
+	show(t, w, n)
+	ok(t, c.AwaitRegistered(ctx, c.NameServers(1), c.Topology(1, groupMembers), time.Minute))
+
+	operator := operatorOf(t, c)
+	strangersGetNothing(t, c, operator)
+	passwordsAreHidden(t, c)
+	application(t, c, operator)
+
+	credentials := kit.LedgerCredentials{Secret: securedUser, NameKey: "username", PasswordKey: "password"}
+	for _, part := range []struct {
+		name string
+		tell func(*testing.T, *kit.Installation)
+	}{{"MasterDeleted", securedDeleted}, {"Rolled", securedRolled}, {"MasterKilled", securedKilled}} {
+		t.Run(part.name, func(t *testing.T) {
+			here := *c
+			here.Namespace = in(t, n)
+			options := kit.LedgerOptions{Topic: securedTopic, TopicExists: true, Poll: securedPoll, Credentials: credentials}
+			during(t, &here, options, func() {
+				time.Sleep(5 * time.Second)
+				part.tell(t, &here)
+			})
+			ok(t, here.AwaitReady(ctx, 2*time.Minute))
+		})
+	}
+	throughProxy(t, w, c)
+	passwordsAreHidden(t, c)
+}
+
+// operatorOf reads the operator's credentials, as an administrator does.
+func operatorOf(t *testing.T, c *kit.Installation) *admin.Client {
+	t.Helper()
+	var secret corev1.Secret
+	ok(t, c.Client.Get(t.Context(), client.ObjectKey{Namespace: c.Name, Name: "shop-auth"}, &secret))
+	return c.Admin.As(&remoting.Credentials{
+		AccessKey: string(secret.Data["operator-username"]), SecretKey: string(secret.Data["operator-password"]),
+	})
+}
+
+// brokersOf the only group, as the test dials them.
+func brokersOf(c *kit.Installation) []string {
+	var out []string
+	for ordinal := range groupMembers {
+		out = append(out, c.Member(0, ordinal)+"."+c.Name+":10911")
+	}
+	return out
+}
+
+// strangersGetNothing: without credentials, with wrong ones, and with those that stand in the brokers' own configuration.
+func strangersGetNothing(t *testing.T, c *kit.Installation, operator *admin.Client) {
+	t.Helper()
+	ctx := t.Context()
+	for _, broker := range brokersOf(c) {
+		users, err := operator.Users(ctx, broker, "")
+		ok(t, err)
+		kinds := map[string]admin.UserType{}
+		var inner *admin.User
+		for _, user := range users {
+			kinds[user.Name] = user.Type
+			if user.Name == "rocketmq-inner" {
+				inner = &user
+			}
+		}
+		if len(kinds) != 3 || inner == nil || inner.Type != admin.NormalUser || kinds["rocketmq-operator"] != admin.SuperUser || kinds["rocketmq-proxy"] != admin.SuperUser {
+			t.Fatalf("%s has the users %v", broker, kinds)
+		}
+		for name, test := range map[string]struct {
+			as   *remoting.Credentials
+			want error
+		}{
+			"nobody":           {nil, remoting.ErrNotAuthenticated},
+			"a guess":          {&remoting.Credentials{AccessKey: "rocketmq-operator", SecretKey: "guess"}, remoting.ErrSignature},
+			"the brokers' own": {&remoting.Credentials{AccessKey: inner.Name, SecretKey: inner.Password}, remoting.ErrNotPermitted},
+		} {
+			if _, err := c.Admin.As(test.as).Users(ctx, broker, ""); !errors.Is(err, test.want) {
+				t.Errorf("%s asks %s for its users: %v, want %v", name, broker, err, test.want)
+			}
+			if err := c.Admin.As(test.as).PutTopic(ctx, broker, nil, admin.TopicConfig{Name: "stranger", ReadQueues: 1, WriteQueues: 1, Perm: 6}); !errors.Is(err, test.want) {
+				t.Errorf("%s makes a topic at %s: %v, want %v", name, broker, err, test.want)
+			}
+		}
+	}
+}
+
+// passwordsAreHidden: they are in the Secret, and in no ConfigMap, pod, resource, event or log.
+func passwordsAreHidden(t *testing.T, c *kit.Installation) {
+	t.Helper()
+	ctx := t.Context()
+	var secret corev1.Secret
+	ok(t, c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "shop-auth"}, &secret))
+	shown := map[string]string{}
+	for what, list := range map[string]client.ObjectList{
+		"ConfigMaps": &corev1.ConfigMapList{}, "pods": &corev1.PodList{}, "events": &corev1.EventList{},
+		"RocketMQClusters": &v1alpha1.RocketMQClusterList{}, "Brokers": &v1alpha1.BrokerList{}, "Proxies": &v1alpha1.ProxyList{},
+	} {
+		ok(t, c.Client.List(ctx, list, client.InNamespace(c.Name)))
+		text, err := yaml.Marshal(list)
+		ok(t, err)
+		shown[what] = string(text)
+	}
+	pods, err := c.OwnPods(ctx)
+	ok(t, err)
+	for name := range pods {
+		text, err := c.Logs(ctx, name, kit.RocketMQContainer)
+		ok(t, err)
+		shown["the log of "+name] = text
+	}
+	for what, text := range shown {
+		for key, value := range secret.Data {
+			if strings.HasSuffix(key, "-password") && strings.Contains(text, string(value)) {
+				t.Errorf("%s: %s is shown", what, key)
+			}
+		}
+	}
+}
+
+// application gets a topic, and a user who may use it, at every broker.
+func application(t *testing.T, c *kit.Installation, operator *admin.Client) {
+	t.Helper()
+	ctx := t.Context()
+	const password = "only for a test"
+	ok(t, operator.PutTopic(ctx, masterOf(t, c, 0), nil, admin.TopicConfig{
+		Name: securedTopic, ReadQueues: 4, WriteQueues: 4, Perm: admin.PermRead | admin.PermWrite, Attributes: map[string]string{"message.type": "NORMAL"},
+	}))
+	for _, broker := range brokersOf(c) {
+		ok(t, operator.CreateUser(ctx, broker, admin.User{Name: securedUser, Password: password}))
+		ok(t, operator.PutACL(ctx, broker, admin.ACL{User: securedUser, Policies: []admin.Policy{{Type: admin.CustomPolicy, Entries: []admin.PolicyEntry{
+			{Resource: "Topic:" + securedTopic, Actions: []admin.Action{admin.ActionPub, admin.ActionSub}, Decision: admin.Allow},
+			{Resource: "Group:" + securedTopic, Actions: []admin.Action{admin.ActionSub}, Decision: admin.Allow},
+		}}}}))
+	}
+	ok(t, c.Client.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.Name, Name: securedUser},
+		StringData: map[string]string{"username": securedUser, "password": password},
+	}))
+}
+
+// securedDeleted: the master's pod is deleted, and hands over.
+func securedDeleted(t *testing.T, c *kit.Installation) { replaceMaster(t, c, false) }
+
+// securedKilled: the master dies without a word.
+func securedKilled(t *testing.T, c *kit.Installation) { replaceMaster(t, c, true) }
+
+func replaceMaster(t *testing.T, c *kit.Installation, force bool) {
+	t.Helper()
+	ctx := t.Context()
+	awaitInSync(t, c)
+	before, err := c.Master(ctx, 0)
+	ok(t, err)
+	pod, err := c.Pod(ctx, before)
+	ok(t, err)
+	c.Log.Printf("deleting pod %s, the master, by force: %t", before, force)
+	began := time.Now()
+	ok(t, c.DeletePod(ctx, before, force))
+	master, err := c.AwaitNewMaster(ctx, 0, before, time.Minute)
+	ok(t, err)
+	c.Log.Printf("%s is master after %.1f s", master, time.Since(began).Seconds())
+	awaitSeen(t, c, before, master)
+	ok(t, c.AwaitPodReady(ctx, before, pod.UID, 2*time.Minute))
+}
+
+// securedRolled: a property that needs a restart reaches the slave first, and then the master, which hands over.
+func securedRolled(t *testing.T, c *kit.Installation) {
+	ctx := t.Context()
+	before, err := c.Lives(ctx)
+	ok(t, err)
+	slave, master := members(t, c, 0)
+	said := followLog(ctx, t, c, master)
+	ok(t, c.Apply(ctx, manifest(t, "secured.yaml"), `maxMessageSize: "65536"`, `maxMessageSize: "131072"`))
+	ok(t, c.Await(ctx, "both brokers to be new", 4*time.Minute, func(ctx context.Context) error {
+		return allNew(ctx, c, before, []string{slave, master})
+	}))
+	c.Log.Printf("both are new")
+	tellHandover(c, <-said)
+	ok(t, c.AwaitReady(ctx, 2*time.Minute))
+	c.Log.Printf("Ready")
+	operator := operatorOf(t, c)
+	for _, broker := range brokersOf(c) {
+		config, err := operator.BrokerConfig(ctx, broker)
+		ok(t, err)
+		if config["maxMessageSize"] != "131072" {
+			t.Errorf("%s runs with %s", broker, config["maxMessageSize"])
+		}
+	}
+}
+
+// throughProxy: gRPC clients need credentials too, and theirs count, not the proxy's.
+func throughProxy(t *testing.T, w *world, c *kit.Installation) {
+	t.Helper()
+	ctx := t.Context()
+	ok(t, w.place.LoadGRPCClient(ctx))
+	var p v1alpha1.Proxy
+	ok(t, c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "shop-proxy"}, &p))
+	viaGRPC(t, c, "grpc-app", p.Status.GRPCAddress, map[string]string{"ACCESS_KEY": securedUser, "SECRET_KEY": "only for a test"}, securedTopic+"=NORMAL")
+	for name, env := range map[string]map[string]string{
+		"nobody": nil, "guess": {"ACCESS_KEY": securedUser, "SECRET_KEY": "guess"},
+	} {
+		out, err := c.RunGRPCClient(ctx, "grpc-"+name, env, grpcLimit, p.Status.GRPCAddress, fmt.Sprint(grpcMessages), securedTopic+"=NORMAL")
+		if err == nil || strings.Contains(out, `"sent"`) {
+			t.Errorf("%s sends through the proxy: %v\n%s", name, err, out)
+		}
+	}
+}
