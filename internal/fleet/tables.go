@@ -1,8 +1,10 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
@@ -91,9 +93,17 @@ func (f *Fleet) GuardSettled(g *Group) bool {
 // Risk is what may cost topics or consumer groups: a reason of MetadataAtRisk.
 type Risk struct{ Reason, Message string }
 
-// Urgency orders risks: those first that the operator is working on.
-func (r Risk) Urgency() int {
-	return slices.Index([]string{v1alpha1.ReasonRestoring, v1alpha1.ReasonNotSaved, v1alpha1.ReasonTooLarge, v1alpha1.ReasonSlaveBehind}, r.Reason)
+// Together are several risks in one condition: its reason is the first one that the operator works on.
+func Together(risks []Risk) (reason, message string) {
+	urgency := []string{v1alpha1.ReasonRestoring, v1alpha1.ReasonNotSaved, v1alpha1.ReasonTooLarge, v1alpha1.ReasonSlaveBehind}
+	ordered := slices.SortedStableFunc(slices.Values(risks), func(a, b Risk) int {
+		return cmp.Compare(slices.Index(urgency, a.Reason), slices.Index(urgency, b.Reason))
+	})
+	var messages []string
+	for _, r := range ordered {
+		messages = append(messages, r.Message)
+	}
+	return ordered[0].Reason, strings.Join(messages, "; ")
 }
 
 // BehindRisks names the slaves that lack topics or consumer groups of their master for long.

@@ -182,8 +182,9 @@ func TestRisks(t *testing.T) {
 	if len(got) != 1 || !strings.HasPrefix(got[0].Message, "b-1-1 lacked topics") {
 		t.Errorf("risks of b-1: %v", got)
 	}
-	if large := TooLargeRisk(f.Groups[1]); large.Urgency() >= got[0].Urgency() {
-		t.Errorf("%v is told after %v", large, got[0])
+	large := TooLargeRisk(f.Groups[1])
+	if reason, message := Together([]Risk{got[0], large}); reason != v1alpha1.ReasonTooLarge || message != large.Message+"; "+got[0].Message {
+		t.Errorf("together: %s: %s", reason, message)
 	}
 	if f.Group("b-1") != f.Groups[1] || f.Group("x") != nil {
 		t.Error("groups are not found by name")

@@ -31,22 +31,9 @@ func (p *brokerPass) checkImage(context.Context) (*kube.Waiting, error) {
 
 // checkDowngrade keeps an image away from disks that it could not read. The brokers go on as they are.
 func (p *brokerPass) checkDowngrade(context.Context) (*kube.Waiting, error) {
-	config := desired.Properties(p.broker.Spec.Config)
-	disk := version.Disk{
-		ControllerMode: desired.Mode(p.broker) == settings.ControllerMode,
-		StoreType:      config["storeType"], ConfigManagerVersion: config["configManagerVersion"],
-	}
-	release, known := desired.Release(p.broker)
-	for _, image := range p.images {
-		running, alsoKnown := version.Of(image)
-		if !known || !alsoKnown || image == desired.Image(p.broker) {
-			continue
-		}
-		if why := version.Downgrade(running, release, disk); why != "" {
-			p.Hold(v1alpha1.ConditionUnsafeDowngrade, "spec.brokerImage is not used, and brokers keep the image that they have: %s. "+
-				"Put the image back, or create another Broker and move the topics to it", why)
-			return nil, nil
-		}
+	if why := fleet.Downgrade(p.broker, p.images); why != "" {
+		p.Hold(v1alpha1.ConditionUnsafeDowngrade, "spec.brokerImage is not used, and brokers keep the image that they have: %s. "+
+			"Put the image back, or create another Broker and move the topics to it", why)
 	}
 	return nil, nil
 }

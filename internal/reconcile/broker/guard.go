@@ -1,11 +1,8 @@
 package broker
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -89,13 +86,8 @@ func (p *brokerPass) raiseRisks(risks []fleet.Risk) {
 		}
 		return
 	}
-	slices.SortStableFunc(risks, func(a, b fleet.Risk) int { return cmp.Compare(a.Urgency(), b.Urgency()) })
-	var messages []string
-	for _, r := range risks {
-		messages = append(messages, r.Message)
-	}
-	reason := risks[0].Reason
-	p.Conditions.Set(v1alpha1.ConditionMetadataAtRisk, metav1.ConditionTrue, reason, strings.Join(messages, "; "))
+	reason, message := fleet.Together(risks)
+	p.Conditions.Set(v1alpha1.ConditionMetadataAtRisk, metav1.ConditionTrue, reason, message)
 	if !p.unsure && (reason == v1alpha1.ReasonRestoring || reason == v1alpha1.ReasonNotSaved) {
 		p.LookAgain(pass.Soon) // the operator itself can end these
 	}
