@@ -108,7 +108,7 @@ e2e: bin/suite ## Tell the users' stories on a real Kubernetes with real RocketM
 	@bin/suite $(STORIES)
 
 .PHONY: verify
-verify: ## Fail if generated files, go.mod files or the formatting are out of date
+verify: ## Fail if generated files, go.mod files, the formatting or the licence lines are out of date
 	@hack/verify
 
 .PHONY: lint

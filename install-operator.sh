@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs the operator, or brings an installed one up to date.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Removes the operator, its rights and its kinds.
 set -euo pipefail
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package admin has typed operations on RocketMQ's name servers, brokers and controllers: what the command line tool mqadmin
 // does, as functions. It needs nothing but package remoting.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package admin
 
 // What log_test.go, which lies outside of the package because fakemq imports it, takes from inside.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package config embeds the manifests that install the operator, as they are in this directory.
 package config
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package remoting is a client of RocketMQ's remoting protocol. It sends requests to name servers, brokers and controllers
 // and returns their answers. Package admin, beside it, has typed operations on top of it; use this package for requests that
 // admin does not know.

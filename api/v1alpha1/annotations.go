@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package v1alpha1
 
 // Annotations with which users decide what no field is for: a decision about one moment, or a way out.

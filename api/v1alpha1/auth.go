@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package v1alpha1
 
 // AuthSettings let RocketMQ's servers ask for credentials, and check what their owner may do (ACL 2.0). It takes RocketMQ 5.3.0 or

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package v1alpha1
 
 // Condition types. Ready is the answer; UpToDate says whether every pod runs what the spec asks for. The others name

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package v1alpha1
 
 // Entity is a resource that stands for something that lives inside of RocketMQ.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package v1alpha1
 
 // EventReason is the reason of an event that the operator sends; docs/troubleshooting.md explains each of them.

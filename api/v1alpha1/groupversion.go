@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package v1alpha1 is the API of the RocketMQ operator.
 //
 // The kinds, and the fields that apache/rocketmq-operator had, keep their names and meaning, so that its manifests

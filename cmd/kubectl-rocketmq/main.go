@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command kubectl-rocketmq is a plugin of kubectl: on the PATH, it is kubectl rocketmq.
 package main
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command rocketmq-agent is PID 1 of every RocketMQ container: it renders the configuration, runs java, answers the
 // kubelet's probes and stops java in order.
 package main

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command rocketmq-operator runs RocketMQ clusters on Kubernetes.
 package main
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package agent is the program rocketmq-agent. See Usage for its commands.
 package agent
 

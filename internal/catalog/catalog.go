@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package catalog knows which properties RocketMQ's servers have, of which type they are, and since which release. A server
 // ignores what it does not know, and what it cannot read, without a word.
 package catalog

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package desired says which Kubernetes objects a resource asks for. It is pure: resources in, objects out.
 package desired
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package entity decides what is to be done about the topics and consumer groups that have resources: it compares what all
 // resources of a Broker want with what its broker groups have. It is pure: tables in, changes and answers out.
 package entity

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package fleet is what is known of a Broker's groups and their members, and what follows from it: who is master, who may take
 // over, what differs from the spec, what is wrong. It is pure: objects and answers in, decisions out.
 package fleet

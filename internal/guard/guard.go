@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package guard decides when the tables of a group's master (its topics and consumer groups) are saved, and when a new master gets
 // back what it lacks. It is pure. Slaves copy these tables late, and several releases of RocketMQ delete a slave's tables entry by
 // entry before they do (SlaveSynchronize), so a failover can lose topics.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package handover moves the mastership of a broker group to a slave so that no acknowledged message is lost and, where
 // another group takes the traffic meanwhile, no producer sees an error. A master runs it before it stops.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package kube writes to Kubernetes: server-side apply of owned objects that is silent when nothing changed, status
 // and conditions.
 package kube

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package metadata copies what a broker has besides messages (topics, consumer groups and consumer offsets) to another broker. Pure
 // functions find out what is missing. Writing is idempotent: a copy that was interrupted is simply done again.
 package metadata

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package metrics has the operator's own metrics for Prometheus. Nearly all are computed when Prometheus asks, from what the operator
 // has in memory anyway, so they cannot drift from the truth as counters can.
 package metrics

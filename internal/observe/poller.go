@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package observe asks RocketMQ what is, again and again, outside of any reconcile. It keeps the last answer and
 // wakes the reconciler only when the answer changed.
 package observe

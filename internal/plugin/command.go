@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package plugin is kubectl rocketmq: it shows RocketMQ clusters as their resources and their servers see them.
 //
 // A command collects a report and prints it as text, JSON or YAML, or shows it again and again. If something is missing, it prints the

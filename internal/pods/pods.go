@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package pods says what the status of a pod means: whether its server runs, since when, and what keeps it from being
 // ready. It is pure.
 package pods

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package properties reads and writes java.util.Properties files, the format of every RocketMQ configuration.
 //
 // RocketMQ loads them with Properties.load(InputStream), which reads ISO 8859-1: Format therefore writes ASCII only, with

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package reach finds the addresses of a cluster's servers, and has the client that asks them.
 //
 // A server has up to three addresses. It registers with a name, <pod>.<service>.<namespace>.svc.<domain>:<port>, which DNS knows only

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package reconcile wires the reconcilers of all kinds.
 package reconcile
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package rollout decides which pod is replaced next. It is pure: what was seen in, one decision out.
 package rollout
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package scale
 
 // Unclean is the stage of an unclean election: one in which a member that lacks acknowledged messages may become master. A stage is

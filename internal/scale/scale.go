@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package scale decides how broker groups come and go. It is pure: it takes what was seen, and returns the next state.
 //
 // A group that joins is hidden from clients until it has the topics and consumer groups of the others. One that leaves takes no new

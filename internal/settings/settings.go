@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package settings is the contract between the operator and the agent: the operator writes File into the
 // ConfigMap that every RocketMQ pod mounts, the agent reads it at each start of the server.
 //

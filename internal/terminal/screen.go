@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package terminal shows texts that change in place, where a person looks on.
 package terminal
 

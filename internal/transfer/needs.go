@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package transfer
 
 import "github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"

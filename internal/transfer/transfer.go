@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package transfer decides how a topic and its consumer groups move from one cluster to another. It is a state machine without I/O: it
 // takes what is recorded and what a look at both clusters has shown, and returns what to record or to do next.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package version knows RocketMQ's releases: which images cannot be run, and which releases have which defect.
 package version
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package apiserver runs a real kube-apiserver and etcd for a test binary, with this project's CRDs. There is no
 // kubelet, no scheduler and no controller: tests play those.
 package apiserver

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command bench measures what the project promises in numbers, on localkube or the cluster of $KUBECONFIG.
 //
 //	go run ./test/bench startup           the quickstart against the same servers as hand-written manifests

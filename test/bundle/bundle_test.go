@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package bundle tests the bundle for the Operator Lifecycle Manager with the checks that its catalogues make. It is a module
 // of its own because these come with a Kubernetes of their own.
 package bundle

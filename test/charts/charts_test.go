@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package charts tests the Helm charts as Helm sees them: what they render for the values of real installations, which
 // values they refuse, and that they say the same as the manifests in config/.
 package charts

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command demo shows the operator at work: it starts a Kubernetes of three nodes on this machine (or uses the cluster
 // of $KUBECONFIG), installs the operator, applies examples/cluster, passes messages through it, and kills a master.
 //

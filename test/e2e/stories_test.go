@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build e2e
 
 // Package e2e tells a user's stories against a real Kubernetes and real RocketMQ servers:

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package fakemq stands in for RocketMQ servers where a test needs them to be silent, dead or in a state that real ones
 // cannot be brought into quickly, or in great numbers. It speaks the wire protocol, in memory and over TCP.
 package fakemq

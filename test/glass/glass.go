@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package glass is what a person sees of all that was written to a terminal.
 package glass
 

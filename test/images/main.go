@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command images builds the container images of the tests as docker-archive tars, without a registry and without
 // Docker: RocketMQ in the layout of its official image from Maven Central's jars and a small Java runtime, the
 // operator, the message ledger, and a gRPC client. It runs on Debian, as root where a package is missing.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package kit is what the end-to-end tests, the demo and the benchmarks share: it talks to a real Kubernetes as a user
 // would, waits with a limit, and says what it was waiting for when the limit passes.
 package kit

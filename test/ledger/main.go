@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command ledger judges a RocketMQ cluster from outside, through a client that is not ours: it sends numbered messages,
 // consumes them, and says whether every acknowledged one came back, none before its time, and none whose transaction was rolled
 // back. (POP, which that client does not know, it speaks itself.) Progress goes to stderr, the verdict is one line of JSON on

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package monitoring tests the alerts and dashboards of config/monitoring with a real Prometheus: that what they ask for exists, that
 // every panel shows data of real brokers, and that every alert fires when its cause is made, and is silent at rest.
 package monitoring

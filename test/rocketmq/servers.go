@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package rocketmq runs real RocketMQ servers for tests, as processes on the loopback interface with small heaps.
 //
 // Start returns at once with the server's address; Server.Ready waits for it. So that a test package can share

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command scale measures the operator with many RocketMQ clusters on one machine. See README.md.
 package main
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command standin plays the dashboard 2.1.0, the exporter 0.0.2 and the schema registry 0.1.0 of RocketMQ where their own
 // images cannot be had. It is found under the same port, paths and login, reads the same properties from the same places,
 // and shows what the name servers that it was given really say, so that wrong or stale addresses, ports, probes and Secrets

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package validation tests the built CRDs with the API server's own code, without an API server: that they can be
 // installed, and what they accept and refuse.
 package validation

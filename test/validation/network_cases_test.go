@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package validation
 
 // networkCases are those of who may reach the pods, which all kinds with pods have, and a RocketMQCluster several times.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package world plays everybody but the operator, for tests of the reconcilers against a real API server: the user, the
 // controllers of StatefulSets and Deployments, the kubelets, and RocketMQ (package fakemq).
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command bundle writes the bundle by which the Operator Lifecycle Manager (OLM) installs the operator, made of config/.
 //
 // Usage: go run -C tools ./bundle --out DIRECTORY [--version 1.2.3] [--image IMAGE]

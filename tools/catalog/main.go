@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command catalog writes the list of the properties that RocketMQ's servers know, from the setters of their configuration
 // classes.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command chart copies from the manifests and the CRDs what the Helm charts must not say in other words: the kinds, the
 // operator's rights, its alerts and dashboards, and the fields of a RocketMQCluster.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // crdtrim shortens the descriptions of generated CRDs, so that `kubectl apply` takes them (its annotation holds
 // 262,144 bytes). It keeps those of our own fields and of their direct children, and drops the deeper ones, which
 // are Kubernetes' own.

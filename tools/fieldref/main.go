@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command fieldref writes a page of documentation for each kind, with every field of its spec and status, from the CRDs.
 //
 // Usage: go run -C tools ./fieldref [ROOT]

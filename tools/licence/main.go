@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command licence checks that every Go file and every shell script names its licence in SPDX's way, or adds the line.
 //
 // Usage: go run -C tools ./licence check|add [ROOT]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command release builds all that a release publishes into one directory, without Docker and without the network: programs,
 // container image, charts, manifests, OLM bundle, krew manifest, bill of materials, checksums.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command suite runs the parts of a test run one after the other and ends with one line, "N passed, N failed".
 //
 // Usage: suite NAME COMMAND [NAME COMMAND]...

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package jvm puts together the command line of java.
 package jvm
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package probe answers the kubelet over HTTP:
 //
 //	/livez    the java process is alive, nothing else: a server that is slow or waits for others must not be killed

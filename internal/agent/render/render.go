@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package render makes the configuration files of the RocketMQ servers. It does no I/O.
 package render
 

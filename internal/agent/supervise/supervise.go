@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package supervise runs one child process in the way that PID 1 of a container must: it passes on the signal to stop, waits, and reaps
 // orphaned processes.
 package supervise

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package blank takes credentials out of what leaves a user's machine.
 //
 // It goes by names: a value whose name says that it is a credential is blanked, wherever it is. It rather blanks too much.

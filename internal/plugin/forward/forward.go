@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package forward connects to ports of pods through the API server, as kubectl port-forward does, without a local port.
 package forward
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package copying gives a new broker group what clients will look for there: the topics, consumer groups and offsets of another group.
 // It works beside the passes of a Broker.
 package copying

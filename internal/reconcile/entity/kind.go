@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package entity reconciles what lives inside of RocketMQ and has a resource: topics and consumer groups.
 //
 // A reconcile asks no server. It finds the Brokers that a resource means and hands them what the resource wants: a claim. One

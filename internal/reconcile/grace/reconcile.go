@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package grace tells the agents of broker pods that are deleted how much time they have. Whoever deletes a pod may give it
 // less than its template does, or a node that is shut down has no more; a container cannot see how much. An agent that is
 // told nothing counts on little (settings.ShortGraceSeconds), and gives producers less time to leave.

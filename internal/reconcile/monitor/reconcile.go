@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package monitor tells the Prometheus Operator, where it is installed, of the metrics that servers serve.
 package monitor
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package pass is one reconcile of one resource of any kind: its steps, its events and conditions, and its end.
 package pass
 

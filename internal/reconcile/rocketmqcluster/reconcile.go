@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package rocketmqcluster reconciles RocketMQCluster resources: it makes a resource of our other kinds of each part, and
 // their reconcilers do the rest.
 package rocketmqcluster

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package saved changes what the metadata guard has saved of a broker group.
 package saved
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package tool reconciles Console, Exporter and SchemaRegistry resources: programs beside the RocketMQ servers that run
 // in Deployments and ask the name servers.
 package tool

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package topictransfer reconciles TopicTransfer resources: it looks, lets package transfer decide, records, and acts.
 package topictransfer
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package workload is what the reconcilers of servers and tools share: StatefulSets, Deployments, their pods and volumes, and
 // how one pod after the other is replaced.
 package workload

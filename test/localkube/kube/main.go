@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command kube is every Kubernetes part of a local cluster in one executable, so that the shared packages
 // are compiled and linked once. It acts as the part whose name it is called by (the build makes links).
 package main

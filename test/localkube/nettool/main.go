@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command nettool is the program of the self-test's pods: Debian's static busybox cannot resolve names in an image
 // without the system's libraries.
 //

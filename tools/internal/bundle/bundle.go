@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package bundle makes the operator's bundle for the Operator Lifecycle Manager (OLM), in the format registry+v1: the
 // directories manifests/ and metadata/.
 package bundle

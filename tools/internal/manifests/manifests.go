@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package manifests reads what config/ says of the operator, for those who say it in other forms.
 package manifests
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package oci writes container images of static files for several platforms, without Docker or a registry.
 package oci
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package pack writes archives that depend on nothing but what is put into them: equal files give equal bytes.
 package pack
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Runs one server of RocketMQ in the place of this shell, so that signals reach java.
 # usage: runserver.sh NAME MAIN-CLASS ARGUMENT...   (NAME chooses the logging configuration)
 # HEAP_OPTS, JAVA_OPT and JAVA_OPT_EXT come from the environment; the last one wins.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command localkube runs a real Kubernetes of three nodes on this machine. See README.md.
 package main
 

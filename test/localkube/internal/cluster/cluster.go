@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package cluster runs a real Kubernetes of several nodes on one Debian machine: the control plane and node1 in the
 // host's network namespace, every further node in a network namespace of its own, all on one bridge.
 package cluster

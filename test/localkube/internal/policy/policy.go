@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package policy turns NetworkPolicies into nftables rules, as the network of a real cluster does.
 //
 // A pod that a policy selects is isolated in the policy's directions: what a policy allows comes through, all else is dropped
