@@ -44,6 +44,8 @@ func TestProblems(t *testing.T) {
 
 		{"Netty's", settings.Controller, "5.4.0", "serverWorkerThreads", "8", nil},
 		{"of a superclass", settings.Broker, "5.4.0", "brokerClusterName", "c", nil},
+		{"of slaves that stand in for their masters", settings.Broker, "5.4.0", "enableSlaveActingMaster", "true", nil},
+		{"its counterpart at name servers", settings.NameServer, "5.4.0", "supportActingMaster", "true", nil},
 		{"of the tiered store", settings.Broker, "5.4.0", "tieredStoreFilePath", "/tier", nil},
 		{"read without a setter", settings.Broker, "5.4.0", "rmqAddressServerDomain", "example.com", nil},
 		{"a proxy's list", settings.Proxy, "5.4.0", "remotingAccessAddr", "proxy.example.com", nil},

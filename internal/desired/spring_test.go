@@ -3,6 +3,8 @@
 package desired
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +76,27 @@ func TestRefusedSpring(t *testing.T) {
 	} {
 		if err := checkSpring(map[string]v1alpha1.ConfigValue{key: v1alpha1.ConfigValue(value)}); err != nil {
 			t.Errorf("%s=%s: %v", key, value, err)
+		}
+	}
+}
+
+// TestForwardedRequests: behind an Ingress that ends TLS, the dashboard sends browsers back to https, unless its user wants it otherwise.
+func TestForwardedRequests(t *testing.T) {
+	for config, want := range map[string]string{"": "framework", "server.forward-headers-strategy: none": "none"} {
+		console := parse[v1alpha1.Console](t, "metadata: {name: ui}\nspec: {login: {secretRef: {name: users}}, config: {"+config+
+			"}, ingress: {host: ops.example.com, tlsSecretName: ops-tls}}")
+		tool, err := installation().Console(console, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		env := tool.Deployment.Spec.Template.Spec.Containers[0].Env
+		i := slices.IndexFunc(env, func(e corev1.EnvVar) bool { return e.Name == envProperties })
+		var given map[string]any
+		if err := json.Unmarshal([]byte(env[i].Value), &given); err != nil {
+			t.Fatal(err)
+		}
+		if got := given["server.forward-headers-strategy"]; got != want {
+			t.Errorf("config {%s} gives %v", config, got)
 		}
 	}
 }

@@ -109,6 +109,12 @@ func TestProbeBrokers(t *testing.T) {
 			remoting.GetBrokerClusterInfo: {Body: `{"brokerAddrTable":{},"clusterAddrTable":{}}`},
 			remoting.GetRouteInfoByTopic:  {Body: `{"brokerDatas":[],"queueDatas":[{"brokerName":"b-0","perm":4},{"brokerName":"other","perm":6}]}`},
 		},
+		"ns3:1": { // the slave of b-0 stands in for its master (supportActingMaster): only routes give it the master's ID
+			remoting.GetBrokerClusterInfo: {Body: `{"brokerAddrTable":{"b-0":{"brokerAddrs":{1:"s:10911"},"brokerName":"b-0","cluster":"b"}},
+				"clusterAddrTable":{"b":["b-0"]}}`},
+			remoting.GetRouteInfoByTopic: {Body: `{"brokerDatas":[{"brokerAddrs":{0:"s:10911"},"brokerName":"b-0","cluster":"b"}],
+				"queueDatas":[{"brokerName":"b-0","perm":4}]}`},
+		},
 		"c0:1": controller("false"), "c1:1": controller("true"),
 		"slave:1": {
 			remoting.GetBrokerConfig:      {Body: "brokerName=b-0\nnamesrvAddr=ns0:1;ns1:1\ncontrollerAddr=c0:1\nbrokerPermission=6\nstartAcceptSendRequestTimeStamp=0\n"},
@@ -138,6 +144,13 @@ func TestProbeBrokers(t *testing.T) {
 		{
 			"what clients are told", fleet.Targets{NameServers: []string{"ns2:1"}, Groups: []string{"b-0", "b-1"}},
 			fleet.Answer{Registered: map[string]map[string]map[int64]string{"ns2:1": {}}, Shown: map[string]map[string]int{"ns2:1": {"b-0": 4}}}, nil,
+		},
+		{
+			"a slave that stands in for its master is no master", fleet.Targets{NameServers: []string{"ns3:1"}, Groups: []string{"b-0"}},
+			fleet.Answer{
+				Registered: map[string]map[string]map[int64]string{"ns3:1": {"b-0": {1: "s:10911"}}},
+				Shown:      map[string]map[string]int{"ns3:1": {"b-0": 4}},
+			}, nil,
 		},
 		{
 			"static", fleet.Targets{NameServers: []string{"ns0:1", "ns1:1"}, Groups: []string{"b-0"}, Masters: map[string]string{"b-0": "master:1", "b-1": "gone:1"}},
