@@ -173,6 +173,8 @@ func remedied(refusal string, owner client.Object) string {
 		remedy = "Lower spec.resources, or have the quota raised: kubectl describe quota -n " + owner.GetNamespace()
 	case has("failed quota"):
 		remedy = "The quota asks every pod for what the message names: set it in spec.resources"
+	case has("usage per Container") || has("request ratio per Container"):
+		remedy = "Set spec.resources, requests and limits, within the bounds of the LimitRange: kubectl describe limitrange -n " + owner.GetNamespace()
 	}
 	if remedy == "" {
 		return refusal

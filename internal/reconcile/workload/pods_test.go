@@ -23,6 +23,8 @@ func TestRemedied(t *testing.T) {
 		{`Internal error occurred: failed calling webhook "gate.example.com": no endpoints`, "kubectl get validatingwebhookconfigurations", ""},
 		{`pods "b-0-0" is forbidden: exceeded quota: q, requested: limits.memory=1Gi`, "kubectl describe quota -n mq", ""},
 		{`pods "b-0-0" is forbidden: failed quota: q: must specify limits.cpu for: rocketmq`, "set it in spec.resources", ""},
+		{`pods "b-0-0" is forbidden: minimum memory usage per Container is 100Mi, but request is 16Mi`, "kubectl describe limitrange -n ", ""},
+		{`pods "b-0-0" is forbidden: memory max limit to request ratio per Container is 2, but no limit is specified`, "kubectl describe limitrange -n ", ""},
 		{`no PriorityClass with name p was found`, "", "."},
 	} {
 		got := remedied(test.refusal, broker)
