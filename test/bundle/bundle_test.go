@@ -60,7 +60,7 @@ func checkDeployment(t *testing.T, csv *v1alpha1.ClusterServiceVersion) {
 	}
 	fields := map[string]string{}
 	for _, e := range container.Env {
-		if e.ValueFrom != nil {
+		if e.ValueFrom != nil && e.ValueFrom.FieldRef != nil {
 			fields[e.Name] = e.ValueFrom.FieldRef.FieldPath
 		}
 	}
