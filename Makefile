@@ -66,6 +66,7 @@ SEEDS := \
 # Metrics differ between releases of RocketMQ.
 MONITORING_OF = ROCKETMQ_HOME=$$(go run ./test/images rocketmq-home $1) && export ROCKETMQ_HOME && go test -C test/monitoring -json -count=1 ./...
 LONG := \
+	compatible 'go test -json -count=1 -tags long -run TestKindsAreCompatible ./test/validation' \
 	long 'hack/with-cluster go test -json -count=1 -tags e2e,long -timeout 6h -run TestLong ./test/e2e/...' \
 	monitoring 'go test -C test/monitoring -json -count=1 ./...' \
 	monitoring-oldest '$(call MONITORING_OF,5.2.0)' \

@@ -22,10 +22,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
 
-// earlierCommit is the operator that is upgraded from: the last one without Topics, ConsumerGroups, consent across namespaces, handovers of
-// stops that nobody announced, and the names that its packages have today.
-const earlierCommit = "c141221f2208"
-
 // An operator is upgraded under load, with resources of every kind that the one before knew and that last; then it goes back to the one
 // before, and forth again. No pod restarts, no send fails, no message is lost, no trouble is told that was not, and each operator falls
 // silent. A change after that goes through the pods that the old operator made.
@@ -34,7 +30,7 @@ func operatorUpgraded(t *testing.T, w *world) {
 	if w.found {
 		t.Skip("an operator was here before, which is not to be replaced")
 	}
-	earlier, err := w.place.Earlier(ctx, earlierCommit)
+	earlier, err := w.place.Earlier(ctx, kit.EarlierCommit)
 	ok(t, err)
 	t.Cleanup(earlier.Remove)
 	tools, err := w.place.LoadTools(ctx)

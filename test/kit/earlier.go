@@ -11,6 +11,10 @@ import (
 	"time"
 )
 
+// EarlierCommit is the operator that users upgrade from: the last one without Topics, ConsumerGroups, consent across namespaces,
+// handovers of stops that nobody announced, and the names that its packages have today.
+const EarlierCommit = "c141221f2208"
+
 // Earlier is the operator of an earlier commit.
 type Earlier struct {
 	// Tag of its image, which is also that of the agents of its pods.
