@@ -10,10 +10,11 @@ export GOFLAGS := -buildvcs=false -trimpath
 
 # Tools are built once for each set of versions, outside of the checkout.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rocketmq-operator
-TOOLS := $(CACHE)/tools/$(shell { go version; cat tools/go.* tools/actionlint/go.* test/charts/go.*; } | sha256sum | cut -c1-16)
+TOOLS := $(CACHE)/tools/$(shell { go version; cat tools/go.* tools/actionlint/go.* tools/govulncheck/go.* test/charts/go.*; } | sha256sum | cut -c1-16)
 CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
 ACTIONLINT := $(TOOLS)/actionlint
+GOVULNCHECK := $(TOOLS)/govulncheck
 CRANE := $(TOOLS)/crane
 HELM := $(TOOLS)/helm
 
@@ -67,6 +68,8 @@ SEEDS := \
 MONITORING_OF = ROCKETMQ_HOME=$$(go run ./test/images rocketmq-home $1) && export ROCKETMQ_HOME && go test -C test/monitoring -json -count=1 ./...
 LONG := \
 	compatible 'go test -json -count=1 -tags long -run TestKindsAreCompatible ./test/validation' \
+	vulncheck 'make vulncheck' \
+	release-arm64 'go test -C tools -json -count=1 -tags long -run TestTheImageRunsOnARM64 ./release' \
 	long 'hack/with-cluster go test -json -count=1 -tags e2e,long -timeout 6h -run TestLong ./test/e2e/...' \
 	monitoring 'go test -C test/monitoring -json -count=1 ./...' \
 	monitoring-oldest '$(call MONITORING_OF,5.2.0)' \
@@ -123,6 +126,10 @@ lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Run the linters on every module, and on 
 	cd test/ledger && $(GOLANGCI_LINT) run --allow-parallel-runners
 	cd test/localkube && $(GOLANGCI_LINT) run --allow-parallel-runners ./cmd/... ./internal/...
 	cd test/monitoring && $(GOLANGCI_LINT) run --allow-parallel-runners
+
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## Fail on vulnerabilities that are known; GOVULNDB=file:///… names a copy of Go's database
+	@hack/vulncheck $(GOVULNCHECK)
 
 .PHONY: monitoring
 monitoring: ## Make every alert fire and every panel show data, and write down what was seen: docs/dashboards.md
@@ -226,11 +233,13 @@ bin/suite:
 $(CONTROLLER_GEN): PACKAGE = sigs.k8s.io/controller-tools/cmd/controller-gen
 $(GOLANGCI_LINT): PACKAGE = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(ACTIONLINT): PACKAGE = github.com/rhysd/actionlint/cmd/actionlint
+$(GOVULNCHECK): PACKAGE = golang.org/x/vuln/cmd/govulncheck
 $(CRANE): PACKAGE = github.com/google/go-containerregistry/cmd/crane
 $(HELM): PACKAGE = helm.sh/helm/v4/cmd/helm
-# Helm comes from the module that tests the charts with it; actionlint cannot share a module with golangci-lint.
+# Helm comes from the module that tests the charts with it; actionlint and govulncheck cannot share a module with golangci-lint.
 $(HELM): MODULE = test/charts
 $(ACTIONLINT): MODULE = tools/actionlint
+$(GOVULNCHECK): MODULE = tools/govulncheck
 $(TOOLS)/%:
 	@echo 'building $* (once)' >&2
 	@go build -C $(or $(MODULE),tools) -o $@.$$$$ $(PACKAGE) && mv $@.$$$$ $@
