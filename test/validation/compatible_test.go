@@ -269,7 +269,7 @@ func TestTightenedSchemasAreFound(t *testing.T) {
 		{"a rule gone", "{x-kubernetes-validations: [{rule: a}]}", "{type: ''}", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := tightened(crdOf(t, version(test.old)), crdOf(t, version(test.now)))
+			got := tightened(crdOf(t, withSpec(test.old)), crdOf(t, withSpec(test.now)))
 			if first(got) != test.want || len(got) > 1 {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -312,8 +312,8 @@ func first(texts []string) string {
 	return texts[0]
 }
 
-// version is the spec of a definition whose resources have a spec of a schema.
-func version(schema string) string {
+// withSpec is the spec of a definition whose resources have a spec of a schema.
+func withSpec(schema string) string {
 	return "{versions: [{name: v1, served: true, schema: {openAPIV3Schema: {properties: {spec: " + schema + "}}}}]}"
 }
 
