@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build long
 
 package validation
@@ -26,6 +28,7 @@ type exception struct {
 
 func wanted() []exception {
 	const looser = "white space around the value does not count any more: it takes more than before"
+	const ofAuth = "it counts only with spec.auth, which is new"
 	broker := []string{"Broker"}
 	return []exception{
 		{broker, ".spec: a new rule: hostPath cannot change", "brokers would start without their messages"},
@@ -37,6 +40,9 @@ func wanted() []exception {
 		{broker, ".spec: a new rule: config.storeType cannot change", looser},
 		{broker, ".spec: a new rule: config.configManagerVersion cannot change", looser},
 		{broker, ".spec: a new rule: storage.size must hold at least four commit-log files", looser},
+		{[]string{"Broker", "RocketMQCluster"}, ".spec: a new rule: auth.enabled cannot change", ofAuth},
+		{[]string{"Broker", "RocketMQCluster"}, ".spec: a new rule: auth.credentialsSecretRef cannot change", ofAuth},
+		{[]string{"Broker", "Proxy"}, ".spec: a new rule: 'set by the operator, because spec.auth is enabled; remove from config:'", ofAuth},
 		{
 			[]string{"Broker", "Console", "Exporter", "SchemaRegistry"}, ".spec.nameServers: its pattern became ",
 			"it takes IPv6 addresses in brackets too, and refuses brackets around anything else, which no server could be reached by",
