@@ -69,7 +69,7 @@ MONITORING_OF = ROCKETMQ_HOME=$$(go run ./test/images rocketmq-home $1) && expor
 LONG := \
 	compatible 'go test -json -count=1 -tags long -run TestKindsAreCompatible ./test/validation' \
 	vulncheck 'make vulncheck' \
-	release-arm64 'go test -C tools -json -count=1 -tags long -run TestTheImageRunsOnARM64 ./release' \
+	release-arm64 'go test -C tools -json -count=1 -tags long -timeout 30m -run TestTheImageRunsOnARM64 ./release' \
 	long 'hack/with-cluster go test -json -count=1 -tags e2e,long -timeout 6h -run TestLong ./test/e2e/...' \
 	monitoring 'go test -C test/monitoring -json -count=1 ./...' \
 	monitoring-oldest '$(call MONITORING_OF,5.2.0)' \
