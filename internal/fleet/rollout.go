@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -57,24 +58,25 @@ func (f *Fleet) rolloutPod(g *Group, m *Member, mayLose func(*corev1.Pod) bool) 
 	return pod
 }
 
-// needed is how many members must be in the SyncStateSet for the master to take messages. What the running master says counts
-// before the spec, because the property may have been set without a restart.
+// needed is how many members must be in the SyncStateSet for the master to take messages: what the running master said, because the
+// property may have been set without a restart, or what the spec says, because it may have been told that since.
 func (f *Fleet) needed(g *Group) int {
 	if !f.controlled() {
 		return 0
 	}
 	const key = "minInSyncReplicas"
-	value := string(f.Broker.Spec.Config[key])
-	if master := g.Master(); master != nil {
-		if live, known := f.Properties[master.Dialable][key]; known {
-			value = live
+	number := func(value string) int {
+		n, err := strconv.Atoi(strings.TrimSpace(value))
+		if err != nil {
+			return 1 // RocketMQ's default
 		}
+		return n
 	}
-	n, err := strconv.Atoi(value)
-	if err != nil {
-		return 1 // RocketMQ's default
+	needed := number(string(f.Broker.Spec.Config[key]))
+	if master := g.Master(); master != nil {
+		needed = max(needed, number(f.Properties[master.Dialable][key]))
 	}
-	return n
+	return needed
 }
 
 // apart says what a member lacks to serve in its place.

@@ -26,12 +26,20 @@ func TestRollout(t *testing.T) {
 	w.pod("b-0-0").Annotations = nil
 	got := w.see().Rollout(never)
 	want := rollout.Snapshot{Paused: true, Interval: 20 * time.Second, Groups: []rollout.Group{
-		{Name: "b-0", Expected: 2, Needed: 1, Settled: time.Hour, Pods: []rollout.Pod{{Name: "b-0-0", Outdated: true, Ready: true, Leading: true}, {Name: "b-0-1", Ready: true}}},
-		{Name: "b-1", Expected: 2, Needed: 1, Settled: time.Hour, Pods: []rollout.Pod{{Name: "b-1-0", Ready: true, Leading: true}, {Name: "b-1-1", Ready: true}}},
+		{Name: "b-0", Expected: 2, Needed: 2, Settled: time.Hour, Pods: []rollout.Pod{{Name: "b-0-0", Outdated: true, Ready: true, Leading: true}, {Name: "b-0-1", Ready: true}}},
+		{Name: "b-1", Expected: 2, Needed: 2, Settled: time.Hour, Pods: []rollout.Pod{{Name: "b-1-0", Ready: true, Leading: true}, {Name: "b-1-1", Ready: true}}},
 	}}
-	if diff := cmp.Diff(want, got); diff != "" { // what the masters run with counts, not what they are to
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	w.Broker.Spec.Config = nil
+	for broker := range w.Properties {
+		w.Properties[broker] = map[string]string{"minInSyncReplicas": "2"}
+	}
+	if got := w.see().Rollout(never).Groups[0].Needed; got != 2 {
+		t.Errorf("the masters run with 2, and %d are needed", got)
+	}
+	w.Broker.Spec.Config = map[string]v1alpha1.ConfigValue{"minInSyncReplicas": "2"}
 	clear(w.Properties)
 	if got := w.see().Rollout(never).Groups[0].Needed; got != 2 {
 		t.Errorf("of masters that do not answer the spec counts, and %d are needed", got)

@@ -53,7 +53,7 @@ func wholeCluster(t *testing.T, w *world) {
 	ok(t, c.AwaitRegistered(ctx, c.NameServers(1), c.Topology(1, 2), time.Minute))
 	show(t, w, n)
 	c.told(t)
-	sendAndReceive(t, c.Installation, "whole", 200)
+	sendAndReceive(t, c.Installation, "first", 200)
 	for _, part := range []struct {
 		name string
 		tell func(*testing.T, oneObject)
