@@ -138,6 +138,9 @@ func operatorRestarts(ctx context.Context, t *testing.T, c *kit.Cluster) map[str
 	ok(t, c.Client.List(ctx, &pods, client.InNamespace(kit.OperatorNamespace)))
 	restarts := map[string]int32{}
 	for _, pod := range pods.Items {
+		if pod.DeletionTimestamp != nil {
+			continue // it was replaced before
+		}
 		for _, status := range pod.Status.ContainerStatuses {
 			restarts[pod.Name] += status.RestartCount
 		}

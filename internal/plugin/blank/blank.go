@@ -11,8 +11,8 @@ import "regexp"
 const Blanked = "(blanked)"
 
 // words in a name that make its value a credential.
-const words = `passw(?:or)?d|passphrase|secret[-_]?key|access[-_]?key|private[-_]?key|api[-_]?key|` +
-	`credential|token|authentication[-_]?user|(?:key|trust)store[-_]?pass`
+const words = `passw(?:or)?d|passphrase|pwd|[-_.]pass|secret[-_]?key|access[-_]?key|private[-_]?key|api[-_]?key|` +
+	`client[-_]?secret|[-_.]secret|credential|token|authentication[-_]?user|(?:key|trust)store[-_]?pass`
 
 var (
 	credential = regexp.MustCompile(`(?i)` + words)
@@ -22,7 +22,7 @@ var (
 	pairs = regexp.MustCompile(`(?i)([\w.-]*(?:` + words + `)[\w.-]*\\*["']?[ \t]*[:=][ \t]*)` +
 		`(\\+"[^"\\\n]*\\+"|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\{[^{}\n]*\}|[^\s{]\S*)`)
 	bearer   = regexp.MustCompile(`(?i)\b(bearer|basic)[ \t]+[\w.~+/=-]{8,}`)
-	userInfo = regexp.MustCompile(`(://[^\s/:@]+:)[^\s/@]+@`)
+	userInfo = regexp.MustCompile(`(://[^\s/:@]*:)[^\s/@]+@`)
 	pem      = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)`)
 )
 

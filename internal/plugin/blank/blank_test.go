@@ -23,6 +23,10 @@ func TestText(t *testing.T) {
 		{"a key", "x\n-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----\ny", "x\n(blanked)\ny"},
 		{"a key that is cut off", "x\n-----BEGIN PRIVATE KEY-----\nabc\n", "x\n(blanked)"},
 		{"a broker's user", `initAuthenticationUser={"username":"u","password":"p"}`, "initAuthenticationUser=(blanked)"},
+		{"other words for it", "CLIENT_SECRET=a\nMYSQL_PWD=b\nDB_PASS=c\napp.secret=d\nclientSecret: e",
+			"CLIENT_SECRET=(blanked)\nMYSQL_PWD=(blanked)\nDB_PASS=(blanked)\napp.secret=(blanked)\nclientSecret: (blanked)"},
+		{"an address without a user", "redis://:pa$$@host:1", "redis://:(blanked)@host:1"},
+		{"names of Secrets", "secretName: users\nsecretRef: {name: users}\nimagePullSecrets: [registry]", "secretName: users\nsecretRef: {name: users}\nimagePullSecrets: [registry]"},
 		{"nothing", "authenticationEnabled=true\naclEnable: true\nflushDiskType=ASYNC_FLUSH", "authenticationEnabled=true\naclEnable: true\nflushDiskType=ASYNC_FLUSH"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
