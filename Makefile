@@ -52,9 +52,9 @@ OTHER_MODULES := \
 GO_TEST_APISERVER := KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && $(GO_TEST) -timeout 40m ./internal/reconcile/...
 APISERVER := \
 	api-server '$(GO_TEST_APISERVER)'
-# The tests of the reconcilers compute while others wait. They take longest, so they begin; then come those that wait for real servers.
+# The tests of the reconcilers compute while others wait. They take longest, so they begin.
 UNIT_AND_APISERVER := \
-	unit-and-api-server '$(GO_TEST_APISERVER) ./internal/agent ./internal/handover ./admin ./internal/plugin ./...'
+	unit-and-api-server '$(GO_TEST_APISERVER) ./...'
 STORIES := \
 	e2e 'hack/with-cluster go test -json -count=1 -tags e2e -timeout 80m ./test/e2e/...'
 # The same with caches that lag behind, and passes that only watches and clocks start, for what the tests' own passes cannot show.
