@@ -27,6 +27,9 @@ const (
 	// up to rarest intervals. With an interval of 10 s that begins after 100 s and ends with 30 s, after five minutes.
 	calm   = 10
 	rarest = 3
+	// MaxAge is how old an answer may be and still be acted on. At rest one gets as old as the rarest pause and a look, with the interval
+	// of 10 s.
+	MaxAge = 45 * time.Second
 	// glanceInterval is how often a glance is taken between the looks at a converged resource.
 	glanceInterval = 2 * time.Second
 	// glanceTimeout bounds one glance.

@@ -4,10 +4,7 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
@@ -104,19 +101,6 @@ func (p *brokerPass) forbidUnclean(ctx context.Context, g *fleet.Group) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, electTimeout)
 	defer cancel()
-	usual := map[string]string{admin.ElectUncleanMaster: strconv.FormatBool(fleet.MayElectUnclean(p.controller))}
-	errs := make([]error, len(targets))
-	var wg sync.WaitGroup
-	for i, target := range targets {
-		wg.Go(func() { errs[i] = p.client.UpdateControllerConfig(ctx, target, usual) })
-	}
-	wg.Wait()
-
-	for i, target := range targets {
-		if errs[i] != nil {
-			p.Retry(g.Set, v1alpha1.EventUncleanElectionStillAllowed, "controller %s could not be told to forbid unclean elections again: it may elect "+
-				"members that lack messages until it answers or is restarted: %s", target, errs[i])
-		}
-	}
-	return errors.Join(errs...) == nil
+	took := p.EndUnclean(ctx, g.Set, targets, fleet.MayElectUnclean(p.controller))
+	return len(took) == len(targets)
 }

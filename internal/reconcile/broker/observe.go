@@ -16,9 +16,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
 )
 
-// maxAge is how old an answer may be before it is no longer shown as the truth.
-const maxAge = 45 * time.Second
-
 // observe takes in the last answer and says what to ask next.
 func (p *brokerPass) observe(ctx context.Context) (*kube.Waiting, error) {
 	key := client.ObjectKeyFromObject(p.broker)
@@ -29,7 +26,7 @@ func (p *brokerPass) observe(ctx context.Context) (*kube.Waiting, error) {
 		At: time.Now().Add(-age),
 	}
 	if asked {
-		seen.Answer, seen.Known = &answer.Answer, age < maxAge && len(answer.Registered) > 0
+		seen.Answer, seen.Known = &answer.Answer, age < observe.MaxAge && len(answer.Registered) > 0
 	}
 	backlogs, _, _ := p.backlogs.Latest(key)
 	seen.Backlogs = backlogs.Counted

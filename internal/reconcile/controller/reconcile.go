@@ -202,13 +202,7 @@ func (p *controllerPass) forbidUnclean(ctx context.Context) (*kube.Waiting, erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, forbidTimeout)
 	defer cancel()
-	for _, target := range p.seen.Unclean {
-		err := p.Reach.Client.UpdateControllerConfig(ctx, target, map[string]string{admin.ElectUncleanMaster: "false"})
-		if err != nil {
-			p.Retry(p.controller, v1alpha1.EventUncleanElectionStillAllowed, "controller %s could not be told to forbid unclean elections again: it may "+
-				"elect members that lack messages until it answers or is restarted: %s", target, err)
-			continue
-		}
+	for _, target := range p.EndUnclean(ctx, p.controller, p.seen.Unclean, false) {
 		p.Warn(p.controller, v1alpha1.EventUncleanElectionForbidden, "controller %s accepted unclean elections, which spec.config does not allow, and "+
 			"does not any more. The spec of before, an election that a user allowed, or somebody by hand had set %s", target, admin.ElectUncleanMaster)
 	}

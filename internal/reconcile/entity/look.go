@@ -22,12 +22,8 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/scale"
 )
 
-const (
-	// maxAge is how old an answer of the servers may be and still tell who is master.
-	maxAge = 45 * time.Second
-	// passing is for how long a group may be away before that shows at a thousand resources: longer than a failover takes.
-	passing = time.Minute
-)
+// passing is for how long a group may be away before that shows at a thousand resources: longer than a failover takes.
+const passing = time.Minute
 
 // view is what is known of a Broker without asking a server.
 type view struct {
@@ -67,7 +63,7 @@ func (k *keeper[E]) look(ctx context.Context, now time.Time) (*view, error) {
 	v.moves = entity.Moves(transfers.Items, k.broker, k.Topics)
 
 	answer, age, asked := k.observed.Latest(k.broker)
-	if !asked || age > maxAge {
+	if !asked || age > observe.MaxAge {
 		answer = &observe.Brokers{}
 	}
 	for _, status := range v.broker.Status.Groups {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/entity"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
@@ -240,26 +241,14 @@ func (t *turn[E]) readPlace(ctx context.Context, i int) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	table, version, err := t.Read(ctx, t.client, g.master, t.claims)
-	if err == nil {
-		err = t.isMaster(ctx, g.master)
+	if err == nil { // the table of one that is no longer master may be half empty, and loses what is written to it
+		err = metadata.Master{Client: t.client, Broker: metadata.Broker{Addr: g.master}}.Confirm(ctx)
 	}
 	if err != nil {
 		g.away = fmt.Sprintf("its master could not be asked: %s", tell(err))
 		return
 	}
 	place.Has, g.version = table, version
-}
-
-// isMaster fails for a broker that is no longer master: its table may be half empty, and loses what is written to it.
-func (t *turn[E]) isMaster(ctx context.Context, addr string) error {
-	status, err := t.client.HAStatus(ctx, addr)
-	if err != nil {
-		return err
-	}
-	if !status.Master {
-		return errors.New("it is no longer master")
-	}
-	return nil
 }
 
 // tell an error in words that are the same the next time.

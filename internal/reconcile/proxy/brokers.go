@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,9 +18,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/observe"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 )
-
-// maxAge is how old an answer may be before it is no longer acted on.
-const maxAge = 45 * time.Second
 
 // resolveBroker finds the cluster to serve: by name, by a Broker of it, as resolved before, or the only one that the
 // namespace's Brokers belong to.
@@ -90,7 +86,7 @@ func (p *proxyPass) observeBrokers(ctx context.Context) (*kube.Waiting, error) {
 	}
 	key := client.ObjectKeyFromObject(p.proxy)
 	answer, age, seen := p.observed.Latest(key)
-	if p.routes = answer; !seen || age > maxAge {
+	if p.routes = answer; !seen || age > observe.MaxAge {
 		p.routes = &observe.Routes{}
 	}
 	p.observed.Watch(key, observe.ProbeRoutes(p.Reach.Client, observe.RouteTargets{
