@@ -34,11 +34,12 @@ type story struct {
 
 // room is what the machine has for stories: they wait more than they work, but two cores have no place for the servers of all.
 const (
-	room = 6
-	// half is for stories that measure how soon something happens, or count on producers that see no error.
-	half = room / 2
-	// third is for those that ask for nothing of the kind.
-	third = room / 3
+	room = 8
+	// strict is for stories that measure how soon something happens, or count on producers that see no error: two at a time,
+	// and a loose one beside them.
+	strict = 3
+	// loose is for those that ask for nothing of the kind.
+	loose = 2
 )
 
 // TestStories tells them all, each as soon as those before it leave room. One that fails does not stop the next: each has
@@ -49,29 +50,28 @@ func TestStories(t *testing.T) {
 	var running sync.WaitGroup
 	for _, s := range []story{
 		{"Helm", room, installedByHelm}, // takes the operator and the kinds away
-		{"Quickstart", half, quickstart},
-		{"BadInput", half, badInput}, // watches that the operator stays
-		{"Nodes", room, nodes},       // cuts them off
-		// The two that need the operator at once come before those that replace it.
-		{"Outages", half, outages},
-		{"Failover", half, failover},
-		{"Scaling", half, scaling},
-		{"Rolling", half, rolling},
-		{"Secured", half, secured},
-		{"LegacyResources", half, legacyResources},   // beside Rolling's end
-		{"TransferTroubles", half, transferTroubles}, // does two things at a time
-		// The long ones early.
-		{"WholeCluster", third, wholeCluster},
-		{"TopicTransfer", third, topicTransfer},
-		{"NetworkPolicies", third, networkPolicies},
-		{"LookingAtACluster", third, lookingAtACluster},
-		{"TwoClusters", third, twoClusters},
-		{"Topics", third, topics},
-		{"MetadataGuard", third, metadataGuard},
-		{"Static", third, static},
-		{"Proxy", third, proxy},
-		{"Migration", third, migration},
-		{"HostNetwork", third, hostNetwork},
+		{"Nodes", room, nodes},          // cuts them off
+		// The three that need the operator at once come before those that replace it.
+		{"Quickstart", strict, quickstart},
+		{"BadInput", strict, badInput}, // watches that the operator stays
+		{"NetworkPolicies", loose, networkPolicies},
+		{"Failover", strict, failover},
+		{"Outages", strict, outages},
+		{"WholeCluster", loose, wholeCluster},
+		{"Scaling", strict, scaling},
+		{"Rolling", strict, rolling},
+		{"TopicTransfer", loose, topicTransfer},
+		{"Secured", strict, secured},
+		{"LookingAtACluster", loose, lookingAtACluster},
+		{"TwoClusters", loose, twoClusters},
+		{"LegacyResources", strict, legacyResources},
+		{"TransferTroubles", strict, transferTroubles}, // does two things at a time
+		{"Topics", loose, topics},
+		{"MetadataGuard", loose, metadataGuard},
+		{"Static", loose, static},
+		{"Proxy", loose, proxy},
+		{"Migration", loose, migration},
+		{"HostNetwork", loose, hostNetwork},
 	} {
 		ok(t, free.Acquire(t.Context(), s.needs))
 		running.Go(func() {
