@@ -37,8 +37,9 @@ type Metrics struct {
 	resources client.Reader
 	looks     map[string]Looks // by kind
 	events    *prometheus.CounterVec
+	replaced  replacements
 
-	build, count, condition, master, lookCount, lastLook *prometheus.Desc
+	build, count, condition, idle, replacedPods, master, lookCount, lastLook *prometheus.Desc
 }
 
 // New metrics of the resources that a reader finds.
@@ -54,6 +55,10 @@ func New(resources client.Reader) *Metrics {
 		build:     desc("build_info", "1, with the version of the operator.", "version"),
 		count:     desc("resources", "Resources by kind and by the status of their condition Ready.", "kind", "ready"),
 		condition: desc("resource_condition", "1 for each condition of a resource that is not as it should be, with its reason.", "kind", "namespace", "name", "condition", "reason"),
+		idle: desc("resource_scaled_to_zero",
+			"1 for a resource whose replicas are 0, and for a RocketMQCluster of which nothing but such parts is not Ready.", "kind", "namespace", "name"),
+		replacedPods: desc("replaced_pods_total",
+			"Pods that the operator replaced so that they run the current spec; of a RocketMQCluster those of its parts.", "kind", "namespace", "name"),
 		master: desc("broker_group_master",
 			"1 with the pod that is master of a broker group; 0 without a pod for a group that has lost its master.", "namespace", "name", "group", "pod"),
 		lookCount: desc("looks_total", "Looks at the servers of resources; an incomplete one got no answer that it needs.", "kind", "result"),
@@ -67,7 +72,9 @@ func (m *Metrics) Observe(kind string, looks Looks) { m.looks[kind] = looks }
 // Describe is part of prometheus.Collector.
 func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
 	m.events.Describe(out)
-	for _, desc := range []*prometheus.Desc{m.build, m.count, m.condition, m.master, m.lookCount, m.lastLook} {
+	for _, desc := range []*prometheus.Desc{
+		m.build, m.count, m.condition, m.idle, m.replacedPods, m.master, m.lookCount, m.lastLook,
+	} {
 		out <- desc
 	}
 }
@@ -115,6 +122,7 @@ func (m *Metrics) collectResources(ctx context.Context, kind v1alpha1.Kind, out 
 			}
 		}
 		counts[ready]++
+		m.collectRollout(resource, out)
 		if broker, ok := item.(*v1alpha1.Broker); ok {
 			m.collectMasters(broker, out)
 		}
@@ -127,6 +135,45 @@ func (m *Metrics) collectResources(ctx context.Context, kind v1alpha1.Kind, out 
 	for status, n := range counts {
 		out <- prometheus.MustNewConstMetric(m.count, prometheus.GaugeValue, float64(n), kind.Name, string(status))
 	}
+}
+
+// collectRollout says nothing of kinds without pods, of which there may be thousands. A counter begins at 0, so that Prometheus sees
+// the first replacement as an increase.
+func (m *Metrics) collectRollout(resource v1alpha1.Resource, out chan<- prometheus.Metric) {
+	cluster, isCluster := resource.(*v1alpha1.RocketMQCluster)
+	if !isCluster && resource.GetMembers() == "" {
+		return
+	}
+
+	of := []string{v1alpha1.KindOf(resource), resource.GetNamespace(), resource.GetName()}
+	out <- prometheus.MustNewConstMetric(m.replacedPods, prometheus.CounterValue, m.replaced.of(resource.GetUID()), of...)
+	if wantsNone(v1alpha1.KindOf(resource), resource.GetMembers()) || isCluster && lacksOnlyUnwanted(cluster) {
+		out <- prometheus.MustNewConstMetric(m.idle, prometheus.GaugeValue, 1, of...)
+	}
+}
+
+// wantsNone reports whether replicas are 0, which only tools can have. A Broker has no members, too, when its StatefulSets are refused.
+func wantsNone(kind, members string) bool {
+	switch kind {
+	case "Console", "Exporter", "SchemaRegistry":
+		return members == "0/0"
+	}
+	return false
+}
+
+// lacksOnlyUnwanted reports whether a cluster has parts that are not Ready, and all of them have 0 replicas.
+func lacksOnlyUnwanted(cluster *v1alpha1.RocketMQCluster) bool {
+	lacks := false
+	for _, part := range cluster.Status.Components {
+		if part.Ready == metav1.ConditionTrue {
+			continue
+		}
+		if !wantsNone(part.Kind, part.Members) {
+			return false
+		}
+		lacks = true
+	}
+	return lacks
 }
 
 // collectMasters says nothing of groups that never had a master, and of those whose servers do not answer.

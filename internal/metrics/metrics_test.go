@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -92,6 +93,66 @@ func TestMasters(t *testing.T) {
 rocketmq_operator_broker_group_master{group="b-0",name="b",namespace="mq",pod="b-0-1"} 1
 rocketmq_operator_broker_group_master{group="b-1",name="b",namespace="mq",pod=""} 0
 `), "rocketmq_operator_broker_group_master")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// A pod counts for its resource, and for the RocketMQCluster that this is a part of; before the first one the number is 0.
+func TestReplacedPods(t *testing.T) {
+	cluster := &v1alpha1.RocketMQCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "mq", Name: "c", UID: "c"}}
+	part, alone := broker("c-part"), broker("alone")
+	part.OwnerReferences = []metav1.OwnerReference{{Kind: "RocketMQCluster", Name: "c", UID: "c", Controller: new(true)}}
+	part.Status.Members, alone.Status.Members = "2/2", "2/2"
+	topic := &v1alpha1.Topic{ObjectMeta: metav1.ObjectMeta{Namespace: "mq", Name: "orders"}}
+
+	m := metricsOf(t, cluster, part, alone, topic)
+	recorder := m.Recorder(events.NewFakeRecorder(3), logr.Discard())
+	for range 2 {
+		recorder.Eventf(part, broker("c-part-0-0"), "Normal", v1alpha1.EventReplacingPod, "ReplacingPod", "its image changes")
+	}
+	recorder.Eventf(alone, nil, "Normal", v1alpha1.EventRolloutWaiting, "RolloutWaiting", "it starts")
+
+	err := testutil.CollectAndCompare(m, strings.NewReader(`
+# HELP rocketmq_operator_replaced_pods_total Pods that the operator replaced so that they run the current spec; of a RocketMQCluster those of its parts.
+# TYPE rocketmq_operator_replaced_pods_total counter
+rocketmq_operator_replaced_pods_total{kind="Broker",name="alone",namespace="mq"} 0
+rocketmq_operator_replaced_pods_total{kind="Broker",name="c-part",namespace="mq"} 2
+rocketmq_operator_replaced_pods_total{kind="RocketMQCluster",name="c",namespace="mq"} 2
+`), "rocketmq_operator_replaced_pods_total")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Somebody wants no pods of a Console, and a cluster that lacks nothing else is not ill either.
+func TestScaledToZero(t *testing.T) {
+	console := func(name, members string) *v1alpha1.Console {
+		c := &v1alpha1.Console{ObjectMeta: metav1.ObjectMeta{Namespace: "mq", Name: name}}
+		c.Status.Members = members
+		return c
+	}
+	cluster := func(name string, parts ...v1alpha1.ClusterComponent) *v1alpha1.RocketMQCluster {
+		c := &v1alpha1.RocketMQCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "mq", Name: name}}
+		c.Status.Components = parts
+		return c
+	}
+	ready := v1alpha1.ClusterComponent{Kind: "Broker", Name: "b", Members: "2/2", Ready: metav1.ConditionTrue}
+	ill := v1alpha1.ClusterComponent{Kind: "Broker", Name: "b", Members: "1/2", Ready: metav1.ConditionFalse}
+	idle := v1alpha1.ClusterComponent{Kind: "Console", Name: "c", Members: "0/0", Ready: metav1.ConditionFalse}
+
+	refused := broker("refused")
+	refused.Status.Members = "0/0"
+	m := metricsOf(t,
+		refused, console("off", "0/0"), console("starting", "0/1"), console("new", ""),
+		cluster("well", ready), cluster("without-console", ready, idle), cluster("ill", ill, idle), cluster("new"),
+	)
+	err := testutil.CollectAndCompare(m, strings.NewReader(`
+# HELP rocketmq_operator_resource_scaled_to_zero 1 for a resource whose replicas are 0, and for a RocketMQCluster of which nothing but such parts is not Ready.
+# TYPE rocketmq_operator_resource_scaled_to_zero gauge
+rocketmq_operator_resource_scaled_to_zero{kind="Console",name="off",namespace="mq"} 1
+rocketmq_operator_resource_scaled_to_zero{kind="RocketMQCluster",name="without-console",namespace="mq"} 1
+`), "rocketmq_operator_resource_scaled_to_zero")
 	if err != nil {
 		t.Error(err)
 	}

@@ -34,6 +34,9 @@ func (r *recorder) Eventf(regarding, related runtime.Object, kind, reason, actio
 		return // every event of ours is about a resource
 	}
 	r.metrics.events.WithLabelValues(v1alpha1.KindOf(resource), reason).Inc()
+	if reason == v1alpha1.EventReplacingPod {
+		r.metrics.replaced.add(resource)
+	}
 	line := []any{"controllerKind", v1alpha1.KindOf(resource), "namespace", resource.GetNamespace(), "name", resource.GetName()}
 	if object, ok := related.(client.Object); ok && object.GetUID() != resource.GetUID() {
 		line = append(line, "object", object.GetName())
