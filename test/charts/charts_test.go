@@ -101,6 +101,32 @@ func TestTheChartsRefuseWhatCannotBeMeant(t *testing.T) {
 	}
 }
 
+// Whoever installs alerts or dashboards, and nothing that brings the operator's metrics to Prometheus, is told.
+func TestTheNotesWarnOfAlertsWithoutMetrics(t *testing.T) {
+	const alerts, dashboards = "the alert RocketMQOperatorDown fires", "its dashboard stays empty"
+	for _, c := range []struct{ name, values, warning string }{
+		{"neither", "{}", ""},
+		{"alerts alone", "alerts: {enabled: true}", alerts},
+		{"dashboards alone", "dashboards: {enabled: true}", dashboards},
+		{"both", "{alerts: {enabled: true}, dashboards: {enabled: true}}", alerts},
+		{"alerts with a PodMonitor", "{alerts: {enabled: true}, metrics: {podMonitor: {enabled: true}}}", ""},
+		{"alerts with a ServiceMonitor", "{alerts: {enabled: true}, metrics: {serviceMonitor: {enabled: true}}}", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var values map[string]any
+			decode(t, []byte(c.values), &values)
+			files, err := renderFiles(t, load(t, operator), values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			notes := files[operator+"/templates/NOTES.txt"]
+			if warns := strings.Contains(notes, "Careful: "); warns != (c.warning != "") || !strings.Contains(notes, c.warning) {
+				t.Errorf("the notes should warn of %q:\n%s", c.warning, notes)
+			}
+		})
+	}
+}
+
 // What the examples say of a cluster can be given as values, and comes out as it went in.
 func TestTheExamplesCanBeValues(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(root, "examples/*/*.yaml"))
@@ -164,11 +190,7 @@ func load(t *testing.T, name string) *chart.Chart {
 
 func renderChart(t *testing.T, c *chart.Chart, values map[string]any) ([]unstructured.Unstructured, error) {
 	t.Helper()
-	top, err := util.ToRenderValues(c, values, release, nil)
-	if err != nil {
-		return nil, err
-	}
-	files, err := engine.Engine{Strict: true}.RenderWithContext(t.Context(), c, top)
+	files, err := renderFiles(t, c, values)
 	if err != nil {
 		return nil, err
 	}
@@ -188,6 +210,16 @@ func renderChart(t *testing.T, c *chart.Chart, values map[string]any) ([]unstruc
 		}
 	}
 	return objects, nil
+}
+
+// renderFiles renders the templates of a chart, by their paths.
+func renderFiles(t *testing.T, c *chart.Chart, values map[string]any) (map[string]string, error) {
+	t.Helper()
+	top, err := util.ToRenderValues(c, values, release, nil)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Engine{Strict: true}.RenderWithContext(t.Context(), c, top)
 }
 
 func readValues(t *testing.T, path string) map[string]any {
