@@ -27,6 +27,9 @@ func TestDashboardsAreInOrder(t *testing.T) {
 			if p.Type != "row" && len(p.Targets) == 0 {
 				t.Errorf("%s: %s asks nothing", d.file, p.Title)
 			}
+			if p.Type != "row" && p.Description == "" {
+				t.Errorf("%s: %s does not say what it shows", d.file, p.Title)
+			}
 			if p.GridPos.W <= 0 || p.GridPos.H <= 0 || p.GridPos.X+p.GridPos.W > 24 {
 				t.Errorf("%s: %s does not fit into 24 columns: %+v", d.file, p.Title, p.GridPos)
 			}
@@ -39,6 +42,22 @@ func TestDashboardsAreInOrder(t *testing.T) {
 				if target.Datasource.UID != "${datasource}" {
 					t.Errorf("%s: %s does not ask the chosen data source", d.file, p.Title)
 				}
+			}
+		}
+	}
+}
+
+// Whoever chooses one of several operators sees nothing of the others.
+func TestTheOperatorsDashboardAsksForTheChosenOnes(t *testing.T) {
+	dashboards := readDashboards(t)
+	at := slices.IndexFunc(dashboards, func(d dashboard) bool { return d.file == "operator.json" })
+	if at < 0 {
+		t.Fatal("there is no dashboard of the operator")
+	}
+	for _, p := range dashboards[at].Panels {
+		for _, target := range p.Targets {
+			if !strings.Contains(target.Expr, `namespace=~"$operator"`) {
+				t.Errorf("%s shows all operators: %s", p.Title, target.Expr)
 			}
 		}
 	}

@@ -24,8 +24,13 @@ import (
 type operator struct {
 	*world.Operator
 	*testing.T
-	world *world.World
+	world   *world.World
+	failing string    // a Broker that cannot be reconciled, "" for none
+	retried time.Time // when it was tried last
 }
+
+// retryInterval is the pause after which an operator tries again at last what fails for good (30 s), in the time of the story.
+const retryInterval = 30 * time.Second / speed
 
 func brokerOf(name, spec string) string {
 	return fmt.Sprintf("{apiVersion: rocketmq.apache.org/v1alpha1, kind: Broker, metadata: {name: %s}, spec: {%s}}\n---\n", name, spec)
@@ -40,7 +45,7 @@ func startOperator(t *testing.T, w *world.World) *operator {
 		brokerOf("tight", "size: 1, clusterMode: CONTROLLER, config: {minInSyncReplicas: '2'}") +
 		brokerOf("full", "size: 1, replicaPerGroup: 0") +
 		brokerOf("mute", "size: 1, replicaPerGroup: 0"))
-	return &operator{w.Manage(), t, w}
+	return &operator{Operator: w.Manage(), T: t, world: w}
 }
 
 func (o *operator) target() target {
@@ -50,6 +55,8 @@ func (o *operator) target() target {
 // fail in every way that an operator tells of, and say what must fire then.
 func (o *operator) fail() []string {
 	o.Helper()
+	o.idle()
+	o.world.CreateYAML("{apiVersion: rocketmq.apache.org/v1alpha1, kind: Topic, metadata: {name: lost}, spec: {brokerRef: {name: nobody}}}")
 	o.loseMaster("orphan-0")
 	o.fillDisk("full-0")
 	o.runOutOfMemory("full-0-0")
@@ -59,13 +66,39 @@ func (o *operator) fail() []string {
 	return []string{
 		"RocketMQNoMaster group=orphan-0 name=orphan namespace=mq",
 		"RocketMQNotReady kind=Broker name=orphan namespace=mq",
+		"RocketMQTopicsNotReady kind=Topic namespace=mq",
 		"RocketMQDiskFillsUp name=full namespace=mq",
 		"RocketMQTrouble condition=OutOfMemory kind=Broker name=full namespace=mq",
 		"RocketMQOperatorBlind kind=Broker name=mute namespace=mq",
 		"RocketMQRolloutBlocked condition=RolloutBlocked kind=Broker name=tight namespace=mq",
 		"RocketMQRolloutStuck kind=Broker name=tight namespace=mq",
-		"RocketMQOperatorFailing controller=broker",
+		"RocketMQOperatorFailing controller=broker namespace=rocketmq-operator-system",
 	}
+}
+
+// idle: somebody wants no pods of an Exporter, which is no trouble.
+func (o *operator) idle() {
+	o.Helper()
+	o.world.CreateYAML("{apiVersion: rocketmq.apache.org/v1alpha1, kind: Exporter, metadata: {name: idle}, spec: {replicas: 0}}")
+	o.Until(func() string {
+		if members := world.Get[v1alpha1.Exporter](o.world, "idle").Status.Members; members != "0/0" {
+			return fmt.Sprintf("the idle Exporter has %q members", members)
+		}
+		return ""
+	})
+}
+
+// retry what fails. The operator does so by itself, but waits for 30 s of real time in the end, which would be half an hour of the
+// story; so the Broker changes in the rhythm that this has in the story.
+func (o *operator) retry() {
+	o.Helper()
+	if o.failing == "" || time.Since(o.retried) < retryInterval {
+		return
+	}
+	o.retried = time.Now()
+	world.Edit(o.world, o.failing, func(b *v1alpha1.Broker) {
+		b.Spec.Env = []corev1.EnvVar{{Name: "TRIED", Value: o.retried.String()}}
+	})
 }
 
 // loseMaster of a group, whose slave lacks messages, so that the controllers elect nobody.
@@ -114,5 +147,6 @@ func (o *operator) breakWebhook() {
 		}},
 	}
 	o.world.Must(o.world.Create(o.Context(), hook))
-	o.world.CreateYAML(strings.TrimSuffix(brokerOf("late", "size: 1, replicaPerGroup: 0"), "---\n"))
+	o.failing = "late"
+	o.world.CreateYAML(strings.TrimSuffix(brokerOf(o.failing, "size: 1, replicaPerGroup: 0"), "---\n"))
 }

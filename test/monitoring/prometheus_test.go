@@ -211,7 +211,7 @@ func quickAlerts(t *testing.T) string {
 	return file
 }
 
-// quicken divides the durations in an expression by the speed: ranges, offsets, and seconds that something's age is compared with.
+// quicken divides the durations in an expression by the speed: ranges, offsets, and times that an age or a latency is compared with.
 func quicken(expr string) (string, error) {
 	parsed, err := promQL().ParseExpr(expr)
 	if err != nil {
@@ -226,13 +226,19 @@ func quicken(expr string) (string, error) {
 		case *parser.SubqueryExpr:
 			n.Range, n.Step, n.OriginalOffset = n.Range/speed, n.Step/speed, n.OriginalOffset/speed
 		case *parser.BinaryExpr:
-			if limit, ok := n.RHS.(*parser.NumberLiteral); ok && n.Op.IsComparisonOperator() && isAge(n.LHS) {
+			if limit, ok := n.RHS.(*parser.NumberLiteral); ok && n.Op.IsComparisonOperator() && (isAge(n.LHS) || isLatency(n.LHS)) {
 				limit.Val /= speed
 			}
 		}
 		return nil
 	})
 	return parsed.String(), nil
+}
+
+// isLatency reports whether an expression is how long messages have waited.
+func isLatency(expr parser.Expr) bool {
+	latency, ok := expr.(*parser.VectorSelector)
+	return ok && latency.Name == "rocketmq_consumer_lag_latency_milliseconds"
 }
 
 // isAge reports whether an expression is time() - …

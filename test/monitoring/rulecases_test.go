@@ -24,6 +24,12 @@ func clusterCases() []ruleCase {
 		condition = `rocketmq_operator_resource_condition{namespace="mq", name="b", `
 		masters   = `rocketmq_operator_broker_group_master{namespace="mq", name="b", group="b-0", pod=`
 		roles     = `role{namespace="mq", group="ctl", peer_id=`
+		replaced  = `rocketmq_operator_replaced_pods_total{namespace="mq", name="b", kind="Broker"} `
+		starting  = condition + `kind="Broker", condition="Ready", reason="MembersNotReady"} 1+0x180` + "\n"
+		outdated  = condition + `kind="Broker", condition="UpToDate", reason="ReplacingPods"} 1+0x180` + "\n"
+		every10m  = replaced + `0+0x9 1+0x9 2+0x9 3+0x9 4+0x9 5+0x9 6+0x9 7+0x9 8+0x9 9+0x9 10+0x9 11+0x9 12+0x9` + "\n"
+		topic     = `rocketmq_operator_resource_condition{namespace="mq", condition="Ready", kind="Topic", name=`
+		group     = `rocketmq_operator_resource_condition{namespace="mq", condition="Ready", kind="ConsumerGroup", name=`
 	)
 	return []ruleCase{
 		{"a group has lost its master", "RocketMQNoMaster",
@@ -55,6 +61,35 @@ func clusterCases() []ruleCase {
 		{"a transfer takes its time", "RocketMQNotReady",
 			condition + `kind="TopicTransfer", condition="Ready", reason="Drain"} 1+0x60`,
 			60 * time.Minute, silence},
+		{"a pod is replaced every ten minutes", "RocketMQNotReady", starting + every10m, 2 * time.Hour, silence},
+		{"the first pod that was replaced does not start", "RocketMQNotReady",
+			starting + replaced + `0+0x4 1+0x60`,
+			36 * time.Minute, "kind=Broker name=b namespace=mq"},
+		{"pods of another Broker are replaced", "RocketMQNotReady",
+			starting + strings.ReplaceAll(every10m, `name="b"`, `name="c"`),
+			16 * time.Minute, "kind=Broker name=b namespace=mq"},
+		{"replicas are 0", "RocketMQNotReady",
+			condition + `kind="Console", condition="Ready", reason="MembersNotReady"} 1+0x60` + "\n" +
+				`rocketmq_operator_resource_scaled_to_zero{namespace="mq", name="b", kind="Console"} 1+0x60`,
+			60 * time.Minute, silence},
+		{"a topic", "RocketMQNotReady", topic + `"orders", reason="WaitingForBrokers"} 1+0x60`, 60 * time.Minute, silence},
+
+		{"three topics are one alert", "RocketMQTopicsNotReady",
+			topic + `"a", reason="WaitingForBrokers"} 1+0x20` + "\n" +
+				topic + `"b", reason="Refused"} 1+0x20` + "\n" +
+				topic + `"c", reason="Refused"} 1+0x8 stale` + "\n" +
+				topic + `"c", reason="Failed"} _x8 1+0x20`,
+			15 * time.Minute, "kind=Topic namespace=mq"},
+		{"a consumer group", "RocketMQTopicsNotReady",
+			group + `"a", reason="TypeConflict"} 1+0x20`,
+			15 * time.Minute, "kind=ConsumerGroup namespace=mq"},
+		{"one topic after the other", "RocketMQTopicsNotReady",
+			topic + `"a", reason="Updating"} 1+0x9 stale` + "\n" +
+				topic + `"b", reason="Updating"} _x9 1+0x9 stale` + "\n" +
+				topic + `"c", reason="Updating"} _x18 1+0x9`,
+			20 * time.Minute, silence},
+		{"the user wants it so", "RocketMQTopicsNotReady", topic + `"a", reason="Paused"} 1+0x20`, 20 * time.Minute, silence},
+		{"a Broker", "RocketMQTopicsNotReady", starting, 20 * time.Minute, silence},
 
 		{"a disk is nearly full", "RocketMQDiskFillsUp",
 			condition + `kind="Broker", condition="DiskPressure", reason="DiskPressure"} 1+0x9`,
@@ -79,6 +114,10 @@ func clusterCases() []ruleCase {
 		{"a roll of half an hour", "RocketMQRolloutStuck",
 			condition + `kind="Broker", condition="UpToDate", reason="ReplacingPods"} 1+0x30 stale`,
 			61 * time.Minute, silence},
+		{"a pod is replaced every ten minutes", "RocketMQRolloutStuck", outdated + every10m, 2 * time.Hour, silence},
+		{"the second pod is not replaced", "RocketMQRolloutStuck",
+			outdated + replaced + `0+0x4 1+0x180`,
+			90 * time.Minute, "kind=Broker name=b namespace=mq"},
 		{"the user wants it so", "RocketMQRolloutStuck",
 			condition + `kind="Broker", condition="UpToDate", reason="Paused"} 1+0x70`,
 			61 * time.Minute, silence},
@@ -100,8 +139,10 @@ func messageCases() []ruleCase {
 		broker    = `namespace="mq", cluster="shop", pod="b-0-0", node_id="b-0"`
 		sends     = `rocketmq_rpc_latency_milliseconds_count{` + broker + `, request_code="send_message_v2", response_code=`
 		lag       = `rocketmq_consumer_lag_messages{` + broker + `, topic="orders", consumer_group="billing", is_system="false"} `
+		behind    = `rocketmq_consumer_lag_latency_milliseconds{` + broker + `, topic="orders", consumer_group="billing", is_system="false"} `
 		consumers = `rocketmq_consumer_connections{` + broker + `, consumer_group="billing", is_system="false"} `
 		dead      = `rocketmq_send_to_dlq_messages_total{` + broker + `, topic="orders", consumer_group="billing", is_system="false"} `
+		scraped   = `rocketmq_broker_permission{` + broker + `} `
 	)
 	return []ruleCase{
 		{"a tenth of the sends fails", "RocketMQSendsFail",
@@ -117,40 +158,66 @@ func messageCases() []ruleCase {
 				sends + `"system_busy"} 3+0x20`,
 			11 * time.Minute, silence},
 
-		{"a lag that grows", "RocketMQConsumerLagGrows",
-			lag + `2000+10x30`,
-			20 * time.Minute, "cluster=shop consumer_group=billing namespace=mq topic=orders"},
-		{"a lag that shrinks", "RocketMQConsumerLagGrows", lag + `9000-100x30`, 20 * time.Minute, silence},
-		{"a small lag", "RocketMQConsumerLagGrows", lag + `0+10x30`, 20 * time.Minute, silence},
+		{"half a minute more each minute", "RocketMQConsumerLagGrows",
+			behind + `0+30000x40`,
+			22 * time.Minute, "cluster=shop consumer_group=billing namespace=mq topic=orders"},
+		{"many messages that do not wait for long", "RocketMQConsumerLagGrows",
+			lag + `20000+500x60` + "\n" +
+				behind + `4000+50x60`,
+			60 * time.Minute, silence},
+		{"it was away, and catches up", "RocketMQConsumerLagGrows", behind + `9000000-60000x60`, 60 * time.Minute, silence},
+		{"ten minutes behind, and no more", "RocketMQConsumerLagGrows", behind + `600000+0x60`, 60 * time.Minute, silence},
 
 		{"the last consumer has left", "RocketMQConsumersGone",
 			consumers + `2 2 2 stale` + "\n" +
-				`rocketmq_broker_permission{` + broker + `} 6+0x60`,
+				scraped + `6+0x60`,
 			14 * time.Minute, "cluster=shop consumer_group=billing namespace=mq"},
 		{"consumers were restarted", "RocketMQConsumersGone",
 			consumers + `2 2 stale _ _ 2 2 2 2 2 2 2 2 2 2 2` + "\n" +
-				`rocketmq_broker_permission{` + broker + `} 6+0x60`,
+				scraped + `6+0x60`,
 			14 * time.Minute, silence},
 		{"another broker has them now", "RocketMQConsumersGone",
 			consumers + `2 2 stale` + "\n" +
 				strings.ReplaceAll(consumers, "b-0-0", "b-0-1") + `_ _ 2+0x20` + "\n" +
-				`rocketmq_broker_permission{` + broker + `} 6+0x60`,
+				scraped + `6+0x60`,
 			14 * time.Minute, silence},
 		{"the cluster has gone", "RocketMQConsumersGone",
 			consumers + `2 2 2 stale` + "\n" +
-				`rocketmq_broker_permission{` + broker + `} 6 6 6 stale`,
+				scraped + `6 6 6 stale`,
 			14 * time.Minute, silence},
 		{"they left yesterday", "RocketMQConsumersGone",
 			consumers + `2 2 2 stale` + "\n" +
-				`rocketmq_broker_permission{` + broker + `} 6+0x90`,
+				scraped + `6+0x90`,
 			80 * time.Minute, silence},
 
 		{"the first dead letter", "RocketMQDeadLetters",
-			dead + `_ _ 1 1 1 1`,
-			5 * time.Minute, "cluster=shop consumer_group=billing namespace=mq topic=orders"},
+			scraped + `6+0x20` + "\n" +
+				dead + `_x8 1 1 1 1`,
+			9 * time.Minute, "cluster=shop consumer_group=billing namespace=mq topic=orders"},
 		{"one more", "RocketMQDeadLetters",
-			dead + `5+0x20 6+0x9`,
+			scraped + `6+0x40` + "\n" +
+				dead + `5+0x20 6+0x9`,
 			25 * time.Minute, "cluster=shop consumer_group=billing namespace=mq topic=orders"},
+		{"the first after a restart", "RocketMQDeadLetters",
+			scraped + `6+0x40` + "\n" +
+				dead + `5+0x20 stale _ _ 1 1 1`,
+			25 * time.Minute, "cluster=shop consumer_group=billing namespace=mq topic=orders"},
+		{"a Prometheus that is new", "RocketMQDeadLetters",
+			scraped + `6+0x20` + "\n" +
+				dead + `5+0x20`,
+			5 * time.Minute, silence},
+		{"a Prometheus that was away", "RocketMQDeadLetters",
+			scraped + `6+0x9 stale _x11 6+0x20` + "\n" +
+				dead + `5+0x9 stale _x11 5+0x20`,
+			23 * time.Minute, silence},
+		{"a Prometheus that was away for a moment", "RocketMQDeadLetters",
+			scraped + `6+0x9 stale _x3 6+0x20` + "\n" +
+				dead + `5+0x9 stale _x3 5+0x20`,
+			15 * time.Minute, silence},
+		{"a pod that has another address", "RocketMQDeadLetters",
+			strings.ReplaceAll(scraped+`6+0x9 stale`+"\n"+dead+`5+0x9 stale`+"\n", "pod=", `instance="10.0.0.1:5557", pod=`) +
+				strings.ReplaceAll(scraped+`_x10 6+0x20`, "pod=", `instance="10.0.0.2:5557", pod=`),
+			12 * time.Minute, silence},
 		{"dead letters of long ago", "RocketMQDeadLetters", dead + `5+0x60`, 30 * time.Minute, silence},
 	}
 }
@@ -159,24 +226,53 @@ func operatorCases() []ruleCase {
 	const (
 		broker = `namespace="mq", cluster="shop", pod="b-0-0", node_id="b-0"`
 		looked = `rocketmq_operator_last_complete_look_timestamp_seconds{namespace="mq", kind="Broker", name="b"} `
-		builds = `rocketmq_operator_build_info{instance="op"} 1+0x60` + "\n"
-		errors = `controller_runtime_reconcile_errors_total{controller="broker", instance=`
-		leads  = `leader_election_master_status{name="rocketmq-operator.rocketmq.apache.org", instance=`
+		build  = `rocketmq_operator_build_info{namespace=`
+		builds = build + `"ops", instance="op"} 1+0x60` + "\n"
+		errors = `controller_runtime_reconcile_errors_total{controller="broker", namespace="ops", instance=`
+		leads  = `leader_election_master_status{name="rocketmq-operator.rocketmq.apache.org", namespace=`
 	)
 	return []ruleCase{
-		{"nobody answers", "RocketMQOperatorDown", `up 1+0x20`, 6 * time.Minute, ""},
-		{"nobody leads", "RocketMQOperatorDown", builds + leads + `"a"} 0+0x20` + "\n" + leads + `"b"} 0+0x20`, 6 * time.Minute, ""},
-		{"one leads", "RocketMQOperatorDown", builds + leads + `"a"} 0+0x20` + "\n" + leads + `"b"} 1+0x20`, 6 * time.Minute, silence},
+		{"none was ever there", "RocketMQOperatorDown", `up 1+0x20`, 6 * time.Minute, ""},
+		{"the only one is gone", "RocketMQOperatorDown", build + `"ops"} 1 1 1 stale`, 9 * time.Minute, "namespace=ops"},
+		{"one of two is gone", "RocketMQOperatorDown",
+			build + `"ops"} 1+0x20` + "\n" + build + `"shop"} 1 1 1 stale`,
+			9 * time.Minute, "namespace=shop"},
+		{"one of two has no leader", "RocketMQOperatorDown",
+			build + `"ops"} 1+0x20` + "\n" + leads + `"ops"} 1+0x20` + "\n" +
+				build + `"shop"} 1+0x20` + "\n" + leads + `"shop", pod="a"} 0+0x20` + "\n" + leads + `"shop", pod="b"} 0+0x20`,
+			6 * time.Minute, "namespace=shop"},
+		{"one of its pods leads", "RocketMQOperatorDown",
+			builds + leads + `"ops", pod="a"} 0+0x20` + "\n" + leads + `"ops", pod="b"} 1+0x20`,
+			6 * time.Minute, silence},
 		{"an operator without election", "RocketMQOperatorDown", builds, 6 * time.Minute, silence},
+		{"an upgrade", "RocketMQOperatorDown",
+			build + `"ops", pod="a", version="1"} 1+0x9 stale` + "\n" + build + `"ops", pod="b", version="2"} _x12 1+0x20`,
+			30 * time.Minute, silence},
+		{"one of two was removed yesterday", "RocketMQOperatorDown",
+			build + `"ops"} 1+0x1560` + "\n" + build + `"shop"} 1 1 1 stale`,
+			25 * time.Hour, silence},
+		{"the only one went yesterday", "RocketMQOperatorDown", build + `"ops"} 1 1 1 stale`, 25 * time.Hour, ""},
 
-		{"it has not seen all servers for long", "RocketMQOperatorBlind",
+		{"it has not seen all servers for ten minutes", "RocketMQOperatorBlind",
 			looked + `60+0x30`,
 			12 * time.Minute, "kind=Broker name=b namespace=mq"},
-		{"it has never seen them", "RocketMQOperatorBlind", looked + `0+0x30`, 12 * time.Minute, "kind=Broker name=b namespace=mq"},
+		{"it has not seen them for nine", "RocketMQOperatorBlind", looked + `60+0x30`, 10 * time.Minute, silence},
+		{"it has never seen them for ten minutes", "RocketMQOperatorBlind",
+			looked + `_x20 0+0x30`,
+			31 * time.Minute, "kind=Broker name=b namespace=mq"},
+		{"it has never seen them for nine", "RocketMQOperatorBlind", looked + `_x20 0+0x30`, 29 * time.Minute, silence},
 		{"it looks every minute", "RocketMQOperatorBlind", looked + `0+60x30`, 12 * time.Minute, silence},
 
-		{"errors again and again", "RocketMQOperatorFailing", builds + errors + `"op"} 0+1x30`, 15 * time.Minute, "controller=broker"},
-		{"an error now and then", "RocketMQOperatorFailing", builds + errors + `"op"} 0 1 1+0x30`, 15 * time.Minute, silence},
+		{"something fails for good", "RocketMQOperatorFailing",
+			builds + errors + `"op"} 0+2x30`,
+			15 * time.Minute, "controller=broker namespace=ops"},
+		{"the API server was away for three minutes", "RocketMQOperatorFailing",
+			builds + errors + `"op"} 0+0x4 30 60 90 90+0x30`,
+			16 * time.Minute, silence},
+		{"a hundred errors at once", "RocketMQOperatorFailing", builds + errors + `"op"} 0+0x4 100+0x30`, 16 * time.Minute, silence},
+		{"an error now and then", "RocketMQOperatorFailing",
+			builds + errors + `"op"} 0+0x2 1+0x2 2+0x2 3+0x2 4+0x2 5+0x2 6+0x2 7+0x2 8+0x2`,
+			25 * time.Minute, silence},
 		{"another program's errors", "RocketMQOperatorFailing", builds + errors + `"theirs"} 0+9x30`, 15 * time.Minute, silence},
 	}
 }

@@ -21,7 +21,8 @@ import (
 	"github.com/prometheus/prometheus/rules"
 )
 
-// Each alert says how urgent it is, what it is about, and where to read what to do, and the documentation has that place.
+// Each alert says how urgent it is, what it is about, which command shows more, and where to read what to do; the documentation has
+// that place.
 func TestAlertsAreExplained(t *testing.T) {
 	const page = "https://github.com/rocketmq-operator/rocketmq-operator/blob/main/docs/monitoring.md#"
 	docs, err := os.ReadFile(root + "/docs/monitoring.md")
@@ -38,8 +39,8 @@ func TestAlertsAreExplained(t *testing.T) {
 		if severity := rule.Labels["severity"]; severity != "critical" && severity != "warning" {
 			t.Errorf("%s has the severity %q", rule.Alert, severity)
 		}
-		if rule.Annotations["summary"] == "" || rule.Annotations["description"] == "" {
-			t.Errorf("%s lacks a summary or a description", rule.Alert)
+		if rule.Annotations["summary"] == "" || !strings.Contains(rule.Annotations["description"], "kubectl ") {
+			t.Errorf("%s lacks a summary, or a description with a command", rule.Alert)
 		}
 		if got, want := rule.Annotations["runbook_url"], page+strings.ToLower(rule.Alert); got != want {
 			t.Errorf("%s has the runbook_url %s, want %s", rule.Alert, got, want)
@@ -118,10 +119,21 @@ func alertsAfter(t *testing.T, c ruleCase) (firing []string) {
 			for _, alert := range rule.ActiveAlerts() {
 				if rule.Name() == c.alert && alert.State == rules.StateFiring {
 					firing = append(firing, describe(alert.Labels))
+					alert.Annotations.Range(func(text labels.Label) { checkText(t, rule.Name()+"'s "+text.Name, text.Value) })
 				}
 			}
 		}
 	}
 	slices.Sort(firing)
 	return firing
+}
+
+// checkText of an annotation, as somebody reads it who was woken.
+func checkText(t *testing.T, of, text string) {
+	t.Helper()
+	for _, flaw := range []string{"error expanding template", "<no value>", "  "} {
+		if strings.Contains(text, flaw) {
+			t.Errorf("%s has %q in %s", of, flaw, text)
+		}
+	}
 }

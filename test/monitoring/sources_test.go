@@ -61,10 +61,11 @@ type dashboard struct {
 }
 
 type panel struct {
-	ID      int    `json:"id"`
-	Type    string `json:"type"`
-	Title   string `json:"title"`
-	Targets []struct {
+	ID          int    `json:"id"`
+	Type        string `json:"type"`
+	Title       string `json:"title"`
+	Description string `json:"description"`
+	Targets     []struct {
 		Expr         string `json:"expr"`
 		LegendFormat string `json:"legendFormat"`
 		Datasource   struct {
@@ -159,7 +160,7 @@ const rateInterval = "4m"
 
 func filledIn(expr string) string {
 	all := []string{"$__rate_interval", rateInterval}
-	for _, variable := range []string{"$namespace", "$cluster", "$topic", "$group"} {
+	for _, variable := range []string{"$namespace", "$cluster", "$topic", "$group", "$operator"} {
 		all = append(all, variable, ".*")
 	}
 	return strings.NewReplacer(all...).Replace(expr)

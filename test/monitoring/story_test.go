@@ -50,7 +50,11 @@ func TestEveryAlertFiresAndEveryPanelHasData(t *testing.T) {
 	s.expect(slow...)
 	operator.Until(s.panels.missing)
 	s.panels.trouble = s.panels.see()
-	s.cause(operator.Shutdown, "RocketMQOperatorDown")
+	operator.failing = ""
+	s.cause(operator.Shutdown, "RocketMQOperatorDown namespace=rocketmq-operator-system")
+	if idle := "RocketMQNotReady kind=Exporter name=idle namespace=mq"; !s.fired[idle].IsZero() {
+		t.Errorf("%s fired, although nobody wants its pods", idle)
+	}
 
 	eachAlert(readAlerts(t), func(rule *rulefmt.Rule) {
 		if !s.expected[rule.Alert] {
@@ -108,6 +112,7 @@ func (s *story) unscraped() string {
 func (s *story) expect(alerts ...string) {
 	s.Helper()
 	s.operator.Until(func() string {
+		s.operator.retry()
 		s.panels.look()
 		s.note()
 		missing := slices.DeleteFunc(slices.Clone(alerts), func(alert string) bool { return !s.fired[alert].IsZero() })
