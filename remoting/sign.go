@@ -10,8 +10,8 @@ import (
 	"slices"
 )
 
-// Credentials of a RocketMQ user, for servers with authentication enabled (ACL 1.0 and 2.0 alike). Printing them with package
-// fmt does not show the secrets.
+// Credentials of a RocketMQ user, for servers with authentication enabled (ACL 1.0 and 2.0 alike). Without an AccessKey they do
+// not sign, for a request of a client that signs the others. Printing them with package fmt does not show the secrets.
 type Credentials struct {
 	AccessKey, SecretKey string
 	// SecurityToken goes along with temporary credentials; RocketMQ's own users have none.
@@ -35,7 +35,7 @@ const (
 // HMAC-SHA1 of the values of all other fields, in the order of their names, and of the body. Nothing in it changes from one
 // request to the next, so it does not protect against repetition; TLS does.
 func (c *Credentials) sign(req Request) Request {
-	if c == nil {
+	if c == nil || c.AccessKey == "" {
 		return req
 	}
 	fields := make(map[string]string, len(req.Fields)+3)

@@ -12,8 +12,7 @@ import (
 // after the cluster, which works as one that was written by hand.
 //
 // +kubebuilder:validation:XValidation:rule="has(oldSelf.controllers) == has(self.controllers)",message="controllers cannot be added or removed: with them brokers fail over (clusterMode CONTROLLER), without them they have fixed masters (STATIC), and brokers cannot change that. Create another RocketMQCluster and move the topics to it"
-// +kubebuilder:validation:XValidation:rule="(has(oldSelf.auth) && oldSelf.auth.enabled) == (has(self.auth) && self.auth.enabled)",message="auth.enabled cannot change: create another RocketMQCluster and move the topics to it"
-// +kubebuilder:validation:XValidation:rule="(has(oldSelf.auth) && has(oldSelf.auth.credentialsSecretRef) ? oldSelf.auth.credentialsSecretRef.name : \"\") == (has(self.auth) && has(self.auth.credentialsSecretRef) ? self.auth.credentialsSecretRef.name : \"\")",message="auth.credentialsSecretRef cannot change: the brokers' disks know the accounts of the Secret that they began with. Create another RocketMQCluster and move the topics to it"
+// +kubebuilder:validation:XValidation:rule="!(has(oldSelf.auth) && oldSelf.auth.enabled && has(self.auth) && self.auth.enabled) || (has(oldSelf.auth.credentialsSecretRef) ? oldSelf.auth.credentialsSecretRef.name : \"\") == (has(self.auth.credentialsSecretRef) ? self.auth.credentialsSecretRef.name : \"\")",message="auth.credentialsSecretRef cannot change while auth is enabled: the brokers' disks know the accounts of the Secret that they began with. Disable auth and wait until status.auth is gone, or create another RocketMQCluster and move the topics to it"
 type RocketMQClusterSpec struct {
 	// Version of RocketMQ: the tag of the official image apache/rocketmq. It may change to a newer or an older one.
 	// +optional

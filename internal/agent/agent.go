@@ -65,6 +65,7 @@ type config struct {
 	settingsDir, baseDir             string
 	runDir, dataDir, terminationLog  string
 	tlsDir, authDir                  string
+	permissive                       bool
 	http                             string
 }
 
@@ -102,6 +103,7 @@ func parseFlags(role string, args []string, output io.Writer) (*config, error) {
 	flags.StringVar(&c.dataDir, "data-dir", settings.DataDir, "directory of the server's data")
 	flags.StringVar(&c.tlsDir, "tls-dir", settings.TLSDir, "directory of a proxy's "+settings.TLSCert+" and "+settings.TLSKey)
 	flags.StringVar(&c.authDir, "auth-dir", settings.AuthDir, "directory of the cluster's own accounts, if it has authentication")
+	flags.BoolVar(&c.permissive, "permissive-auth", false, "the server has accounts, and asks for no credentials")
 	flags.StringVar(&c.terminationLog, "termination-log", "/dev/termination-log", "file for the reason of an exit; not created")
 	flags.StringVar(&c.http, "http", fmt.Sprintf(":%d", port), "address to answer the probes on")
 	if err := flags.Parse(args); err != nil {

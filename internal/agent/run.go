@@ -77,7 +77,7 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	if err != nil {
 		return supervise.Result{}, err
 	}
-	input.Credentials = known[signer(c.role)]
+	input.Credentials, input.PermissiveAuth = known[signer(c.role)], c.permissive
 	if err := c.write(input); err != nil {
 		return supervise.Result{}, err
 	}

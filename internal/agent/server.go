@@ -45,7 +45,7 @@ func (c *config) server(in render.Input, known accounts, client *admin.Client, c
 			}.run)
 		}
 		if known != nil {
-			keeper := newKeeper(known, in.Settings.Broker.AuthSecret, client)
+			keeper := newKeeper(known, in.Settings.Broker.AuthSecret, in.PermissiveAuth, client)
 			s.prober.Incomplete = keeper.is
 			s.beside = append(s.beside, keeper.run)
 		}

@@ -3,15 +3,57 @@
 package desired
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// BrokerAuthSecret is the name of the Secret with the accounts of a Broker, "" without authentication.
+// Auth of servers: what they do about credentials, and the Secret with their accounts, "" where they are to have none.
+type Auth struct {
+	Mode   v1alpha1.AuthMode
+	Secret string
+}
+
+// permissiveFlag tells an agent that its server has accounts and asks for no credentials.
+const permissiveFlag = "--permissive-auth"
+
+// AuthOf is that of a pod, or of the pods that a template makes.
+func AuthOf(pod *corev1.PodSpec) Auth {
+	auth := Auth{Mode: v1alpha1.AuthDisabled}
+	for i := range pod.Volumes {
+		if volume := &pod.Volumes[i]; volume.Name == volumeAuth && volume.Secret != nil {
+			auth = Auth{Mode: v1alpha1.AuthEnforcing, Secret: volume.Secret.SecretName}
+		}
+	}
+	permissive := func(c corev1.Container) bool { return slices.Contains(c.Command, permissiveFlag) }
+	if auth.Secret != "" && slices.ContainsFunc(pod.Containers, permissive) {
+		auth.Mode = v1alpha1.AuthPermissive
+	}
+	return auth
+}
+
+// permissive reports whether servers have accounts and ask for no credentials.
+func (a Auth) permissive() bool { return a.Mode == v1alpha1.AuthPermissive }
+
+// restarts are what servers take over only when they start.
+func (a Auth) restarts() []any {
+	switch {
+	case a.Secret == "":
+		return nil
+	case a.permissive():
+		return []any{a.Secret, a.Mode}
+	}
+	return []any{a.Secret}
+}
+
+// BrokerAuthSecret is the name of the Secret with the accounts of a Broker, "" if its brokers have none, and are to have none.
 func BrokerAuthSecret(b *v1alpha1.Broker) string {
 	switch {
+	case !b.Spec.Auth.On() && b.Status.Auth != nil:
+		return b.Status.Auth.SecretName // until the last broker has forgotten them
 	case !b.Spec.Auth.On():
 		return ""
 	case b.Spec.Auth.CredentialsSecretRef != nil:
@@ -57,7 +99,7 @@ func KeepsUsers(b *v1alpha1.Broker) bool { return b.Spec.StorageMode != v1alpha1
 
 // policyMode is what a resource wants of NetworkPolicies.
 func policyMode(obj v1alpha1.Resource, given *v1alpha1.NetworkPolicySettings) v1alpha1.NetworkPolicyMode {
-	if given.NetworkPolicy == "" && authOf(obj).On() {
+	if given.NetworkPolicy == "" && authOf(obj).Enforced() {
 		return v1alpha1.NetworkPolicyEnabled
 	}
 	return given.NetworkPolicy

@@ -28,6 +28,8 @@ type Dependencies struct {
 	References        References
 	// Groups are the permission and fence of each group's brokers, by brokerName.
 	Groups map[string]settings.GroupSettings
+	// Auth is what the brokers are to do about credentials now.
+	Auth Auth
 }
 
 // GroupState is what is recorded of a broker group at its StatefulSet.
@@ -48,7 +50,7 @@ func (in Installation) Broker(b *v1alpha1.Broker, deps Dependencies) ([]client.O
 		ServiceDomain: in.serviceDomain(b, Broker), HostNetwork: b.Spec.HostNetwork, Config: Properties(b.Spec.Config),
 		Broker: &settings.BrokerSettings{
 			ClusterName: ClusterName(b), Mode: Mode(b), NameServers: deps.NameServers, Controllers: deps.Controllers,
-			DrainSeconds: DrainSeconds(b), Groups: deps.Groups, AuthSecret: BrokerAuthSecret(b),
+			DrainSeconds: DrainSeconds(b), Groups: deps.Groups, AuthSecret: deps.Auth.Secret,
 		},
 	})
 	if err != nil {
@@ -74,10 +76,7 @@ func (in Installation) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState
 		Image(b), b.Spec.HostNetwork, restartConfig(b), b.Spec.HostPath, b.Spec.Volumes, DrainSeconds(b),
 		restartRelevant(&b.Spec.PodSettings), deps.References,
 	}
-	if secret := BrokerAuthSecret(b); secret != "" {
-		restarts = append(restarts, secret)
-	}
-	sum, err := hash(restarts...)
+	sum, err := hash(append(restarts, deps.Auth.restarts()...)...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -96,7 +95,7 @@ func (in Installation) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState
 		volumes:   b.Spec.Volumes,
 		settings:  &b.Spec.PodSettings,
 
-		authSecret: BrokerAuthSecret(b), accounts: settings.Accounts(),
+		auth: deps.Auth, accounts: settings.Accounts(),
 	})
 	if err != nil {
 		return nil, nil, err

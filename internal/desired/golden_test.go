@@ -42,6 +42,9 @@ func dependencies() Dependencies {
 	}
 }
 
+// auth of a Broker whose brokers all do what its spec asks for.
+func auth(b *v1alpha1.Broker) Auth { return Auth{Mode: b.Spec.Auth.Wanted(), Secret: BrokerAuthSecret(b)} }
+
 // backend is that of a Proxy for the Brokers of mq/ns.
 func backend() Backend {
 	return Backend{ClusterName: "main", NameService: &v1alpha1.ObjectReference{Name: "ns", Namespace: "mq"},
@@ -117,6 +120,7 @@ func objectsOf(t *testing.T, text string) []byte {
 		if Mode(b) == "STATIC" {
 			deps.Controllers = nil
 		}
+		deps.Auth = auth(b)
 		deps.Groups = map[string]settings.GroupSettings{}
 		for g := range GroupCount(b) {
 			deps.Groups[GroupName(b.Name, g)] = scale.Open.Settings()

@@ -87,7 +87,7 @@ func TestHash(t *testing.T) {
 			"allowRestart":                         {"true", false},
 			"scalePodName":                         {"b-0-0", false},
 			"metadataGuard":                        {"Disabled", false},
-			"auth":                                 {"{enabled: true}", true}, // cannot change
+			"auth":                                 {"{enabled: true}", true},
 		}},
 		{"Console", reflect.TypeFor[v1alpha1.ConsoleSpec](), consoleHash, toolChanges(map[string]change{
 			"consoleDeployment": {"{}", true},
@@ -301,6 +301,7 @@ func brokerHash(t *testing.T, c Installation, spec string) string {
 	if external := ExternalNameServers(b); len(external) > 0 {
 		deps.NameServers, deps.NameServerService = external, strings.Join(external, ";")
 	}
+	deps.Auth = auth(b)
 	_, set, err := c.BrokerGroup(b, 0, GroupState{Members: MemberCount(b)}, deps)
 	if err != nil {
 		t.Fatal(err)

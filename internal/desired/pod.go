@@ -58,8 +58,8 @@ type podSpec struct {
 	data dataVolume
 	// secret is mounted at settings.TLSDir, if given.
 	secret string
-	// authSecret is mounted at settings.AuthDir, if given: these accounts of it.
-	authSecret string
+	// auth: these accounts of its Secret are mounted at settings.AuthDir.
+	auth Auth
 	accounts   []settings.Account
 	// volumes are the user's; the first may carry the base file.
 	volumes  []corev1.Volume
@@ -207,13 +207,16 @@ func (p podSpec) rocketmqContainer() (corev1.Container, error) {
 	if p.secret != "" {
 		mounts = append(mounts, corev1.VolumeMount{Name: volumeTLS, MountPath: settings.TLSDir, ReadOnly: true})
 	}
-	if p.authSecret != "" {
+	if p.auth.Secret != "" {
 		mounts = append(mounts, corev1.VolumeMount{Name: volumeAuth, MountPath: settings.AuthDir, ReadOnly: true})
 	}
 	command := append([]string{agentBinary, "run", string(p.role)}, jvmFlags(p.role, p.settings)...)
 	for _, name := range p.baseVolumes() {
 		mounts = append(mounts, corev1.VolumeMount{Name: name, MountPath: path.Join(settings.BaseDir, name), ReadOnly: true})
 		command = append(command, "--base-volume="+name)
+	}
+	if p.auth.permissive() {
+		command = append(command, permissiveFlag)
 	}
 	if p.data.hostPath != "" {
 		command = append(command, "--host-path="+p.data.hostPath+"/$(POD_NAME)")
@@ -300,7 +303,7 @@ func (p podSpec) podVolumes() []corev1.Volume {
 		volumes = append(volumes, corev1.Volume{Name: volumeTLS, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
 			SecretName: p.secret, DefaultMode: new(int32(0o440)), Optional: new(true)}}})
 	}
-	if p.authSecret != "" {
+	if p.auth.Secret != "" {
 		volumes = append(volumes, p.authVolume())
 	}
 	return append(volumes, p.volumes...)
@@ -308,7 +311,7 @@ func (p podSpec) podVolumes() []corev1.Volume {
 
 // authVolume is optional like that of a certificate.
 func (p podSpec) authVolume() corev1.Volume {
-	source := &corev1.SecretVolumeSource{SecretName: p.authSecret, DefaultMode: new(int32(0o440)), Optional: new(true)}
+	source := &corev1.SecretVolumeSource{SecretName: p.auth.Secret, DefaultMode: new(int32(0o440)), Optional: new(true)}
 	for _, account := range p.accounts {
 		for _, key := range []string{account.UsernameKey(), account.PasswordKey()} {
 			source.Items = append(source.Items, corev1.KeyToPath{Key: key, Path: key})

@@ -80,7 +80,7 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 		secret:    secret,
 		settings:  &p.Spec.PodSettings,
 
-		authSecret: backend.AuthSecret, accounts: []settings.Account{settings.ProxyAccount},
+		auth: Auth{Secret: backend.AuthSecret}, accounts: []settings.Account{settings.ProxyAccount},
 	}.template()
 	if err != nil {
 		return nil, nil, err

@@ -173,7 +173,7 @@ func clusterAuth(c *v1alpha1.RocketMQCluster) *v1alpha1.AuthSettings {
 	if !c.Spec.Auth.On() || c.Spec.Auth.CredentialsSecretRef != nil {
 		return c.Spec.Auth
 	}
-	return &v1alpha1.AuthSettings{Enabled: true, CredentialsSecretRef: &v1alpha1.SecretReference{Name: AuthSecret(c.Name)}}
+	return &v1alpha1.AuthSettings{Enabled: true, Mode: c.Spec.Auth.Mode, CredentialsSecretRef: &v1alpha1.SecretReference{Name: AuthSecret(c.Name)}}
 }
 
 // partMeta is the metadata of a part. Namespaces that may refer to the cluster may refer to its parts.
@@ -220,7 +220,7 @@ func toolSettings(c *v1alpha1.RocketMQCluster, tool *v1alpha1.ClusterTool) v1alp
 func networkSettings(c *v1alpha1.RocketMQCluster, clients v1alpha1.NetworkPeers) v1alpha1.NetworkPolicySettings {
 	out := c.Spec.NetworkPolicySettings
 	out.AllowedClients = clients
-	if out.NetworkPolicy == "" && c.Spec.Auth.On() {
+	if out.NetworkPolicy == "" && c.Spec.Auth.Enforced() {
 		out.NetworkPolicy = v1alpha1.NetworkPolicyEnabled // also for parts without auth of their own
 	}
 	return out

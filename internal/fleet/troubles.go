@@ -65,7 +65,7 @@ func (f *Fleet) ours(addr string) bool {
 // refused names the ready brokers that do not accept the operator's credentials. One that is not ready may be about to get to know
 // them, and its agent says what is in the way.
 func (f *Fleet) refused() (out []Trouble) {
-	remedy := "configuration from outside of the spec makes it ask for credentials: remove that (spec.auth of a new Broker is the way to have " +
+	remedy := "configuration from outside of the spec makes it ask for credentials: remove that (spec.auth is the way to have " +
 		"users), or the operator neither watches nor changes it"
 	if secret := desired.BrokerAuthSecret(f.Broker); secret != "" {
 		remedy = fmt.Sprintf("it knows the passwords that were in Secret %s when its disk was empty: put those back, or restart its pod if "+

@@ -38,7 +38,7 @@ func TestTroubles(t *testing.T) {
 			w.Answer.Refused = map[string]string{w.dialable("b-1", 0): "check signature failed."}
 		}, v1alpha1.ConditionRefusedCredentials, []string{"b-1-0 refuses the operator: check signature failed.", "Secret b-auth", "put those back"}},
 		"credentials that nobody spoke of": {func(w *world) { w.Answer.Refused = map[string]string{w.dialable("b-1", 0): "username cannot be null."} },
-			v1alpha1.ConditionRefusedCredentials, []string{"b-1-0 refuses the operator", "outside of the spec", "spec.auth of a new Broker"}},
+			v1alpha1.ConditionRefusedCredentials, []string{"b-1-0 refuses the operator", "outside of the spec", "spec.auth is the way"}},
 		"lost records": {func(w *world) { clear(w.SyncStates) }, v1alpha1.ConditionControllerStateLost,
 			[]string{"no record of b-0, b-1,", "delete brokerIdentity"}},
 	} {

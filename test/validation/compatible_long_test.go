@@ -40,7 +40,6 @@ func wanted() []exception {
 		{broker, ".spec: a new rule: config.storeType cannot change", looser},
 		{broker, ".spec: a new rule: config.configManagerVersion cannot change", looser},
 		{broker, ".spec: a new rule: storage.size must hold at least four commit-log files", looser},
-		{[]string{"Broker", "RocketMQCluster"}, ".spec: a new rule: auth.enabled cannot change", ofAuth},
 		{[]string{"Broker", "RocketMQCluster"}, ".spec: a new rule: auth.credentialsSecretRef cannot change", ofAuth},
 		{[]string{"Broker", "Proxy"}, ".spec: a new rule: 'set by the operator, because spec.auth is enabled; remove from config:'", ofAuth},
 		{

@@ -5,6 +5,7 @@ package render
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -32,15 +33,16 @@ func (in Input) ownedKeys(role settings.Role) []settings.OwnedKey {
 	return slices.Concat(keys, settings.AuthKeys(role))
 }
 
-// brokerAuth lets a broker ask for credentials. No user is made by initAuthenticationUser: nothing that is valid for a user with all
-// rights may stand in this file.
-func brokerAuth(inner *remoting.Credentials) map[string]string {
+// brokerAuth gives a broker users, and lets it ask for credentials unless it is permissive. No user is made by
+// initAuthenticationUser: nothing that is valid for a user with all rights may stand in this file.
+func brokerAuth(in Input) map[string]string {
+	enforced := strconv.FormatBool(!in.PermissiveAuth)
 	return map[string]string{
-		settings.Authentication:         "true",
-		settings.Authorization:          "true",
+		settings.Authentication:         enforced,
+		settings.Authorization:          enforced,
 		settings.AuthenticationProvider: localUsers,
 		settings.AuthorizationProvider:  localRights,
-		settings.InnerCredentials:       sessionCredentials(inner),
+		settings.InnerCredentials:       sessionCredentials(in.Credentials),
 	}
 }
 

@@ -45,6 +45,8 @@ type Input struct {
 	Release string
 	// Credentials with which the server signs what it asks brokers, nil without authentication.
 	Credentials *remoting.Credentials
+	// PermissiveAuth: a broker with Credentials has users, and asks for no credentials.
+	PermissiveAuth bool
 }
 
 // Override is a property of the user that gave way to the operator's.
@@ -163,7 +165,7 @@ func broker(in Input, group string, ordinal int, userRole string) map[string]str
 	}
 	maps.Copy(own, b.Groups[group].Properties())
 	if in.Credentials != nil {
-		maps.Copy(own, brokerAuth(in.Credentials))
+		maps.Copy(own, brokerAuth(in))
 	}
 	switch {
 	case b.Mode == settings.ControllerMode:

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/fleet"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
@@ -29,7 +30,17 @@ func (p *brokerPass) checkAuth(context.Context) (*kube.Waiting, error) {
 	return nil, nil
 }
 
-// signIn finds out with which credentials the brokers are asked. The operator makes them before there are brokers, and never again:
+// planAuth says what the brokers are to do about credentials now: all of them first take requests with and without, if they change.
+func (p *brokerPass) planAuth(context.Context) (*kube.Waiting, error) {
+	p.deps.Auth, p.broker.Status.Auth = fleet.PlanAuth(p.broker, p.auth)
+	if wanted := desired.BrokerAuthSecret(p.broker); p.broker.Spec.Auth.On() && wanted != p.deps.Auth.Secret {
+		return p.Trouble(v1alpha1.ConditionInvalidSpec, "spec.auth: the brokers have the accounts of Secret %q, and those of Secret %q only when "+
+			"they have forgotten these: set auth.enabled to false until status.auth is gone", p.deps.Auth.Secret, wanted), nil
+	}
+	return nil, nil
+}
+
+// signIn finds out with which credentials the brokers are asked. The operator makes them before brokers have any, and never again:
 // brokers keep them on their disks.
 func (p *brokerPass) signIn(ctx context.Context) (*kube.Waiting, error) {
 	var err error
@@ -38,7 +49,7 @@ func (p *brokerPass) signIn(ctx context.Context) (*kube.Waiting, error) {
 	if !errors.As(err, &lacks) {
 		return nil, err
 	}
-	if lacks.Missing && desired.MakesAuthSecret(p.broker) && len(p.existing) == 0 {
+	if lacks.Missing && desired.MakesAuthSecret(p.broker) && !fleet.HasAccounts(p.auth) {
 		return p.makeAccounts(ctx)
 	}
 	return p.Credentials(lacks, p.broker), nil

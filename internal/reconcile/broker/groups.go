@@ -35,7 +35,7 @@ func (p *brokerPass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 	for i := range list.Items {
 		set := &list.Items[i]
 		if g := desired.Ordinal(set.Name); set.Name == desired.GroupName(p.broker.Name, g) {
-			p.existing[g], p.images = fleet.Recorded(set), append(p.images, fleet.RunningImage(set))
+			p.readSet(g, set)
 		}
 	}
 	if len(p.existing) == 0 && len(p.broker.Status.Groups) == 0 {
@@ -52,10 +52,15 @@ func (p *brokerPass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 			return nil, fmt.Errorf("read StatefulSet: %w", err)
 		}
 		if err == nil && metav1.IsControlledBy(&set, p.broker) {
-			p.existing[g], p.images = fleet.Recorded(&set), append(p.images, fleet.RunningImage(&set))
+			p.readSet(g, &set)
 		}
 	}
 	return nil, p.readOrphans(ctx)
+}
+
+func (p *brokerPass) readSet(g int32, set *appsv1.StatefulSet) {
+	p.existing[g], p.images = fleet.Recorded(set), append(p.images, fleet.RunningImage(set))
+	p.auth = append(p.auth, desired.AuthOf(&set.Spec.Template.Spec))
 }
 
 // readOrphans finds open groups whose pods run on while their StatefulSet is made anew (see desired.Recoverable).
@@ -74,6 +79,20 @@ func (p *brokerPass) readOrphans(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (p *brokerPass) readPods(ctx context.Context) (_ *kube.Waiting, err error) {
+	selector := desired.Selector(p.broker.Name, desired.Broker, "")
+	if p.pods, err = p.Pods(ctx, selector); err != nil {
+		return nil, err
+	}
+	p.broker.Status.Selector = labels.SelectorFromSet(selector).String()
+	p.broker.Status.Nodes = nil
+	for i := range p.pods {
+		p.broker.Status.Nodes = append(p.broker.Status.Nodes, p.pods[i].Name)
+		p.auth = append(p.auth, desired.AuthOf(&p.pods[i].Spec))
+	}
+	return nil, nil
 }
 
 // planGroups says which groups there are to be now.
@@ -98,16 +117,6 @@ func (p *brokerPass) applyShared(ctx context.Context) (*kube.Waiting, error) {
 
 // applyGroups brings each group's objects up to date, a changed pod template only when the groups before are done.
 func (p *brokerPass) applyGroups(ctx context.Context) (*kube.Waiting, error) {
-	var err error
-	selector := desired.Selector(p.broker.Name, desired.Broker, "")
-	if p.pods, err = p.Pods(ctx, selector); err != nil {
-		return nil, err
-	}
-	p.broker.Status.Selector = labels.SelectorFromSet(selector).String()
-	p.broker.Status.Nodes = nil
-	for i := range p.pods {
-		p.broker.Status.Nodes = append(p.broker.Status.Nodes, p.pods[i].Name)
-	}
 	busy := false // a group before is on its way to the wanted spec
 	for _, g := range p.groups {
 		budget, set, err := p.Installation.BrokerGroup(p.broker, g.Number, g.Record, p.deps)

@@ -48,6 +48,7 @@ type brokerPass struct {
 
 	existing map[int32]desired.GroupState // by number
 	images   []string                     // that the groups run
+	auth     []desired.Auth               // what pods do about credentials, and what StatefulSets would make
 	noLegacy bool                         // the predecessor has no StatefulSets of this name
 	groups   []*fleet.Group               // that there are to be now, by number
 	pods     []corev1.Pod
@@ -116,6 +117,8 @@ func (p *brokerPass) prepare(ctx context.Context) (*kube.Waiting, error) {
 		p.readReferences,
 		p.checkBaseFile,
 		p.planGroups,
+		p.readPods,
+		p.planAuth,
 		p.signIn,
 		p.ApplyNetworkPolicy,
 		p.applyShared,

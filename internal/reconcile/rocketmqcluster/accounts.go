@@ -38,10 +38,10 @@ func (p *clusterPass) createAccounts(ctx context.Context) (*kube.Waiting, error)
 	return nil, nil
 }
 
-// writeAccounts unless there are brokers, which know others: they tell that the Secret is missing.
+// writeAccounts unless there are brokers that know others: they tell that the Secret is missing.
 func (p *clusterPass) writeAccounts(ctx context.Context) error {
 	for _, part := range p.parts {
-		if _, broker := part.Object.(*v1alpha1.Broker); broker && part.live != nil {
+		if b, is := part.live.(*v1alpha1.Broker); is && (b.Spec.Auth.On() || b.Status.Auth != nil) {
 			return nil
 		}
 	}

@@ -6,10 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/test/world"
 )
 
@@ -51,6 +55,45 @@ func TestClusterAccounts(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "c-auth", Labels: secret.Labels}, Data: secret.Data,
 	}))
 	o.Until(w.AllReady)
+}
+
+// TestClusterAuthIsSwitched on and off while it runs.
+func TestClusterAuthIsSwitched(t *testing.T) {
+	t.Parallel()
+	w := world.New(t)
+	w.CreateYAML(strings.Replace(securedCluster, "  auth: {enabled: true}\n", "", 1))
+	o := w.Start()
+	o.Until(w.AllReady)
+
+	for _, test := range []struct {
+		auth             *v1alpha1.AuthSettings
+		brokers, proxies v1alpha1.AuthMode
+	}{
+		{&v1alpha1.AuthSettings{Enabled: true, Mode: v1alpha1.AuthPermissive}, v1alpha1.AuthPermissive, v1alpha1.AuthDisabled},
+		{&v1alpha1.AuthSettings{Enabled: true}, v1alpha1.AuthEnforcing, v1alpha1.AuthEnforcing},
+		{nil, v1alpha1.AuthDisabled, v1alpha1.AuthDisabled},
+		{&v1alpha1.AuthSettings{Enabled: true}, v1alpha1.AuthEnforcing, v1alpha1.AuthEnforcing},
+		{&v1alpha1.AuthSettings{Enabled: true, Mode: v1alpha1.AuthPermissive}, v1alpha1.AuthPermissive, v1alpha1.AuthDisabled},
+	} {
+		world.Edit(w, "c", func(c *v1alpha1.RocketMQCluster) { c.Spec.Auth = test.auth })
+		o.Until(func() string {
+			var pods corev1.PodList
+			w.Must(w.List(w.Context(), &pods, client.InNamespace(w.Namespace), client.MatchingLabels{desired.LabelComponent: string(desired.Broker)}))
+			for i := range pods.Items {
+				if got := desired.AuthOf(&pods.Items[i].Spec).Mode; got != test.brokers {
+					return pods.Items[i].Name + " is " + string(got)
+				}
+			}
+			if got := desired.AuthOf(&world.Get[appsv1.Deployment](w, "c-proxy").Spec.Template.Spec).Mode; got != test.proxies {
+				return "proxies are " + string(got)
+			}
+			return w.AllReady()
+		})
+		o.CheckSilence()
+		if got := world.Get[v1alpha1.Broker](w, "c-broker").Status.Auth; (got != nil) != test.auth.On() {
+			t.Errorf("with %v the Broker's status says %v", test.auth, got)
+		}
+	}
 }
 
 // TestClusterToolsWithoutCredentials: a dashboard that would see nothing says so, until somebody gives it a user.

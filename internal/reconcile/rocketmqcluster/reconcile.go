@@ -74,6 +74,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	_, err := pass.Run(ctx,
 		p.readParts,
 		p.holdParts,
+		p.stageAuth,
 		p.createLogin,
 		p.createAccounts,
 		p.checkTools,
