@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,22 @@ import (
 type News struct {
 	Pod             *corev1.Pod
 	Reason, Message string
+}
+
+// Records reports whether a status says something new that a later pass could not find out again: what was resolved, or who has been
+// master of a group since when.
+func Records(before, now *v1alpha1.BrokerStatus) bool {
+	if !reflect.DeepEqual(before.NameServiceRef, now.NameServiceRef) || !reflect.DeepEqual(before.ControllerRef, now.ControllerRef) {
+		return true
+	}
+	return len(before.Groups) > len(now.Groups) || slices.ContainsFunc(now.Groups, func(g v1alpha1.BrokerGroupStatus) bool {
+		was := v1alpha1.BrokerGroupStatus{State: g.State} // of one that is new
+		if i := slices.IndexFunc(before.Groups, func(other v1alpha1.BrokerGroupStatus) bool { return other.Name == g.Name }); i >= 0 {
+			was = before.Groups[i]
+		}
+		return g.State != was.State || g.Master != was.Master || g.FormerMaster != was.FormerMaster || !g.MasterSince.Equal(was.MasterSince) ||
+			g.ControllerRecord != was.ControllerRecord
+	})
 }
 
 // Status of all groups, and the news of their masters. Before is the status that the last pass left.

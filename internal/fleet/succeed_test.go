@@ -56,3 +56,33 @@ func TestSucceed(t *testing.T) {
 		})
 	}
 }
+
+// TestRecords: what would be lost with the process is written at once, and what every pass finds out again is not.
+func TestRecords(t *testing.T) {
+	then, now := metav1.NewMicroTime(time.Unix(1000, 0)), metav1.NewMicroTime(time.Unix(1003, 0))
+	group := func(name, state, master string, since metav1.MicroTime) v1alpha1.BrokerGroupStatus {
+		return v1alpha1.BrokerGroupStatus{Name: name, State: state, Master: master, MasterSince: &since}
+	}
+	groups := func(groups ...v1alpha1.BrokerGroupStatus) *v1alpha1.BrokerStatus {
+		return &v1alpha1.BrokerStatus{Members: "2/2", Groups: groups}
+	}
+	before := groups(group("b-0", "open", "b-0-0", then))
+	for _, test := range []struct {
+		name string
+		now  *v1alpha1.BrokerStatus
+		want bool
+	}{
+		{"the same", groups(group("b-0", "open", "b-0-0", then)), false},
+		{"a summary", &v1alpha1.BrokerStatus{Members: "1/2", Groups: before.Groups}, false},
+		{"another master", groups(group("b-0", "open", "b-0-1", now)), true},
+		{"another state", groups(group("b-0", "draining", "b-0-0", then)), true},
+		{"a group that has a master", groups(before.Groups[0], group("b-1", "hidden", "b-1-0", now)), true},
+		{"a group that has none yet", groups(before.Groups[0], v1alpha1.BrokerGroupStatus{Name: "b-1", State: "hidden"}), false},
+		{"a group less", groups(), true},
+		{"what was resolved", &v1alpha1.BrokerStatus{NameServiceRef: &v1alpha1.ObjectReference{Name: "ns"}, Groups: before.Groups}, true},
+	} {
+		if got := Records(before, test.now); got != test.want {
+			t.Errorf("%s: %t, want %t", test.name, got, test.want)
+		}
+	}
+}

@@ -5,8 +5,6 @@ package broker
 
 import (
 	"context"
-	"reflect"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -79,27 +77,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if p.unasked && err == nil {
 		return ctrl.Result{}, nil // the first answer wakes the next pass
 	}
-	if !p.records() {
+	if !fleet.Records(&p.Before.(*v1alpha1.Broker).Status, &b.Status) {
 		p.Unhurried()
 	}
 	return p.Finish(ctx, waiting, err)
-}
-
-// records reports whether the status says something new that a later pass could not find out again: what was resolved, or
-// who has been master of a group since when.
-func (p *brokerPass) records() bool {
-	before, now := &p.Before.(*v1alpha1.Broker).Status, &p.broker.Status
-	if !reflect.DeepEqual(before.NameServiceRef, now.NameServiceRef) || !reflect.DeepEqual(before.ControllerRef, now.ControllerRef) {
-		return true
-	}
-	return len(before.Groups) > len(now.Groups) || slices.ContainsFunc(now.Groups, func(g v1alpha1.BrokerGroupStatus) bool {
-		was := v1alpha1.BrokerGroupStatus{State: g.State} // of one that is new
-		if i := slices.IndexFunc(before.Groups, func(other v1alpha1.BrokerGroupStatus) bool { return other.Name == g.Name }); i >= 0 {
-			was = before.Groups[i]
-		}
-		return g.State != was.State || g.Master != was.Master || g.FormerMaster != was.FormerMaster || !g.MasterSince.Equal(was.MasterSince) ||
-			g.ControllerRecord != was.ControllerRecord
-	})
 }
 
 // prepare checks the spec, finds what it refers to, and brings the objects up to date. It needs no answer of a server.
