@@ -41,25 +41,26 @@ QUICK := \
 	quick-tools 'go test -C tools -json -count=1 -short ./...'
 UNIT := \
 	unit '$(GO_TEST) $$(go list ./... | grep -v /internal/reconcile)'
-# -count=1: these read files outside of their modules, which Go does not look at when it takes an earlier result.
+# They run beside the others. -count=1: these read files outside of their modules, which Go does not look at when it takes an earlier result.
 OTHER_MODULES := \
-	unit-localkube 'go test -C test/localkube -json ./cmd/... ./internal/...' \
-	unit-bundle 'go test -C test/bundle -json -count=1 ./...' \
-	unit-charts 'go test -C test/charts -json -count=1 ./...' \
-	unit-monitoring 'go test -C test/monitoring -json -count=1 -short ./...' \
-	unit-ledger 'go test -C test/ledger -json ./...' \
-	unit-tools 'go test -C tools -json -count=1 ./...'
-GO_TEST_APISERVER := KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && $(GO_TEST) -timeout 40m ./internal/reconcile/...
+	+unit-localkube 'go test -C test/localkube -json ./cmd/... ./internal/...' \
+	+unit-bundle 'go test -C test/bundle -json -count=1 ./...' \
+	+unit-charts 'go test -C test/charts -json -count=1 ./...' \
+	+unit-monitoring 'go test -C test/monitoring -json -count=1 -short ./...' \
+	+unit-ledger 'go test -C test/ledger -json ./...' \
+	+unit-tools 'go test -C tools -json -count=1 ./...'
+GO_TEST_APISERVER := KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && $(GO_TEST) -timeout 40m
 APISERVER := \
-	api-server '$(GO_TEST_APISERVER)'
-# The tests of the reconcilers compute while others wait. They take longest, so they begin.
+	api-server '$(GO_TEST_APISERVER) ./internal/reconcile/...'
+# The tests of the reconcilers compute while others wait. They take longest, so they begin, but for those of the agent, which wait
+# most: for one server after the other.
 UNIT_AND_APISERVER := \
-	unit-and-api-server '$(GO_TEST_APISERVER) ./...'
+	unit-and-api-server '$(GO_TEST_APISERVER) ./internal/agent ./internal/reconcile/... ./...'
 STORIES := \
 	e2e 'hack/with-cluster go test -json -count=1 -tags e2e -timeout 80m ./test/e2e/...'
 # The same with caches that lag behind, and passes that only watches and clocks start, for what the tests' own passes cannot show.
 MANAGED := \
-	api-server-managed 'export WORLD_MANAGED=1 && $(GO_TEST_APISERVER)'
+	api-server-managed 'export WORLD_MANAGED=1 && $(GO_TEST_APISERVER) ./internal/reconcile/...'
 # Random runs by the thousand.
 SEEDS := \
 	seeds-rollout 'go test -json -count=1 -timeout 1h ./internal/rollout -seeds 20000' \

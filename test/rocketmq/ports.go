@@ -19,9 +19,10 @@ const (
 )
 
 // freePorts returns the first of portBlock consecutive ports that nobody listens on, and what keeps others off them until
-// it is closed. They lie below the range that the kernel gives to outgoing connections.
+// it is closed. They lie below those of the ledger's tests, which run beside
+// others, and below the range that the kernel gives to outgoing connections.
 func freePorts() (first int, taken io.Closer, err error) {
-	const lowest, highest = 12000, 32000
+	const lowest, highest = 12000, 20000
 	for range 100 {
 		first := lowest + rand.IntN((highest-lowest)/portBlock)*portBlock
 		if taken, err := net.Listen("tcp", loopback(first+takenPort)); err == nil {
@@ -31,7 +32,7 @@ func freePorts() (first int, taken io.Closer, err error) {
 			_ = taken.Close()
 		}
 	}
-	return 0, nil, errors.New("no free block of ports between 12000 and 32000")
+	return 0, nil, errors.New("no free block of ports between 12000 and 20000")
 }
 
 func allFree(ports ...int) bool {

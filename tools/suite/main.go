@@ -4,6 +4,8 @@
 //
 // Usage: suite NAME COMMAND [NAME COMMAND]...
 //
+// A part whose name begins with + runs beside the one before it.
+//
 // Each command is run by sh, without standard input. What it prints is shown as it comes, apart from the events of
 // `go test -json`: these become progress (packages, end-to-end stories), failures in full, and the count. A part that
 // fails without a failed test counts as one failure, one without tests that succeeds as one pass.
@@ -18,6 +20,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -36,9 +40,15 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	r := newReport(os.Stdout, time.Now)
+	var running sync.WaitGroup
 	for i := 0; i < len(parts); i += 2 {
-		run(ctx, r, parts[i], parts[i+1])
+		name, beside := strings.CutPrefix(parts[i], "+")
+		if !beside {
+			running.Wait()
+		}
+		running.Go(func() { run(ctx, r, name, parts[i+1]) })
 	}
+	running.Wait()
 	stop()
 	if !r.finish() {
 		os.Exit(1)
@@ -47,9 +57,9 @@ func main() {
 
 // run runs one part and puts its events into the report.
 func run(ctx context.Context, r *report, name, command string) {
-	r.begin(name)
+	p := r.begin(name)
 	if ctx.Err() != nil {
-		r.end(errors.New("not run: interrupted"))
+		p.end(errors.New("not run: interrupted"))
 		return
 	}
 	read, write := io.Pipe()
@@ -87,15 +97,15 @@ func run(ctx context.Context, r *report, name, command string) {
 		select {
 		case line, open = <-lines:
 			if open {
-				r.line(line)
+				p.line(line)
 			}
 		case <-ticker.C:
-			r.heartbeat(heartbeat)
+			p.heartbeat(heartbeat)
 		}
 	}
 	err := <-done
 	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	r.end(err)
+	p.end(err)
 }

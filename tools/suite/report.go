@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -41,8 +42,9 @@ type event struct {
 // key of a test: package and name. A package's own is that of the empty name.
 type key struct{ pkg, test string }
 
-// report counts and prints.
+// report counts and prints, for parts that may run beside each other.
 type report struct {
+	mu  sync.Mutex
 	out   io.Writer
 	now   func() time.Time
 	start time.Time
@@ -51,11 +53,11 @@ type report struct {
 	passed, failed int
 	failures       []string
 	skipped        []string
-	part           part
 }
 
-// part is what is known of the part that runs.
+// part is what is known of a part that runs.
 type part struct {
+	of             *report
 	name           string
 	start          time.Time
 	passed, failed int
@@ -73,26 +75,30 @@ func newReport(out io.Writer, now func() time.Time) *report {
 	return &report{out: out, now: now, start: now()}
 }
 
-func (r *report) begin(name string) {
-	r.part = part{
-		name: name, start: r.now(), output: map[key][]string{}, running: map[key]time.Time{},
+func (r *report) begin(name string) *part {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.printf("=== %s", name)
+	return &part{
+		of: r, name: name, start: r.now(), output: map[key][]string{}, running: map[key]time.Time{},
 		parents: map[key]bool{}, brokenParents: map[key]bool{}, tests: map[string]int{},
 	}
-	r.printf("=== %s", name)
 }
 
 // line takes one line of a part's output.
-func (r *report) line(line string) {
+func (p *part) line(line string) {
+	p.of.mu.Lock()
+	defer p.of.mu.Unlock()
 	var e event
 	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &e) != nil || e.Action == "" {
-		r.printf("%s", strings.TrimRight(line, "\n"))
+		p.of.printf("%s", strings.TrimRight(line, "\n"))
 		return
 	}
-	r.event(e)
+	p.event(e)
 }
 
-func (r *report) event(e event) {
-	p, k := &r.part, key{e.Package, e.Test}
+func (p *part) event(e event) {
+	r, k := p.of, key{e.Package, e.Test}
 	p.tested = p.tested || e.Package != ""
 	switch e.Action {
 	case "build-output":
@@ -105,7 +111,7 @@ func (r *report) event(e event) {
 	case "output":
 		p.output[k] = append(p.output[k], e.Output)
 	case "pass":
-		r.close(k)
+		p.close(k)
 		switch {
 		case k.test == "":
 			if p.tests[k.pkg] > 0 {
@@ -115,9 +121,9 @@ func (r *report) event(e event) {
 			p.passed++
 		}
 	case "fail":
-		r.fail(k, e.Elapsed)
+		p.fail(k, e.Elapsed)
 	case "skip":
-		r.close(k)
+		p.close(k)
 		if k.test != "" {
 			p.skipped++
 			r.skipped = append(r.skipped, k.String())
@@ -127,12 +133,11 @@ func (r *report) event(e event) {
 }
 
 // close forgets what need not be shown any more.
-func (r *report) close(k key) {
-	p := &r.part
+func (p *part) close(k key) {
 	if started, ran := p.running[k]; ran {
 		p.tests[k.pkg]++
-		if took := r.now().Sub(started); took > slow {
-			r.printf("      %s took %s", k, took.Round(time.Second))
+		if took := p.of.now().Sub(started); took > slow {
+			p.of.printf("      %s took %s", k, took.Round(time.Second))
 		}
 	}
 	delete(p.running, k)
@@ -140,15 +145,15 @@ func (r *report) close(k key) {
 }
 
 // fail counts a failure once: a parent only fails by itself if no subtest did, a package only if no test did.
-func (r *report) fail(k key, elapsed float64) {
-	p := &r.part
+func (p *part) fail(k key, elapsed float64) {
+	r := p.of
 	parent, ok := k.parent()
 	if ok || k.test != "" {
 		p.brokenParents[parent] = true
 	}
 	counts := !p.brokenParents[k]
 	text := strings.Join(p.output[k], "")
-	r.close(k)
+	p.close(k)
 	if counts || strings.TrimSpace(text) != "" {
 		r.printf("FAIL  %s  %s\n%s", k, seconds(elapsed), strings.TrimRight(text, "\n"))
 	}
@@ -165,26 +170,31 @@ func (r *report) fail(k key, elapsed float64) {
 }
 
 // heartbeat says what runs if nothing was said for a while.
-func (r *report) heartbeat(silence time.Duration) {
+func (p *part) heartbeat(silence time.Duration) {
+	r := p.of
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.now().Sub(r.spoke) < silence {
 		return
 	}
 	var names []string
-	for k := range r.part.running {
-		if !r.part.parents[k] {
+	for k := range p.running {
+		if !p.parents[k] {
 			names = append(names, k.String())
 		}
 	}
 	slices.Sort(names)
 	if len(names) == 0 {
-		names = []string{r.part.name}
+		names = []string{p.name}
 	}
 	r.printf("      still running: %s", strings.Join(names, ", "))
 }
 
 // end closes a part; err is how its command ended.
-func (r *report) end(err error) {
-	p := &r.part
+func (p *part) end(err error) {
+	r := p.of
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch {
 	case err != nil && p.failed == 0:
 		p.failed++

@@ -16,11 +16,11 @@ func replay(output string, err error) (string, bool) {
 	var out strings.Builder
 	now := time.Unix(0, 0)
 	r := newReport(&out, func() time.Time { return now })
-	r.begin("part")
+	p := r.begin("part")
 	for line := range strings.Lines(output) {
-		r.line(line)
+		p.line(line)
 	}
-	r.end(err)
+	p.end(err)
 	ok := r.finish()
 	return out.String(), ok
 }
@@ -133,5 +133,21 @@ func TestSuiteProgram(t *testing.T) {
 	}
 	if first, second := strings.Index(text, "first"), strings.Index(text, "second"); first < 0 || second < first {
 		t.Errorf("order:\n%s", text)
+	}
+}
+
+// A part runs beside the one before it: both meet, and the next one waits for both.
+func TestPartsBesideEachOther(t *testing.T) {
+	program, dir := filepath.Join(t.TempDir(), "suite"), t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	meet := func(mine, other string) string {
+		return "touch " + mine + "; for i in $(seq 300); do if [ -e " + other + " ]; then exit 0; fi; sleep 0.1; done; exit 1"
+	}
+	cmd := exec.Command(program, "one", meet("a", "b"), "+two", meet("b", "a"), "three", "rm a b")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "=== two: 1 passed") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
