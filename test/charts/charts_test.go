@@ -115,7 +115,7 @@ func TestTheNotesWarnOfAlertsWithoutMetrics(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var values map[string]any
 			decode(t, []byte(c.values), &values)
-			files, err := renderFiles(t, load(t, operator), values)
+			files, err := rendering{release, true}.files(t, load(t, operator), values)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -190,7 +190,28 @@ func load(t *testing.T, name string) *chart.Chart {
 
 func renderChart(t *testing.T, c *chart.Chart, values map[string]any) ([]unstructured.Unstructured, error) {
 	t.Helper()
-	files, err := renderFiles(t, c, values)
+	return rendering{release, true}.objects(t, c, values)
+}
+
+// rendering is how a chart is rendered.
+type rendering struct {
+	release common.ReleaseOptions
+	strict  bool // as `helm lint --strict`: a template that asks for a value that is not there is an error
+}
+
+// files that the templates of a chart give, by their paths.
+func (r rendering) files(t *testing.T, c *chart.Chart, values map[string]any) (map[string]string, error) {
+	t.Helper()
+	top, err := util.ToRenderValues(c, values, r.release, nil)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Engine{Strict: r.strict}.RenderWithContext(t.Context(), c, top)
+}
+
+func (r rendering) objects(t *testing.T, c *chart.Chart, values map[string]any) ([]unstructured.Unstructured, error) {
+	t.Helper()
+	files, err := r.files(t, c, values)
 	if err != nil {
 		return nil, err
 	}
@@ -210,16 +231,6 @@ func renderChart(t *testing.T, c *chart.Chart, values map[string]any) ([]unstruc
 		}
 	}
 	return objects, nil
-}
-
-// renderFiles renders the templates of a chart, by their paths.
-func renderFiles(t *testing.T, c *chart.Chart, values map[string]any) (map[string]string, error) {
-	t.Helper()
-	top, err := util.ToRenderValues(c, values, release, nil)
-	if err != nil {
-		return nil, err
-	}
-	return engine.Engine{Strict: true}.RenderWithContext(t.Context(), c, top)
 }
 
 func readValues(t *testing.T, path string) map[string]any {
