@@ -80,7 +80,8 @@ func run(use func(*rest.Config) int) (code int, err error) {
 	config.QPS, config.Burst = -1, -1
 	code = use(config)
 	if code != 0 {
-		if conn, err := net.Dial("tcp", strings.TrimPrefix(config.Host, "https://")); err == nil {
+		address := strings.TrimSuffix(strings.TrimPrefix(config.Host, "https://"), "/")
+		if conn, err := net.Dial("tcp", address); err == nil {
 			_ = conn.Close()
 		} else {
 			fmt.Fprintf(os.Stderr, "kube-apiserver ended before the tests did. Its last words:\n%s\n", &log)
