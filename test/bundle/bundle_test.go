@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/blang/semver/v4"
 	"github.com/operator-framework/api/pkg/manifests"
 	"github.com/operator-framework/api/pkg/operators/v1alpha1"
 	"github.com/operator-framework/api/pkg/validation"
@@ -40,6 +41,15 @@ func TestCataloguesTakeTheBundle(t *testing.T) {
 	csv := bundle.CSV
 	if csv.Name != "rocketmq-operator.v1.2.3" || csv.Spec.Replaces != "rocketmq-operator.v1.2.2" || csv.Spec.Version.String() != "1.2.3" {
 		t.Errorf("%s, version %s, replaces %s", csv.Name, csv.Spec.Version, csv.Spec.Replaces)
+	}
+	skipped, err := semver.ParseRange(csv.Annotations["olm.skipRange"])
+	if err != nil {
+		t.Fatalf("olm.skipRange %q: %v", csv.Annotations["olm.skipRange"], err)
+	}
+	for version, want := range map[string]bool{"0.1.0": true, "1.2.2": true, "1.2.3-rc.1": true, "1.2.3": false, "1.3.0": false} {
+		if got := skipped(semver.MustParse(version)); got != want {
+			t.Errorf("an operator of version %s is upgraded: %t, want %t", version, got, want)
+		}
 	}
 	if len(csv.Spec.CustomResourceDefinitions.Owned) != len(bundle.V1CRDs) || len(bundle.V1CRDs) == 0 {
 		t.Errorf("%d kinds are described, %d are there", len(csv.Spec.CustomResourceDefinitions.Owned), len(bundle.V1CRDs))

@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"text/template"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/mod/semver"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
@@ -70,13 +72,40 @@ func (r release) writeChart(name string) error {
 
 // writeBundle writes the bundle for the Operator Lifecycle Manager as the image that its catalogues refer to.
 func (r release) writeBundle() error {
-	files, err := bundle.Files(r.root, bundle.Options{Version: r.number(), Image: r.image + ":" + r.version, Created: r.when})
+	files, err := r.bundleFiles()
 	if err != nil {
 		return err
 	}
 	image := oci.Image{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Config: v1.Config{Labels: bundle.Labels()}, Files: files}
 	_, err = oci.Archive(r.file(operator.name, "_bundle-image.tar"), r.image+"-bundle", r.version, r.when, []oci.Image{image})
 	return err
+}
+
+// bundleFiles are those of the bundle, which is the upgrade of the release before.
+func (r release) bundleFiles() ([]pack.File, error) {
+	changelog, err := os.ReadFile(filepath.Join(r.root, "CHANGELOG.md"))
+	if err != nil {
+		return nil, err
+	}
+	return bundle.Files(r.root, bundle.Options{
+		Version: r.number(), Replaces: releaseBefore(string(changelog), r.version), Image: r.image + ":" + r.version, Created: r.when,
+	})
+}
+
+// released is the heading of a release in the changelog: ## [1.2.3] - 2026-01-31
+var released = regexp.MustCompile(`(?m)^## \[(\d\S*)\]`)
+
+// releaseBefore is the newest release in a changelog that is older than a version, without a v; "" if there is none. It comes from the
+// changelog and not from git's tags, which a shallow clone has not.
+func releaseBefore(changelog, version string) string {
+	before := ""
+	for _, heading := range released.FindAllStringSubmatch(changelog, -1) {
+		found := "v" + heading[1]
+		if semver.IsValid(found) && semver.Compare(found, version) < 0 && semver.Compare(found, before) > 0 {
+			before = found
+		}
+	}
+	return strings.TrimPrefix(before, "v")
 }
 
 // krewTemplate is a plugin manifest of krew (krew.googlecontainertools.github.com/v1alpha2).

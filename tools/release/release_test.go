@@ -158,6 +158,60 @@ func TestVersionsThatSomeToolWouldRefuse(t *testing.T) {
 	}
 }
 
+// What a release is the upgrade of, for the Operator Lifecycle Manager.
+func TestTheReleaseBefore(t *testing.T) {
+	const changelog = `# Changelog
+
+## [Unreleased]
+
+## [1.10.0] - 2026-11-30
+### Fixed
+- What 1.99.0 will not need.
+## [1.10.0-rc.1] - 2026-11-01
+## [1.9.2] - 2026-10-01
+## [v1.9.1] - 2026-09-01
+`
+	for version, want := range map[string]string{
+		"v1.10.0":      "1.10.0-rc.1",
+		"v1.11.0":      "1.10.0",
+		"v1.10.0-rc.1": "1.9.2",
+		"v1.9.3":       "1.9.2",
+		"v1.9.2":       "",
+		"v0.0.0-ci":    "",
+	} {
+		if got := releaseBefore(changelog, version); got != want {
+			t.Errorf("%s is the upgrade of %q, want %q", version, got, want)
+		}
+	}
+}
+
+// A bundle without these leaves users of the Operator Lifecycle Manager on what they have.
+func TestTheBundleIsAnUpgrade(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"config", "examples"} {
+		if err := os.CopyFS(filepath.Join(root, dir), os.DirFS(filepath.Join("../..", dir))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "CHANGELOG.md"), []byte("## [1.2.3] - today\n\n## [1.2.2] - before\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	files, err := release{version: "v1.2.3", root: root}.bundleFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var csv struct {
+		Metadata struct{ Annotations map[string]string }
+		Spec     struct{ Replaces string }
+	}
+	if err := yaml.Unmarshal(files[0].Content, &csv); err != nil {
+		t.Fatal(err)
+	}
+	if csv.Spec.Replaces != "rocketmq-operator.v1.2.2" || csv.Metadata.Annotations["olm.skipRange"] != ">=0.1.0 <1.2.3" {
+		t.Errorf("%s replaces %q and skips %q", files[0].Path, csv.Spec.Replaces, csv.Metadata.Annotations["olm.skipRange"])
+	}
+}
+
 func read(t *testing.T, dir, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(dir, name))

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/mod/semver"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
@@ -30,6 +31,9 @@ type Options struct {
 
 // name is that of the package, of the Deployment and of the service account.
 const name = "rocketmq-operator"
+
+// firstVersion is the oldest that there can be.
+const firstVersion = "0.1.0"
 
 // Files are the bundle's files.
 func Files(root string, o Options) ([]pack.File, error) {
@@ -107,6 +111,10 @@ func serviceVersion(root string, o Options) ([]byte, error) {
 	csv.Metadata.Annotations["containerImage"] = o.Image
 	csv.Metadata.Annotations["createdAt"] = o.Created.UTC().Format(time.RFC3339)
 	csv.Spec["version"] = o.Version
+	// OLM upgrades whatever was released before in one step; replaces keeps older bundles in the catalogue, to be installed by name.
+	if semver.Compare("v"+o.Version, "v"+firstVersion) > 0 {
+		csv.Metadata.Annotations["olm.skipRange"] = ">=" + firstVersion + " <" + o.Version
+	}
 	if o.Replaces != "" {
 		csv.Spec["replaces"] = name + ".v" + o.Replaces
 	}
