@@ -24,6 +24,8 @@ PAIRS := 5
 TOPICS := 1000
 CLUSTERS := 100
 FLAGS :=
+# With WRITE=-write, the benchmarks and the demo also write what they measured into docs/measured.md.
+WRITE :=
 
 # The parts of the test run, as bin/suite takes them: a name and a command. Tests of reconcilers need an API server,
 # stories a whole cluster, and some of the others an API server or RocketMQ.
@@ -83,7 +85,7 @@ help: ## Show this list
 
 .PHONY: demo
 demo: ## Show it: a Kubernetes on this machine (or $KUBECONFIG's), the operator, a whole RocketMQ cluster, a failover
-	go run ./test/demo
+	go run ./test/demo $(WRITE)
 
 .PHONY: demo-down
 demo-down: ## Remove what make demo left, and the Kubernetes if it started one
@@ -142,39 +144,39 @@ fuzz: ## Run each fuzz test for FUZZTIME=60s
 
 .PHONY: bench-startup
 bench-startup: ## Time the quickstart against the same topology as hand-written manifests
-	@hack/with-cluster go run ./test/bench startup
+	@hack/with-cluster go run ./test/bench $(WRITE) startup
 
 .PHONY: bench-cluster
 bench-cluster: ## Time one RocketMQCluster against the quickstart's three manifests
-	@hack/with-cluster go run ./test/bench cluster
+	@hack/with-cluster go run ./test/bench $(WRITE) cluster
 
 .PHONY: bench-idle
 bench-idle: ## Count the operator's writes, and its memory, over ten quiet minutes
-	@hack/with-cluster go run ./test/bench idle
+	@hack/with-cluster go run ./test/bench $(WRITE) idle
 
 .PHONY: bench-admin
 bench-admin: ## Compare the plugin and the copy of metadata with mqadmin
-	@hack/with-cluster go run ./test/bench admin
+	@hack/with-cluster go run ./test/bench $(WRITE) admin
 
 .PHONY: bench-failover
 bench-failover: ## Time changes of master with and without the operator, PAIRS=5 times
-	@hack/with-cluster go run ./test/bench failover $(PAIRS)
+	@hack/with-cluster go run ./test/bench $(WRITE) failover $(PAIRS)
 
 .PHONY: bench-transfer
 bench-transfer: ## Time moving topics between two clusters, one and a hundred at once
-	@hack/with-cluster go run ./test/bench transfer
+	@hack/with-cluster go run ./test/bench $(WRITE) transfer
 
 .PHONY: bench-topics
 bench-topics: ## Time TOPICS=1000 Topics and 200 ConsumerGroups, and what they cost the operator
-	@hack/with-cluster go run ./test/bench topics $(TOPICS)
+	@hack/with-cluster go run ./test/bench $(WRITE) topics $(TOPICS)
 
 .PHONY: bench-proxy
 bench-proxy: ## Time sends through the proxy and to the brokers, PAIRS=5 times
-	@hack/with-cluster go run ./test/bench proxy $(PAIRS)
+	@hack/with-cluster go run ./test/bench $(WRITE) proxy $(PAIRS)
 
 .PHONY: bench-scale
 bench-scale: ## Measure the operator with CLUSTERS=100 (100,300,1000) played RocketMQ clusters; more FLAGS: test/scale/README.md
-	@hack/bench-scale -clusters $(CLUSTERS) $(FLAGS)
+	@hack/bench-scale $(WRITE) -clusters $(CLUSTERS) $(FLAGS)
 
 .PHONY: generate
 generate: $(CONTROLLER_GEN) ## Generate from api/: deep copies, CRDs, field reference, and what is made of config/

@@ -95,7 +95,7 @@ func (b *bench) compareClusters(ctx context.Context, c *kit.Installation) (misse
 	}
 	command, tool, call := middle(byPlugin), middle(byTool), middle(byCall)
 	wall, cpu, callCPU := tool.wall.Seconds()/command.wall.Seconds(), tool.cpu.Seconds()/command.cpu.Seconds(), tool.cpu.Seconds()/call.cpu.Seconds()
-	fmt.Printf("\nlist a cluster of %d brokers, median of %d:\n  mqadmin clusterList       %6.2f s, %7.1f ms of CPU\n"+
+	fmt.Fprintf(b.out, "\nlist a cluster of %d brokers, median of %d:\n  mqadmin clusterList       %6.2f s, %7.1f ms of CPU\n"+
 		"  kubectl rocketmq clusters %6.2f s, %7.1f ms of CPU: %.0f x less time, %.0f x less CPU (bar %d x)\n"+
 		"  through admin/            %6.3f s, %7.1f ms of CPU: %.0f x less CPU (bar %d x)\n", groups*groupMembers, rounds,
 		tool.wall.Seconds(), milliseconds(tool.cpu), command.wall.Seconds(), milliseconds(command.cpu), wall, cpu, commandBar,
@@ -226,7 +226,7 @@ func (b *bench) compareCopies(ctx context.Context, c *kit.Installation) (missed,
 		return nil, err
 	}
 	growth := most - idle
-	fmt.Printf("\ncopy to another group:\n  %d topics and %d consumer groups   %6.1f s (bar %.0f s)\n  %d offsets                            %6.1f s (bar %.0f s)\n"+
+	fmt.Fprintf(b.out, "\ncopy to another group:\n  %d topics and %d consumer groups   %6.1f s (bar %.0f s)\n  %d offsets                            %6.1f s (bar %.0f s)\n"+
 		"  mqadmin: %d topics                    %6.1f s, so %d would take %.1f h\n"+
 		"  operator, from scale to open group: %.1f s; its memory grew by %.1f MiB to %.1f MiB (bar %d MiB more)\n",
 		copyTopics, copyGroups, names.Seconds(), copyBar.Seconds(), copyTopics, offsets.Seconds(), copyBar.Seconds(),

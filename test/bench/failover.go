@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,7 +77,7 @@ func (b *bench) failover(ctx context.Context, pairs int) error {
 			*m.to = append(*m.to, o)
 		}
 	}
-	missed := of.judge(pairs)
+	missed := of.judge(b.out, pairs)
 	if err := errors.Join(managed.Delete(ctx, deleteLimit), byHand.Delete(ctx, deleteLimit)); err != nil {
 		return errors.Join(missed, err)
 	}
@@ -93,9 +94,9 @@ type failovers struct {
 }
 
 // judge prints both sides, and returns what misses its bar.
-func (f failovers) judge(pairs int) error {
+func (f failovers) judge(out io.Writer, pairs int) error {
 	ratio := middleGap(f.killed).Seconds() / middleGap(f.killedByHand).Seconds()
-	fmt.Printf("\ntime without an acknowledged send, one group, clients look for routes every %s, median of %d:\n"+
+	fmt.Fprintf(out, "\ntime without an acknowledged send, one group, clients look for routes every %s, median of %d:\n"+
 		"  planned change   the operator's handover %s (bar: not longer than bare, none lost)\n"+
 		"                   the same, while %d delayed messages a second come due %s (bar: %.0f s longer, none lost)\n"+
 		"                   bare electMaster        %s\n"+

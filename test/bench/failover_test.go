@@ -3,6 +3,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func TestJudgeFailover(t *testing.T) {
 		"the operator is slower":  {run(1, 0), run(1, 0), run(1.2, 0), run(3.4, 0), run(3, 0), "with the operator than without"},
 		"only one pair is slower": {append(run(9, 0), append(run(1, 0), run(1, 0)...)...), run(1, 0), run(1.2, 0), run(3, 0), run(3, 0), ""},
 	} {
-		err := failovers{test.handover, test.busy, test.managed, test.bare, test.byHand}.judge(1)
+		err := failovers{test.handover, test.busy, test.managed, test.bare, test.byHand}.judge(io.Discard, 1)
 		if (err == nil) != (test.want == "") || (err != nil && !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}

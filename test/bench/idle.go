@@ -84,7 +84,7 @@ func (b *bench) watch(ctx context.Context, what string, lasting time.Duration) (
 	if known {
 		count = strconv.Itoa(len(writes))
 	}
-	fmt.Printf("\n%s for %s: operator's memory at most %.1f MiB (bar %d MiB), writes %s (bar 0) %v\n", what, lasting, most/(1<<20), memoryBar>>20, count, writes)
+	fmt.Fprintf(b.out, "\n%s for %s: operator's memory at most %.1f MiB (bar %d MiB), writes %s (bar 0) %v\n", what, lasting, most/(1<<20), memoryBar>>20, count, writes)
 	if most > memoryBar {
 		missed = fmt.Errorf("%s: the operator uses %.1f MiB", what, most/(1<<20))
 	}

@@ -11,19 +11,25 @@
 //	go run ./test/bench transfer          moving topics to another cluster
 //	go run ./test/bench topics [TOPICS]   1,000 Topics and 200 ConsumerGroups, and a change of one of them
 //	go run ./test/bench proxy [PAIRS]     sends through the proxy against sends to the brokers (5 pairs)
+//
+// With -write before the name, what is measured also gets into docs/measured.md.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+	"github.com/rocketmq-operator/rocketmq-operator/test/measured"
 )
 
 const (
@@ -49,7 +55,27 @@ func main() {
 }
 
 func run(ctx context.Context, log *kit.Log, args []string) error {
-	usage := errors.New("usage: go run ./test/bench startup | cluster | idle [DURATION] | admin | failover [PAIRS] | transfer | topics [TOPICS] | proxy [PAIRS]")
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	write := flags.Bool("write", false, "write what is printed into docs/measured.md")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	var printed strings.Builder
+	b := &bench{log: log, out: io.MultiWriter(os.Stdout, &printed)}
+	err := b.measure(ctx, flags.Args())
+	if !*write {
+		return err
+	}
+	root, rootErr := kit.Root()
+	if rootErr != nil {
+		return errors.Join(err, rootErr)
+	}
+	command := "make bench-" + flags.Arg(0)
+	return errors.Join(err, measured.Write(root, measured.Measurement{Command: command, Printed: printed.String(), Err: err, When: time.Now()}))
+}
+
+func (b *bench) measure(ctx context.Context, args []string) error {
+	usage := errors.New("usage: go run ./test/bench [-write] startup | cluster | idle [DURATION] | admin | failover [PAIRS] | transfer | topics [TOPICS] | proxy [PAIRS]")
 	if len(args) == 0 || len(args) > 2 {
 		return usage
 	}
@@ -68,15 +94,14 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 			return errors.Join(usage, err)
 		}
 	}
-	b := &bench{log: log}
 	var err error
-	if b.place, err = kit.Provision(ctx, log); err != nil {
+	if b.place, err = kit.Provision(ctx, b.log); err != nil {
 		return err
 	}
 	if b.cluster, err = kit.Connect(); err != nil {
 		return err
 	}
-	if err := b.cluster.DeleteTestNamespaces(ctx, "bench", log); err != nil {
+	if err := b.cluster.DeleteTestNamespaces(ctx, "bench", b.log); err != nil {
 		return err
 	}
 	if _, err := b.place.InstallOperator(ctx, b.cluster); err != nil {
@@ -106,6 +131,7 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 // bench is what both benchmarks need.
 type bench struct {
 	log     *kit.Log
+	out     io.Writer // for what was measured
 	place   *kit.Place
 	cluster *kit.Cluster
 }

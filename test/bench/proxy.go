@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
@@ -59,7 +60,7 @@ func (b *bench) proxy(ctx context.Context, pairs int) error {
 			taken[s.name] = append(taken[s.name], l)
 		}
 	}
-	return errors.Join(judgeProxy(taken["direct"], taken["proxied"]), c.Delete(ctx, deleteLimit))
+	return errors.Join(judgeProxy(b.out, taken["direct"], taken["proxied"]), c.Delete(ctx, deleteLimit))
 }
 
 // send messages to a topic of their own, which tells how long they took.
@@ -93,7 +94,7 @@ func (b *bench) send(ctx context.Context, c *kit.Installation, topic, address st
 }
 
 // judgeProxy prints both sides, and returns what misses its bar.
-func judgeProxy(direct, proxied []latency) error {
+func judgeProxy(out io.Writer, direct, proxied []latency) error {
 	middle := func(all []latency) latency {
 		var p50, p99 []time.Duration
 		for _, l := range all {
@@ -103,7 +104,7 @@ func judgeProxy(direct, proxied []latency) error {
 	}
 	d, p := middle(direct), middle(proxied)
 	ratio := p.p50.Seconds() / d.p50.Seconds()
-	fmt.Printf("\nsends of one client, %d a second, median of %d:\n  to the brokers     p50 %s, p99 %s\n  through the proxy  p50 %s, p99 %s\n  ratio of p50 %.2f (bar %.2f), of p99 %.2f\n",
+	fmt.Fprintf(out, "\nsends of one client, %d a second, median of %d:\n  to the brokers     p50 %s, p99 %s\n  through the proxy  p50 %s, p99 %s\n  ratio of p50 %.2f (bar %.2f), of p99 %.2f\n",
 		proxyRate, len(direct), d.p50, d.p99, p.p50, p.p99, ratio, proxyBar, p.p99.Seconds()/d.p99.Seconds())
 	if ratio > proxyBar {
 		return fmt.Errorf("through the proxy a send takes %.2f times as long", ratio)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"io"
 	"testing"
 	"time"
 )
@@ -25,7 +26,7 @@ func TestJudgeProxy(t *testing.T) {
 		"only once slower":   {run(10, 11, 10), run(11, 90, 11), false},
 		"mostly much slower": {run(10, 80, 10), run(20, 11, 21), true},
 	} {
-		if err := judgeProxy(test.direct, test.proxied); (err != nil) != test.missed {
+		if err := judgeProxy(io.Discard, test.direct, test.proxied); (err != nil) != test.missed {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -62,14 +63,14 @@ func (b *bench) roll(ctx context.Context) error {
 		}
 		all = append(all, took)
 	}
-	return errors.Join(judgeRoll(all), c.Delete(ctx, deleteLimit))
+	return errors.Join(judgeRoll(b.out, all), c.Delete(ctx, deleteLimit))
 }
 
 // judgeRoll prints the terms of the roll with the median ratio, and returns what misses the bar.
-func judgeRoll(all []rollTimes) error {
+func judgeRoll(out io.Writer, all []rollTimes) error {
 	slices.SortFunc(all, func(a, b rollTimes) int { return cmp.Compare(a.ratio(), b.ratio()) })
 	m := all[len(all)/2]
-	fmt.Printf("\nrolling update of %d groups of %d, median of %d: %.1f s, ratio %.2f of its floor (bar %.2f)\n"+
+	fmt.Fprintf(out, "\nrolling update of %d groups of %d, median of %d: %.1f s, ratio %.2f of its floor (bar %.2f)\n"+
 		"  floor            %.1f s, the sum of\n"+
 		"  slaves' restarts %v s\n"+
 		"  masters' ones    %d x %.1f s, as a slave's\n"+

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -15,10 +16,10 @@ func TestJudgeRoll(t *testing.T) {
 	if got := roll(0).floor(); got != 114*time.Second {
 		t.Errorf("floor %s", got)
 	}
-	if err := judgeRoll([]rollTimes{roll(115 * time.Second), roll(400 * time.Second), roll(120 * time.Second)}); err != nil {
+	if err := judgeRoll(io.Discard, []rollTimes{roll(115 * time.Second), roll(400 * time.Second), roll(120 * time.Second)}); err != nil {
 		t.Errorf("one slow roll of three: %v", err)
 	}
-	if err := judgeRoll([]rollTimes{roll(115 * time.Second), roll(140 * time.Second), roll(400 * time.Second)}); err == nil || !strings.Contains(err.Error(), "1.23 times") {
+	if err := judgeRoll(io.Discard, []rollTimes{roll(115 * time.Second), roll(140 * time.Second), roll(400 * time.Second)}); err == nil || !strings.Contains(err.Error(), "1.23 times") {
 		t.Errorf("140 s: %v", err)
 	}
 }

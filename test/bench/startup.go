@@ -48,7 +48,7 @@ func (b *bench) race(ctx context.Context, first, second contestant, bar float64)
 		}
 	}
 	ratio := median(times[first]).Seconds() / median(times[second]).Seconds()
-	fmt.Printf("\napply to first message consumed, median of %d: %s %.1f s %v, %s %.1f s %v, ratio %.2f (bar %.2f)\n", startPairs,
+	fmt.Fprintf(b.out, "\napply to first message consumed, median of %d: %s %.1f s %v, %s %.1f s %v, ratio %.2f (bar %.2f)\n", startPairs,
 		first.what, median(times[first]).Seconds(), seconds(times[first]), second.what, median(times[second]).Seconds(), seconds(times[second]), ratio, bar)
 	if ratio > bar {
 		return fmt.Errorf("%s takes %.2f times as long as %s", first.what, ratio, second.what)

@@ -54,14 +54,14 @@ func (b *bench) topics(ctx context.Context, topics int) error {
 	}
 	ready := time.Since(accepted)
 	bar := time.Duration(topics) * readyBar
-	fmt.Printf("\n%d Topics and %d ConsumerGroups: accepted in %.1f s, all Ready %.1f s after the last (bar %s)\n",
+	fmt.Fprintf(b.out, "\n%d Topics and %d ConsumerGroups: accepted in %.1f s, all Ready %.1f s after the last (bar %s)\n",
 		topics, groups, accepted.Sub(began).Seconds(), ready.Seconds(), bar)
 
 	one, err := b.changeOne(ctx, c)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("one changed among them: Ready after %.1f s (bar %s)\n", one.Seconds(), oneReadyBar)
+	fmt.Fprintf(b.out, "one changed among them: Ready after %.1f s (bar %s)\n", one.Seconds(), oneReadyBar)
 
 	time.Sleep(settle)
 	after, err := b.memory(ctx)
@@ -69,7 +69,7 @@ func (b *bench) topics(ctx context.Context, topics int) error {
 		return err
 	}
 	each := (after - before) / float64(topics+groups)
-	fmt.Printf("operator's memory: %.1f MiB before, %.1f MiB after, %.1f KiB an object (bar %d KiB)\n", before/(1<<20), after/(1<<20), each/(1<<10), entityMemoryBar>>10)
+	fmt.Fprintf(b.out, "operator's memory: %.1f MiB before, %.1f MiB after, %.1f KiB an object (bar %d KiB)\n", before/(1<<20), after/(1<<20), each/(1<<10), entityMemoryBar>>10)
 
 	var missed error
 	if ready > bar || one > oneReadyBar || each > entityMemoryBar {

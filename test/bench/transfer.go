@@ -75,7 +75,7 @@ func (b *bench) transfer(ctx context.Context) error {
 		return err
 	}
 	slow, count := quantile(before, after, 0.99)
-	fmt.Printf("\nmove topics between two clusters of %d brokers:\n  one with %d queues and %d consumer groups, drained  %5.1f s (bar %.0f s)\n"+
+	fmt.Fprintf(b.out, "\nmove topics between two clusters of %d brokers:\n  one with %d queues and %d consumer groups, drained  %5.1f s (bar %.0f s)\n"+
 		"  %d idle ones at once                             %5.1f s (bar %.0f s)\n  99 %% of the %.0f other reconciles meanwhile ended within %.2f s (bar %.0f s)\n",
 		groups, transferQueues, transferGroups, one.Seconds(), oneTransferBar.Seconds(), transferTopics, many.Seconds(), manyTransfersBar.Seconds(),
 		count, slow, reconcileBar.Seconds())

@@ -3,13 +3,15 @@
 // Command demo shows the operator at work: it starts a Kubernetes of three nodes on this machine (or uses the cluster
 // of $KUBECONFIG), installs the operator, applies examples/cluster, passes messages through it, and kills a master.
 //
-//	go run ./test/demo        show it, and leave it running
-//	go run ./test/demo down   remove it
+//	go run ./test/demo          show it, and leave it running
+//	go run ./test/demo -write   the same, and write how long it took into docs/measured.md
+//	go run ./test/demo down     remove it
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+	"github.com/rocketmq-operator/rocketmq-operator/test/measured"
 )
 
 const (
@@ -48,30 +51,51 @@ func main() {
 }
 
 func run(ctx context.Context, log *kit.Log, args []string) error {
-	switch {
-	case len(args) == 0:
-		return show(ctx, log)
-	case len(args) == 1 && args[0] == "down":
-		return remove(ctx, log)
-	}
-	return errors.New("usage: go run ./test/demo [down]")
-}
-
-func show(ctx context.Context, log *kit.Log) error {
-	d := &demo{log: log}
-	steps := []step{
-		{"a Kubernetes on this machine, and the images", 12 * time.Minute, 40 * time.Second, d.provision},
-		{"the operator", 10 * time.Second, 10 * time.Second, d.install},
-		{"a whole RocketMQ cluster", 50 * time.Second, 40 * time.Second, d.start},
-		{"a look at it", 5 * time.Second, 5 * time.Second, d.look},
-		{"messages through it", 15 * time.Second, 10 * time.Second, d.send},
-		{"the loss of a master", 30 * time.Second, 25 * time.Second, d.killMaster},
-	}
-	if err := carryOut(ctx, log, steps, !kit.Built()); err != nil {
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	write := flags.Bool("write", false, "write how long it took into docs/measured.md")
+	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	switch {
+	case flags.NArg() == 0:
+		return show(ctx, log, *write)
+	case flags.NArg() == 1 && flags.Arg(0) == "down":
+		return remove(ctx, log)
+	}
+	return errors.New("usage: go run ./test/demo [-write] | down")
+}
+
+func show(ctx context.Context, log *kit.Log, write bool) error {
+	d := &demo{log: log}
+	steps := []step{
+		{"a Kubernetes on this machine, and the images", 8 * time.Minute, 20 * time.Second, d.provision},
+		{"the operator", 5 * time.Second, 5 * time.Second, d.install},
+		{"a whole RocketMQ cluster", 40 * time.Second, 30 * time.Second, d.start},
+		{"a look at it", 5 * time.Second, 5 * time.Second, d.look},
+		{"messages through it", 10 * time.Second, 10 * time.Second, d.send},
+		{"the loss of a master", 15 * time.Second, 15 * time.Second, d.killMaster},
+	}
+	first := !kit.Built()
+	took, err := carryOut(ctx, log, steps, first)
+	if err != nil {
+		return err
+	}
+	text := table(steps, took, first)
+	fmt.Print("\n", text)
 	d.farewell()
-	return nil
+	if !write {
+		return nil
+	}
+
+	root, err := kit.Root()
+	if err != nil {
+		return err
+	}
+	command := "make demo"
+	if first {
+		command += ", for the first time"
+	}
+	return measured.Write(root, measured.Measurement{Command: command, Printed: text, When: time.Now()})
 }
 
 // demo is the demo's cluster; its methods are the demo's steps.

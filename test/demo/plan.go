@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -26,8 +27,8 @@ func (s step) length(first bool) time.Duration {
 	return s.later
 }
 
-// carryOut the steps, and say at each what is left.
-func carryOut(ctx context.Context, log *kit.Log, steps []step, first bool) error {
+// carryOut the steps, and say at each what is left. It returns how long each took that ended.
+func carryOut(ctx context.Context, log *kit.Log, steps []step, first bool) (took []time.Duration, err error) {
 	defer log.Footer("")
 	if first {
 		log.Printf("this machine has built nothing of it yet, so it takes minutes; the next time it takes less than two")
@@ -40,9 +41,27 @@ func carryOut(ctx context.Context, log *kit.Log, steps []step, first bool) error
 		text := fmt.Sprintf("step %d of %d: %s (about %s left in all)", i+1, len(steps), s.what, duration.HumanDuration(left))
 		log.Printf("%s", text)
 		log.Footer(text)
+
+		began := time.Now()
 		if err := s.do(ctx); err != nil {
-			return err
+			return took, err
 		}
+		took = append(took, time.Since(began))
 	}
-	return nil
+	return took, nil
+}
+
+// table of how long the steps took, beside what was planned.
+func table(steps []step, took []time.Duration, first bool) string {
+	var out strings.Builder
+	line := func(took, planned time.Duration, what string) {
+		fmt.Fprintf(&out, "%7.1f s of about %4.0f s  %s\n", took.Seconds(), planned.Seconds(), what)
+	}
+	var all, planned time.Duration
+	for i, t := range took {
+		all, planned = all+t, planned+steps[i].length(first)
+		line(t, steps[i].length(first), steps[i].what)
+	}
+	line(all, planned, "all of it")
+	return out.String()
 }

@@ -20,6 +20,8 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/rocketmq-operator/rocketmq-operator/test/measured"
 )
 
 // options are the command line.
@@ -32,7 +34,7 @@ type options struct {
 	out                          string
 	steady, settle, limit, stuck time.Duration
 	hung, hungCopies, changes    int
-	profiles, bodies             bool
+	profiles, bodies, write      bool
 }
 
 func main() {
@@ -65,6 +67,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "directory with etcd, kube-apiserver and kube-controller-manager")
 	f.StringVar(&o.root, "root", ".", "the repository")
 	f.StringVar(&o.dir, "dir", "", "directory for logs, profiles and state; a new one if empty")
+	f.BoolVar(&o.write, "write", false, "write the report into docs/measured.md")
 	f.StringVar(&o.out, "out", "", "file to append everything that was measured to, as a line of JSON for each number of clusters")
 	f.DurationVar(&o.steady, "steady", time.Minute, "how long an operator that has nothing to do is watched")
 	f.DurationVar(&o.settle, "settle", 10*time.Second, "how long nothing must be reconciled for the operator to be quiet")
@@ -132,8 +135,14 @@ func run(ctx context.Context, o options) (err error) {
 			break
 		}
 	}
-	fmt.Printf("\n%s", report(all))
-	return errors.Join(append(errs, missed(all)...)...)
+	text := report(all)
+	fmt.Printf("\n%s", text)
+	err = errors.Join(append(errs, missed(all)...)...)
+	if o.write {
+		m := measured.Measurement{Command: "make bench-scale", Printed: text, Err: err, When: time.Now()}
+		err = errors.Join(err, measured.Write(o.root, m))
+	}
+	return err
 }
 
 // save the result as a line of JSON.

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// measured is a result in which everything is known.
-func measured(clusters int, ready float64, writes int) *result {
+// wholeResult is a result in which everything is known.
+func wholeResult(clusters int, ready float64, writes int) *result {
 	at := func(cpu float64, rss float64, r requests) *span {
 		return &span{
 			Seconds: 60, CPU: map[string]float64{theOperator: cpu, "etcd": 7}, Memory: usage{RSS: rss, Peak: rss + 10},
@@ -31,7 +31,7 @@ func measured(clusters int, ready float64, writes int) *result {
 }
 
 func TestReport(t *testing.T) {
-	all := []*result{measured(100, 20, 0), measured(1000, 250, 2)}
+	all := []*result{wholeResult(100, 20, 0), wholeResult(1000, 250, 2)}
 	got := report(all)
 	const golden = "testdata/report.golden.md"
 	if os.Getenv("UPDATE_GOLDEN") != "" {
@@ -50,7 +50,7 @@ func TestReport(t *testing.T) {
 
 func TestMissedBars(t *testing.T) {
 	var names []string
-	for _, err := range missed([]*result{measured(100, 20, 9), measured(1000, 270, 2)}) {
+	for _, err := range missed([]*result{wholeResult(100, 20, 9), wholeResult(1000, 270, 2)}) {
 		names = append(names, err.Error())
 	}
 	want := []string{
@@ -62,7 +62,7 @@ func TestMissedBars(t *testing.T) {
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if errs := missed([]*result{measured(100, 1000, 9)}); len(errs) > 0 {
+	if errs := missed([]*result{wholeResult(100, 1000, 9)}); len(errs) > 0 {
 		t.Errorf("the bars are not for 100 clusters: %v", errs)
 	}
 }

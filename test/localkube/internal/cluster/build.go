@@ -115,7 +115,7 @@ func (c *Cluster) Build(ctx context.Context) (string, error) {
 		_ = os.Chtimes(bin, now, now) // only spares it from prune for longer
 		return bin, nil
 	}
-	c.say("building Kubernetes %s, containerd and CoreDNS (10 minutes of two cores if the Go build cache is empty)", kubernetesVersion)
+	c.say("building Kubernetes %s, containerd and CoreDNS (6 minutes of two cores if the Go build cache is empty)", kubernetesVersion)
 	tmp := bin + ".tmp"
 	if err := os.RemoveAll(tmp); err != nil {
 		return "", err
