@@ -35,6 +35,21 @@ func AuthOf(pod *corev1.PodSpec) Auth {
 	return auth
 }
 
+// OnlyAuth is what AuthOf reads of a pod.
+func OnlyAuth(pod *corev1.PodSpec) (only corev1.PodSpec) {
+	for _, volume := range pod.Volumes {
+		if volume.Name == volumeAuth {
+			only.Volumes = append(only.Volumes, volume)
+		}
+	}
+	for _, container := range pod.Containers {
+		if slices.Contains(container.Command, permissiveFlag) {
+			only.Containers = append(only.Containers, corev1.Container{Name: container.Name, Command: []string{permissiveFlag}})
+		}
+	}
+	return only
+}
+
 // permissive reports whether servers have accounts and ask for no credentials.
 func (a Auth) permissive() bool { return a.Mode == v1alpha1.AuthPermissive }
 

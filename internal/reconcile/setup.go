@@ -184,7 +184,8 @@ func slimPod(object any) (any, error) {
 		return object, nil
 	}
 	pod.ManagedFields = nil
-	slim := corev1.PodSpec{NodeName: pod.Spec.NodeName, HostNetwork: pod.Spec.HostNetwork}
+	slim := desired.OnlyAuth(&pod.Spec)
+	slim.NodeName, slim.HostNetwork = pod.Spec.NodeName, pod.Spec.HostNetwork
 	for _, volume := range pod.Spec.Volumes {
 		if volume.PersistentVolumeClaim != nil {
 			slim.Volumes = append(slim.Volumes, volume)
