@@ -31,6 +31,7 @@ func TestLong(t *testing.T) {
 	}
 	t.Run("OperatorUpgraded", func(t *testing.T) { operatorUpgraded(t, w) })
 	t.Run("MutatedResources", func(t *testing.T) { mutatedResources(t, w, 1000) })
+	t.Run("AuthSwitched", func(t *testing.T) { authSwitched(t, w) })
 	t.Run("MastersKilled", func(t *testing.T) { mastersKilled(t, w, 10) })
 	t.Run("NodesCut", func(t *testing.T) { nodesCut(t, w, 3) })
 	t.Run("OffsetsCarried", func(t *testing.T) { offsetsCarried(t, w) })
@@ -256,4 +257,26 @@ func (s *transfers) replaceOperator() {
 		return err
 	}))
 	s.one.Log.Printf("another one leads after %.1f s", time.Since(killed).Seconds())
+}
+
+// A cluster that never had users is secured while it works, set free again, and secured once more: whoever has credentials notices
+// nothing.
+func authSwitched(t *testing.T, w *world) {
+	ctx := t.Context()
+	c := w.namespace(t, "switched", kit.Restricted).InstallationOfCluster("shop")
+	ok(t, c.Apply(ctx, manifest(t, "secured.yaml"), authMode[v1alpha1.AuthEnforcing], authMode[v1alpha1.AuthDisabled]))
+	ok(t, c.AwaitReady(ctx, smallLimit))
+	switchAuth(t, c, v1alpha1.AuthPermissive)
+	application(t, c, operatorOf(t, c))
+
+	options := kit.LedgerOptions{Topic: securedTopic, TopicExists: true, Poll: securedPoll, Credentials: kit.LedgerCredentials{
+		Secret: securedUser, NameKey: "username", PasswordKey: "password",
+	}}
+	undisturbed(t, c, meanwhile(t, c, options, func() {
+		for _, mode := range []v1alpha1.AuthMode{v1alpha1.AuthEnforcing, v1alpha1.AuthDisabled, v1alpha1.AuthEnforcing} {
+			switchAuth(t, c, mode)
+		}
+	}))
+	throughProxy(t, w, c)
+	passwordsAreHidden(t, c)
 }

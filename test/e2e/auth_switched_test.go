@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
+	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
+)
+
+// authMode is how secured.yaml says what servers do about credentials.
+var authMode = map[v1alpha1.AuthMode]string{
+	v1alpha1.AuthDisabled:   "auth: {enabled: false}",
+	v1alpha1.AuthPermissive: "auth: {enabled: true, mode: Permissive}",
+	v1alpha1.AuthEnforcing:  "auth: {enabled: true}",
+}
+
+// switchAuth of a cluster that runs, one pod after the other, and waits until all do what is asked for.
+func switchAuth(t *testing.T, c *kit.Installation, mode v1alpha1.AuthMode) {
+	t.Helper()
+	ctx := t.Context()
+	began := time.Now()
+	ok(t, c.Apply(ctx, manifest(t, "secured.yaml"), authMode[v1alpha1.AuthEnforcing], authMode[mode]))
+	ok(t, c.Await(ctx, fmt.Sprintf("every server to be %s", mode), 6*time.Minute, func(ctx context.Context) error {
+		var b v1alpha1.Broker
+		if err := c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "shop-broker"}, &b); err != nil {
+			return err
+		}
+		var cluster v1alpha1.RocketMQCluster
+		if err := c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "shop"}, &cluster); err != nil {
+			return err
+		}
+		now := v1alpha1.AuthDisabled
+		if b.Status.Auth != nil {
+			now = b.Status.Auth.Mode
+		}
+		upToDate := cluster.Status.ObservedGeneration == cluster.Generation && meta.IsStatusConditionTrue(cluster.Status.Conditions, v1alpha1.ConditionUpToDate)
+		if now != mode || b.Spec.Auth.Wanted() != mode || !upToDate {
+			return fmt.Errorf("brokers are %s, the cluster is up to date: %t", now, upToDate)
+		}
+		return nil
+	}))
+	ok(t, c.AwaitReady(ctx, 2*time.Minute))
+	c.Log.Printf("every server is %s after %.0f s", mode, time.Since(began).Seconds())
+
+	want := error(nil)
+	if mode == v1alpha1.AuthEnforcing {
+		want = remoting.ErrNotAuthenticated
+	}
+	for _, broker := range brokersOf(c) {
+		if _, _, err := c.Admin.Topics(ctx, broker); !errors.Is(err, want) {
+			t.Errorf("somebody without credentials asks %s for its topics: %v, want %v", broker, err, want)
+		}
+	}
+}
+
+// securedSwitched: everybody is let in again and shut out once more, and whoever has credentials notices nothing.
+func securedSwitched(t *testing.T, c *kit.Installation) {
+	switchAuth(t, c, v1alpha1.AuthPermissive)
+	switchAuth(t, c, v1alpha1.AuthEnforcing)
+}
