@@ -27,6 +27,10 @@ func TestText(t *testing.T) {
 			"CLIENT_SECRET=(blanked)\nMYSQL_PWD=(blanked)\nDB_PASS=(blanked)\napp.secret=(blanked)\nclientSecret: (blanked)"},
 		{"an address without a user", "redis://:pa$$@host:1", "redis://:(blanked)@host:1"},
 		{"names of Secrets", "secretName: users\nsecretRef: {name: users}\nimagePullSecrets: [registry]", "secretName: users\nsecretRef: {name: users}\nimagePullSecrets: [registry]"},
+		{"a block", "a:\n  password: |\n    b\n\n    c\n  d: e", "a:\n  password: |\n    (blanked)\n  d: e"},
+		{"a value in the next line", "- secretKey:\n    b\n  d: e", "- secretKey:\n    (blanked)\n  d: e"},
+		{"a word in the next line of a log", "2026-05-01T12:00:00Z password:\n2026-05-01T12:00:00Z b\nc", "2026-05-01T12:00:00Z password:\n2026-05-01T12:00:00Z   (blanked)\nc"},
+		{"an empty value", "password=\nport=1", "password=\nport=1"},
 		{"nothing", "authenticationEnabled=true\naclEnable: true\nflushDiskType=ASYNC_FLUSH", "authenticationEnabled=true\naclEnable: true\nflushDiskType=ASYNC_FLUSH"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,7 +98,7 @@ func TestObject(t *testing.T) {
 
 func TestMap(t *testing.T) {
 	got := Map(map[string]string{"secretKey": "hidden", "emptyPassword": "", "a": `{"password":"hidden"}`, "b": "c"})
-	want := map[string]string{"secretKey": Blanked, "emptyPassword": "", "a": `{"password":(blanked)}`, "b": "c"}
+	want := map[string]string{"secretKey": Blanked, "emptyPassword": "", "a": `{"password":"(blanked)"}`, "b": "c"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
