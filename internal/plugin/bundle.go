@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/plugin/blank"
 )
 
 // bundle is an archive that is being written. What cannot be had is told in it, so that the rest can be.
@@ -22,7 +24,7 @@ type bundle struct {
 
 	directory string // that all files are in
 	at        time.Time
-	files     int
+	files     int      // in it, those that say what is missing included
 	missing   []string // what could not be had, and why
 	broken    error    // the archive itself cannot be written
 }
@@ -66,7 +68,7 @@ func (b *bundle) addYAML(path string, value any) {
 
 // lacks says why there is no such file.
 func (b *bundle) lacks(path string, err error) {
-	text := strings.TrimSpace(err.Error())
+	text := blank.Text(strings.TrimSpace(err.Error()))
 	b.missing = append(b.missing, path+": "+strings.ReplaceAll(text, "\n", "; "))
 	b.add(path+".error.txt", []byte(text+"\n"))
 }
@@ -82,6 +84,9 @@ func (b *bundle) close() (size int64, err error) {
 	}
 	return size, nil
 }
+
+// discard removes the archive.
+func (b *bundle) discard() error { return errors.Join(b.file.Close(), os.Remove(b.file.Name())) }
 
 // tail keeps the last bytes that are written to it.
 type tail struct {

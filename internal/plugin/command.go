@@ -11,12 +11,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/terminal"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
 // defaultTimeout is long enough for thousands of consumer groups.
@@ -113,10 +116,18 @@ func (o *options) access() (*Access, error) {
 	return o.connect(o.kubeconfig)
 }
 
-// explain an error that --timeout has made.
+// explain an error that --timeout, the way to the API server or a broker's refusal has made.
 func (o *options) explain(ctx context.Context, err error) error {
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	unreachable := new(url.Error)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("%w\nit took longer than --timeout %s: give it more if the servers are well", err, o.timeout)
+	case errors.As(err, &unreachable), apierrors.IsUnauthorized(err):
+		return fmt.Errorf("%w\nsee whether the API server answers you: kubectl get nodes; or choose another one with --context or --kubeconfig", err)
+	case remoting.IsCode(err, remoting.NoPermission):
+		return fmt.Errorf("%w\nthe brokers refuse the credentials, or ask for some without spec.auth of their Broker: see kubectl rocketmq status", err)
 	}
 	return err
 }

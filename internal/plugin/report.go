@@ -28,6 +28,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/buildinfo"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
@@ -50,9 +51,9 @@ func (o *options) reportCommand() *cobra.Command {
 		Use:   "report",
 		Short: "Write all that is needed to find the cause of a trouble into one archive",
 		Long: "Write all that is needed to find the cause of a trouble into one archive: resources, pods, events, logs, and what the servers\n" +
-			"say of themselves. Secrets are not read, and values whose names say that they are credentials are blanked. Names of topics,\n" +
+			"say of themselves. Nothing of Secrets is in it, and values whose names say that they are credentials are blanked. Names of topics,\n" +
 			"consumer groups, hosts and clients are in it: look through it before you give it away.\n" +
-			"What cannot be had is left out, with the reason in its place.",
+			"What cannot be had is left out, with the reason in its place and a warning; without any answer of the API server it fails.",
 		Args:              arguments(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -69,8 +70,13 @@ func (o *options) reportCommand() *cobra.Command {
 		}
 		p := o.progress(cmd.ErrOrStderr())
 		return o.run(func(ctx context.Context, a *Access, _ []string) (report, error) {
-			defer p.end()
-			return o.report(ctx, a, file, logBytes, p)
+			r, err := o.report(ctx, a, file, logBytes, p)
+			p.end()
+			if r == nil {
+				return nil, err // a nil *bundleReport would be a report
+			}
+			r.warn(cmd.ErrOrStderr())
+			return r, err
 		})(cmd, args)
 	}
 	return cmd
@@ -98,6 +104,13 @@ func (r *bundleReport) text() string {
 	return out.String()
 }
 
+// warn of what is missing: whoever has the archive written by a script does not see the report.
+func (r *bundleReport) warn(w io.Writer) {
+	if len(r.Missing) > 0 {
+		fmt.Fprintf(w, "warning: %s lacks %d parts that could not be had: its README.txt says which, and why\n", r.File, len(r.Missing))
+	}
+}
+
 // gathering fills a bundle.
 type gathering struct {
 	*Access
@@ -106,9 +119,12 @@ type gathering struct {
 	logBytes int
 }
 
-func (o *options) report(ctx context.Context, a *Access, file string, logBytes int, p *progress) (report, error) {
+func (o *options) report(ctx context.Context, a *Access, file string, logBytes int, p *progress) (*bundleReport, error) {
 	now := time.Now()
 	file = cmp.Or(file, "rocketmq-report-"+now.Format("20060102-150405")+".tar.gz")
+	if err := a.answers(ctx); err != nil {
+		return nil, err
+	}
 	namespaces, err := o.namespaces(ctx, a)
 	if err != nil {
 		return nil, err
@@ -125,12 +141,26 @@ func (o *options) report(ctx context.Context, a *Access, file string, logBytes i
 	}
 	g.operator(ctx, namespaces)
 	g.cluster(ctx)
+	if b.files == len(b.missing) {
+		return nil, errors.Join(fmt.Errorf("nothing could be had, so no report is written: %s", b.missing[0]), b.discard())
+	}
 	g.add("README.txt", []byte(g.readme(now, namespaces)))
 	size, err := b.close()
 	if err != nil {
 		return nil, err
 	}
 	return &bundleReport{File: file, Files: b.files, Size: size, Missing: b.missing}, nil
+}
+
+// answers looks whether the API server answers this user at all. That it refuses something, or does not have the kind, is an answer.
+func (a *Access) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	err := a.Client.List(ctx, new(v1alpha1.BrokerList), client.InNamespace(a.Namespace), client.Limit(1))
+	if status := apierrors.APIStatus(nil); err == nil || errors.As(err, &status) && !apierrors.IsUnauthorized(err) {
+		return nil
+	}
+	return fmt.Errorf("no report is written, because the Kubernetes API server does not answer: %w", err)
 }
 
 // namespaces that the report is about.
@@ -167,7 +197,7 @@ servers/      what the servers say of themselves
 operator/     the operator's objects and logs
 cluster/      nodes and CRDs
 
-Secrets were not read. Values whose names say that they are credentials are blanked.
+Nothing of Secrets is in it. Values whose names say that they are credentials are blanked.
 `, buildinfo.Details(), now.UTC().Format(time.RFC3339), strings.Join(namespaces, ", "))
 	if len(g.missing) > 0 {
 		fmt.Fprintf(&out, "\nWhat could not be had:\n- %s\n", strings.Join(g.missing, "\n- "))
@@ -309,8 +339,14 @@ func (g *gathering) servers(ctx context.Context, namespace string) {
 	if err := a.list(ctx, namespace, &brokers); err != nil {
 		g.lacks(path.Join("servers", namespace), err)
 	}
-	var groups []string // that controllers are asked about
+	var groups []string                    // that controllers are asked about
+	signedIn := map[string]*admin.Client{} // by the names of Brokers
 	for i := range brokers.Items {
+		asks, err := s.clientFor(ctx, &brokers.Items[i])
+		if err != nil {
+			g.lacks(path.Join("servers", namespace, brokers.Items[i].Name), err)
+		}
+		signedIn[brokers.Items[i].Name] = asks
 		for _, group := range brokers.Items[i].Status.Groups {
 			groups = append(groups, group.Name)
 		}
@@ -323,9 +359,14 @@ func (g *gathering) servers(ctx context.Context, namespace string) {
 	for i := range s.pods {
 		pod := &s.pods[i]
 		directory := path.Join("servers", namespace, pod.Name)
-		questions, port := s.questions(desired.Component(pod.Labels[desired.LabelComponent]), groups)
+		component, asks := desired.Component(pod.Labels[desired.LabelComponent]), s.admin
+		if component == desired.Broker {
+			asks = signedIn[pod.Labels[desired.LabelInstance]]
+		}
+		questions, port := questionsTo(component, asks, groups)
 		switch {
 		case len(questions) == 0:
+		case asks == nil: // it is said for all brokers of the Broker
 		case pod.Status.PodIP == "" || pod.Status.Phase != corev1.PodRunning:
 			g.lacks(directory, fmt.Errorf("pod %s is %s and cannot be asked", pod.Name, pod.Status.Phase))
 		default:
@@ -358,34 +399,34 @@ type question struct {
 	ask  func(ctx context.Context, addr string) (any, error)
 }
 
-// questions to a server, and its port.
-func (s *session) questions(of desired.Component, groups []string) ([]question, int) {
+// questionsTo a server, and its port.
+func questionsTo(of desired.Component, asks *admin.Client, groups []string) ([]question, int) {
 	switch of {
 	case desired.NameServer:
 		return []question{
-			{"cluster.yaml", func(ctx context.Context, addr string) (any, error) { return s.admin.ClusterInfo(ctx, addr) }},
+			{"cluster.yaml", func(ctx context.Context, addr string) (any, error) { return asks.ClusterInfo(ctx, addr) }},
 		}, settings.NameServerPort
 	case desired.Controller:
 		return []question{
-			{"quorum.yaml", func(ctx context.Context, addr string) (any, error) { return s.admin.ControllerMetadata(ctx, addr) }},
+			{"quorum.yaml", func(ctx context.Context, addr string) (any, error) { return asks.ControllerMetadata(ctx, addr) }},
 			{"syncstatesets.yaml", func(ctx context.Context, addr string) (any, error) {
-				states, err := s.admin.SyncStateData(ctx, addr, groups...)
+				states, err := asks.SyncStateData(ctx, addr, groups...)
 				if remoting.IsCode(err, remoting.ControllerNotLeader) {
 					return "another controller leads and knows them", nil
 				}
 				return states, err
 			}},
 			{"config.yaml", func(ctx context.Context, addr string) (any, error) {
-				properties, err := s.admin.ControllerConfig(ctx, addr)
+				properties, err := asks.ControllerConfig(ctx, addr)
 				return blank.Map(properties), err
 			}},
 		}, settings.ControllerPort
 	case desired.Broker:
 		return []question{
-			{"runtime.yaml", func(ctx context.Context, addr string) (any, error) { return s.admin.BrokerRuntimeInfo(ctx, addr) }},
-			{"replication.yaml", func(ctx context.Context, addr string) (any, error) { return s.admin.HAStatus(ctx, addr) }},
+			{"runtime.yaml", func(ctx context.Context, addr string) (any, error) { return asks.BrokerRuntimeInfo(ctx, addr) }},
+			{"replication.yaml", func(ctx context.Context, addr string) (any, error) { return asks.HAStatus(ctx, addr) }},
 			{"config.yaml", func(ctx context.Context, addr string) (any, error) {
-				properties, err := s.admin.BrokerConfig(ctx, addr)
+				properties, err := asks.BrokerConfig(ctx, addr)
 				return blank.Map(properties), err
 			}},
 		}, settings.BrokerPort

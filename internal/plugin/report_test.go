@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -130,8 +132,8 @@ func TestReport(t *testing.T) {
 	golden(t, "report-files", strings.Join(slices.Sorted(maps.Keys(files)), "\n")+"\n")
 	size := strings.Index(out.String(), " files, ")
 	golden(t, "report", strings.ReplaceAll(out.String()[:size]+" files, 0.0 MB"+out.String()[size+len(" files, 0.0 MB"):], file, "rocketmq-report-20260501-120000.tar.gz"))
-	if progress.Len() > 0 {
-		t.Errorf("without a terminal it told\n%s", progress.String())
+	if want := "warning: " + file + " lacks 5 parts that could not be had: its README.txt says which, and why\n"; progress.String() != want {
+		t.Errorf("without a terminal it told\n%s\nwant\n%s", progress.String(), want)
 	}
 
 	for name, content := range files {
@@ -201,7 +203,65 @@ func TestReportOnATerminal(t *testing.T) {
 	if all := seen.all.String(); !strings.Contains(all, "reading Broker objects\n") || !strings.Contains(all, "asking 5 servers in namespace mq\n") {
 		t.Errorf("it told\n%s", all)
 	}
-	if left := seen.shows(t); left != "" {
+	if left := seen.shows(t); strings.Count(left, "\n") > 1 || !strings.HasPrefix(left, "warning: ") {
 		t.Errorf("at last it shows %q", left)
+	}
+}
+
+// TestReportWithoutAnswers: of a cluster that does not answer, or answers nothing that this user may see, there is none.
+func TestReportWithoutAnswers(t *testing.T) {
+	w := newWorld(t)
+	file := filepath.Join(t.TempDir(), "report.tar.gz")
+	none := func(why string) {
+		t.Helper()
+		if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s there is an archive: %v", why, err)
+		}
+	}
+	refusal := error(&url.Error{Op: "Get", URL: "https://127.0.0.1:1", Err: errors.New("connection refused")})
+	w.intercept.List = func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return refusal }
+	w.fails([]string{"the Kubernetes API server does not answer", "connection refused", "kubectl get nodes"}, "report", "--file", file)
+	none("without an API server")
+	w.fails([]string{"the Kubernetes API server does not answer"}, "report", "--file", file, "-A")
+
+	refusal = apierrors.NewUnauthorized("who are you?")
+	w.fails([]string{"the Kubernetes API server does not answer", "who are you?"}, "report", "--file", file)
+	none("without a known user")
+
+	refusal = apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("not you"))
+	w.fails([]string{"nothing could be had", "not you"}, "report", "--file", file)
+	none("without any right")
+}
+
+// TestReportOfSecuredBrokers: they are asked as the operator, and nothing of its Secret gets into the report.
+func TestReportOfSecuredBrokers(t *testing.T) {
+	w := newWorld(t)
+	b := w.secured()
+	for _, pod := range []string{"quickstart-0-0", "quickstart-0-1", "quickstart-1-0", "quickstart-1-1"} {
+		w.answer(pod, remoting.GetBrokerRuntimeInfo, figures("1200.3"))
+		w.answer(pod, remoting.GetBrokerHAStatus, `{"master":true}`)
+		w.answer(pod, remoting.GetBrokerConfig, "brokerName=quickstart\nother="+hidden[:2])
+	}
+	look := func() map[string]string {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "report.tar.gz")
+		if _, err := w.run("report", "--file", file); err != nil {
+			t.Fatal(err)
+		}
+		return unpack(t, file)
+	}
+	if said := look()["rocketmq-report/servers/mq/quickstart.error.txt"]; !strings.Contains(said, `Secret "quickstart-auth"`) || !strings.Contains(said, "kubectl rocketmq status quickstart") {
+		t.Errorf("without the Secret it says %q", said)
+	}
+
+	w.add(desired.NewBrokerAuthSecret(b, func() string { return hidden }))
+	files := look()
+	if config := files["rocketmq-report/servers/mq/quickstart-0-0/config.yaml"]; !strings.Contains(config, "brokerName: quickstart") {
+		t.Errorf("the brokers did not answer: %q in %q", config, slices.Sorted(maps.Keys(files)))
+	}
+	for name, content := range files {
+		if strings.Contains(content, hidden) || strings.Contains(name, "Secret") {
+			t.Errorf("the Secret is in %s:\n%s", name, content)
+		}
 	}
 }

@@ -17,15 +17,22 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/test/fakemq"
 )
 
-// TestSecured: brokers with authentication are asked as the operator, by those who may read its Secret.
-func TestSecured(t *testing.T) {
-	w := newWorld(t)
+// secured makes the brokers ask for credentials.
+func (w *world) secured() *v1alpha1.Broker {
+	w.t.Helper()
 	b := object[*v1alpha1.Broker](w, "quickstart")
 	b.Spec.Auth = &v1alpha1.AuthSettings{Enabled: true}
 	w.servers.answering = func(pod string, request remoting.Request) (fakemq.Answer, bool) {
 		unsigned := request.Fields["AccessKey"] != "rocketmq-operator" || request.Fields["Signature"] == ""
 		return fakemq.Answer{Code: remoting.NoPermission, Remark: "username cannot be null."}, unsigned && !strings.Contains(pod, "-ns-")
 	}
+	return b
+}
+
+// TestSecured: brokers with authentication are asked as the operator, by those who may read its Secret.
+func TestSecured(t *testing.T) {
+	w := newWorld(t)
+	b := w.secured()
 	w.masters(remoting.GetAllTopicConfig, topicTable(""))
 	for _, pod := range []string{"quickstart-0-0", "quickstart-0-1", "quickstart-1-0", "quickstart-1-1"} {
 		w.answer(pod, remoting.GetBrokerRuntimeInfo, figures("1200.3"))
@@ -33,7 +40,7 @@ func TestSecured(t *testing.T) {
 	}
 	commands := [][]string{{"topics"}, {"clusters"}, {"brokers", "config", "get", "quickstart-0-0"}}
 	for _, command := range commands {
-		w.fails([]string{`Secret "quickstart-auth" with the operator's credentials does not exist`}, command...)
+		w.fails([]string{`Secret "quickstart-auth" with the operator's credentials does not exist`, "kubectl rocketmq status quickstart"}, command...)
 	}
 
 	w.add(desired.NewBrokerAuthSecret(b, func() string { return "p" }))
@@ -50,6 +57,6 @@ func TestSecured(t *testing.T) {
 		return c.Get(ctx, key, into, options...)
 	}
 	for _, command := range commands {
-		w.fails([]string{"the brokers of Broker quickstart ask for credentials", "quickstart-auth"}, command...)
+		w.fails([]string{"the brokers of Broker quickstart ask for credentials", "--resource-name=quickstart-auth"}, command...)
 	}
 }

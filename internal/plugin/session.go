@@ -49,15 +49,39 @@ func (a *Access) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// signIn lets the session ask the brokers of a Broker. Where these ask for credentials, it takes the operator's: whoever may read their
-// Secret has its rights.
+// signIn lets the session ask the brokers of a Broker.
 func (s *session) signIn(ctx context.Context, broker *v1alpha1.Broker) error {
-	credentials, err := reach.Credentials(ctx, s.Client, broker)
-	if apierrors.IsForbidden(err) {
-		return fmt.Errorf("the brokers of Broker %s ask for credentials, and you may not read those of the operator: %w", broker.Name, err)
+	asks, err := s.clientFor(ctx, broker)
+	if err == nil {
+		s.admin = asks
 	}
-	s.admin = s.admin.As(credentials)
 	return err
+}
+
+// clientFor asks the brokers of a Broker. Where these ask for credentials, it takes the operator's: whoever may read their Secret has
+// its rights.
+func (s *session) clientFor(ctx context.Context, broker *v1alpha1.Broker) (*admin.Client, error) {
+	credentials, err := reach.Credentials(ctx, s.Client, broker)
+	lacking := new(reach.CredentialsError)
+	switch {
+	case err == nil:
+		return s.admin.As(credentials), nil
+	case apierrors.IsForbidden(err):
+		secret := desired.BrokerAuthSecret(broker)
+		return nil, fmt.Errorf("the brokers of Broker %s ask for credentials (spec.auth), and you may not read those of the operator: %w\n"+
+			"ask for the right to get Secret %s: kubectl --namespace %s create role read-%s --verb=get --resource=secrets --resource-name=%s",
+			broker.Name, err, secret, broker.Namespace, secret, secret)
+	case errors.As(err, &lacking) && !desired.MakesAuthSecret(broker):
+		return nil, fmt.Errorf("the brokers of Broker %s ask for credentials (spec.auth): %w\n"+
+			"spec.auth.credentialsSecretRef names it: create it, or name another", broker.Name, err)
+	case errors.As(err, &lacking) && lacking.Foreign:
+		return nil, fmt.Errorf("the brokers of Broker %s ask for credentials (spec.auth): %w\n"+
+			"delete or rename it, and the operator makes its own", broker.Name, err)
+	case errors.As(err, &lacking):
+		return nil, fmt.Errorf("the brokers of Broker %s ask for credentials (spec.auth): %w\n"+
+			"the operator makes it: see kubectl rocketmq status %s, and whether the operator runs", broker.Name, err, broker.Name)
+	}
+	return nil, fmt.Errorf("sign in at the brokers of Broker %s: %w", broker.Name, err)
 }
 
 func (s *session) close() { _ = s.remoting.Close() }

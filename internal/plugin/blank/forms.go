@@ -24,7 +24,7 @@ var keys = []form{ //nolint:gochecknoglobals // compiled once, never changed
 // forms within a line, in the order in which they are looked for.
 var forms = []form{ //nolint:gochecknoglobals // compiled once, never changed
 	{[]string{"ls0tls1crudjti"}, regexp.MustCompile(`LS0tLS1CRUdJTi[A-Za-z0-9+/=]*`), Blanked}, // "-----BEGIN " in base64
-	{[]string{"eyj"}, regexp.MustCompile(`eyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*){0,3}`), Blanked},                    // JSON web tokens
+	{[]string{"eyj"}, regexp.MustCompile(`eyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*){0,3}`), Blanked}, // JSON web tokens
 
 	{[]string{"akia", "asia", "ltai"}, regexp.MustCompile(`\b(?:A[KS]IA[0-9A-Z]{16}|LTAI[0-9A-Za-z]{12,26})\b`), Blanked}, // AWS, Alibaba Cloud
 	{[]string{"gh", "glpat-", "xox"}, regexp.MustCompile(`\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-)[\w-]{16,}`), Blanked},
