@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,6 +60,9 @@ func (o *options) root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see %s --help", err, cmd.CommandPath())
+	})
 	flags := root.PersistentFlags()
 	o.kubeconfig.AddFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "", "json or yaml instead of text")
@@ -71,13 +75,37 @@ func (o *options) root() *cobra.Command {
 		o.statusCommand(), o.topCommand(), o.clustersCommand(), o.topicsCommand(), o.groupsCommand(), o.lagCommand(), o.messageCommand(),
 		o.brokersCommand(), o.transferCommand(), o.installCommand(), o.reportCommand(),
 	)
-	return root
+	root.InitDefaultCompletionCmd() // else cobra adds it later
+	for _, cmd := range root.Commands() {
+		if cmd.HasSubCommands() && !cmd.Runnable() {
+			parent(cmd)
+		}
+	}
+	return parent(root)
 }
 
 // chooses adds the flag of commands that are about one Broker.
 func (o *options) chooses(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().StringVar(&o.broker, "broker", "", "the Broker resource to ask, if the namespace has several")
 	o.completeFlag(cmd, "broker", brokerNames)
+	return cmd
+}
+
+// parent is a command that does nothing without one of its own. A misspelt one is refused: by itself, cobra would print the help and
+// succeed.
+func parent(cmd *cobra.Command) *cobra.Command {
+	cmd.SuggestionsMinimumDistance = 2 // what cobra takes for the root
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		hint := fmt.Sprintf("see %s --help", cmd.CommandPath())
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = fmt.Sprintf("did you mean %s %s?", cmd.CommandPath(), strings.Join(near, " or "))
+		}
+		return fmt.Errorf("unknown command %q for %s: %s", args[0], cmd.CommandPath(), hint)
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return cmd
 }
 
@@ -108,7 +136,7 @@ func (o *options) access() (*Access, error) {
 	switch o.output {
 	case "", "json", "yaml":
 	default:
-		return nil, fmt.Errorf("unknown output %q: use json or yaml", o.output)
+		return nil, fmt.Errorf("--output %s is unknown: use json or yaml, or leave it out for text", o.output)
 	}
 	if o.timeout <= 0 {
 		return nil, fmt.Errorf("--timeout %s leaves no time: use something like 30s", o.timeout)

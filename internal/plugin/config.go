@@ -40,11 +40,7 @@ func (o *options) brokersCommand() *cobra.Command {
 			RunE:              o.run(setConfig),
 		},
 	)
-	brokers.AddCommand(config)
-	for _, parent := range []*cobra.Command{brokers, config} { // otherwise a misspelt command would print the help and succeed
-		parent.Args = arguments(0, 0, "")
-		parent.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	}
+	brokers.AddCommand(parent(config))
 	return brokers
 }
 
@@ -169,7 +165,7 @@ func parseChanges(args []string) (map[string]string, error) {
 		key, value, ok := strings.Cut(arg, "=")
 		key = strings.TrimSpace(key)
 		if !ok || key == "" {
-			return nil, fmt.Errorf("%q is not KEY=VALUE", arg)
+			return nil, fmt.Errorf("%q is not KEY=VALUE: use something like flushIntervalCommitLog=400", arg)
 		}
 		changes[key] = strings.TrimSpace(value) // as the broker does
 	}

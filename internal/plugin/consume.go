@@ -49,13 +49,18 @@ func (o *options) consumeCommand() *cobra.Command {
 		if l.count < 1 || l.count > maxCount {
 			return fmt.Errorf("--count %d: from 1 to %d can be shown", l.count, maxCount)
 		}
+		switch {
+		case l.follow && l.oldest:
+			return errors.New("--follow waits for new messages, and --oldest shows the first ones: leave out one of them")
+		case l.wait <= 0:
+			return fmt.Errorf("--wait %s is no time to wait: use one above 0, such as 30s", l.wait)
+		case !l.follow && cmd.Flags().Changed("wait"):
+			return fmt.Errorf("--wait %s is for --follow: add that, or leave out --wait", l.wait)
+		}
 		if !l.follow {
 			return o.run(func(ctx context.Context, a *Access, args []string) (report, error) {
 				return o.consume(ctx, a, l, args[0])
 			})(cmd, args)
-		}
-		if l.oldest || l.wait <= 0 {
-			return errors.New("--follow waits for new messages: leave out --oldest, and give it a --wait such as 30s")
 		}
 		o.timeout += l.wait
 		return o.run(func(ctx context.Context, a *Access, args []string) (report, error) {

@@ -109,7 +109,7 @@ func sendAndFind(t *testing.T, w *world, servers *rocketmq.Servers, broker *rock
 	w.fails([]string{"no message with the key nobody"}, "message", "query", "orders", "--key", "nobody")
 	w.fails([]string{"no message at offset 9 of queue 0", "topics orders"}, "message", "query", "orders", "--offset", "9")
 	w.fails([]string{"--id xyz", "hexadecimal"}, "message", "query", "orders", "--id", "xyz")
-	w.fails([]string{"id key offset"}, "message", "query", "orders")
+	w.fails([]string{"neither --id"}, "message", "query", "orders")
 	w.fails([]string{"takes no messages at quickstart-0", "topics closed"}, "message", "send", "closed", "x")
 	w.fails([]string{"no topic nowhere"}, "message", "send", "nowhere", "x")
 	w.fails([]string{"no topic nowhere"}, "message", "consume", "nowhere")

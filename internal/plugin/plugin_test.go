@@ -286,7 +286,7 @@ func TestGetConfig(t *testing.T) {
 	w.shows("config", "brokers", "config", "get", "quickstart-0-1")
 	w.shows("config-one", "brokers", "config", "get", "quickstart-0-1", "fileReservedTime")
 	w.fails([]string{"no property fileReservedTim,", "config get"}, "brokers", "config", "get", "quickstart-0-1", "fileReservedTim", "x")
-	w.fails([]string{`unexpected argument "confg"`}, "brokers", "confg", "get")
+	w.fails([]string{`unknown command "confg"`}, "brokers", "confg", "get")
 	w.fails([]string{"needs a broker pod"}, "brokers", "config", "get")
 	w.fails([]string{"no broker pod quickstart-ns-0", "quickstart-0-0, quickstart-0-1"}, "brokers", "config", "get", "quickstart-ns-0")
 	w.fails([]string{"no broker pod in namespace other"}, "brokers", "config", "get", "quickstart-0-0", "-n", "other")

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
@@ -45,12 +47,48 @@ func (o *options) queryCommand() *cobra.Command {
 	flags.Int64Var(&q.offset, "offset", -1, "the message's offset in its queue")
 	flags.DurationVar(&q.since, "since", 72*time.Hour, "how long ago the message of --id or --key may have been stored")
 	o.completeFlag(cmd, "broker-group", o.brokerGroupNames)
-	cmd.MarkFlagsOneRequired("id", "key", "offset")
-	cmd.MarkFlagsMutuallyExclusive("id", "key", "offset")
-	cmd.RunE = o.run(func(ctx context.Context, a *Access, args []string) (report, error) {
-		return o.query(ctx, a, q, args[0])
-	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := q.check(cmd.Flags()); err != nil {
+			return err
+		}
+		return o.run(func(ctx context.Context, a *Access, args []string) (report, error) {
+			return o.query(ctx, a, q, args[0])
+		})(cmd, args)
+	}
 	return cmd
+}
+
+// check that the flags say one message, or those of one key.
+func (q *wanted) check(flags *pflag.FlagSet) error {
+	var ways, given []string
+	for _, flag := range []string{"id", "key", "offset"} {
+		if flags.Changed(flag) {
+			ways = append(ways, "--"+flag)
+			given = append(given, fmt.Sprintf("--%s %s", flag, flags.Lookup(flag).Value))
+		}
+	}
+	const one = "say which message by one of --id ID, --key KEY, --offset NUMBER (with --queue NUMBER)"
+	switch {
+	case len(ways) > 1:
+		return fmt.Errorf("%s exclude each other: %s", strings.Join(given, " and "), one)
+	case len(ways) == 0 && (flags.Changed("queue") || flags.Changed("broker-group")):
+		return errors.New("--queue and --broker-group alone are not enough: add --offset NUMBER, or say the message by --id ID or --key KEY")
+	case len(ways) == 0:
+		return errors.New("neither --id, --key nor --offset is given: " + one)
+	case ways[0] != "--offset" && flags.Lookup(strings.TrimPrefix(ways[0], "--")).Value.String() == "":
+		return fmt.Errorf("%s \"\" is empty: %s", ways[0], one)
+	case ways[0] == "--offset" && q.offset < 0:
+		return fmt.Errorf("--offset %d: offsets begin at 0", q.offset)
+	case q.queue < 0:
+		return fmt.Errorf("--queue %d: queues begin at 0", q.queue)
+	case ways[0] == "--offset" && flags.Changed("since"):
+		return fmt.Errorf("--since %s is for --id and --key: leave it out with --offset", q.since)
+	case ways[0] != "--offset" && (flags.Changed("queue") || flags.Changed("broker-group")):
+		return fmt.Errorf("--queue and --broker-group are for --offset: leave them out with %s, which looks in all", given[0])
+	case q.since <= 0:
+		return fmt.Errorf("--since %s looks at no time: use one above 0, such as 72h", q.since)
+	}
+	return nil
 }
 
 func (o *options) query(ctx context.Context, a *Access, q *wanted, topic string) (report, error) {

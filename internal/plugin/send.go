@@ -70,6 +70,9 @@ func (o *options) sendCommand() *cobra.Command {
 	flags.IntVar(&m.queue, "queue", -1, "the queue to send to; all in turn if not given")
 	o.completeFlag(cmd, "broker-group", o.brokerGroupNames)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := m.check(cmd.Flags().Changed("queue"), cmd.Flags().Changed("delay")); err != nil {
+			return err
+		}
 		m.standardInput = cmd.InOrStdin()
 		return o.run(func(ctx context.Context, a *Access, args []string) (report, error) { return o.send(ctx, a, m, args) })(cmd, args)
 	}
@@ -92,9 +95,6 @@ type sentMessage struct {
 }
 
 func (o *options) send(ctx context.Context, a *Access, m *outgoing, args []string) (report, error) {
-	if m.count < 1 || m.count > maxCount {
-		return nil, fmt.Errorf("--count %d: from 1 to %d can be sent", m.count, maxCount)
-	}
 	topic := args[0]
 	body, err := m.body(args[1:])
 	if err != nil {
@@ -127,6 +127,19 @@ func (o *options) send(ctx context.Context, a *Access, m *outgoing, args []strin
 		r.Sent = append(r.Sent, sentMessage{id, to.master.name, to.queue, sent.Offset, sent.Trouble})
 	}
 	return r, nil
+}
+
+// check the flags, of which these two may be given.
+func (m *outgoing) check(queue, delay bool) error {
+	switch {
+	case m.count < 1 || m.count > maxCount:
+		return fmt.Errorf("--count %d: from 1 to %d can be sent", m.count, maxCount)
+	case queue && m.queue < 0:
+		return fmt.Errorf("--queue %d: queues begin at 0; leave it out to send to all in turn", m.queue)
+	case delay && m.delay < time.Second:
+		return fmt.Errorf("--delay %s: brokers count whole seconds: use 1s or more, or leave it out", m.delay)
+	}
+	return nil
 }
 
 func (m *outgoing) body(given []string) ([]byte, error) {

@@ -34,8 +34,11 @@ func (o *options) topCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&once, "once", false, "print the tables once, also on a terminal")
 	cmd.Flags().IntVar(&rows, "rows", 10, "how many topics and consumer groups to show, the busiest first; 0 for all")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if o.interval <= 0 || rows < 0 {
-			return errors.New("--interval and --rows cannot be less than nothing: use something like --interval 2s --rows 10")
+		if err := o.checkInterval(); err != nil {
+			return err
+		}
+		if rows < 0 {
+			return fmt.Errorf("--rows %d cannot be shown: use 0 for all, or a number such as 10", rows)
 		}
 		t := &top{options: o, rows: rows}
 		defer t.close()

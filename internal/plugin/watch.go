@@ -39,14 +39,24 @@ func (o *options) refreshes(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&o.interval, "interval", defaultInterval, "how long to wait between two looks")
 }
 
+func (o *options) checkInterval() error {
+	if o.interval <= 0 {
+		return fmt.Errorf("--interval %s is no time to wait: use one above 0, such as 2s", o.interval)
+	}
+	return nil
+}
+
 // runWatched is run, or with --watch goes on until the user ends it: in place on a terminal, else with one line for each change.
 func (o *options) runWatched(collect collector) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		if err := o.checkInterval(); err != nil {
+			return err
+		}
 		if !o.watch {
 			return o.run(collect)(cmd, args)
 		}
 		if o.output != "" {
-			return fmt.Errorf("--watch shows text only: leave out -o %s", o.output)
+			return fmt.Errorf("--watch shows text only: leave out --output %s, or --watch", o.output)
 		}
 		if screen := o.screen(cmd.OutOrStdout()); screen != nil {
 			return o.refresh(cmd, args, collect, onScreen(screen))
@@ -57,9 +67,6 @@ func (o *options) runWatched(collect collector) func(*cobra.Command, []string) e
 
 // refresh collects and shows until the user or the report ends it. A later look that fails is shown, and may succeed when repeated.
 func (o *options) refresh(cmd *cobra.Command, args []string, collect collector, show func(report, error) error) error {
-	if o.interval <= 0 {
-		return fmt.Errorf("--interval %s is too short: use something like 2s", o.interval)
-	}
 	a, err := o.access()
 	if err != nil {
 		return err

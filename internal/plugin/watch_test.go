@@ -132,8 +132,8 @@ func TestALookThatFails(t *testing.T) {
 	}
 
 	w.fails([]string{"no Broker in namespace other"}, "status", "-w", "-n", "other")
-	w.fails([]string{"--watch shows text only", "-o json"}, "status", "-w", "-o", "json")
-	w.fails([]string{"--interval 0s is too short"}, "status", "-w", "--interval", "0")
+	w.fails([]string{"--watch shows text only", "--output json"}, "status", "-w", "-o", "json")
+	w.fails([]string{"--interval 0s is no time to wait"}, "status", "-w", "--interval", "0")
 }
 
 func drained(t *testing.T) (*world, *v1alpha1.TopicTransfer) {
@@ -258,7 +258,7 @@ func TestTop(t *testing.T) {
 	if out, err := w.run("top", "--rows", "1"); err != nil || !strings.Contains(out, "and 1 more: --rows 0 shows all") || strings.Contains(out, "payments") {
 		t.Errorf("one row: %v\n%s", err, out)
 	}
-	w.fails([]string{"--rows cannot be less than nothing"}, "top", "--rows", "-1")
+	w.fails([]string{"--rows -1 cannot be shown"}, "top", "--rows", "-1")
 
 	out, err = w.run("top", "-o", "json")
 	var r topReport
