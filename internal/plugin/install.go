@@ -47,6 +47,8 @@ const (
 type installation struct {
 	image, domain string
 	dryRun, print bool
+	// given reports whether the user has given a flag.
+	given func(flag string) bool
 }
 
 func (o *options) installCommand() *cobra.Command {
@@ -56,25 +58,27 @@ func (o *options) installCommand() *cobra.Command {
 		Short: "Install the operator, or upgrade it and its CRDs",
 		Long: "Install the operator of this plugin's version, or upgrade an installed one and its CRDs, and wait until it runs.\n" +
 			"It is what install-operator.sh does, with the manifests that this plugin was built with. It does not upgrade what Helm or\n" +
-			"the Operator Lifecycle Manager have installed: use those again. You need the rights of a cluster administrator.",
+			"the Operator Lifecycle Manager have installed: use those again. Over an installed operator, what it was told and is not told\n" +
+			"again is kept: image, DNS domain, watched namespaces and the like. You need the rights of a cluster administrator.",
 		Example:           "  kubectl rocketmq install --dry-run\n  kubectl rocketmq install --print > install.yaml",
 		Args:              arguments(0, 0, ""),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&i.image, "image", buildinfo.Image(), "the operator's image")
+	flags.StringVar(&i.image, "image", buildinfo.Image(), "the operator's image; an installed one of another registry or name is kept, if not given")
 	flags.StringVar(&i.domain, "cluster-domain", "cluster.local",
-		"the DNS domain of the Kubernetes cluster; brokers register under names that end with it, so do not change it later")
+		"the DNS domain of the Kubernetes cluster; brokers register under names that end with it, so do not change it later\n"+
+			"(the one of an installed operator, if not given)")
 	flags.BoolVar(&i.dryRun, "dry-run", false, "say what would change, and change nothing")
 	flags.BoolVar(&i.print, "print", false, "print the manifests, and ask no cluster")
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "print")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		objects, err := i.manifests()
-		if err != nil {
+		i.given = cmd.Flags().Changed
+		if err := i.check(); err != nil {
 			return err
 		}
 		if i.print {
-			return printManifests(cmd, objects)
+			return i.printManifests(cmd)
 		}
 		if !cmd.Flags().Changed("timeout") {
 			o.timeout = installTimeout
@@ -82,7 +86,7 @@ func (o *options) installCommand() *cobra.Command {
 		p := o.progress(cmd.ErrOrStderr())
 		return o.run(func(ctx context.Context, a *Access, _ []string) (report, error) {
 			defer p.end()
-			return i.install(ctx, a, objects, p)
+			return i.install(ctx, a, p)
 		})(cmd, args)
 	}
 	return cmd
@@ -91,15 +95,20 @@ func (o *options) installCommand() *cobra.Command {
 // domains are what DNS takes, so that the flag cannot become another argument of the operator.
 var domains = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
 
+// check the flags, before anything is asked or applied.
+func (i *installation) check() error {
+	switch {
+	case i.given("image") && !images.MatchString(i.image):
+		return fmt.Errorf("--image %q is no image: use something like registry.example/rocketmq-operator:v1.2.3, "+
+			"without spaces and, but for host and tag, in lower case", i.image)
+	case !domains.MatchString(i.domain):
+		return fmt.Errorf("--cluster-domain %q is no DNS domain: use something like cluster.local", i.domain)
+	}
+	return nil
+}
+
 // manifests are config/default with the image and the domain: first the CRDs and namespaces, which the others need.
 func (i *installation) manifests() ([]*unstructured.Unstructured, error) {
-	switch {
-	case i.image == "" && !i.print:
-		return nil, errors.New("this build of the plugin belongs to no release, so it does not know the operator's image:\n" +
-			"give --image, such as the one that make images has built")
-	case !domains.MatchString(i.domain):
-		return nil, fmt.Errorf("--cluster-domain %q is no DNS domain: use something like cluster.local", i.domain)
-	}
 	rendered, err := renderManifests()
 	if err != nil {
 		return nil, err
@@ -153,7 +162,15 @@ func renderManifests() ([]byte, error) {
 	return built.AsYaml()
 }
 
-func printManifests(cmd *cobra.Command, objects []*unstructured.Unstructured) error {
+func (i *installation) printManifests(cmd *cobra.Command) error {
+	objects, err := i.manifests()
+	if err != nil {
+		return err
+	}
+	if i.image == "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: this build of the plugin belongs to no release, and the image %s of these manifests is not published: "+
+			"give --image with one that your cluster can pull\n", developedImage)
+	}
 	for _, object := range objects {
 		content, err := yaml.Marshal(object.Object)
 		if err != nil {
@@ -171,7 +188,9 @@ type installReport struct {
 	Image   string `json:"image"`
 	// Before is the image of an operator that was installed already.
 	Before string `json:"before,omitempty"`
-	DryRun bool   `json:"dryRun,omitempty"`
+	// Kept is what the installed operator was told, and stays.
+	Kept   []string `json:"kept,omitempty"`
+	DryRun bool     `json:"dryRun,omitempty"`
 	// Objects in the order in which they were applied.
 	Objects []installedObject `json:"objects"`
 	// Running: the operator of this image is ready.
@@ -186,12 +205,29 @@ type installedObject struct {
 	Result string `json:"result"`
 }
 
-func (i *installation) install(ctx context.Context, a *Access, objects []*unstructured.Unstructured, p *progress) (report, error) {
+func (i *installation) install(ctx context.Context, a *Access, p *progress) (report, error) {
 	before, err := a.installed(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r := &installReport{Version: buildinfo.Version(), Image: i.image, Before: before, DryRun: i.dryRun}
+	r := &installReport{Version: buildinfo.Version(), DryRun: i.dryRun}
+	var keeps kept
+	if before != nil {
+		keeps = i.keep(before)
+		r.Before, r.Kept = operatorContainer(before).Image, keeps.text()
+	}
+	if i.image == "" {
+		return nil, errors.New("this build of the plugin belongs to no release, so it does not know the operator's image:\n" +
+			"give --image, such as the one that make images has built")
+	}
+	r.Image = i.image
+	objects, err := i.manifests()
+	if err != nil {
+		return nil, err
+	}
+	if err := keeps.add(objects); err != nil {
+		return nil, err
+	}
 	for n, object := range objects {
 		p.detail("applying %d of %d: %s %s", n+1, len(objects), object.GetKind(), object.GetName())
 		if rank(object) == 2 && n > 0 && rank(objects[n-1]) == 1 && !i.dryRun {
@@ -214,46 +250,6 @@ func (i *installation) install(ctx context.Context, a *Access, objects []*unstru
 	}
 	r.Running = true
 	return r, nil
-}
-
-// installed is the image of the operator that runs and that this plugin may change. Two operators of one API group would both write to
-// the same resources.
-func (a *Access) installed(ctx context.Context) (image string, err error) {
-	var deployments appsv1.DeploymentList
-	if err := a.Client.List(ctx, &deployments); err != nil {
-		return "", fmt.Errorf("look for an installed operator: %w", err)
-	}
-	for i := range deployments.Items {
-		d := &deployments.Items[i]
-		if !isOperator(d) {
-			continue
-		}
-		helm, olm := d.Annotations["meta.helm.sh/release-name"], d.Labels["olm.owner"]
-		stopped := d.Spec.Replicas != nil && *d.Spec.Replicas == 0
-		switch {
-		case helm != "":
-			return "", fmt.Errorf("the operator in namespace %s was installed by Helm, as release %s: upgrade it with helm upgrade", d.Namespace, helm)
-		case olm != "":
-			return "", fmt.Errorf("the operator in namespace %s was installed by the Operator Lifecycle Manager, as %s: it is upgraded there", d.Namespace, olm)
-		case d.Name == operatorName && d.Namespace == operatorNamespace:
-			image = d.Spec.Template.Spec.Containers[0].Image
-		case !stopped:
-			return "", fmt.Errorf("Deployment %s in namespace %s is an operator that would manage the same resources.\n"+
-				"Stop it first; RocketMQ itself goes on running: kubectl --namespace %s scale deployment %s --replicas=0",
-				d.Name, d.Namespace, d.Namespace, d.Name)
-		}
-	}
-	return image, nil
-}
-
-// isOperator reports whether a Deployment runs this operator, or the one of apache/rocketmq-operator.
-func isOperator(d *appsv1.Deployment) bool {
-	if d.Labels["app.kubernetes.io/name"] == operatorName || (d.Name == operatorName && d.Namespace == operatorNamespace) {
-		return true
-	}
-	return d.Name == operatorName && slices.ContainsFunc(d.Spec.Template.Spec.Containers, func(c corev1.Container) bool {
-		return strings.Contains("/"+c.Image, "/apache/rocketmq-operator")
-	})
 }
 
 // apply an object on the server's side, because that has no limit of size, and by force, because CRDs may come from
@@ -411,6 +407,9 @@ func (r *installReport) text() string {
 		would = " (a dry run: nothing was changed)"
 	}
 	fmt.Fprintf(&out, "%d created, %d changed, %d unchanged%s.\n", count["created"], count["changed"], count["unchanged"], would)
+	if len(r.Kept) > 0 {
+		fmt.Fprintf(&out, "Kept as the installed operator has it: %s. To change it, give the flag, or edit the Deployment.\n", strings.Join(r.Kept, ", "))
+	}
 	switch {
 	case r.Running && r.Before != "" && r.Before != r.Image:
 		fmt.Fprintf(&out, "The operator runs, %s instead of %s.\n", r.Image, r.Before)

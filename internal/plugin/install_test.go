@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -75,6 +76,24 @@ func TestEveryKindOfTheManifestsIsKnown(t *testing.T) {
 	}
 }
 
+// TestPrintedManifestsOfNoRelease name an image that nobody can pull.
+func TestPrintedManifestsOfNoRelease(t *testing.T) {
+	w := newWorld(t)
+	for image, want := range map[string]string{"": "warning: ", "op:v1": ""} {
+		words := []string{"install", "--print"}
+		if image != "" {
+			words = append(words, "--image", image)
+		}
+		var out, said bytes.Buffer
+		if err := w.runOn(t.Context(), &out, &said, words...); err != nil || !strings.HasPrefix(out.String(), "---\napiVersion") {
+			t.Fatalf("%v\n%.200s", err, out.String())
+		}
+		if got := said.String(); !strings.HasPrefix(got, want) || (want == "") != (got == "") || (want != "" && !strings.Contains(got, "--image")) {
+			t.Errorf("image %q: on the standard error is %q", image, got)
+		}
+	}
+}
+
 func TestPrintedManifests(t *testing.T) {
 	w := newWorld(t)
 	out, err := w.run("install", "--print", "--image", "registry.example/op:v9", "--cluster-domain", "corp.example")
@@ -102,6 +121,16 @@ func TestPrintedManifests(t *testing.T) {
 	}
 	w.fails([]string{"is no DNS domain"}, "install", "--print", "--cluster-domain", "a,--leader-elect=false")
 	w.fails([]string{"belongs to no release", "--image"}, "install")
+	for _, image := range []string{"", " ", "a b", "Foo/Bar:v1", "op:", "op:v1,x", "op@sha256:1", "https://registry.example/op", "-op"} {
+		for _, how := range []string{"--print", "--dry-run"} {
+			w.fails([]string{fmt.Sprintf("--image %q is no image", image), "registry.example/rocketmq-operator:v1.2.3"}, "install", how, "--image="+image)
+		}
+	}
+	for _, image := range []string{"op", "op:v1", "Registry.example:5000/a/b_c:V1", "localhost:5000/op", "a/b@sha256:" + strings.Repeat("0a", 32)} {
+		if !images.MatchString(image) {
+			t.Errorf("%s is refused", image)
+		}
+	}
 	w.fails([]string{"dry-run print"}, "install", "--print", "--dry-run")
 }
 
@@ -120,6 +149,19 @@ func serving(w *world) {
 		return nil
 	}
 }
+
+// scaled is serving with so many pods.
+func scaled(get getting, replicas int32) getting {
+	return func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+		err := get(ctx, c, key, into, options...)
+		if d, is := into.(*appsv1.Deployment); is {
+			d.Status.Replicas, d.Status.UpdatedReplicas, d.Status.AvailableReplicas = replicas, replicas, replicas
+		}
+		return err
+	}
+}
+
+type getting = func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error
 
 // On a real API server, whose CRDs are there and are another's: that is an upgrade of the CRDs.
 func TestInstallAndUpgrade(t *testing.T) {
