@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,30 +15,46 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/rocketmq"
 )
 
 // real is a world whose only broker group is a real one, which the user's machine reaches.
 func real(t *testing.T) (*world, *rocketmq.Servers, *rocketmq.Server) {
-	servers := rocketmq.New(t)
+	t.Helper()
+	servers, nameServer, broker := realBroker(t, nil)
+	return worldOf(t, nameServer), servers, broker
+}
+
+// realBroker is one with these properties too, and the name server that knows it.
+func realBroker(t *testing.T, properties map[string]string) (servers *rocketmq.Servers, nameServer, broker *rocketmq.Server) {
+	t.Helper()
+	servers = rocketmq.New(t)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	nameServer, err := servers.NameServer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := nameServer.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	broker, err := servers.Broker(rocketmq.Broker{Cluster: "quickstart", Name: "quickstart-0", NameServers: []*rocketmq.Server{nameServer}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := broker.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must(err)
+	must(nameServer.Ready(t.Context()))
+	broker, err = servers.Broker(rocketmq.Broker{
+		Cluster: "quickstart", Name: "quickstart-0", NameServers: []*rocketmq.Server{nameServer}, Properties: properties,
+	})
+	must(err)
+	must(broker.Ready(t.Context()))
+	return servers, nameServer, broker
+}
+
+// worldOf has one broker group, which a real name server knows.
+func worldOf(t *testing.T, nameServer *rocketmq.Server) *world {
+	t.Helper()
 	w := newWorld(t)
 	b := object[*v1alpha1.Broker](w, "quickstart")
 	b.Status.NameServers, b.Status.Groups = []string{nameServer.Addr}, b.Status.Groups[:1]
-	return w, servers, broker
+	return w
 }
 
 func (w *world) createTopic(servers *rocketmq.Servers, broker *rocketmq.Server, config admin.TopicConfig) {
@@ -167,4 +185,48 @@ func (w *world) eventually(what string, look func() (string, error)) {
 		time.Sleep(200 * time.Millisecond)
 	}
 	w.t.Fatalf("%s: %v\n%s", what, err, out)
+}
+
+// TestRealSecured: all commands that ask brokers sign in at a real one that asks for credentials, and no others are let in.
+func TestRealSecured(t *testing.T) {
+	const user, password = "rocketmq-operator", "swordfish"
+	servers, nameServer, broker := realBroker(t, map[string]string{
+		"authenticationEnabled": "true", "authorizationEnabled": "true",
+		"authenticationMetadataProvider":       "org.apache.rocketmq.auth.authentication.provider.LocalAuthenticationMetadataProvider",
+		"authorizationMetadataProvider":        "org.apache.rocketmq.auth.authorization.provider.LocalAuthorizationMetadataProvider",
+		"innerClientAuthenticationCredentials": fmt.Sprintf(`{"accessKey":%q,"secretKey":%q}`, user, password),
+		"initAuthenticationUser":               fmt.Sprintf(`{"username":%q,"password":%q}`, user, password),
+	})
+	w := worldOf(t, nameServer)
+	// The broker is a pod too, whose port leads to it.
+	w.forward = map[string]string{"quickstart-0-0": broker.Addr}
+	servers.Admin = servers.Admin.As(&remoting.Credentials{AccessKey: user, SecretKey: password})
+	w.createTopic(servers, broker, admin.TopicConfig{Name: "orders", ReadQueues: 1, WriteQueues: 1, Perm: admin.PermRead | admin.PermWrite})
+	file := filepath.Join(t.TempDir(), "report")
+	commands := [][]string{
+		{"topics"}, {"topics", "orders"}, {"groups"}, {"clusters"}, {"top", "--once"}, {"message", "send", "orders", "hello"},
+		{"message", "consume", "orders"}, {"message", "query", "orders", "--offset", "0"}, {"brokers", "config", "get", "quickstart-0-0"},
+	}
+
+	for _, command := range commands {
+		w.fails([]string{"the brokers refuse the credentials"}, command...)
+	}
+	b := object[*v1alpha1.Broker](w, "quickstart")
+	b.Spec.Auth = &v1alpha1.AuthSettings{Enabled: true}
+	w.add(desired.NewBrokerAuthSecret(b, func() string { return password }))
+	for _, command := range commands {
+		w.eventually(strings.Join(command, " "), func() (string, error) { return w.run(command...) })
+	}
+	if _, err := w.run("report", "--file", file); err != nil {
+		t.Fatal(err)
+	}
+	files := unpack(t, file)
+	if config := files["rocketmq-report/servers/mq/quickstart-0-0/config.yaml"]; !strings.Contains(config, "brokerName: quickstart-0") {
+		t.Errorf("the broker did not answer the report: %q", config)
+	}
+	for name, content := range files {
+		if strings.Contains(content, password) {
+			t.Errorf("the password is in %s:\n%s", name, content)
+		}
+	}
 }

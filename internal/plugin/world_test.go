@@ -66,6 +66,7 @@ type world struct {
 	servers servers
 	typed   string            // on the standard input
 	logs    map[string]string // by "pod/container previous"
+	forward map[string]string // to real servers, by pod
 
 	intercept  interceptor.Funcs
 	kubernetes client.Client // of the last command
@@ -225,6 +226,9 @@ func (w *world) command() *cobra.Command {
 		forward := func(ctx context.Context, pod types.NamespacedName, port int) (net.Conn, error) {
 			if pod.Namespace != "mq" || !slices.Contains([]int{settings.BrokerPort, settings.NameServerPort, settings.ControllerPort}, port) {
 				w.t.Errorf("forwarded to %s, port %d", pod, port)
+			}
+			if addr, real := w.forward[pod.Name]; real {
+				return new(net.Dialer).DialContext(ctx, "tcp", addr)
 			}
 			return dial(ctx, "tcp", pod.Name)
 		}
