@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +120,28 @@ func checkKrew(t *testing.T, r release) {
 		}
 		if windows := strings.Contains(file, "windows"); windows != strings.HasSuffix(p.Bin, ".exe") {
 			t.Errorf("%s holds %s", file, p.Bin)
+		}
+	}
+}
+
+// TestTheDocumentsNameTheArchives that users are to download.
+func TestTheDocumentsNameTheArchives(t *testing.T) {
+	guide := read(t, "../../docs", "kubectl-plugin.md")
+	r := release{version: "v1.2.3", out: "dist"}
+	for _, target := range []target{{"linux", "amd64"}, {"windows", "amd64"}} {
+		name := filepath.Base(r.archive(plugin.name, target))
+		if short := strings.TrimPrefix(name, plugin.name+"_"+r.version); !strings.Contains(guide, name) && !strings.Contains(guide, "…"+short) {
+			t.Errorf("docs/kubectl-plugin.md does not name %s", name)
+		}
+	}
+	for _, name := range regexp.MustCompile(plugin.name+`_v[\w.]+`).FindAllString(guide, -1) {
+		if name != filepath.Base(r.archive(plugin.name, target{"linux", "amd64"})) {
+			t.Errorf("docs/kubectl-plugin.md names %s, which no release has", name)
+		}
+	}
+	for _, words := range []string{"SHA256SUMS", "/krew.yaml", "/cmd/" + plugin.name + "@" + r.version} {
+		if !strings.Contains(guide, words) {
+			t.Errorf("docs/kubectl-plugin.md does not name %s", words)
 		}
 	}
 }
