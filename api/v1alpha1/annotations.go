@@ -23,7 +23,7 @@ const (
 	// AnnotationAbandon at a TopicTransfer that is being deleted lets it go at once, and leaves both clusters as they are: the way
 	// out when one of them does not come back.
 	AnnotationAbandon = "rocketmq.apache.org/abandon-transfer"
-	// AnnotationLetGo at a Topic or ConsumerGroup that is being deleted lets it go at once, and leaves what is in RocketMQ as it is.
+	// AnnotationLetGo at a Topic, ConsumerGroup or User that is being deleted lets it go at once, and leaves what is in RocketMQ as it is.
 	AnnotationLetGo = "rocketmq.apache.org/let-go"
 )
 
@@ -45,5 +45,5 @@ const (
 // FinalizerTopicTransfer keeps a TopicTransfer that has begun until it is finished or taken back.
 const FinalizerTopicTransfer = "rocketmq.apache.org/topic-transfer"
 
-// FinalizerEntity keeps a Topic or ConsumerGroup until what its deletionPolicy asks for is deleted in RocketMQ.
+// FinalizerEntity keeps a Topic, ConsumerGroup or User until what its deletionPolicy asks for is deleted in RocketMQ.
 const FinalizerEntity = "rocketmq.apache.org/entity"

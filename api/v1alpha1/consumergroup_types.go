@@ -173,7 +173,7 @@ type SubscriptionData struct {
 
 // ConsumerGroupStatus is what was found.
 type ConsumerGroupStatus struct {
-	EntityStatus `json:",inline"`
+	TableStatus `json:",inline"`
 }
 
 // ConsumerGroup is a consumer group on all broker groups of a RocketMQ cluster.
@@ -218,3 +218,9 @@ func (g *ConsumerGroup) EntitySpec() *EntitySpec { return &g.Spec.EntitySpec }
 
 // EntityStatus is part of Entity.
 func (g *ConsumerGroup) EntityStatus() *EntityStatus { return &g.Status.EntityStatus }
+
+// EntityCount is part of Entity.
+func (g *ConsumerGroup) EntityCount() *string { return &g.Status.Groups }
+
+// EntityTransfer is part of Entity.
+func (g *ConsumerGroup) EntityTransfer() *string { return &g.Status.Transfer }

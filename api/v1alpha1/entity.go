@@ -12,9 +12,13 @@ type Entity interface {
 	// EntitySpec and EntityStatus are the parts that all such kinds have.
 	EntitySpec() *EntitySpec
 	EntityStatus() *EntityStatus
+	// EntityCount says on how many broker groups, or members, it is as specified: "2/2".
+	EntityCount() *string
+	// EntityTransfer is the TopicTransfer that moves it to another cluster, or has moved it; nil if none can.
+	EntityTransfer() *string
 }
 
-// DeletionPolicy says what becomes of a topic or consumer group when its resource is deleted.
+// DeletionPolicy says what becomes of a topic, consumer group or user when its resource is deleted.
 //
 // +kubebuilder:validation:Enum=Retain;Delete;DeleteIfEmpty
 type DeletionPolicy string
@@ -62,6 +66,12 @@ type EntityStatus struct {
 	// AppliedGeneration is the newest generation of the spec that was on every broker group.
 	// +optional
 	AppliedGeneration int64 `json:"appliedGeneration,omitempty"`
+}
+
+// TableStatus is what was found of something in the tables of broker groups.
+type TableStatus struct {
+	EntityStatus `json:",inline"`
+
 	// Groups is on how many broker groups it is as specified, of those that are open to clients: "2/2".
 	// +optional
 	Groups string `json:"groups,omitempty"`

@@ -80,7 +80,7 @@ const (
 	EventSystemTopicCreated EventReason = "SystemTopicCreated"
 )
 
-// Reasons of events about topics and consumer groups that have a resource.
+// Reasons of events about topics, consumer groups and users that have a resource.
 const (
 	// EventAdopted: RocketMQ had it before its resource.
 	EventAdopted EventReason = "Adopted"
@@ -89,4 +89,6 @@ const (
 	// EventDeleted: it was deleted in RocketMQ. EventLetGo: its resource went, and it stays.
 	EventDeleted EventReason = "Deleted"
 	EventLetGo   EventReason = "LetGo"
+	// EventPasswordChanged: the password of a user is another one on every broker.
+	EventPasswordChanged EventReason = "PasswordChanged"
 )

@@ -74,6 +74,7 @@ func Kinds() []Kind {
 		{"TopicTransfer", false, func() Resource { return &TopicTransfer{} }, func() ResourceList { return &TopicTransferList{} }},
 		{"Topic", false, func() Resource { return &Topic{} }, func() ResourceList { return &TopicList{} }},
 		{"ConsumerGroup", false, func() Resource { return &ConsumerGroup{} }, func() ResourceList { return &ConsumerGroupList{} }},
+		{"User", false, func() Resource { return &User{} }, func() ResourceList { return &UserList{} }},
 	}
 }
 
@@ -183,3 +184,12 @@ func (g *ConsumerGroup) GetImage() string { return "" }
 
 // GetMembers is part of Resource: nothing runs for it.
 func (g *ConsumerGroup) GetMembers() string { return "" }
+
+// Common is part of Resource.
+func (u *User) Common() *CommonStatus { return &u.Status.CommonStatus }
+
+// GetImage is part of Resource: nothing runs for it.
+func (u *User) GetImage() string { return "" }
+
+// GetMembers is part of Resource: nothing runs for it.
+func (u *User) GetMembers() string { return "" }

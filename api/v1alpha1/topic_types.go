@@ -104,7 +104,7 @@ type AttributeValue string
 
 // TopicStatus is what was found.
 type TopicStatus struct {
-	EntityStatus `json:",inline"`
+	TableStatus `json:",inline"`
 
 	// ReadQueues is the number of queues that consumers read at each broker group; the largest one, if they differ.
 	// +optional
@@ -159,3 +159,9 @@ func (t *Topic) EntitySpec() *EntitySpec { return &t.Spec.EntitySpec }
 
 // EntityStatus is part of Entity.
 func (t *Topic) EntityStatus() *EntityStatus { return &t.Status.EntityStatus }
+
+// EntityCount is part of Entity.
+func (t *Topic) EntityCount() *string { return &t.Status.Groups }
+
+// EntityTransfer is part of Entity.
+func (t *Topic) EntityTransfer() *string { return &t.Status.Transfer }

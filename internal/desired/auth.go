@@ -129,3 +129,20 @@ func authOf(obj v1alpha1.Resource) *v1alpha1.AuthSettings {
 	}
 	return nil
 }
+
+// UserSecret is the name of the Secret that the operator makes for a User whose spec names none.
+func UserSecret(user string) string { return user + "-rocketmq" }
+
+// Keys of that Secret.
+const (
+	UsernameKey = "username"
+	PasswordKey = "password"
+)
+
+// NewUserSecret is the Secret that the operator makes for a User of a cluster.
+func NewUserSecret(u *v1alpha1.User, cluster, password string) *corev1.Secret {
+	labels := map[string]string{LabelName: "rocketmq", LabelPartOf: cluster, LabelManagedBy: ManagedBy, LabelCluster: cluster}
+	return &corev1.Secret{ObjectMeta: meta(u, UserSecret(u.Name), labels), Type: corev1.SecretTypeOpaque, Data: map[string][]byte{
+		UsernameKey: []byte(u.EntityName()), PasswordKey: []byte(password),
+	}}
+}

@@ -3,6 +3,7 @@
 package entity
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -43,10 +44,15 @@ func Decide[E any](rules Rules[E], claims []Claim, s Situation[E]) Decision[E] {
 		if rules.Recall != nil {
 			rules.Recall(&c, s.Places)
 		}
-		switch c.Deletion {
-		case "":
+		why, reserved := s.Reserved[c.Name]
+		switch {
+		case reserved && c.Deletion == "":
+			answer = Answer{Of: len(s.Places), Reason: v1alpha1.ConditionInvalidSpec, Message: why}
+		case reserved:
+			answer = Answer{Of: len(s.Places), Gone: true, Kept: true}
+		case c.Deletion == "":
 			d.keep(rules, c, s, &answer)
-		case v1alpha1.Retain:
+		case c.Deletion == v1alpha1.Retain:
 			d.letGo(rules, c, s, &answer)
 		default:
 			d.remove(rules, c, s, &answer)
@@ -90,7 +96,7 @@ func (d *Decision[E]) keep(rules Rules[E], c Claim, s Situation[E], answer *Answ
 	case c.Frozen && answer.Reason == v1alpha1.ReasonWaitingForBrokers: // else it would be taken for missing
 	case c.Frozen:
 		answer.free()
-	case answer.Reason == v1alpha1.ConditionTypeConflict: // nothing is done anywhere
+	case answer.Reason == rules.conflict(): // nothing is done anywhere
 	case answer.Of == 0:
 		answer.fail(v1alpha1.ReasonWaitingForBrokers, "no broker group is open to clients")
 	case s.Paused && len(puts) > 0:
@@ -119,7 +125,7 @@ func (d *Decision[E]) compare(rules Rules[E], c Claim, place Place[E], answer *A
 	}
 	switch {
 	case conflict != "":
-		answer.only(v1alpha1.ConditionTypeConflict, fmt.Sprintf("%s: %s", place.Name, conflict))
+		answer.only(rules.conflict(), fmt.Sprintf("%s: %s", place.Name, conflict))
 		return nil, nil
 	case current != nil && len(differences) == 0:
 		answer.Done++
@@ -142,6 +148,8 @@ func (d *Decision[E]) compare(rules Rules[E], c Claim, place Place[E], answer *A
 	}
 	return &wanted, &change
 }
+
+func (r Rules[E]) conflict() string { return cmp.Or(r.Conflict, v1alpha1.ConditionTypeConflict) }
 
 // remove an entry. One that the resource could not have changed either is somebody else's, and so is what other groups have of it
 // if the resource never had it on all.

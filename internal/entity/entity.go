@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package entity decides what is to be done about the topics and consumer groups that have resources: it compares what all
-// resources of a Broker want with what its broker groups have. It is pure: tables in, changes and answers out.
+// Package entity decides what is to be done about the topics, consumer groups and users that have resources: it compares what all
+// resources of a Broker want with what its broker groups have, or each of its members. It is pure: tables in, changes and answers
+// out.
 package entity
 
 import (
@@ -18,7 +19,7 @@ type Claim struct {
 	UID     types.UID
 	Created metav1.Time
 	Name    string
-	// Generation of the spec, which is a *v1alpha1.TopicSpec or *v1alpha1.ConsumerGroupSpec.
+	// Generation of the spec, which is a *v1alpha1.TopicSpec, *v1alpha1.ConsumerGroupSpec or *v1alpha1.UserSpec.
 	Generation int64
 	Spec       any
 	// Applied is the newest generation that was on every broker group, 0 for none.
@@ -31,22 +32,30 @@ type Claim struct {
 	Frozen bool
 	// ReadQueues and WriteQueues are how many a topic had when it last was as specified, 0 if it never was.
 	ReadQueues, WriteQueues int
+	// Password of a user, and the version of it that was on every member last, "" for none.
+	Password        Password
+	AppliedPassword string
+	// Abroad: the resource is in another namespace than the cluster.
+	Abroad bool
 }
 
 // Same reports whether both claims want the same. What is known of the past may differ.
 func (c Claim) Same(other Claim) bool {
-	return c.UID == other.UID && c.Generation == other.Generation && c.Deletion == other.Deletion && c.Frozen == other.Frozen
+	return c.UID == other.UID && c.Generation == other.Generation && c.Deletion == other.Deletion && c.Frozen == other.Frozen &&
+		c.Password.Version == other.Password.Version
 }
 
-// Settled reports whether this generation has been on every broker group.
-func (c Claim) Settled() bool { return c.Applied == c.Generation }
+// Settled reports whether this generation, and this password, have been on every broker group.
+func (c Claim) Settled() bool {
+	return c.Applied == c.Generation && c.AppliedPassword == c.Password.Version
+}
 
 // Owned reports whether some generation has been on every broker group.
 func (c Claim) Owned() bool { return c.Applied > 0 }
 
-// Place is a broker group as it was looked at.
+// Place is a broker group, or one of its members, as it was looked at.
 type Place[E any] struct {
-	// Name is the brokerName.
+	// Name is the brokerName, or that of the member's pod.
 	Name string
 	// Has are the entries of its table, by name.
 	Has map[string]E
@@ -71,6 +80,8 @@ type Rules[E any] struct {
 	Describe func(c Claim, place Place[E], has E, into *Answer)
 	// Recall completes a claim of which nothing is known yet with what the groups have; nil where that says nothing.
 	Recall func(c *Claim, places []Place[E])
+	// Conflict is the condition that a conflict raises, TypeConflict if empty.
+	Conflict string
 	// Fenced reports whether an entry takes nothing any more because it was about to be deleted; nil where that cannot be.
 	Fenced func(E) bool
 }
@@ -82,6 +93,8 @@ type Situation[E any] struct {
 	Paused bool
 	// Moves are what TopicTransfers do, by name.
 	Moves map[string]Move
+	// Reserved says of names that are not for resources why not.
+	Reserved map[string]string
 }
 
 // Answer is what came out for one resource at one Broker.

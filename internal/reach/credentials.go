@@ -47,8 +47,34 @@ func (r *Reach) For(ctx context.Context, b *v1alpha1.Broker) (*admin.Client, err
 	return r.Client.As(credentials), nil
 }
 
+// Accounts are the names of the users that are the operator's, the proxies' and the brokers' own at a Broker. Where brokers ask for no
+// credentials there are none.
+func (r *Reach) Accounts(ctx context.Context, b *v1alpha1.Broker) (names []string, err error) {
+	secret, err := readAccounts(ctx, r.secrets, b)
+	if secret == nil || err != nil {
+		return nil, err
+	}
+	for _, account := range settings.Accounts() {
+		names = append(names, string(secret.Data[account.UsernameKey()]))
+	}
+	return names, nil
+}
+
 // Credentials of the operator at the brokers of a Broker, nil if these ask for none.
 func Credentials(ctx context.Context, secrets client.Reader, b *v1alpha1.Broker) (*remoting.Credentials, error) {
+	secret, err := readAccounts(ctx, secrets, b)
+	if secret == nil || err != nil {
+		return nil, err
+	}
+	username, password, err := settings.OperatorAccount.In(secret.Data)
+	if err != nil {
+		return nil, &CredentialsError{Secret: secret.Name, Lacks: err.Error()}
+	}
+	return &remoting.Credentials{AccessKey: username, SecretKey: password}, nil
+}
+
+// readAccounts is the Secret with a Broker's accounts, nil if its brokers ask for no credentials.
+func readAccounts(ctx context.Context, secrets client.Reader, b *v1alpha1.Broker) (*corev1.Secret, error) {
 	name := desired.BrokerAuthSecret(b)
 	if name == "" {
 		return nil, nil
@@ -65,9 +91,5 @@ func Credentials(ctx context.Context, secrets client.Reader, b *v1alpha1.Broker)
 	case desired.MakesAuthSecret(b) && !desired.IsAuthSecretOf(b, &secret):
 		return nil, &CredentialsError{Secret: name, Foreign: true}
 	}
-	username, password, err := settings.OperatorAccount.In(secret.Data)
-	if err != nil {
-		return nil, &CredentialsError{Secret: name, Lacks: err.Error()}
-	}
-	return &remoting.Credentials{AccessKey: username, SecretKey: password}, nil
+	return &secret, nil
 }

@@ -97,6 +97,7 @@ func All(ctx context.Context, env *pass.Env, o Options) map[string]Reconciler {
 		"TopicTransfer":   topictransfer.New(env),
 		"Topic":           entity.New(ctx, env, entity.Topics(), brokers),
 		"ConsumerGroup":   entity.New(ctx, env, entity.Groups(), brokers),
+		"User":            entity.New(ctx, env, entity.Users(), brokers),
 		"broker pods":     grace.New(env),
 	}
 	installed := &monitor.Installed{}
@@ -113,7 +114,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		DefaultTransform: onlyNames,
 	})
 	if err != nil {
-		return fmt.Errorf("cache of referenced ConfigMaps: %w", err)
+		return fmt.Errorf("cache of referenced ConfigMaps and Secrets: %w", err)
 	}
 	if err := mgr.Add(names); err != nil {
 		return err
@@ -139,7 +140,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	return o.Registry.Register(o.metrics)
 }
 
-// onlyNames keeps of a foreign ConfigMap what tells that it changed.
+// onlyNames keeps of a foreign ConfigMap or Secret what tells that it changed.
 func onlyNames(object any) (any, error) {
 	if m, ok := object.(*metav1.PartialObjectMetadata); ok {
 		m.ObjectMeta = metav1.ObjectMeta{Name: m.Name, Namespace: m.Namespace, UID: m.UID, ResourceVersion: m.ResourceVersion}

@@ -42,6 +42,7 @@ type broker struct {
 	group      *group
 
 	credentials *remoting.Credentials // nil: it asks for none
+	access      Access
 }
 
 // begin with the tables of the first broker that starts.
@@ -97,6 +98,9 @@ func (b *broker) answer(c *Cluster, _ string, request remoting.Request) Answer {
 		return Answer{Code: remoting.NoPermission, Remark: why}
 	}
 	if answer, ok := b.answerOfItself(c, request); ok {
+		return answer
+	}
+	if answer, ok := b.access.answer(request); ok {
 		return answer
 	}
 	t := b.tables(c)

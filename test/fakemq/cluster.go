@@ -111,7 +111,10 @@ func (c *Cluster) StartBroker(dialled string, b Broker) {
 	}
 	g := c.group(b.Group)
 	g.begin(b, c.recorded)
-	c.servers[dialled] = &broker{id: b.ID, address: b.Address, dialled: dialled, properties: maps.Clone(b.Properties), credentials: b.Credentials, group: g}
+	c.servers[dialled] = &broker{
+		id: b.ID, address: b.Address, dialled: dialled, properties: maps.Clone(b.Properties), group: g,
+		credentials: b.Credentials, access: newAccess(b.Credentials),
+	}
 }
 
 // Name a server, by which it can be troubled. Without one, it is the host:port that it is dialled at.

@@ -203,7 +203,7 @@ func (w *World) Pods() []corev1.Pod {
 }
 
 // usersOwn kinds are no parts of a RocketMQCluster.
-var usersOwn = []string{"TopicTransfer", "Topic", "ConsumerGroup"}
+var usersOwn = []string{"TopicTransfer", "Topic", "ConsumerGroup", "User"}
 
 // listOurs lists a kind of ours, without a request if there can be none: a test looks at all of them several times a second.
 func (w *World) listOurs(list client.ObjectList) {

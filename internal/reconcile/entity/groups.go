@@ -23,7 +23,7 @@ import (
 // Groups are the kind ConsumerGroup.
 func Groups() Kind[entity.Group] {
 	return Kind[entity.Group]{
-		Name: "ConsumerGroup", Field: "spec.groupName",
+		Name: "ConsumerGroup", Field: "spec.groupName", Everywhere: everyGroup,
 		New:         func() v1alpha1.Entity { return &v1alpha1.ConsumerGroup{} },
 		NewList:     func() client.ObjectList { return &v1alpha1.ConsumerGroupList{} },
 		Spec:        func(e v1alpha1.Entity) any { return new(e.(*v1alpha1.ConsumerGroup).Spec) },

@@ -15,7 +15,12 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/entity"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 )
+
+// everyGroup is where topics and consumer groups are.
+const everyGroup = "every broker group that is open to clients"
 
 // Kind is one kind of resource, whose entries E are in a table of each broker.
 type Kind[E any] struct {
@@ -29,8 +34,15 @@ type Kind[E any] struct {
 	Show func(v1alpha1.Entity, entity.Answer)
 	// System reports whether a name is RocketMQ's own, at a group of a RocketMQ cluster.
 	System func(name, cluster, brokerName string) bool
+	// Prepare finds what a claim needs beside the spec; nil for kinds that need nothing. Secrets are those that it may read.
+	Prepare func(ctx context.Context, p *pass.Base, e v1alpha1.Entity, of Target) (entity.Password, *kube.Waiting, error)
+	Secrets func(v1alpha1.Entity) []string
 
 	Rules entity.Rules[E]
+	// Members: each member of a group has a table of its own, slaves too, and those of groups that clients do not see yet. Else its
+	// master's is that of the group. Everywhere names them all.
+	Members    bool
+	Everywhere string
 	// Topics: the table is that of topics, else that of consumer groups.
 	Topics bool
 	// NameOf an entry.
@@ -42,7 +54,8 @@ type Kind[E any] struct {
 	// Unversioned reports whether a claim is about something of which brokers tell no version.
 	Unversioned func(entity.Claim) bool
 
-	// Delete an entry at a master. Traces are the topics and groups that name servers and the metadata guard know of it.
+	// Delete an entry at a master. Traces are the topics and groups that name servers and the metadata guard know of it; nil where
+	// they know nothing.
 	Delete func(ctx context.Context, c *admin.Client, addr, name string) error
 	Traces func(name string) (topics, groups []string)
 	// Holds says what is in an entry, "" if it is empty.
@@ -53,6 +66,12 @@ type Kind[E any] struct {
 	// Shrink takes away what is empty, and says what is left.
 	Surplus func(claim entity.Claim, has E) bool
 	Shrink  func(ctx context.Context, c *admin.Client, addr string, claim entity.Claim, has E) (left string, err error)
+}
+
+// Target is the RocketMQCluster or Broker that a resource means, and its Brokers.
+type Target struct {
+	client.Object
+	Brokers []v1alpha1.Broker
 }
 
 // Server is a master, and the brokerClusterName that it has.

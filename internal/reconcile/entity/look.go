@@ -32,7 +32,7 @@ type view struct {
 	groups []group
 }
 
-// group of a Broker.
+// group of a Broker, or a member of one by itself (Kind.Members).
 type group struct {
 	name string
 	// closed to clients: it is on its way in or out, and nothing is made there.
@@ -55,6 +55,10 @@ func (k *keeper[E]) look(ctx context.Context, now time.Time) (*view, error) {
 	}
 	if err != nil || v.broker.DeletionTimestamp != nil {
 		return nil, nil
+	}
+	if k.Members {
+		v.groups, err = k.membersOf(ctx, v.broker, now)
+		return v, err
 	}
 	var transfers v1alpha1.TopicTransferList
 	if err := k.Client.List(ctx, &transfers, client.UnsafeDisableDeepCopy); err != nil {

@@ -51,8 +51,11 @@ type entityPass[E any] struct {
 	// target is the RocketMQCluster or Broker that the resource means, and brokers are its Brokers.
 	target  client.Object
 	brokers []v1alpha1.Broker
+	// transferredBy is the status field that remembers the TopicTransfer.
+	transferredBy *string
 	// transfer is what TopicTransfers do to it.
 	transfer transfer
+	password entity.Password
 	answer   entity.Answer
 	// unanswered: nothing came out yet. That it does wakes the next pass.
 	unanswered bool
@@ -67,11 +70,11 @@ func (r *Reconciler[E]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	p := &entityPass[E]{Base: pass.Begin(r.Env, e), kind: r.kind, keepers: r.keepers, entity: e}
+	p := &entityPass[E]{Base: pass.Begin(r.Env, e), kind: r.kind, keepers: r.keepers, entity: e, transferredBy: cmp.Or(e.EntityTransfer(), new(string))}
 	if e.GetDeletionTimestamp() != nil {
 		return p.end(ctx)
 	}
-	waiting, err := pass.Run(ctx, p.resolve, p.checkName, p.checkRivals, p.hold, p.followTransfer)
+	waiting, err := pass.Run(ctx, p.resolve, p.checkName, p.checkRivals, p.prepare, p.hold, p.followTransfer)
 	switch {
 	case err != nil:
 	case waiting != nil:
@@ -83,6 +86,14 @@ func (r *Reconciler[E]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 		waiting = p.judge()
 	}
 	return p.finish(ctx, waiting, err)
+}
+
+// prepare what the claim needs beside the spec.
+func (p *entityPass[E]) prepare(ctx context.Context) (waiting *kube.Waiting, err error) {
+	if p.kind.Prepare != nil {
+		p.password, waiting, err = p.kind.Prepare(ctx, &p.Base, p.entity, Target{p.target, p.brokers})
+	}
+	return waiting, err
 }
 
 // hold keeps the resource until its deletion has been followed, if that asks for anything.
@@ -99,10 +110,14 @@ func (p *entityPass[E]) claim() {
 	c := entity.Claim{
 		Object: client.ObjectKeyFromObject(p.entity), UID: p.entity.GetUID(), Created: p.entity.GetCreationTimestamp(),
 		Name: p.entity.EntityName(), Generation: p.entity.GetGeneration(), Spec: p.kind.Spec(p.entity),
-		Applied: status.AppliedGeneration, Frozen: status.Transfer != "",
+		Applied: status.AppliedGeneration, Frozen: *p.transferredBy != "",
+		Password: p.password, Abroad: p.entity.GetNamespace() != p.target.GetNamespace(),
 	}
-	if topic, ok := p.entity.(*v1alpha1.Topic); ok {
-		c.ReadQueues, c.WriteQueues = int(topic.Status.ReadQueues), int(topic.Status.WriteQueues)
+	switch e := p.entity.(type) {
+	case *v1alpha1.Topic:
+		c.ReadQueues, c.WriteQueues = int(e.Status.ReadQueues), int(e.Status.WriteQueues)
+	case *v1alpha1.User:
+		c.AppliedPassword = e.Status.AppliedPassword
 	}
 	if p.entity.GetDeletionTimestamp() != nil {
 		c.Deletion = p.entity.EntitySpec().DeletionPolicy
@@ -130,14 +145,14 @@ func (p *entityPass[E]) claim() {
 // judge writes what came out into the status. It returns why the resource is not as specified, nil if it is.
 func (p *entityPass[E]) judge() *kube.Waiting {
 	status, a := p.entity.EntityStatus(), p.answer
-	status.Groups = fmt.Sprintf("%d/%d", a.Done, a.Of)
+	*p.entity.EntityCount() = fmt.Sprintf("%d/%d", a.Done, a.Of)
 	p.kind.Show(p.entity, a)
 	if p.transferred() {
 		return p.Trouble(v1alpha1.ConditionTransferred, "TopicTransfer %s has moved it to another cluster, so it is not made anew here. Delete this resource, "+
-			"and create one for the other cluster", status.Transfer)
+			"and create one for the other cluster", *p.transferredBy)
 	}
 	if p.givenBack() {
-		status.Transfer = "" // it was taken back; the write wakes the next pass
+		*p.transferredBy = "" // it was taken back; the write wakes the next pass
 	}
 	if draining := cmp.Or(a.Draining, p.drainingBefore(a)); draining != "" {
 		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s", draining)
@@ -145,8 +160,9 @@ func (p *entityPass[E]) judge() *kube.Waiting {
 	switch a.Reason {
 	case "":
 		status.AppliedGeneration = p.entity.GetGeneration()
+		p.passwordApplied()
 		return nil
-	case v1alpha1.ConditionTypeConflict, v1alpha1.ConditionRefused:
+	case v1alpha1.ConditionTypeConflict, v1alpha1.ConditionNameConflict, v1alpha1.ConditionInvalidSpec, v1alpha1.ConditionRefused:
 		return p.Trouble(a.Reason, "%s", a.Message)
 	}
 	return kube.Wait(a.Reason, "%s", a.Message)
@@ -169,7 +185,7 @@ func (p *entityPass[E]) finish(ctx context.Context, waiting *kube.Waiting, err e
 		return p.Finish(ctx, waiting, err)
 	}
 	p.Conditions.Set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady,
-		p.entity.EntityName()+" is as specified on every broker group that is open to clients")
+		p.entity.EntityName()+" is as specified on "+p.kind.Everywhere)
 	return p.Write(ctx, nil)
 }
 
@@ -204,7 +220,7 @@ func (p *entityPass[E]) end(ctx context.Context) (ctrl.Result, error) {
 		return ctrl.Result{}, p.release(ctx)
 	}
 	if p.givenBack() {
-		p.entity.EntityStatus().Transfer = ""
+		*p.transferredBy = ""
 	}
 	return p.Finish(ctx, kube.Wait(p.answer.Reason, "%s. %s", p.answer.Message, p.waysOut()), nil)
 }

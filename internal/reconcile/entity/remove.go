@@ -77,6 +77,9 @@ func (t *turn[E]) deleteAt(ctx context.Context, i int, names []string) {
 
 // forget what the metadata guard has saved of entries.
 func (t *turn[E]) forget(ctx context.Context, brokerName string, names []string) (found bool, err error) {
+	if t.Traces == nil {
+		return false, nil
+	}
 	var topics, groups []string
 	for _, name := range names {
 		ofTopics, ofGroups := t.Traces(name)
@@ -152,6 +155,9 @@ func (t *turn[E]) atSlaves(ctx context.Context, names []string) map[string]strin
 func (t *turn[E]) deleteRoutes(ctx context.Context, names []string) map[string]string {
 	b := t.view.broker
 	failed := map[string]string{}
+	if t.Traces == nil {
+		return failed
+	}
 	servers, err := t.Reach.NameServers(ctx, b.Status.NameServiceRef, desired.ExternalNameServers(b))
 	if err != nil {
 		for _, name := range names {

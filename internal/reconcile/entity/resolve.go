@@ -38,7 +38,7 @@ func (p *entityPass[E]) resolve(ctx context.Context) (*kube.Waiting, error) {
 			Object: &v1alpha1.Broker{}, List: &v1alpha1.BrokerList{},
 		}
 	}
-	status.Cluster, status.Groups = "", ""
+	status.Cluster, *p.entity.EntityCount() = "", ""
 	waiting, err := p.Resolve(ctx, ref, true)
 	if err != nil {
 		return nil, err
@@ -73,9 +73,12 @@ type target struct{ cluster, broker *v1alpha1.ObjectReference }
 // startAnew with a cluster that is another one than that of the status: what was done there says nothing of what is here.
 func (p *entityPass[E]) startAnew() {
 	status := p.entity.EntityStatus()
-	status.AppliedGeneration, status.Transfer = 0, ""
-	if topic, ok := p.entity.(*v1alpha1.Topic); ok {
-		topic.Status.ReadQueues, topic.Status.WriteQueues = 0, 0
+	status.AppliedGeneration, *p.transferredBy = 0, ""
+	switch e := p.entity.(type) {
+	case *v1alpha1.Topic:
+		e.Status.ReadQueues, e.Status.WriteQueues = 0, 0
+	case *v1alpha1.User:
+		e.Status.AppliedPassword = ""
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // Topics are the kind Topic.
 func Topics() Kind[admin.TopicConfig] {
 	return Kind[admin.TopicConfig]{
-		Name: "Topic", Field: "spec.topicName", Topics: true,
+		Name: "Topic", Field: "spec.topicName", Everywhere: everyGroup, Topics: true,
 		New:     func() v1alpha1.Entity { return &v1alpha1.Topic{} },
 		NewList: func() client.ObjectList { return &v1alpha1.TopicList{} },
 		Spec:    func(e v1alpha1.Entity) any { return new(e.(*v1alpha1.Topic).Spec) },

@@ -23,23 +23,26 @@ type transfer struct {
 // followTransfer records the TopicTransfer that moves what the resource stands for to another cluster. The record stays when
 // the transfer is gone, so that it is not made anew here.
 func (p *entityPass[E]) followTransfer(ctx context.Context) (*kube.Waiting, error) { //nolint:unparam // a pass.Step
+	if p.entity.EntityTransfer() == nil {
+		return nil, nil
+	}
 	var list v1alpha1.TopicTransferList
 	if err := p.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list TopicTransfers: %w", err)
 	}
-	status, found := p.entity.EntityStatus(), false
+	found := false
 	created := p.entity.GetCreationTimestamp()
 	for i := range p.brokers {
 		move := entity.Moves(list.Items, client.ObjectKeyFromObject(&p.brokers[i]), p.kind.Topics)[p.entity.EntityName()]
 		switch {
 		case move.Transfer == "", move.Source && !move.Holds(created):
 		case move.Source:
-			status.Transfer, p.transfer.left, found = move.Transfer, move.Left(), true
+			*p.transferredBy, p.transfer.left, found = move.Transfer, move.Left(), true
 		default:
-			status.Transfer, found = "", true // it has come, or comes back
+			*p.transferredBy, found = "", true // it has come, or comes back
 		}
 	}
-	p.transfer.over = !found && status.Transfer != ""
+	p.transfer.over = !found && *p.transferredBy != ""
 	return nil, nil
 }
 

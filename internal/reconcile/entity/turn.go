@@ -5,7 +5,6 @@ package entity
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -84,6 +83,8 @@ type turn[E any] struct {
 	again time.Duration
 	// said are the answers that deletions have had.
 	said map[types.NamespacedName]entity.Answer
+	// reserved says of names that are not for resources why not.
+	reserved map[string]string
 }
 
 // turn returns how soon the next one is due by itself, 0 for not at all.
@@ -118,12 +119,23 @@ func (k *keeper[E]) turn(ctx context.Context) time.Duration {
 // signIn finds out with which credentials the brokers are asked. Without them no group can be.
 func (t *turn[E]) signIn(ctx context.Context) {
 	var err error
-	if t.client, err = t.Reach.For(ctx, t.view.broker); err == nil {
+	if t.client, err = t.Reach.For(ctx, t.view.broker); err == nil && t.Members {
+		t.reserved, err = t.accounts(ctx)
+	}
+	if err == nil {
 		return
 	}
 	for i := range t.groups {
-		t.groups[i].away = fmt.Sprintf("its master could not be asked: %s", err)
+		t.groups[i].away = t.unasked(err.Error())
 	}
+}
+
+// unasked says why a group's master, or a member, could not be asked.
+func (t *turn[E]) unasked(why string) string {
+	if t.Members {
+		return "it could not be asked: " + why
+	}
+	return "its master could not be asked: " + why
 }
 
 // untilDue is how long nothing is to be tried again, and no group's absence begins to show.
@@ -196,7 +208,7 @@ func (t *turn[E]) act(ctx context.Context) (map[types.NamespacedName]entity.Answ
 }
 
 func (t *turn[E]) decide() entity.Decision[E] {
-	return entity.Decide(t.Rules, t.claims, entity.Situation[E]{Places: t.places, Paused: t.view.broker.Spec.Paused, Moves: t.moves})
+	return entity.Decide(t.Rules, t.claims, entity.Situation[E]{Places: t.places, Paused: t.view.broker.Spec.Paused, Moves: t.moves, Reserved: t.reserved})
 }
 
 // all groups, by index.
@@ -241,11 +253,11 @@ func (t *turn[E]) readPlace(ctx context.Context, i int) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	table, version, err := t.Read(ctx, t.client, g.master, t.claims)
-	if err == nil { // the table of one that is no longer master may be half empty, and loses what is written to it
+	if err == nil && !t.Members { // the table of one that is no longer master may be half empty, and loses what is written to it
 		err = metadata.Master{Client: t.client, Broker: metadata.Broker{Addr: g.master}}.Confirm(ctx)
 	}
 	if err != nil {
-		g.away = fmt.Sprintf("its master could not be asked: %s", tell(err))
+		g.away = t.unasked(tell(err))
 		return
 	}
 	place.Has, g.version = table, version

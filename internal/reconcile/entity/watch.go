@@ -35,7 +35,7 @@ const (
 )
 
 // SetupWithManager registers the reconciler and what wakes it.
-func (r *Reconciler[E]) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error {
+func (r *Reconciler[E]) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error {
 	for field, values := range map[string]client.IndexerFunc{
 		fieldName: func(o client.Object) []string { return []string{o.GetName()} },
 		r.kind.Field: func(o client.Object) []string {
@@ -50,7 +50,7 @@ func (r *Reconciler[E]) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error 
 			return fmt.Errorf("index %ss by %s: %w", r.kind.Name, field, err)
 		}
 	}
-	return ctrl.NewControllerManagedBy(mgr).
+	b := ctrl.NewControllerManagedBy(mgr).
 		For(r.kind.New()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrent}).
 		Watches(r.kind.New(), handler.EnqueueRequestsFromMapFunc(r.rivals), builder.WithPredicates(predicate.Funcs{
@@ -59,9 +59,20 @@ func (r *Reconciler[E]) SetupWithManager(mgr ctrl.Manager, _ *pass.Watch) error 
 		Watches(&v1alpha1.RocketMQCluster{}, handler.EnqueueRequestsFromMapFunc(r.meaning), builder.WithPredicates(matters())).
 		Watches(&v1alpha1.Broker{}, handler.EnqueueRequestsFromMapFunc(r.meaning), builder.WithPredicates(matters())).
 		Watches(&v1alpha1.Broker{}, handler.EnqueueRequestsFromMapFunc(r.nudge)).
-		Watches(&v1alpha1.TopicTransfer{}, handler.EnqueueRequestsFromMapFunc(r.moved)).
-		WatchesRawSource(source.Channel(r.keepers.events, &handler.EnqueueRequestForObject{})).
-		Complete(r)
+		WatchesRawSource(source.Channel(r.keepers.events, &handler.EnqueueRequestForObject{}))
+	if r.kind.New().EntityTransfer() != nil {
+		b = b.Watches(&v1alpha1.TopicTransfer{}, handler.EnqueueRequestsFromMapFunc(r.moved))
+	}
+	if r.kind.Secrets != nil {
+		secrets, err := watch.Secrets(r.keepers.ctx, mgr, r.kind.New(), r.kind.NewList(), func(o client.Object) []string {
+			return r.kind.Secrets(o.(v1alpha1.Entity))
+		})
+		if err != nil {
+			return err
+		}
+		b = b.WatchesRawSource(secrets)
+	}
+	return b.Complete(r)
 }
 
 // matters are changes of clusters other than those of their status, which keepers follow.

@@ -25,7 +25,6 @@ const (
 	IndexPrefix = "index."
 
 	indexDependency = IndexPrefix + "dependency"
-	indexConfigMap  = IndexPrefix + "configMap"
 )
 
 // Dependency of a resource on another one.
