@@ -26,8 +26,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="!(has(self.clusterRef) && has(self.brokerRef))",message="give clusterRef (a RocketMQCluster) or brokerRef (a Broker), not both"
 // +kubebuilder:validation:XValidation:rule="(!has(oldSelf.clusterRef) || (has(self.clusterRef) && self.clusterRef == oldSelf.clusterRef)) && (!has(oldSelf.brokerRef) || (has(self.brokerRef) && self.brokerRef == oldSelf.brokerRef))",message="clusterRef and brokerRef cannot change: create another User for the other cluster"
 // +kubebuilder:validation:XValidation:rule="(has(self.username) ? self.username : \"\") == (has(oldSelf.username) ? oldSelf.username : \"\")",message="username cannot change: create another User, give its password to the application, and delete this one"
-// +kubebuilder:validation:XValidation:rule="self.type != 'Super' || !has(self.permissions) || size(self.permissions) == 0",message="a Super user may do everything: leave out permissions, or make it a Normal user"
-// +kubebuilder:validation:XValidation:rule="self.deletionPolicy != 'DeleteIfEmpty'",message="nothing is in a user: deletionPolicy is Retain or Delete"
+// +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type != 'Super' || !has(self.permissions) || size(self.permissions) == 0",message="a Super user may do everything: leave out permissions, or make it a Normal user"
+// +kubebuilder:validation:XValidation:rule="!has(self.deletionPolicy) || self.deletionPolicy != 'DeleteIfEmpty'",message="nothing is in a user: deletionPolicy is Retain or Delete"
 type UserSpec struct {
 	EntitySpec `json:",inline"`
 
@@ -121,7 +121,7 @@ const (
 
 // Permission allows or denies something (RocketMQ's PolicyEntry).
 //
-// +kubebuilder:validation:XValidation:rule="(self.pattern == 'Any') == (self.name == ”)",message="give a name, or pattern Any for all names, not both"
+// +kubebuilder:validation:XValidation:rule="(self.pattern == 'Any') == (size(self.name) == 0)",message="give a name, or pattern Any for all names, not both"
 type Permission struct {
 	// Resource is a Topic, a Group (of consumers), a Namespace or a Cluster, whose name is the brokerClusterName. Permissions on
 	// a Cluster make an administrator, who belongs into the cluster's own namespace.
@@ -153,7 +153,7 @@ type Permission struct {
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=64
-	// +kubebuilder:validation:XValidation:rule="self.all(ip, isIP(ip) || isCIDR(ip))",message="each is an IP address or a CIDR, such as 10.1.2.3 or 10.0.0.0/8"
+	// +kubebuilder:validation:items:Pattern=`^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$`
 	// +listType=set
 	SourceIPs []string `json:"sourceIPs,omitempty"`
 }

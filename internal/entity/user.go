@@ -83,6 +83,16 @@ func wantedUser(c Claim, has *User) (User, string) {
 	return user, ""
 }
 
+// CheckPermissions finds what a broker would misunderstand without a word.
+func CheckPermissions(spec *v1alpha1.UserSpec) error {
+	for i, permission := range spec.Permissions {
+		if err := policyEntry(permission).Check(); err != nil {
+			return fmt.Errorf("spec.permissions[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
 // policyEntry says the same in RocketMQ's words (Resource.of: a star at the end is a prefix, a star alone all of a kind).
 func policyEntry(p v1alpha1.Permission) admin.PolicyEntry {
 	name := p.Name

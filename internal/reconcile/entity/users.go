@@ -116,6 +116,9 @@ func prepareUser(ctx context.Context, p *pass.Base, e v1alpha1.Entity, of Target
 				"and cannot be any more. Name another one in spec.%s", kind, of.GetName(), referenceTo(kind)), nil
 		}
 	}
+	if err := entity.CheckPermissions(&u.Spec); err != nil {
+		return entity.Password{}, p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
+	}
 	if what := administers(u); what != "" && of.GetNamespace() != u.Namespace {
 		return entity.Password{}, p.Trouble(v1alpha1.ConditionNotAllowed, "%s may administer %s %s/%s: that is for resources of its own namespace. "+
 			"Create this one there, or without that", what, kind, of.GetNamespace(), of.GetName()), nil
