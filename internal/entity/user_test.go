@@ -12,6 +12,7 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 )
 
 func may(resource v1alpha1.PermissionResource, name string, pattern v1alpha1.PermissionPattern, actions ...v1alpha1.PermissionAction) v1alpha1.Permission {
@@ -23,8 +24,8 @@ func entryOf(resource string, decision admin.Decision, actions ...admin.Action) 
 }
 
 // hasUser of a broker, with entries.
-func hasUser(password string, entries ...admin.PolicyEntry) User {
-	u := User{User: admin.User{Name: "app", Password: password, Type: admin.NormalUser, Status: admin.UserEnabled}, Entries: map[string]admin.PolicyEntry{}}
+func hasUser(password string, entries ...admin.PolicyEntry) metadata.User {
+	u := metadata.User{User: admin.User{Name: "app", Password: password, Type: admin.NormalUser, Status: admin.UserEnabled}, Entries: map[string]admin.PolicyEntry{}}
 	for _, entry := range entries {
 		u.Entries[entry.Resource] = entry
 	}
@@ -47,7 +48,7 @@ func TestWantedUser(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		spec v1alpha1.UserSpec
-		want User
+		want metadata.User
 	}{
 		{"nothing but a password", v1alpha1.UserSpec{}, hasUser("secret")},
 		{"the patterns", v1alpha1.UserSpec{Permissions: []v1alpha1.Permission{
@@ -57,7 +58,7 @@ func TestWantedUser(t *testing.T) {
 		{"a denial from some addresses", v1alpha1.UserSpec{Permissions: []v1alpha1.Permission{
 			{Resource: v1alpha1.ResourceTopic, Name: "a", Actions: []v1alpha1.PermissionAction{"Pub"}, Effect: v1alpha1.EffectDeny, SourceIPs: []string{"10.0.0.0/8"}},
 		}}, hasUser("secret", admin.PolicyEntry{Resource: "Topic:a", Actions: []admin.Action{"Pub"}, Decision: admin.Deny, SourceIPs: []string{"10.0.0.0/8"}})},
-		{"a Super user who is locked out", v1alpha1.UserSpec{Type: v1alpha1.UserSuper, Disabled: true}, func() User {
+		{"a Super user who is locked out", v1alpha1.UserSpec{Type: v1alpha1.UserSuper, Disabled: true}, func() metadata.User {
 			u := hasUser("secret")
 			u.Type, u.Status = admin.SuperUser, admin.UserDisabled
 			return u
@@ -70,53 +71,11 @@ func TestWantedUser(t *testing.T) {
 	}
 }
 
-// TestChangesOf: what is found and what is wanted come to these requests, in this order.
-func TestChangesOf(t *testing.T) {
-	pub, sub := entryOf("Topic:a", admin.Allow, "Pub"), entryOf("Topic:b", admin.Allow, "Sub", "Get")
-	has := func(change func(*User)) *User {
-		u := hasUser("secret", pub, sub)
-		change(&u)
-		return &u
-	}
-	wanted := hasUser("secret", pub, sub)
-	for _, test := range []struct {
-		name string
-		has  *User
-		want UserChanges
-		says []string
-	}{
-		{"nobody", nil, UserChanges{Create: true, Put: []admin.PolicyEntry{pub, sub}}, nil},
-		{"the same", has(func(*User) {}), UserChanges{}, nil},
-		{"the same in another order", has(func(u *User) { u.Entries["Topic:b"] = entryOf("Topic:b", admin.Allow, "Get", "Sub") }), UserChanges{}, nil},
-		{"another password", has(func(u *User) { u.Password = "old" }), UserChanges{Update: &admin.User{Name: "app", Password: "secret"}}, []string{"password"}},
-		{"promoted and locked out", has(func(u *User) { u.Type, u.Status = admin.SuperUser, admin.UserDisabled }),
-			UserChanges{Update: &admin.User{Name: "app", Type: admin.NormalUser, Status: admin.UserEnabled}}, []string{"type Super to Normal", "status disable to enable"}},
-		{"no ACL", has(func(u *User) { u.Entries = nil }), UserChanges{Put: []admin.PolicyEntry{pub, sub}}, []string{"permission on Topic:a", "permission on Topic:b"}},
-		{"another effect", has(func(u *User) { u.Entries["Topic:a"] = entryOf("Topic:a", admin.Deny, "Pub") }), UserChanges{Put: []admin.PolicyEntry{pub}},
-			[]string{"permission on Topic:a"}},
-		{"more permissions", has(func(u *User) {
-			u.Entries["Topic:z"] = entryOf("Topic:z", admin.Allow, "Pub")
-			u.Defaults = map[string]admin.PolicyEntry{"Topic:*": entryOf("Topic:*", admin.Allow, "All")}
-		}), UserChanges{Delete: []PolicyKey{{admin.CustomPolicy, "Topic:z"}, {admin.DefaultPolicy, "Topic:*"}}},
-			[]string{"no permission on Topic:z", "no permission on Topic:*"}},
-	} {
-		if diff := cmp.Diff(test.want, ChangesOf(test.has, wanted)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", test.name, diff)
-		}
-		if test.has == nil {
-			continue
-		}
-		if diff := cmp.Diff(test.says, userDifferences(*test.has, wanted)); diff != "" {
-			t.Errorf("%s says (-want +got):\n%s", test.name, diff)
-		}
-	}
-}
-
 // TestDecideUsers: what is different about users. Each member is a place, the newest password counts, and some names are not for
 // resources.
 func TestDecideUsers(t *testing.T) {
-	member := func(name string, users ...User) Place[User] {
-		p := Place[User]{Name: name, Has: map[string]User{}}
+	member := func(name string, users ...metadata.User) Place[metadata.User] {
+		p := Place[metadata.User]{Name: name, Has: map[string]metadata.User{}}
 		for _, u := range users {
 			p.Has[u.Name] = u
 		}
@@ -127,32 +86,32 @@ func TestDecideUsers(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		claim    Claim
-		places   []Place[User]
+		places   []Place[metadata.User]
 		reserved map[string]string
 		want     outcome
 	}{
-		{"a slave that lacks the user gets it", userClaim(v1alpha1.UserSpec{}, applied), []Place[User]{member("b-0-0", hasUser("secret")), member("b-0-1")}, nil,
+		{"a slave that lacks the user gets it", userClaim(v1alpha1.UserSpec{}, applied), []Place[metadata.User]{member("b-0-0", hasUser("secret")), member("b-0-1")}, nil,
 			outcome{1, 2, "Updating", false, []string{"b-0-1"}, nil, []string{"PutBack"}}},
-		{"a password that somebody changed is put back", userClaim(v1alpha1.UserSpec{}, applied), []Place[User]{member("b-0-0", hasUser("stolen"))}, nil,
+		{"a password that somebody changed is put back", userClaim(v1alpha1.UserSpec{}, applied), []Place[metadata.User]{member("b-0-0", hasUser("stolen"))}, nil,
 			outcome{0, 1, "Updating", false, []string{"b-0-0"}, nil, []string{"PutBack"}}},
 		{"a changed Secret is no drift", userClaim(v1alpha1.UserSpec{}, applied, func(c *Claim) { c.Password.Version = "v2" }),
-			[]Place[User]{member("b-0-0", hasUser("before"))}, nil, outcome{0, 1, "Updating", false, []string{"b-0-0"}, nil, nil}},
-		{"a user of before is taken over", userClaim(v1alpha1.UserSpec{}), []Place[User]{member("b-0-0", hasUser("theirs"))}, nil,
+			[]Place[metadata.User]{member("b-0-0", hasUser("before"))}, nil, outcome{0, 1, "Updating", false, []string{"b-0-0"}, nil, nil}},
+		{"a user of before is taken over", userClaim(v1alpha1.UserSpec{}), []Place[metadata.User]{member("b-0-0", hasUser("theirs"))}, nil,
 			outcome{0, 1, "Updating", false, []string{"b-0-0"}, nil, []string{"Adopted"}}},
-		{"but not from another namespace", userClaim(v1alpha1.UserSpec{}, abroad), []Place[User]{member("b-0-0", hasUser("theirs")), member("b-0-1")}, nil,
+		{"but not from another namespace", userClaim(v1alpha1.UserSpec{}, abroad), []Place[metadata.User]{member("b-0-0", hasUser("theirs")), member("b-0-1")}, nil,
 			outcome{0, 2, "NameConflict", false, nil, nil, nil}},
-		{"which makes users nobody has", userClaim(v1alpha1.UserSpec{}, abroad), []Place[User]{member("b-0-0", hasUser("secret")), member("b-0-1")}, nil,
+		{"which makes users nobody has", userClaim(v1alpha1.UserSpec{}, abroad), []Place[metadata.User]{member("b-0-0", hasUser("secret")), member("b-0-1")}, nil,
 			outcome{1, 2, "Updating", false, []string{"b-0-1"}, nil, nil}},
-		{"an account of the operator", userClaim(v1alpha1.UserSpec{}), []Place[User]{member("b-0-0", hasUser("its own"))}, map[string]string{"app": "no"},
+		{"an account of the operator", userClaim(v1alpha1.UserSpec{}), []Place[metadata.User]{member("b-0-0", hasUser("its own"))}, map[string]string{"app": "no"},
 			outcome{0, 1, "InvalidSpec", false, nil, nil, nil}},
-		{"which is not deleted either", userClaim(v1alpha1.UserSpec{}, deleting), []Place[User]{member("b-0-0", hasUser("its own"))}, map[string]string{"app": "no"},
+		{"which is not deleted either", userClaim(v1alpha1.UserSpec{}, deleting), []Place[metadata.User]{member("b-0-0", hasUser("its own"))}, map[string]string{"app": "no"},
 			outcome{0, 1, "", true, nil, nil, nil}},
-		{"a user is deleted wherever it is", userClaim(v1alpha1.UserSpec{}, applied, deleting), []Place[User]{member("b-0-0", hasUser("secret")), member("b-0-1")}, nil,
+		{"a user is deleted wherever it is", userClaim(v1alpha1.UserSpec{}, applied, deleting), []Place[metadata.User]{member("b-0-0", hasUser("secret")), member("b-0-1")}, nil,
 			outcome{0, 2, "Deleting", false, nil, []string{"b-0-0"}, nil}},
-		{"what another namespace did not make stays", userClaim(v1alpha1.UserSpec{}, abroad, deleting), []Place[User]{member("b-0-0", hasUser("theirs"))}, nil,
+		{"what another namespace did not make stays", userClaim(v1alpha1.UserSpec{}, abroad, deleting), []Place[metadata.User]{member("b-0-0", hasUser("theirs"))}, nil,
 			outcome{0, 1, "", true, nil, nil, nil}},
 	} {
-		d := Decide(Users(), []Claim{test.claim}, Situation[User]{Places: test.places, Reserved: test.reserved})
+		d := Decide(Users(), []Claim{test.claim}, Situation[metadata.User]{Places: test.places, Reserved: test.reserved})
 		a := d.Answers[test.claim.Object]
 		got := outcome{Done: a.Done, Of: a.Of, Reason: a.Reason, Gone: a.Gone}
 		for _, place := range test.places {
@@ -169,6 +128,19 @@ func TestDecideUsers(t *testing.T) {
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
+	}
+}
+
+// TestUserDifferences: they are told without passwords.
+func TestUserDifferences(t *testing.T) {
+	has, wanted := hasUser("old", entryOf("Topic:a", admin.Deny, "Pub"), entryOf("Topic:z", admin.Allow, "Pub")), hasUser("secret", entryOf("Topic:a", admin.Allow, "Pub"))
+	has.Type, has.Status = admin.SuperUser, admin.UserDisabled
+	want := []string{"password", "type Super to Normal", "status disable to enable", "permission on Topic:a", "no permission on Topic:z"}
+	if diff := cmp.Diff(want, userDifferences(has, wanted)); diff != "" {
+		t.Error(diff)
+	}
+	if says := userDifferences(wanted, wanted); len(says) > 0 {
+		t.Errorf("the same differs in %v", says)
 	}
 }
 

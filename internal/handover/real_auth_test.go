@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
@@ -47,6 +48,10 @@ func TestRealSecuredMaster(t *testing.T) {
 	ledger := program.start(t, "secured", g.nameServer.Addr, "--rate=200")
 	pop := program.start(t, "secured-pop", g.nameServer.Addr, "--rate=60", "--pop")
 	time.Sleep(10 * time.Second)
+	late := admin.User{Name: "late", Password: "herring", Type: admin.NormalUser, Status: admin.UserEnabled}
+	if err := g.admin.CreateUser(ctx, g.master.Addr, late); err != nil {
+		t.Fatal(err)
+	}
 
 	log, err := g.handOver(ctx)
 	t.Log("\n" + strings.Join(log, "\n"))
@@ -55,6 +60,9 @@ func TestRealSecuredMaster(t *testing.T) {
 	}
 	if !said(log, "the name servers show the new master") || said(log, "was not told") {
 		t.Error("the members did not take their roles")
+	}
+	if got, err := g.admin.User(ctx, g.slave.Addr, late.Name); err != nil || *got != late || !said(log, "gave 1 users") {
+		t.Errorf("a user that only the master had is %v at the new one: %v", got, err)
 	}
 	g.master.Stop(ctx)
 	time.Sleep(5 * time.Second)

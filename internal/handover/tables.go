@@ -47,12 +47,30 @@ func (r *run) awaitTables(ctx context.Context) error {
 		if lacks := metadata.ForNewMaster(&mine.Tables, &theirs.Tables); len(lacks.Topics)+len(lacks.Groups) > 0 {
 			return fmt.Sprintf("%s lacks %d topics and %d consumer groups", r.target.addr, len(lacks.Topics), len(lacks.Groups))
 		}
-		return ""
+		return r.shareUsers(ctx)
 	})
 	if err != nil {
-		r.step("%s; they are carried over later", err)
+		r.step("%s; what can be is carried over later", err)
 	}
 	return ctx.Err()
+}
+
+// shareUsers with the target, where brokers ask for credentials: they do not share them, so that a slave that is new may not know
+// all. It says what keeps it from knowing them.
+func (r *run) shareUsers(ctx context.Context) string {
+	if !r.Tell {
+		return ""
+	}
+	shared, err := call(ctx, func(ctx context.Context) (int, error) {
+		return metadata.ShareUsers(ctx, r.Admin, r.Addr, r.target.addr)
+	})
+	if err != nil {
+		return fmt.Sprintf("users could not be given to %s: %s", r.target.addr, err)
+	}
+	if shared > 0 {
+		r.step("gave %d users to %s, which did not know them", shared, r.target.addr)
+	}
+	return ""
 }
 
 // read a broker's tables.

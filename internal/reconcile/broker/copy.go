@@ -64,7 +64,10 @@ func (p *brokerPass) copyTo(g *fleet.Group) (reason, message string) {
 		return hidden(v1alpha1.ReasonTargetUnreachable, "it has no master yet")
 	}
 	job := copying.Job{Client: p.client, Source: p.metadataOf(source, from), Target: p.metadataOf(target, g)}
-	found := pass.Do(p.jobs, client.ObjectKeyFromObject(p.broker), "copy to "+g.Name, job.Source.Addr+" "+job.Target.Addr, copyTimeout, job.Run)
+	if p.broker.Spec.Auth.On() {
+		job.Members = p.membersOf(g, target)
+	}
+	found := pass.Do(p.jobs, client.ObjectKeyFromObject(p.broker), "copy to "+g.Name, fmt.Sprint(job.Source.Addr, job.Target.Addr, job.Members), copyTimeout, job.Run)
 	switch { // the end of a run wakes the next pass
 	case !found.Fresh:
 	case found.Result.Reason == v1alpha1.ReasonCopying:
@@ -86,6 +89,15 @@ func (p *brokerPass) copyTo(g *fleet.Group) (reason, message string) {
 	}
 	p.announceCopy(g, source, target, found.Result)
 	return "", ""
+}
+
+// membersOf a group that has this master: it, and the slaves that are ready, any of which may be master next.
+func (p *brokerPass) membersOf(g *fleet.Group, master *fleet.Member) []metadata.Broker {
+	members := []metadata.Broker{p.metadataOf(master, g)}
+	for _, slave := range g.Slaves(master) {
+		members = append(members, p.metadataOf(slave, g))
+	}
+	return members
 }
 
 // metadataOf a group is read and written at this member.

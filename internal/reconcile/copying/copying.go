@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package copying gives a new broker group what clients will look for there: the topics, consumer groups and offsets of another group.
+// Package copying gives a new broker group what clients will look for there: the topics, consumer groups and offsets of another group,
+// and the users where brokers ask for credentials.
 // It works beside the passes of a Broker.
 package copying
 
@@ -23,6 +24,8 @@ const (
 type Job struct {
 	Client         *admin.Client
 	Source, Target metadata.Broker
+	// Members of the target are those that are to know the source's users; none where brokers ask for no credentials.
+	Members []metadata.Broker
 }
 
 // Result says why the copy is not complete, with no reason if it is.
@@ -58,6 +61,9 @@ func (j Job) Run(ctx context.Context) Result {
 		if err := metadata.CopyModes(ctx, j.Client, j.Source.Addr, j.Target.Addr, wanted); err != nil {
 			return j.fails(v1alpha1.ReasonTargetUnreachable, "the request modes of consumer groups could not be copied from %s: %s", j.Source.Name, err)
 		}
+		if why := j.shareUsers(ctx); why != "" {
+			return j.fails(v1alpha1.ReasonTargetUnreachable, "%s", why)
+		}
 		return Result{Topics: len(wanted.Topics), Groups: len(wanted.Groups), Plan: plan}
 	}
 	progress := fmt.Sprintf("%s: copied %d/%d topics, %d/%d consumer groups, %d offsets to go", j.Progress(),
@@ -66,6 +72,16 @@ func (j Job) Run(ctx context.Context) Result {
 		return Result{Reason: v1alpha1.ReasonTargetUnreachable, Message: fmt.Sprintf("%s; writing to %s failed and is tried again: %s", progress, j.Target.Name, err)}
 	}
 	return Result{Reason: v1alpha1.ReasonCopying, Message: progress}
+}
+
+// shareUsers with every member, because each keeps them for itself. It says why that is not done, "" if it is.
+func (j Job) shareUsers(ctx context.Context) (why string) {
+	for _, member := range j.Members {
+		if _, err := metadata.ShareUsers(ctx, j.Client, j.Source.Addr, member.Addr); err != nil {
+			return fmt.Sprintf("the users of %s could not be copied to %s, which is tried again: %s", j.Source.Name, member.Name, err)
+		}
+	}
+	return ""
 }
 
 func (j Job) fails(reason, format string, args ...any) Result {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,15 +19,13 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/entity"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
 )
 
-// usersAtOnce are written to a member at once: most of its threads are its clients'.
-const usersAtOnce = 8
-
 // Users are the kind User.
-func Users() Kind[entity.User] {
-	return Kind[entity.User]{
+func Users() Kind[metadata.User] {
+	return Kind[metadata.User]{
 		Name: "User", Field: "spec.username", Members: true, Everywhere: "every broker",
 		New:         func() v1alpha1.Entity { return &v1alpha1.User{} },
 		NewList:     func() client.ObjectList { return &v1alpha1.UserList{} },
@@ -38,63 +35,20 @@ func Users() Kind[entity.User] {
 		Prepare:     prepareUser,
 		Secrets:     func(e v1alpha1.Entity) []string { return []string{passwordSecret(e.(*v1alpha1.User)).Name} },
 		Rules:       entity.Users(),
-		NameOf:      func(u entity.User) string { return u.Name },
+		NameOf:      func(u metadata.User) string { return u.Name },
 		Read:        readUsers,
-		Put:         putUsers,
+		Put:         metadata.PutUsers,
 		Unversioned: func(entity.Claim) bool { return true },
-		Delete:      func(ctx context.Context, c *admin.Client, addr, name string) error { return c.DeleteUser(ctx, addr, name) },
+		Delete: func(ctx context.Context, c *admin.Client, addr, name string) error {
+			return c.DeleteUser(ctx, addr, name)
+		},
 	}
 }
 
 // readUsers of one member.
-func readUsers(ctx context.Context, c *admin.Client, addr string, _ []entity.Claim) (map[string]entity.User, string, error) {
-	users, err := c.Users(ctx, addr, "")
-	if err != nil {
-		return nil, "", err
-	}
-	acls, err := c.ACLs(ctx, addr, "", "")
-	return entity.UserTable(users, acls), "", err
-}
-
-// putUsers to one member. The first error counts.
-func putUsers(ctx context.Context, c *admin.Client, addr string, has map[string]entity.User, wanted []entity.User) error {
-	var all errgroup.Group
-	all.SetLimit(usersAtOnce)
-	for _, user := range wanted {
-		all.Go(func() error {
-			var before *entity.User
-			if is, exists := has[user.Name]; exists {
-				before = &is
-			}
-			return putUser(ctx, c, addr, user, entity.ChangesOf(before, user))
-		})
-	}
-	return all.Wait()
-}
-
-func putUser(ctx context.Context, c *admin.Client, addr string, user entity.User, changes entity.UserChanges) error {
-	if changes.Create {
-		if err := c.CreateUser(ctx, addr, user.User); err != nil {
-			return err
-		}
-	}
-	if len(changes.Put) > 0 {
-		acl := admin.ACL{User: user.Name, Policies: []admin.Policy{{Type: admin.CustomPolicy, Entries: changes.Put}}}
-		if err := c.PutACL(ctx, addr, acl); err != nil {
-			return err
-		}
-	}
-	if changes.Update != nil {
-		if err := c.UpdateUser(ctx, addr, *changes.Update); err != nil {
-			return err
-		}
-	}
-	for _, entry := range changes.Delete {
-		if err := c.DeleteACLEntry(ctx, addr, user.Name, entry.Type, entry.Resource); err != nil {
-			return err
-		}
-	}
-	return nil
+func readUsers(ctx context.Context, c *admin.Client, addr string, _ []entity.Claim) (map[string]metadata.User, string, error) {
+	table, err := metadata.ReadUsers(ctx, c, addr)
+	return table, "", err
 }
 
 // passwordSecret is where the password of a user is, or is to be.

@@ -267,7 +267,9 @@ func TestUsersOfAnotherNamespace(t *testing.T) {
 	other.CreateYAML(object("User", "app", ref+ordersPermissions) + object("User", "theirs", ref+"deletionPolicy: Delete") + object("User", "super", ref+"type: Super") +
 		object("User", "admin", ref+"permissions: [{resource: Cluster, pattern: Any, actions: [Get]}]"))
 	both.Reports("User app", v1alpha1.ConditionNotAllowed, metav1.ConditionTrue, v1alpha1.AnnotationAllowFrom)
-	world.Edit(w, "b", func(b *v1alpha1.Broker) { b.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: other.Namespace} })
+	world.Edit(w, "b", func(b *v1alpha1.Broker) {
+		b.Annotations = map[string]string{v1alpha1.AnnotationAllowFrom: other.Namespace}
+	})
 	both.Reports("User app", v1alpha1.ConditionReady, metav1.ConditionTrue)
 	if text := knows(w, normal("app", ownSecret(other, "app")), mayOrders, "b-0-0", "b-0-1")(); text != "" {
 		t.Error(text)
@@ -282,8 +284,7 @@ func TestUsersOfAnotherNamespace(t *testing.T) {
 	}
 }
 
-// TestNewMembers: a broker that comes back on an empty disk gets the users at once, one that does not answer is named, and a group is
-// opened only when its members know them, those without an object too.
+// TestNewMembers: a broker that comes back on an empty disk gets the users at once, and one that does not answer is named.
 func TestNewMembers(t *testing.T) {
 	t.Parallel()
 	w, o := newWorld(t, securedPair+object("User", "app", ordersPermissions))
@@ -308,6 +309,34 @@ func TestNewMembers(t *testing.T) {
 	o.Until(w.AllReady)
 	o.Finish()
 	o.CheckSilence()
+}
+
+// TestUsersOfNewGroup: a group is not opened to clients before its members know the users, those without an object too.
+func TestUsersOfNewGroup(t *testing.T) {
+	t.Parallel()
+	w, o := newWorld(t, securedPair+object("User", "app", ordersPermissions))
+	for _, broker := range []string{"b-0-0", "b-0-1"} {
+		w.MQ.ChangeAccess(broker, func(a *fakemq.Access) { a.Users["theirs"] = normal("theirs", "x") })
+	}
+	over := w.MQ.Inject(func(at fakemq.At, request remoting.Request) (fakemq.Answer, bool) {
+		refused := at.Group == "b-1" && request.Code == remoting.AuthCreateUser && request.Fields["username"] == "theirs"
+		return fakemq.Answer{Code: remoting.SystemError, Remark: "not now"}, refused
+	})
+	world.Edit(w, "b", func(b *v1alpha1.Broker) { b.Spec.Size = new(int32(2)) })
+	o.Reports("Broker b", v1alpha1.ConditionMetadataCopy, metav1.ConditionFalse, "b-1 stays hidden from clients", "the users of b-0-", "not now")
+	app := knows(w, normal("app", ownSecret(w, "app")), mayOrders, "b-0-0", "b-0-1", "b-1-0", "b-1-1")
+	o.Until(app) // it is wanted there already
+	if state := world.Get[v1alpha1.Broker](w, "b").Status.Groups[1].State; state != "hidden" {
+		t.Errorf("the group is %s", state)
+	}
+	over()
+	o.Until(w.AllReady)
+	if text := all(app, knows(w, normal("theirs", "x"), map[string]string{}, "b-0-0", "b-1-0", "b-1-1"))(); text != "" {
+		t.Error(text)
+	}
+	if got := world.Get[v1alpha1.User](w, "app").Status.Members; got != "4/4" {
+		t.Errorf("members %s", got)
+	}
 }
 
 // TestManyUsers: hundreds of users are at every broker within seconds, and cost nothing while nothing changes.
