@@ -141,7 +141,6 @@ type Permission struct {
 	// are for tools; All is everything.
 	// +required
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=8
 	// +listType=set
 	Actions []PermissionAction `json:"actions"`
 	// Effect is Allow or Deny.
@@ -152,7 +151,6 @@ type Permission struct {
 	// clients have the proxy's address at the brokers.
 	// +optional
 	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MaxLength=64
 	// +kubebuilder:validation:items:Pattern=`^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$`
 	// +listType=set
 	SourceIPs []string `json:"sourceIPs,omitempty"`

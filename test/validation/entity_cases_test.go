@@ -4,12 +4,13 @@ package validation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// entityCases are those of Topic and ConsumerGroup.
+// entityCases are those of Topic, ConsumerGroup and User.
 func entityCases() []ruleCase {
-	return append(append(bothEntityCases(), topicCases()...), groupCases()...)
+	return slices.Concat(bothEntityCases(), topicCases(), groupCases(), userCases())
 }
 
 // bounded are the cases of a number with a least and a largest value. Path is where it is, spec has it as %d.
@@ -31,11 +32,11 @@ func oneOf(kinds []string, field, good, bad, shown string, values ...string) rul
 }
 
 func bothEntityCases() []ruleCase {
-	both := []string{"Topic", "ConsumerGroup"}
+	both, every := []string{"Topic", "ConsumerGroup"}, []string{"Topic", "ConsumerGroup", "User"}
 	a := func(n int) string { return strings.Repeat("a", n) }
 	at := func(text string) *object { return &object{spec: text} }
 	cases := []ruleCase{
-		{"one cluster", both, nil, spec("clusterRef: {name: a}"), spec("{clusterRef: {name: a}, brokerRef: {name: a}}"),
+		{"one cluster", every, nil, spec("clusterRef: {name: a}"), spec("{clusterRef: {name: a}, brokerRef: {name: a}}"),
 			"spec: Invalid value: give clusterRef (a RocketMQCluster) or brokerRef (a Broker), not both"},
 		{"a cluster may be named later, and not changed", []string{"Topic"}, at("clusterRef: {name: a}"), spec("{clusterRef: {name: a}, queues: 3}"), spec("clusterRef: {name: b}"),
 			"spec: Invalid value: clusterRef and brokerRef cannot change: create another Topic for the other cluster, or move the messages too, with a TopicTransfer"},
@@ -53,12 +54,12 @@ func bothEntityCases() []ruleCase {
 	}
 	for _, ref := range []string{"clusterRef", "brokerRef"} {
 		cases = append(cases,
-			ruleCase{ref + " has a name", both, nil, spec(ref + ": {name: a}"), spec(ref + ": {namespace: a}"), "spec." + ref + ".name: Required value"},
-			ruleCase{ref + "'s name is not empty", both, nil, spec(ref + ": {name: a}"), spec(ref + ": {name: ''}"),
+			ruleCase{ref + " has a name", every, nil, spec(ref + ": {name: a}"), spec(ref + ": {namespace: a}"), "spec." + ref + ".name: Required value"},
+			ruleCase{ref + "'s name is not empty", every, nil, spec(ref + ": {name: a}"), spec(ref + ": {name: ''}"),
 				fmt.Sprintf(`spec.%s.name: Invalid value: "": spec.%[1]s.name in body should be at least 1 chars long`, ref)},
-			ruleCase{ref + "'s name is short", both, nil, spec(ref + ": {name: " + a(253) + "}"), spec(ref + ": {name: " + a(254) + "}"),
+			ruleCase{ref + "'s name is short", every, nil, spec(ref + ": {name: " + a(253) + "}"), spec(ref + ": {name: " + a(254) + "}"),
 				"spec." + ref + ".name: Too long: may not be more than 253 bytes"},
-			ruleCase{ref + "'s namespace is short", both, nil, spec(ref + ": {name: a, namespace: " + a(63) + "}"), spec(ref + ": {name: a, namespace: " + a(64) + "}"),
+			ruleCase{ref + "'s namespace is short", every, nil, spec(ref + ": {name: a, namespace: " + a(63) + "}"), spec(ref + ": {name: a, namespace: " + a(64) + "}"),
 				"spec." + ref + ".namespace: Too long: may not be more than 63 bytes"},
 		)
 	}
