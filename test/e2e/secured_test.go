@@ -18,14 +18,17 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
 )
 
 const (
-	// securedTopic is the application's, securedUser its user, who may do nothing else.
-	securedTopic = "orders"
-	securedUser  = "orders-app"
+	// securedTopic is the application's, securedUser its user, who may do nothing else, and securedSecret the one that the operator
+	// makes for it.
+	securedTopic  = "orders"
+	securedUser   = "orders-app"
+	securedSecret = securedUser + "-rocketmq"
 	// securedPoll is how often its clients look for routes.
 	securedPoll = time.Second
 )
@@ -45,9 +48,10 @@ func secured(t *testing.T, w *world) {
 	operator := operatorOf(t, c)
 	strangersGetNothing(t, c, operator)
 	passwordsAreHidden(t, c)
-	application(t, c, operator)
+	application(t, c)
+	t.Run("Users", func(t *testing.T) { securedUsers(t, c, operator) })
 
-	credentials := kit.LedgerCredentials{Secret: securedUser, NameKey: "username", PasswordKey: "password"}
+	credentials := kit.LedgerCredentials{Secret: securedSecret, NameKey: "username", PasswordKey: "password"}
 	for _, part := range []struct {
 		name string
 		tell func(*testing.T, *kit.Installation)
@@ -129,16 +133,17 @@ func strangersGetNothing(t *testing.T, c *kit.Installation, operator *admin.Clie
 	}
 }
 
-// passwordsAreHidden: they are in the Secret, and in no ConfigMap, pod, resource, event or log.
+// passwordsAreHidden: they are in Secrets, and in no ConfigMap, pod, resource, event or log.
 func passwordsAreHidden(t *testing.T, c *kit.Installation) {
 	t.Helper()
 	ctx := t.Context()
-	var secret corev1.Secret
-	ok(t, c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "shop-auth"}, &secret))
+	var secrets corev1.SecretList
+	ok(t, c.Client.List(ctx, &secrets, client.InNamespace(c.Name), client.MatchingLabels{desired.LabelManagedBy: desired.ManagedBy}))
 	shown := map[string]string{}
 	for what, list := range map[string]client.ObjectList{
 		"ConfigMaps": &corev1.ConfigMapList{}, "pods": &corev1.PodList{}, "events": &corev1.EventList{},
 		"RocketMQClusters": &v1alpha1.RocketMQClusterList{}, "Brokers": &v1alpha1.BrokerList{}, "Proxies": &v1alpha1.ProxyList{},
+		"Users": &v1alpha1.UserList{},
 	} {
 		ok(t, c.Client.List(ctx, list, client.InNamespace(c.Name)))
 		text, err := yaml.Marshal(list)
@@ -153,40 +158,117 @@ func passwordsAreHidden(t *testing.T, c *kit.Installation) {
 		shown["the log of "+name] = text
 	}
 	for what, text := range shown {
-		for key, value := range secret.Data {
-			if strings.HasSuffix(key, "-password") && strings.Contains(text, string(value)) {
-				t.Errorf("%s: %s is shown", what, key)
+		for _, secret := range secrets.Items {
+			for key, value := range secret.Data {
+				if strings.HasSuffix(key, "password") && strings.Contains(text, string(value)) {
+					t.Errorf("%s: %s of %s is shown", what, key, secret.Name)
+				}
 			}
 		}
 	}
 }
 
-// application gets a topic, and a user who may use it, at every broker.
-func application(t *testing.T, c *kit.Installation, operator *admin.Client) {
+// application gets a topic, and a user who may use it, as objects.
+func application(t *testing.T, c *kit.Installation) {
 	t.Helper()
-	ctx := t.Context()
-	const password = "only for a test"
-	ok(t, operator.PutTopic(ctx, masterOf(t, c, 0), nil, admin.TopicConfig{
-		Name: securedTopic, ReadQueues: 4, WriteQueues: 4, Perm: admin.PermRead | admin.PermWrite, Attributes: map[string]string{"message.type": "NORMAL"},
-	}))
-	for _, broker := range brokersOf(c) {
-		ok(t, operator.CreateUser(ctx, broker, admin.User{Name: securedUser, Password: password}))
-		ok(t, operator.PutACL(ctx, broker, admin.ACL{User: securedUser, Policies: []admin.Policy{{Type: admin.CustomPolicy, Entries: []admin.PolicyEntry{
-			{Resource: "Topic:" + securedTopic, Actions: []admin.Action{admin.ActionPub, admin.ActionSub}, Decision: admin.Allow},
-			{Resource: "Group:" + securedTopic, Actions: []admin.Action{admin.ActionSub}, Decision: admin.Allow},
-		}}}}))
+	applyObject(t, c, "Topic", securedTopic, "queues: 4")
+	applyObject(t, c, "User", securedUser, "permissions: [{resource: Topic, name: orders, actions: [Pub, Sub]}, {resource: Group, name: orders, actions: [Sub]}]")
+	for kind, name := range map[string]string{"Topic": securedTopic, "User": securedUser} {
+		ok(t, c.AwaitResourceReady(t.Context(), kind, name, entityLimit))
 	}
-	ok(t, c.Client.Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: c.Name, Name: securedUser},
-		StringData: map[string]string{"username": securedUser, "password": password},
+	var user v1alpha1.User
+	ok(t, c.Client.Get(t.Context(), client.ObjectKey{Namespace: c.Name, Name: securedUser}, &user))
+	if want := fmt.Sprintf("%d/%[1]d", groupMembers); user.Status.Members != want || user.Status.Secret != securedSecret {
+		t.Errorf("status %+v, want %s members", user.Status, want)
+	}
+}
+
+func applyObject(t *testing.T, c *kit.Installation, kind, name, spec string) {
+	t.Helper()
+	ok(t, c.Apply(t.Context(), fmt.Sprintf("{apiVersion: rocketmq.apache.org/v1alpha1, kind: %s, metadata: {name: %s}, spec: {%s}}", kind, name, spec)))
+}
+
+// passwordOf a user, as its application reads it.
+func passwordOf(t *testing.T, c *kit.Installation, secret string) string {
+	t.Helper()
+	var s corev1.Secret
+	ok(t, c.Client.Get(t.Context(), client.ObjectKey{Namespace: c.Name, Name: secret}, &s))
+	return string(s.Data["password"])
+}
+
+// securedUsers: a user does what its object says and nothing else, at every broker. Its password changes with its Secret, what
+// somebody changes is put back, and it goes with its object.
+func securedUsers(t *testing.T, c *kit.Installation, operator *admin.Client) {
+	ctx := t.Context()
+	send := func(user, password, topic string) error {
+		as := c.Admin.As(&remoting.Credentials{AccessKey: user, SecretKey: password})
+		_, err := as.Send(ctx, masterOf(t, c, 0), admin.Outgoing{Topic: topic, Body: []byte("by hand")})
+		return err
+	}
+	applyObject(t, c, "Topic", "theirs", "queues: 1")
+	ok(t, c.AwaitResourceReady(ctx, "Topic", "theirs", entityLimit))
+	ok(t, send(securedUser, passwordOf(t, c, securedSecret), securedTopic))
+	if err := send(securedUser, passwordOf(t, c, securedSecret), "theirs"); !errors.Is(err, remoting.ErrNotPermitted) {
+		t.Errorf("a topic of somebody else: %v", err)
+	}
+
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.Name, Name: "second"}, StringData: map[string]string{"pw": "swordfish"}}
+	ok(t, c.Client.Create(ctx, secret))
+	applyObject(t, c, "User", "second", "username: Second_App, passwordSecret: {name: second, key: pw}, deletionPolicy: Delete, "+
+		"permissions: [{resource: Topic, name: ord, pattern: Prefix, actions: [Pub]}]")
+	ok(t, c.AwaitResourceReady(ctx, "User", "second", entityLimit))
+	ok(t, send("Second_App", "swordfish", securedTopic))
+
+	secret.Data, secret.StringData = map[string][]byte{"pw": []byte("herring")}, nil
+	began := time.Now()
+	ok(t, c.Client.Update(ctx, secret))
+	isEverywhere := func(ctx context.Context, password string) error {
+		for _, broker := range brokersOf(c) {
+			user, err := operator.User(ctx, broker, "Second_App")
+			if err != nil {
+				return err
+			}
+			if user.Password != password {
+				return fmt.Errorf("%s has another password", broker)
+			}
+		}
+		return nil
+	}
+	ok(t, c.Await(ctx, "the new password", entityLimit, func(ctx context.Context) error { return isEverywhere(ctx, "herring") }))
+	c.Log.Printf("a changed password counts at every broker after %.1f s", time.Since(began).Seconds())
+	if err := send("Second_App", "swordfish", securedTopic); !errors.Is(err, remoting.ErrSignature) {
+		t.Errorf("the former password: %v", err)
+	}
+	ok(t, send("Second_App", "herring", securedTopic))
+
+	for _, broker := range brokersOf(c) {
+		ok(t, operator.UpdateUser(ctx, broker, admin.User{Name: "Second_App", Password: "stolen"}))
+	}
+	ok(t, c.Await(ctx, "the password to be put back", 2*time.Minute, func(ctx context.Context) error { return isEverywhere(ctx, "herring") }))
+
+	ok(t, c.Client.Delete(ctx, &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Namespace: c.Name, Name: "second"}}))
+	ok(t, c.Await(ctx, "the user to be gone", entityLimit, func(ctx context.Context) error {
+		for _, broker := range brokersOf(c) {
+			if _, err := operator.User(ctx, broker, "Second_App"); !errors.Is(err, admin.ErrNoSuchUser) {
+				return fmt.Errorf("%s: %w", broker, err)
+			}
+		}
+		return nil
 	}))
 }
 
 // securedDeleted: the master's pod is deleted, and hands over.
 func securedDeleted(t *testing.T, c *kit.Installation) { replaceMaster(t, c, false) }
 
-// securedKilled: the master dies without a word.
-func securedKilled(t *testing.T, c *kit.Installation) { replaceMaster(t, c, true) }
+// securedKilled: the master dies without a word, right after a user was made. The new one knows that.
+func securedKilled(t *testing.T, c *kit.Installation) {
+	applyObject(t, c, "User", "late", "permissions: [{resource: Topic, pattern: Any, actions: [Get]}]")
+	ok(t, c.AwaitResourceReady(t.Context(), "User", "late", entityLimit))
+	replaceMaster(t, c, true)
+	late := c.Admin.As(&remoting.Credentials{AccessKey: "late", SecretKey: passwordOf(t, c, "late-rocketmq")})
+	_, err := late.Topic(t.Context(), masterOf(t, c, 0), securedTopic)
+	ok(t, err)
+}
 
 func replaceMaster(t *testing.T, c *kit.Installation, force bool) {
 	t.Helper()
@@ -213,7 +295,7 @@ func throughProxy(t *testing.T, w *world, c *kit.Installation) {
 	ok(t, w.place.LoadGRPCClient(ctx))
 	var p v1alpha1.Proxy
 	ok(t, c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "shop-proxy"}, &p))
-	viaGRPC(t, c, "grpc-app", p.Status.GRPCAddress, map[string]string{"ACCESS_KEY": securedUser, "SECRET_KEY": "only for a test"}, securedTopic+"=NORMAL")
+	viaGRPC(t, c, "grpc-app", p.Status.GRPCAddress, map[string]string{"ACCESS_KEY": securedUser, "SECRET_KEY": passwordOf(t, c, securedSecret)}, securedTopic+"=NORMAL")
 	for name, env := range map[string]map[string]string{
 		"nobody": nil, "guess": {"ACCESS_KEY": securedUser, "SECRET_KEY": "guess"},
 	} {

@@ -130,7 +130,7 @@ func (r Resource) ready() error {
 		return fmt.Errorf("%s %s: generation %d was not observed yet", r.Kind, r.Name, r.Generation)
 	}
 	kinds := []string{v1alpha1.ConditionReady, v1alpha1.ConditionUpToDate}
-	if r.Kind == "Topic" || r.Kind == "ConsumerGroup" {
+	if slices.Contains([]string{"Topic", "ConsumerGroup", "User"}, r.Kind) {
 		kinds = kinds[:1] // they have no pods
 	}
 	for _, kind := range kinds {

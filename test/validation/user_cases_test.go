@@ -76,5 +76,16 @@ func userCases() []ruleCase {
 		{"each action once", users, nil, may(topic), may("resource: Topic, name: a, actions: [Pub, Pub]"), `spec.permissions[0].actions[1]: Duplicate value: "Pub"`},
 		{"a source is an address or a CIDR", users, nil, may(topic + ", sourceIPs: [10.0.0.0/8, 'fd00::1']"), may(topic + ", sourceIPs: [example.com]"),
 			`spec.permissions[0].sourceIPs[0]: Invalid value: "example.com": spec.permissions[0].sourceIPs[0] in body should match '^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$'`},
+		{"not too many sources", users, nil, may(topic+", sourceIPs: [%s]", sources(64)), may(topic+", sourceIPs: [%s]", sources(65)),
+			"spec.permissions[0].sourceIPs: Too many: 65: must have at most 64 items"},
 	}
+}
+
+// sources are n addresses.
+func sources(n int) string {
+	var out strings.Builder
+	for i := range n {
+		fmt.Fprintf(&out, "10.0.0.%d, ", i)
+	}
+	return out.String()
 }

@@ -51,8 +51,6 @@ type entityPass[E any] struct {
 	// target is the RocketMQCluster or Broker that the resource means, and brokers are its Brokers.
 	target  client.Object
 	brokers []v1alpha1.Broker
-	// transferredBy is the status field that remembers the TopicTransfer.
-	transferredBy *string
 	// transfer is what TopicTransfers do to it.
 	transfer transfer
 	password entity.Password
@@ -70,7 +68,7 @@ func (r *Reconciler[E]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	p := &entityPass[E]{Base: pass.Begin(r.Env, e), kind: r.kind, keepers: r.keepers, entity: e, transferredBy: cmp.Or(e.EntityTransfer(), new(string))}
+	p := &entityPass[E]{Base: pass.Begin(r.Env, e), kind: r.kind, keepers: r.keepers, entity: e}
 	if e.GetDeletionTimestamp() != nil {
 		return p.end(ctx)
 	}
@@ -110,7 +108,7 @@ func (p *entityPass[E]) claim() {
 	c := entity.Claim{
 		Object: client.ObjectKeyFromObject(p.entity), UID: p.entity.GetUID(), Created: p.entity.GetCreationTimestamp(),
 		Name: p.entity.EntityName(), Generation: p.entity.GetGeneration(), Spec: p.kind.Spec(p.entity),
-		Applied: status.AppliedGeneration, Frozen: *p.transferredBy != "",
+		Applied: status.AppliedGeneration, Frozen: *p.transferredBy() != "",
 		Password: p.password, Abroad: p.entity.GetNamespace() != p.target.GetNamespace(),
 	}
 	switch e := p.entity.(type) {
@@ -149,10 +147,10 @@ func (p *entityPass[E]) judge() *kube.Waiting {
 	p.kind.Show(p.entity, a)
 	if p.transferred() {
 		return p.Trouble(v1alpha1.ConditionTransferred, "TopicTransfer %s has moved it to another cluster, so it is not made anew here. Delete this resource, "+
-			"and create one for the other cluster", *p.transferredBy)
+			"and create one for the other cluster", *p.transferredBy())
 	}
 	if p.givenBack() {
-		*p.transferredBy = "" // it was taken back; the write wakes the next pass
+		*p.transferredBy() = "" // it was taken back; the write wakes the next pass
 	}
 	if draining := cmp.Or(a.Draining, p.drainingBefore(a)); draining != "" {
 		p.Conditions.Raise(v1alpha1.ConditionDraining, "%s", draining)
@@ -220,7 +218,7 @@ func (p *entityPass[E]) end(ctx context.Context) (ctrl.Result, error) {
 		return ctrl.Result{}, p.release(ctx)
 	}
 	if p.givenBack() {
-		*p.transferredBy = ""
+		*p.transferredBy() = ""
 	}
 	return p.Finish(ctx, kube.Wait(p.answer.Reason, "%s. %s", p.answer.Message, p.waysOut()), nil)
 }

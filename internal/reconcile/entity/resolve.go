@@ -73,7 +73,7 @@ type target struct{ cluster, broker *v1alpha1.ObjectReference }
 // startAnew with a cluster that is another one than that of the status: what was done there says nothing of what is here.
 func (p *entityPass[E]) startAnew() {
 	status := p.entity.EntityStatus()
-	status.AppliedGeneration, *p.transferredBy = 0, ""
+	status.AppliedGeneration, *p.transferredBy() = 0, ""
 	switch e := p.entity.(type) {
 	case *v1alpha1.Topic:
 		e.Status.ReadQueues, e.Status.WriteQueues = 0, 0

@@ -3,6 +3,7 @@
 package entity
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -18,6 +19,11 @@ import (
 type transfer struct {
 	// left: one has moved it away for good. over: it was recorded that one moves it, and there is no such transfer any more.
 	left, over bool
+}
+
+// transferredBy is the status field that remembers the TopicTransfer. What is written where none can be is lost.
+func (p *entityPass[E]) transferredBy() *string {
+	return cmp.Or(p.entity.EntityTransfer(), new(string))
 }
 
 // followTransfer records the TopicTransfer that moves what the resource stands for to another cluster. The record stays when
@@ -37,12 +43,12 @@ func (p *entityPass[E]) followTransfer(ctx context.Context) (*kube.Waiting, erro
 		switch {
 		case move.Transfer == "", move.Source && !move.Holds(created):
 		case move.Source:
-			*p.transferredBy, p.transfer.left, found = move.Transfer, move.Left(), true
+			*p.transferredBy(), p.transfer.left, found = move.Transfer, move.Left(), true
 		default:
-			*p.transferredBy, found = "", true // it has come, or comes back
+			*p.transferredBy(), found = "", true // it has come, or comes back
 		}
 	}
-	p.transfer.over = !found && *p.transferredBy != ""
+	p.transfer.over = !found && *p.transferredBy() != ""
 	return nil, nil
 }
 
