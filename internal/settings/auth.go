@@ -72,7 +72,7 @@ func AuthKeys(role Role) []OwnedKey {
 		{Key: AuthenticationProvider, Reason: reason},
 		{Key: AuthorizationProvider, Reason: reason},
 		{Key: InnerCredentials, Reason: reason},
-		{Key: initUser, Reason: "a user with all rights has no place in a configuration file; make it at the brokers, as the operator's user"},
+		{Key: initUser, Reason: "a user with all rights has no place in a configuration file; create a User (docs/users.md)"},
 	}
 	switch role {
 	case Broker:

@@ -92,7 +92,7 @@ func (p *clusterPass) checkTools(context.Context) (*kube.Waiting, error) {
 		}
 		if !slices.ContainsFunc(pod.Env, func(e corev1.EnvVar) bool { return e.Name == accessKey }) {
 			p.Conditions.Raise(v1alpha1.ConditionMissingCredentials, "spec.%s: the brokers ask for credentials, and it has none, so that it sees nothing of "+
-				"them. Make a user for it at the brokers, put its name and password into a Secret, and bring them into the environment by "+
+				"them. Create a User for it (type Super), and bring username and password of its Secret into the environment by "+
 				"spec.%s.overrides.env: %s, and ROCKETMQ_CONFIG_SECRETKEY (an exporter also needs ROCKETMQ_CONFIG_ENABLEACL=true)",
 				part.Field, part.Field, accessKey)
 		}
