@@ -4,6 +4,7 @@ package entity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -33,12 +34,22 @@ func TestRealUsers(t *testing.T) {
 		"authorizationMetadataProvider":        "org.apache.rocketmq.auth.authorization.provider.LocalAuthorizationMetadataProvider",
 		"innerClientAuthenticationCredentials": fmt.Sprintf(`{"accessKey":%q,"secretKey":%q}`, "root", "swordfish"),
 	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := servers.Broker(rocketmq.Broker{Cluster: "c", Name: "open", NameServers: []*rocketmq.Server{nameServer}})
 	if err == nil {
-		err = rocketmq.AllReady(ctx, nameServer, broker)
+		err = rocketmq.AllReady(ctx, nameServer, broker, open)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	// One without users says so, which must not look as if it were away, or had none of those that are wanted.
+	refused := new(remoting.ResponseError)
+	if users, err := metadata.ReadUsers(ctx, servers.Admin, open.Addr); !errors.As(err, &refused) {
+		t.Errorf("a broker without spec.auth has the users %v, %v", users, err)
+	}
+	t.Logf("a broker without users answers: %v", refused)
 	root := servers.Admin.As(&remoting.Credentials{AccessKey: "root", SecretKey: "swordfish"})
 	before, err := metadata.ReadUsers(ctx, root, broker.Addr)
 	if err != nil || len(before) != 1 || before["root"].Type != admin.SuperUser {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/metadata"
+	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
 const (
@@ -64,10 +65,12 @@ func (r *run) shareUsers(ctx context.Context) string {
 	shared, err := call(ctx, func(ctx context.Context) (int, error) {
 		return metadata.ShareUsers(ctx, r.Admin, r.Addr, r.target.addr)
 	})
-	if err != nil {
+	switch refused := new(remoting.ResponseError); {
+	case errors.As(err, &refused): // it will not change its mind: brokers that are to have no users any more refuse this
+		r.step("users are not given to %s: %s", r.target.addr, err)
+	case err != nil:
 		return fmt.Sprintf("users could not be given to %s: %s", r.target.addr, err)
-	}
-	if shared > 0 {
+	case shared > 0:
 		r.step("gave %d users to %s, which did not know them", shared, r.target.addr)
 	}
 	return ""

@@ -66,8 +66,8 @@ func prepareUser(ctx context.Context, p *pass.Base, e v1alpha1.Entity, of Target
 	kind := v1alpha1.KindOf(of.Object.(v1alpha1.Resource))
 	for i := range of.Brokers {
 		if !of.Brokers[i].Spec.Auth.On() {
-			return entity.Password{}, p.Trouble(v1alpha1.ConditionInvalidSpec, "%s %s lets everybody in who reaches it, and has no users: spec.auth is not enabled there, "+
-				"and cannot be any more. Name another one in spec.%s", kind, of.GetName(), referenceTo(kind)), nil
+			return entity.Password{}, p.Trouble(v1alpha1.ConditionInvalidSpec, "%s %s lets everybody in who reaches it, and has no users: enable spec.auth there, "+
+				"or name another one in spec.%s", kind, of.GetName(), referenceTo(kind)), nil
 		}
 	}
 	if err := entity.CheckPermissions(&u.Spec); err != nil {
