@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // LedgerImage holds the message ledger, test/ledger.
@@ -314,6 +315,16 @@ func (l *Ledger) End(ctx context.Context, limit time.Duration) (*Verdict, error)
 	result := <-said
 	if result.err != nil {
 		return nil, result.err
+	}
+	err := l.n.Await(ctx, "ledger "+l.pod+" to be gone", limit, func(ctx context.Context) error { // another one may have its name then
+		_, err := l.n.Pod(ctx, l.pod)
+		if err == nil {
+			err = errors.New("its pod is there")
+		}
+		return client.IgnoreNotFound(err)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return l.parse(result.text)
 }
