@@ -36,6 +36,7 @@ func (m *mortal) fault(_ fakemq.At, request remoting.Request) (fakemq.Answer, bo
 	if slices.Contains([]remoting.RequestCode{
 		remoting.UpdateAndCreateTopicList, remoting.UpdateAndCreateSubscriptionGroupList, remoting.UpdateAndCreateTopic,
 		remoting.DeleteTopicInBroker, remoting.DeleteTopicInNameServer, remoting.DeleteSubscriptionGroup,
+		remoting.AuthCreateUser, remoting.AuthUpdateUser, remoting.AuthDeleteUser, remoting.AuthUpdateACL, remoting.AuthDeleteACL,
 	}, request.Code) {
 		m.seen++
 		m.dead = m.seen == m.left
@@ -54,13 +55,20 @@ type entities struct {
 	Topics map[string]admin.TopicConfig
 	Groups map[string]admin.SubscriptionGroup
 	Routes map[string]int
+	// Users with what they may do, those that are changed.
+	Users   map[string]admin.User
+	Entries map[string]map[string]admin.PolicyEntry
 }
 
 func entitiesOf(w *world.World) map[string]entities {
 	out := map[string]entities{}
 	for _, group := range []string{"b-0", "b-1"} {
 		t := w.MQ.Tables(group)
-		out[group] = entities{t.Topics, t.Groups, w.MQ.Route("dropped")}
+		e := entities{t.Topics, t.Groups, w.MQ.Route("dropped"), map[string]admin.User{}, map[string]map[string]admin.PolicyEntry{}}
+		for _, name := range []string{"made", "changed", "dropped"} {
+			e.Users[name], e.Entries[name] = w.MQ.User(group+"-0", name)
+		}
+		out[group] = e
 	}
 	return out
 }
@@ -73,11 +81,21 @@ func change(w *world.World) {
 		w.Remove(world.Get[v1alpha1.Topic](w, name))
 	}
 	w.Remove(world.Get[v1alpha1.ConsumerGroup](w, "dropped"))
+	w.CreateYAML(object("User", "made", "passwordSecret: {name: given}, deletionPolicy: Delete, "+ordersPermissions))
+	world.Edit(w, "changed", func(u *v1alpha1.User) { u.Spec.Type, u.Spec.Permissions = v1alpha1.UserSuper, nil })
+	w.Remove(world.Get[v1alpha1.User](w, "dropped"))
 }
 
 // changed says what is still to be done.
 func changed(w *world.World) func() string {
 	return all(w.AllReady, objectGone[v1alpha1.Topic](w, "dropped"), objectGone[v1alpha1.Topic](w, "empty"), objectGone[v1alpha1.ConsumerGroup](w, "dropped"),
+		objectGone[v1alpha1.User](w, "dropped"), func() string {
+			user, entries := w.MQ.User("b-1-0", "changed")
+			if user.Type != admin.SuperUser || len(entries) > 0 {
+				return "user changed is not changed"
+			}
+			return ""
+		},
 		has(w, "b-1", topic("changed", 9)))
 }
 
@@ -87,7 +105,9 @@ func run(t *testing.T, writes, requests int) (end map[string]entities, wrote, re
 	t.Helper()
 	w := world.New(t)
 	w.CreateYAML(twoGroups + object("Topic", "changed", "queues: 4") + object("Topic", "dropped", "deletionPolicy: Delete") +
-		object("Topic", "empty", "deletionPolicy: DeleteIfEmpty") + object("ConsumerGroup", "dropped", "deletionPolicy: Delete"))
+		object("Topic", "empty", "deletionPolicy: DeleteIfEmpty") + object("ConsumerGroup", "dropped", "deletionPolicy: Delete") +
+		secretOf("given", "sesame") + object("User", "changed", "passwordSecret: {name: given}, "+ordersPermissions) +
+		object("User", "dropped", "passwordSecret: {name: given}, deletionPolicy: Delete"))
 	first := w.Start()
 	first.Until(w.AllReady)
 	first.Shutdown()
@@ -130,6 +150,9 @@ func TestCrashPoints(t *testing.T) {
 	for _, name := range []string{"made", "changed"} {
 		if _, there := undisturbed["b-1"].Topics[name]; !there {
 			t.Errorf("no topic %s at b-1", name)
+		}
+		if undisturbed["b-1"].Users[name].Password != "sesame" {
+			t.Errorf("no user %s at b-1", name)
 		}
 	}
 	try := func(what string, k, writes, requests int) {
