@@ -267,10 +267,10 @@ func authSwitched(t *testing.T, w *world) {
 	ok(t, c.Apply(ctx, manifest(t, "secured.yaml"), authMode[v1alpha1.AuthEnforcing], authMode[v1alpha1.AuthDisabled]))
 	ok(t, c.AwaitReady(ctx, smallLimit))
 	switchAuth(t, c, v1alpha1.AuthPermissive)
-	application(t, c, operatorOf(t, c))
+	application(t, c)
 
 	options := kit.LedgerOptions{Topic: securedTopic, TopicExists: true, Poll: securedPoll, Credentials: kit.LedgerCredentials{
-		Secret: securedUser, NameKey: "username", PasswordKey: "password",
+		Secret: securedSecret, NameKey: "username", PasswordKey: "password",
 	}}
 	undisturbed(t, c, meanwhile(t, c, options, func() {
 		for _, mode := range []v1alpha1.AuthMode{v1alpha1.AuthEnforcing, v1alpha1.AuthDisabled, v1alpha1.AuthEnforcing} {

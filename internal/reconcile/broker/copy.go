@@ -64,7 +64,7 @@ func (p *brokerPass) copyTo(g *fleet.Group) (reason, message string) {
 		return hidden(v1alpha1.ReasonTargetUnreachable, "it has no master yet")
 	}
 	job := copying.Job{Client: p.client, Source: p.metadataOf(source, from), Target: p.metadataOf(target, g)}
-	if p.broker.Spec.Auth.On() {
+	if p.deps.Auth.Secret != "" {
 		job.Members = p.membersOf(g, target)
 	}
 	found := pass.Do(p.jobs, client.ObjectKeyFromObject(p.broker), "copy to "+g.Name, fmt.Sprint(job.Source.Addr, job.Target.Addr, job.Members), copyTimeout, job.Run)
