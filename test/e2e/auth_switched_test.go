@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -51,7 +52,13 @@ func switchAuth(t *testing.T, c *kit.Installation, mode v1alpha1.AuthMode) {
 		}
 		return nil
 	}))
-	ok(t, c.AwaitReady(ctx, 2*time.Minute))
+	if mode == v1alpha1.AuthDisabled { // users are on the disks, and nobody keeps them
+		ok(t, c.AwaitResourceReady(ctx, "RocketMQCluster", "shop", 2*time.Minute))
+		_, err := c.AwaitCondition(ctx, "User", securedUser, v1alpha1.ConditionInvalidSpec, metav1.ConditionTrue, time.Minute)
+		ok(t, err)
+	} else {
+		ok(t, c.AwaitReady(ctx, 2*time.Minute))
+	}
 	c.Log.Printf("every server is %s after %.0f s", mode, time.Since(began).Seconds())
 
 	want := error(nil)
