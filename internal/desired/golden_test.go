@@ -43,7 +43,9 @@ func dependencies() Dependencies {
 }
 
 // auth of a Broker whose brokers all do what its spec asks for.
-func auth(b *v1alpha1.Broker) Auth { return Auth{Mode: b.Spec.Auth.Wanted(), Secret: BrokerAuthSecret(b)} }
+func auth(b *v1alpha1.Broker) Auth {
+	return Auth{Mode: b.Spec.Auth.Wanted(), Secret: BrokerAuthSecret(b)}
+}
 
 // backend is that of a Proxy for the Brokers of mq/ns.
 func backend() Backend {

@@ -59,8 +59,8 @@ type podSpec struct {
 	// secret is mounted at settings.TLSDir, if given.
 	secret string
 	// auth: these accounts of its Secret are mounted at settings.AuthDir.
-	auth Auth
-	accounts   []settings.Account
+	auth     Auth
+	accounts []settings.Account
 	// volumes are the user's; the first may carry the base file.
 	volumes  []corev1.Volume
 	settings *v1alpha1.PodSettings

@@ -44,7 +44,7 @@ type key struct{ pkg, test string }
 
 // report counts and prints, for parts that may run beside each other.
 type report struct {
-	mu  sync.Mutex
+	mu    sync.Mutex
 	out   io.Writer
 	now   func() time.Time
 	start time.Time
