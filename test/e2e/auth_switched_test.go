@@ -77,3 +77,13 @@ func securedSwitched(t *testing.T, c *kit.Installation) {
 	switchAuth(t, c, v1alpha1.AuthPermissive)
 	switchAuth(t, c, v1alpha1.AuthEnforcing)
 }
+
+// admitted expects that no message was lost, and that nobody refused the producer because of its credentials. The only group's master
+// refuses sends for a moment when another one takes over.
+func admitted(t *testing.T, v *kit.Verdict) {
+	t.Helper()
+	if v.Acked == 0 || v.Lost != 0 || v.Refused != 0 {
+		t.Errorf("of %d acknowledged messages %d were lost, and %d sends were refused because of their credentials; the last error: %s",
+			v.Acked, v.Lost, v.Refused, v.LastSendError)
+	}
+}

@@ -272,7 +272,7 @@ func authSwitched(t *testing.T, w *world) {
 	options := kit.LedgerOptions{Topic: securedTopic, TopicExists: true, Poll: securedPoll, Credentials: kit.LedgerCredentials{
 		Secret: securedSecret, NameKey: "username", PasswordKey: "password",
 	}}
-	undisturbed(t, c, meanwhile(t, c, options, func() {
+	admitted(t, meanwhile(t, c, options, func() {
 		for _, mode := range []v1alpha1.AuthMode{v1alpha1.AuthEnforcing, v1alpha1.AuthDisabled, v1alpha1.AuthEnforcing} {
 			switchAuth(t, c, mode)
 		}

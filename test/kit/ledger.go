@@ -167,9 +167,10 @@ type Verdict struct {
 	RolledBack int `json:"rolledBack"`
 	Unwanted   int `json:"unwanted"`
 	// SendErrors counts sends that failed after the client's own retries, Busy those of them that a broker refused because
-	// its machine is too slow for it.
+	// its machine is too slow for it, and Refused those that it refused because of who sent them.
 	SendErrors          int    `json:"sendErrors"`
 	Busy                int    `json:"busy"`
+	Refused             int    `json:"refused"`
 	LastSendError       string `json:"lastSendError"`
 	LongestGapMillis    int64  `json:"longestGapMillis"`
 	FirstReceivedMillis int64  `json:"firstReceivedMillis"`

@@ -19,7 +19,7 @@ type account struct {
 	all     gaps
 
 	sendErrors    int
-	busy          int // of sendErrors
+	busy, refused int // of sendErrors
 	lastSendError string
 	received      int // messages that came at least once
 	duplicates    int
@@ -149,6 +149,9 @@ func (a *account) quiet(now time.Time) time.Duration {
 // (BrokerFastFailure).
 var overload = regexp.MustCompile(`\[(TIMEOUT|PCBUSY)_CLEAN_QUEUE\]`)
 
+// refusal is the answer of a server to somebody who may not do that (ResponseCode.NO_PERMISSION), or whom it does not know.
+var refusal = regexp.MustCompile(`CODE: 16\b`)
+
 // fail records a send that was not acknowledged. The message may be stored all the same, and may come back.
 func (a *account) fail(err error) {
 	a.mu.Lock()
@@ -157,6 +160,9 @@ func (a *account) fail(err error) {
 	busy := overload.MatchString(err.Error())
 	if busy {
 		a.busy++
+	}
+	if refusal.MatchString(err.Error()) {
+		a.refused++
 	}
 	if !busy || a.busy == a.sendErrors { // one that a slow machine does not explain is worth more
 		a.lastSendError = err.Error()
@@ -237,9 +243,11 @@ type verdict struct {
 	RolledBack int `json:"rolledBack"`
 	Unwanted   int `json:"unwanted"`
 	// SendErrors counts sends that failed after the client's own retries, Busy those of them that a broker refused because
-	// its machine is too slow. LastSendError is the text of the last one, of the other ones if there are any.
+	// its machine is too slow, and Refused those that it refused because of who sent them. LastSendError is the text of the last
+	// one, of the other ones than busy if there are any.
 	SendErrors    int    `json:"sendErrors"`
 	Busy          int    `json:"busy"`
+	Refused       int    `json:"refused"`
 	LastSendError string `json:"lastSendError,omitempty"`
 	// LongestGapMillis is the longest time without any acknowledgement between the first one and the end of sending.
 	LongestGapMillis int64 `json:"longestGapMillis"`
@@ -276,7 +284,7 @@ func (a *account) verdict(now time.Time) verdict {
 	defer a.mu.Unlock()
 	v := verdict{
 		StartedAt: a.started, Acked: a.all.acked, Received: a.received, Duplicates: a.duplicates, Disordered: a.disordered, Lost: a.open,
-		LostMessages: []lostMessage{}, SendErrors: a.sendErrors, Busy: a.busy, LastSendError: a.lastSendError,
+		LostMessages: []lostMessage{}, SendErrors: a.sendErrors, Busy: a.busy, Refused: a.refused, LastSendError: a.lastSendError,
 		Early: a.early, LongestLateMillis: a.longestLate.Milliseconds(), RolledBack: a.rolledBack, Unwanted: a.unwanted,
 		LongestGapMillis:    a.all.until(a.stopped).Milliseconds(),
 		SendP50Micros:       percentile(a.took, 50).Microseconds(),

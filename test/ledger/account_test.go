@@ -55,6 +55,14 @@ func TestVerdict(t *testing.T) {
 			want: verdict{SendErrors: 3, Busy: 2, LastSendError: "no route", FirstAckedMillis: -1, FirstReceivedMillis: -1},
 		},
 		{
+			name: "somebody who may not send",
+			do: func(a *account) {
+				a.fail(errors.New("CODE: 2, DESC: [REJECTREQUEST]system busy"))
+				a.fail(errors.New("CODE: 16, DESC: User:app is not found."))
+			},
+			want: verdict{SendErrors: 2, Refused: 1, LastSendError: "CODE: 16, DESC: User:app is not found.", FirstAckedMillis: -1, FirstReceivedMillis: -1},
+		},
+		{
 			name: "an acknowledged message is lost",
 			do: func(a *account) {
 				for number := range 3 {
