@@ -54,10 +54,9 @@ OTHER_MODULES := \
 GO_TEST_APISERVER := KUBEBUILDER_ASSETS=$$($(LOCALKUBE) assets) && export KUBEBUILDER_ASSETS && $(GO_TEST) -timeout 40m
 APISERVER := \
 	api-server '$(GO_TEST_APISERVER) ./internal/reconcile/...'
-# The tests of the reconcilers compute while others wait. They take longest, so they begin, but for those of the agent, which wait
-# most: for one server after the other.
+# The tests of the reconcilers compute while others wait. They begin together with the two that wait longest.
 UNIT_AND_APISERVER := \
-	unit-and-api-server '$(GO_TEST_APISERVER) ./internal/agent ./internal/reconcile/... ./...'
+	unit-and-api-server '$(GO_TEST_APISERVER) ./internal/agent ./internal/handover ./internal/reconcile/... ./...'
 STORIES := \
 	e2e 'hack/with-cluster go test -json -count=1 -tags e2e -timeout 80m ./test/e2e/...'
 # The same with caches that lag behind, and passes that only watches and clocks start, for what the tests' own passes cannot show.
