@@ -91,6 +91,7 @@ type world struct {
 	cluster *kit.Cluster
 	keep    bool
 	found   bool // the operator was here before
+	sharing sync.Mutex
 }
 
 func newWorld(t *testing.T) *world {
@@ -136,6 +137,8 @@ func (w *world) namespace(t *testing.T, name string, level kit.PodSecurity) *kit
 // shared is the namespace of several stories, which the first of them makes.
 func (w *world) shared(t *testing.T, name string, level kit.PodSecurity) *kit.Namespace {
 	t.Helper()
+	w.sharing.Lock()
+	defer w.sharing.Unlock()
 	n := &kit.Namespace{Cluster: w.cluster, Name: namespacePrefix + "-" + name, Log: kit.NewLog(t.Output())}
 	err := w.cluster.Client.Get(t.Context(), client.ObjectKey{Name: n.Name}, &corev1.Namespace{})
 	if apierrors.IsNotFound(err) {
