@@ -26,10 +26,12 @@ const (
 	RunDir = "/var/run/rocketmq"
 	// DataDir is the store of every server.
 	DataDir = "/home/rocketmq/store"
-	// TLSDir is where a proxy's Secret is mounted, TLSCert and TLSKey are the keys in it (those of kubernetes.io/tls).
+	// TLSDir is where the Secret with a server's certificate is mounted. The others are the keys in it, those of kubernetes.io/tls with
+	// cert-manager's ca.crt, which may be missing.
 	TLSDir  = "/etc/rocketmq-tls"
 	TLSCert = "tls.crt"
 	TLSKey  = "tls.key"
+	TLSCA   = "ca.crt"
 )
 
 // Ports of the servers.
