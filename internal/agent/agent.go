@@ -65,6 +65,7 @@ type config struct {
 	settingsDir, baseDir             string
 	runDir, dataDir, terminationLog  string
 	tlsDir, authDir                  string
+	tls                              tlsFlags
 	permissive                       bool
 	http                             string
 }
@@ -101,7 +102,8 @@ func parseFlags(role string, args []string, output io.Writer) (*config, error) {
 	flags.StringVar(&c.baseDir, "base-dir", settings.BaseDir, "directory of the volumes that may have the user's "+settings.BaseFile)
 	flags.StringVar(&c.runDir, "run-dir", settings.RunDir, "writable directory for the rendered configuration")
 	flags.StringVar(&c.dataDir, "data-dir", settings.DataDir, "directory of the server's data")
-	flags.StringVar(&c.tlsDir, "tls-dir", settings.TLSDir, "directory of a proxy's "+settings.TLSCert+" and "+settings.TLSKey)
+	flags.StringVar(&c.tlsDir, "tls-dir", settings.TLSDir, "directory with "+settings.TLSCert+", "+settings.TLSKey+" and "+settings.TLSCA)
+	c.tls.register(flags)
 	flags.StringVar(&c.authDir, "auth-dir", settings.AuthDir, "directory of the cluster's own accounts, if it has authentication")
 	flags.BoolVar(&c.permissive, "permissive-auth", false, "the server has accounts, and asks for no credentials")
 	flags.StringVar(&c.terminationLog, "termination-log", "/dev/termination-log", "file for the reason of an exit; not created")
@@ -112,7 +114,7 @@ func parseFlags(role string, args []string, output io.Writer) (*config, error) {
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	return c, nil
+	return c, c.tls.check(c.role)
 }
 
 // install copies the running program to dest, through a temporary file so that dest is never half written.

@@ -3,14 +3,8 @@
 package agent
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,33 +15,11 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
-// mount writes a Secret as Kubernetes mounts one.
-func mount(t *testing.T, dir string, p pair) {
+// issued is a new pair, with the CA that issued it.
+func (a *authority) issued(t *testing.T) secretFiles {
 	t.Helper()
-	for name, content := range map[string][]byte{settings.TLSCert: p.certificate, settings.TLSKey: p.key} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// issued makes a certificate that is good for a year from now on, and its key in the form of SEC 1.
-func issued(t *testing.T) pair {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "gateway"}, NotBefore: time.Now(), NotAfter: time.Now().AddDate(1, 0, 0)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pair{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER})}
+	key := ecKey(t)
+	return secretFiles{certificate: a.issue(t, key, 1, time.Now().AddDate(1, 0, 0)), key: sec1(t, key), ca: a.ca}
 }
 
 // shown is the certificate that java would show, if the key is its own.
@@ -56,7 +28,12 @@ func (c *certificate) shown(t *testing.T) string {
 	if _, err := tls.LoadX509KeyPair(filepath.Join(c.installed, settings.TLSCert), filepath.Join(c.installed, settings.TLSKey)); err != nil {
 		t.Error(err)
 	}
-	content, err := os.ReadFile(filepath.Join(c.installed, settings.TLSCert))
+	return c.text(t, settings.TLSCert)
+}
+
+func (c *certificate) text(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(c.installed, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,8 +44,9 @@ func (c *certificate) shown(t *testing.T) string {
 func TestCertificateIsFollowed(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		c := &certificate{secret: "cert", mounted: dir, installed: filepath.Join(dir, "run", "tls")}
-		first, second := issued(t), issued(t)
+		c := &certificate{secret: "cert", mounted: dir, installed: filepath.Join(dir, "run", "tls"), serves: true}
+		ca := newAuthority(t)
+		first, second := ca.issued(t), ca.issued(t)
 		mount(t, dir, first)
 		if news, err := c.install(); err != nil || !news {
 			t.Fatalf("news %v, error %v", news, err)
@@ -77,13 +55,16 @@ func TestCertificateIsFollowed(t *testing.T) {
 			t.Errorf("the same pair again: news %v, error %v", news, err)
 		}
 		go c.follow(t.Context())
+		expired := secretFiles{certificate: ca.issue(t, ca.key, 2, time.Now().Add(-time.Minute)), key: first.key}
 		for _, step := range []struct {
 			name        string
-			mount, want pair
+			mount, want secretFiles
 		}{
-			{"a pair that is none", pair{second.certificate, first.key}, first},
+			{"a pair that is none", secretFiles{certificate: second.certificate, key: first.key}, first},
 			{"a new pair", second, second},
-			{"nothing", pair{}, second},
+			{"nothing", secretFiles{}, second},
+			{"an expired one", expired, second},
+			{"a CA that is none", secretFiles{certificate: first.certificate, key: first.key, ca: []byte("?")}, second},
 			{"the first pair", first, first},
 		} {
 			mount(t, dir, step.mount)
@@ -100,4 +81,128 @@ func TestCertificateIsFollowed(t *testing.T) {
 			t.Errorf("without a key: %v", err)
 		}
 	})
+}
+
+// TestCAsAreFollowed: new CAs reach java and the agent, whatever has become of the certificate meanwhile.
+func TestCAsAreFollowed(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		old, renewed := newAuthority(t), newAuthority(t)
+		c := &certificate{secret: "cert", mounted: dir, installed: filepath.Join(dir, "run"), serves: true, asksClients: true}
+		key := ecKey(t)
+		has := secretFiles{certificate: old.issue(t, key, 1, time.Now().Add(time.Minute)), key: sec1(t, key), ca: old.ca}
+		mount(t, dir, has)
+		if _, err := c.install(); err != nil {
+			t.Fatal(err)
+		}
+		go c.follow(t.Context())
+		time.Sleep(2 * time.Minute) // it expires
+		has.ca = append(has.ca, renewed.ca...)
+		mount(t, dir, has)
+		time.Sleep(certificateInterval + time.Second)
+		synctest.Wait()
+		if got := c.text(t, settings.TLSCA); got != string(has.ca) {
+			t.Errorf("java has the CAs\n%s", got)
+		}
+		config, err := c.client(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool := x509.NewCertPool()
+		pool.AddCert(old.certificate)
+		pool.AddCert(renewed.certificate)
+		if !config.RootCAs.Equal(pool) {
+			t.Error("the agent has other CAs")
+		}
+		has.ca = nil
+		mount(t, dir, has)
+		if _, err := c.install(); err == nil || !strings.Contains(err.Error(), "there is no ca.crt to verify clients by") {
+			t.Errorf("without a CA: %v", err)
+		}
+	})
+}
+
+// TestStartWithCertificate: what a server starts with, and why it does not start.
+func TestStartWithCertificate(t *testing.T) {
+	ca, other := newAuthority(t), newAuthority(t)
+	good := ca.issued(t)
+	key := ecKey(t)
+	expired := secretFiles{certificate: ca.issue(t, key, 2, time.Now().Add(-time.Minute)), key: sec1(t, key), ca: ca.ca}
+	without := func(f secretFiles, change func(*secretFiles)) secretFiles { change(&f); return f }
+	for name, test := range map[string]struct {
+		role  settings.Role
+		flags tlsFlags
+		proxy *settings.ProxySettings
+		mount secretFiles
+		err   string
+		files string // that java finds
+	}{
+		"no flags":                        {role: settings.Broker, mount: good},
+		"a certificate":                   {role: settings.Broker, flags: tlsFlags{server: "permissive"}, mount: good, files: "ca.crt tls.crt tls.key"},
+		"one that everybody can verify":   {role: settings.Broker, flags: tlsFlags{server: "enforcing", client: true}, mount: without(good, func(f *secretFiles) { f.ca = nil }), files: "tls.crt tls.key"},
+		"an empty CA":                     {role: settings.Broker, flags: tlsFlags{server: "enforcing", client: true}, mount: without(good, func(f *secretFiles) { f.ca = []byte("\n") }), files: "tls.crt tls.key"},
+		"an expired one":                  {role: settings.NameServer, flags: tlsFlags{server: "enforcing"}, mount: expired, files: "ca.crt tls.crt tls.key"},
+		"an expired one of a proxy":       {role: settings.Proxy, flags: tlsFlags{server: "enforcing"}, mount: expired, err: "of CN=servers, expired at "},
+		"another key":                     {role: settings.Broker, flags: tlsFlags{server: "enforcing"}, mount: without(good, func(f *secretFiles) { f.key = sec1(t, key) }), err: `the Secret "pair": tls.key is not the key`},
+		"no key":                          {role: settings.Broker, flags: tlsFlags{server: "enforcing"}, mount: without(good, func(f *secretFiles) { f.key = nil }), err: `the Secret "pair" is missing or has no tls.key`},
+		"nothing":                         {role: settings.Controller, flags: tlsFlags{server: "enforcing"}, err: `the Secret "pair" is missing or has no tls.crt`},
+		"no CA for clients":               {role: settings.Broker, flags: tlsFlags{server: "enforcing", clientAuth: true}, mount: without(good, func(f *secretFiles) { f.ca = nil }), err: `spec.tls.clientAuth: there is no ca.crt to verify clients by in the Secret "pair"`},
+		"half a CA":                       {role: settings.Broker, flags: tlsFlags{server: "enforcing"}, mount: without(good, func(f *secretFiles) { f.ca = other.ca[:40] }), err: `the Secret "pair", or that of caSecretName: ca.crt holds no certificate`},
+		"a proxy as before":               {role: settings.Proxy, proxy: &settings.ProxySettings{TLSSecret: "pair"}, mount: good, files: "ca.crt tls.crt tls.key"},
+		"a proxy with nothing":            {role: settings.Proxy, flags: tlsFlags{client: true}, files: "self-signed.crt self-signed.key"},
+		"a proxy with a CA":               {role: settings.Proxy, flags: tlsFlags{client: true}, mount: secretFiles{ca: ca.ca}, files: "ca.crt self-signed.crt self-signed.key"},
+		"a proxy with a pair for servers": {role: settings.Proxy, flags: tlsFlags{client: true}, mount: expired, files: "ca.crt self-signed.crt self-signed.key tls.crt tls.key"},
+		"a proxy with half such a pair":   {role: settings.Proxy, flags: tlsFlags{client: true}, mount: without(good, func(f *secretFiles) { f.key = nil }), err: "has no tls.key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.flags.given() {
+				test.flags.secret = "pair"
+			}
+			c := &config{role: test.role, tls: test.flags, tlsDir: t.TempDir(), runDir: t.TempDir()}
+			mount(t, c.tlsDir, test.mount)
+			cert, err := c.certificate(settings.Settings{Proxy: test.proxy})
+			if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
+				t.Fatalf("error %v, want %q", err, test.err)
+			}
+			if err != nil {
+				return
+			}
+			if got := cert.tls(); (got.Dir == "") != (test.files == "") || got.SelfSigned != strings.Contains(test.files, "self-signed") ||
+				got.Pair != strings.Contains(test.files, "tls.key") || got.CA != strings.Contains(test.files, "ca.crt") {
+				t.Errorf("java is told %+v", got)
+			}
+			var files []string
+			entries, _ := os.ReadDir(filepath.Join(c.runDir, "tls"))
+			for _, entry := range entries {
+				files = append(files, entry.Name())
+			}
+			if got := strings.Join(files, " "); got != test.files {
+				t.Errorf("java finds %s, want %s", got, test.files)
+			}
+		})
+	}
+}
+
+// TestSelfSigned: java can take connections with what the agent makes.
+func TestSelfSigned(t *testing.T) {
+	dir := t.TempDir()
+	if err := (&certificate{installed: dir}).selfSign(); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "self-signed.crt"), filepath.Join(dir, "self-signed.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pair.Leaf.NotAfter.Year() != 9999 || len(pair.Leaf.Issuer.Names) == 0 {
+		t.Errorf("%s until %s", pair.Leaf.Issuer, pair.Leaf.NotAfter)
+	}
+}
+
+func TestWithin(t *testing.T) {
+	day := func(n int) time.Time { return time.Date(2026, time.May, n, 0, 0, 0, 0, time.UTC) }
+	for at, want := range map[int]int{1: 2, 2: 2, 3: 3, 4: 4, 5: 4} {
+		if got := within(day(at), day(2), day(4)); got != day(want) {
+			t.Errorf("May %d: %s, want May %d", at, got, want)
+		}
+	}
 }

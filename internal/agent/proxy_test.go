@@ -7,8 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,7 +14,6 @@ import (
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/render"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
@@ -116,24 +113,6 @@ func TestProxyWaitsWithoutBroker(t *testing.T) {
 	}
 	if conf := s.read(t, "run/proxy.conf"); !strings.Contains(conf, `"rocketMQClusterName": "c"`) {
 		t.Errorf("rmq-proxy.json: %s", conf)
-	}
-}
-
-// TestProxyTLS: what java is told of it.
-func TestProxyTLS(t *testing.T) {
-	home := t.TempDir()
-	if err := os.Mkdir(filepath.Join(home, "lib"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for secret, want := range map[string]string{"": "-Dtls.server.mode=permissive", "cert": "-Dtls.server.mode=enforcing"} {
-		c := &config{role: settings.Proxy}
-		args, err := c.javaArgs(17, home, render.Input{ConfigFile: "f", Settings: settings.Settings{Proxy: &settings.ProxySettings{TLSSecret: secret}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Contains(args, want) || !slices.Contains(args, "-Dtls.enable=false") || !slices.Equal(args[len(args)-3:], []string{"org.apache.rocketmq.proxy.ProxyStartup", "-pc", "f"}) {
-			t.Errorf("with the Secret %q: %q", secret, args)
-		}
 	}
 }
 

@@ -5,18 +5,14 @@ package agent
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
-	"os"
 	"testing"
 	"time"
 )
@@ -30,14 +26,6 @@ func serial(t *testing.T, number int64, key crypto.Signer) []byte {
 	return encoded(t, "CERTIFICATE", der, err)
 }
 
-func encoded(t *testing.T, kind string, der []byte, err error) []byte {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
-
 func rsaKey(t *testing.T) *rsa.PrivateKey {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -47,32 +35,30 @@ func rsaKey(t *testing.T) *rsa.PrivateKey {
 	return key
 }
 
+// pkcs1 is an RSA key as cert-manager writes one by default, PEM.
+func pkcs1(t *testing.T, key *rsa.PrivateKey) []byte {
+	t.Helper()
+	return encoded(t, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key), nil)
+}
+
 // mountRSA gives a sandbox the certificate of number 1, as cert-manager makes one by default: PKCS#1.
 func mountRSA(t *testing.T, s sandbox) {
 	t.Helper()
 	key := rsaKey(t)
-	if err := os.Mkdir(s.path("tls"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	mount(t, s.path("tls"), pair{serial(t, 1, key), encoded(t, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key), nil)})
+	mount(t, s.path("tls"), secretFiles{certificate: serial(t, 1, key), key: pkcs1(t, key)})
 }
 
 // certificates follows a running proxy through certificates whose keys have other forms, and through a renewal that keeps the key.
 func certificates(t *testing.T, s sandbox) {
 	shows(t, 1)
-	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sec1, err := x509.MarshalECPrivateKey(ec)
-	sec1PEM := encoded(t, "EC PRIVATE KEY", sec1, err)
+	ec := ecKey(t)
 	other := rsaKey(t)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(other)
-	for number, p := range []pair{
-		2: {serial(t, 2, ec), sec1PEM},
-		3: {serial(t, 3, ec), sec1PEM}, // only the certificate is new
-		4: {serial(t, 4, other), encoded(t, "PRIVATE KEY", pkcs8, err)},
-		5: {serial(t, 5, other), encoded(t, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(other), nil)},
+	for number, p := range []secretFiles{
+		2: {certificate: serial(t, 2, ec), key: sec1(t, ec)},
+		3: {certificate: serial(t, 3, ec), key: sec1(t, ec)}, // only the certificate is new
+		4: {certificate: serial(t, 4, other), key: encoded(t, "PRIVATE KEY", pkcs8, err)},
+		5: {certificate: serial(t, 5, other), key: pkcs1(t, other)},
 	} {
 		if p.certificate != nil {
 			mount(t, s.path("tls"), p)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -19,7 +20,6 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/agent/supervise"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/properties"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
-	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 )
 
 // logf writes a line in the format of the servers' own log, which goes to the same place.
@@ -78,6 +78,11 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 		return supervise.Result{}, err
 	}
 	input.Credentials, input.PermissiveAuth = known[signer(c.role)], c.permissive
+	certificate, err := c.certificate(input.Settings)
+	if err != nil {
+		return supervise.Result{}, err
+	}
+	input.TLS = certificate.tls()
 	if err := c.write(input); err != nil {
 		return supervise.Result{}, err
 	}
@@ -94,13 +99,11 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	if err != nil {
 		return supervise.Result{}, err
 	}
-	rc := remoting.NewClient(remoting.Options{Credentials: known[settings.OperatorAccount]})
+	rc := c.client(input, certificate, known[settings.OperatorAccount])
 	defer rc.Close()
 	s := c.server(input, known, admin.New(rc), &supervise.Child{Path: java.Path, Args: args, Env: os.Environ()})
-	if s.certificate != nil {
-		if _, err := s.certificate.install(); err != nil {
-			return supervise.Result{}, err
-		}
+	if certificate != nil {
+		s.beside = append(s.beside, certificate.follow)
 	}
 	stop, err := s.serve(ctx, c.http)
 	if err != nil {
@@ -128,7 +131,6 @@ func (c *config) input(home string) (render.Input, error) {
 		Settings:   s,
 		DataDir:    c.dataDir,
 		ConfigFile: filepath.Join(c.runDir, string(c.role)+".conf"),
-		TLSDir:     filepath.Join(c.runDir, "tls"),
 		Release:    jvm.Release(home),
 	}
 	if s.HostNetwork {
@@ -173,11 +175,15 @@ func (c *config) write(in render.Input) error {
 	if err := errors.Join(os.RemoveAll(c.tmpDir()), os.MkdirAll(c.tmpDir(), 0o755)); err != nil {
 		return fmt.Errorf("the directory for the configuration: %w", err)
 	}
-	for path, content := range map[string]string{
+	files := map[string]string{
 		in.ConfigFile:        string(content),
 		c.logbackFile():      render.Logback,
 		c.javaSecurityFile(): render.JavaSecurity,
-	} {
+	}
+	if c.tls.given() {
+		files[c.tlsFile()] = string(render.TLSProperties(in.TLS))
+	}
+	for path, content := range files {
 		if err := os.WriteFile(path, []byte(content), 0o640); err != nil {
 			return fmt.Errorf("write configuration: %w", err)
 		}
@@ -196,6 +202,7 @@ func (c *config) configuration(in render.Input) ([]byte, []render.Override, erro
 
 func (c *config) logbackFile() string      { return filepath.Join(c.runDir, "logback.xml") }
 func (c *config) javaSecurityFile() string { return filepath.Join(c.runDir, "java.security") }
+func (c *config) tlsFile() string          { return filepath.Join(c.runDir, "tls.properties") }
 func (c *config) tmpDir() string           { return filepath.Join(c.runDir, "tmp") }
 
 // markRunning leaves a mark until the agent ends, and says it if the container before left one. When a container runs out of
@@ -240,29 +247,10 @@ func (c *config) javaArgs(major int, home string, in render.Input) ([]string, er
 		"-Djava.io.tmpdir=" + c.tmpDir(),
 		"-Drmq.logback.configurationFile=" + c.logbackFile(),
 		"-Djava.security.properties=" + c.javaSecurityFile(),
-		// RocketMQ's default, "permissive", makes a key and signs its own certificate at every start, which takes two
-		// seconds of a core and proves nothing to a client. Who brings certificates sets the mode in the JVM's options.
-		"-Dtls.server.mode=" + tlsMode(in.Settings),
 	}
-	if c.role == settings.Proxy {
-		// Left alone, a proxy that enforces TLS speaks it to name servers and brokers too (NettyClientConfig).
-		args = append(args, "-Dtls.enable=false")
-	}
-	args = append(args, options...)
+	defaults, fixed := c.tlsOptions(in.Settings)
+	args = slices.Concat(args, defaults, options, fixed)
 	return append(args, "-cp", classPath, jvm.MainClass(c.role), jvm.ConfigOption(c.role), in.ConfigFile), nil
-}
-
-// tlsMode: gRPC clients speak TLS unless they are told not to, and do not check the certificate, so that a proxy takes
-// both; with a certificate of the user's it takes nothing else.
-func tlsMode(s settings.Settings) string {
-	switch {
-	case s.Proxy == nil:
-		return "disabled"
-	case s.Proxy.TLSSecret == "":
-		return "permissive"
-	default:
-		return "enforcing"
-	}
 }
 
 // brokerNow is what the settings say of the broker. The file follows name servers and controllers while the broker runs; the

@@ -25,8 +25,6 @@ type server struct {
 	prober *probe.Prober
 	// entry is what a proxy waits for before java starts, nil for others.
 	entry *brokerWait
-	// certificate of the user's, nil if there is none.
-	certificate *certificate
 	// beside run as long as java does.
 	beside []func(context.Context)
 }
@@ -53,10 +51,6 @@ func (c *config) server(in render.Input, known accounts, client *admin.Client, c
 		child.BeforeStop = func(ctx context.Context) { awaitUnlisted(ctx, settings.ProxyDrainSeconds*time.Second) }
 		s.entry = newBrokerWait(in.Settings.Proxy, client)
 		s.prober.Waiting = s.entry.is
-		if secret := in.Settings.Proxy.TLSSecret; secret != "" {
-			s.certificate = &certificate{secret: secret, mounted: c.tlsDir, installed: in.TLSDir}
-			s.beside = append(s.beside, s.certificate.follow)
-		}
 	}
 	return s
 }

@@ -16,13 +16,12 @@ import (
 )
 
 // Key turns the private key of a certificate, both in PEM, into the one form that every server of RocketMQ reads, PKCS#8. The
-// gRPC server of a proxy knows no other, and cert-manager writes PKCS#1 unless it is told otherwise. The certificate must be the
-// key's, and good at the time given.
+// gRPC server of a proxy knows no other, and cert-manager writes PKCS#1 unless it is told otherwise. The certificate must be the key's.
 //
-// The result begins with a line about the certificate: a proxy takes a renewed certificate only when the key's file has changed
-// too (FileWatchService, in the listeners of the proxy), and the key may be the same.
-func Key(certificate, key []byte, now time.Time) ([]byte, error) {
-	chain, err := certificates(certificate)
+// The result begins with a line about the certificate: servers take a renewed certificate only when the key's file has changed too
+// (FileWatchService, in the listeners of NamesrvController, BrokerController and TlsCertificateManager), and the key may be the same.
+func Key(certificate, key []byte) ([]byte, error) {
+	chain, err := certificates(settings.TLSCert, certificate)
 	if err != nil {
 		return nil, err
 	}
@@ -32,15 +31,9 @@ func Key(certificate, key []byte, now time.Time) ([]byte, error) {
 		return nil, err
 	}
 	public, comparable := private.Public().(interface{ Equal(crypto.PublicKey) bool })
-	switch {
-	case !comparable || !public.Equal(leaf.PublicKey):
+	if !comparable || !public.Equal(leaf.PublicKey) {
 		return nil, fmt.Errorf("%s is not the key of the certificate in %s (its first one, of %s): put the pair there as it was issued",
 			settings.TLSKey, settings.TLSCert, subject(leaf))
-	case now.After(leaf.NotAfter):
-		return nil, fmt.Errorf("the certificate in %s, of %s, expired at %s: renew it", settings.TLSCert, subject(leaf), leaf.NotAfter.UTC().Format(time.RFC3339))
-	case now.Before(leaf.NotBefore):
-		return nil, fmt.Errorf("the certificate in %s, of %s, is good only from %s on: wait, or set the node's clock",
-			settings.TLSCert, subject(leaf), leaf.NotBefore.UTC().Format(time.RFC3339))
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
@@ -50,22 +43,42 @@ func Key(certificate, key []byte, now time.Time) ([]byte, error) {
 	return append([]byte(about), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...), nil
 }
 
-// certificates are the server's own and then those of its issuers. Java reads none that was issued by nobody
-// (X509CertInfo.verifyCert), as a self-signed one is that has nothing but DNS names.
-func certificates(text []byte) ([]*x509.Certificate, error) {
+// Good says whether the certificate, the first one of the text, is good at the time given.
+func Good(certificate []byte, now time.Time) error {
+	chain, err := certificates(settings.TLSCert, certificate)
+	if err != nil {
+		return err
+	}
+	switch leaf := chain[0]; {
+	case now.After(leaf.NotAfter):
+		return fmt.Errorf("the certificate in %s, of %s, expired at %s: renew it", settings.TLSCert, subject(leaf), leaf.NotAfter.UTC().Format(time.RFC3339))
+	case now.Before(leaf.NotBefore):
+		return fmt.Errorf("the certificate in %s, of %s, is good only from %s on: wait, or set the node's clock",
+			settings.TLSCert, subject(leaf), leaf.NotBefore.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// CAs that servers and clients verify each other by.
+func CAs(text []byte) ([]*x509.Certificate, error) { return certificates(settings.TLSCA, text) }
+
+// certificates in the file of that name. Java reads none that was issued by nobody (X509CertInfo.verifyCert), as a self-signed one is
+// that has nothing but DNS names.
+func certificates(file string, text []byte) ([]*x509.Certificate, error) {
 	var out []*x509.Certificate
 	for block, rest := firstBlock(text, "CERTIFICATE"); block != nil; block, rest = firstBlock(rest, "CERTIFICATE") {
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("a certificate in %s cannot be read: %w", settings.TLSCert, err)
+			return nil, fmt.Errorf("a certificate in %s cannot be read: %w", file, err)
 		}
 		if len(certificate.Issuer.Names) == 0 {
-			return nil, fmt.Errorf("the certificate in %s, of %s, has no name of an issuer, and Java cannot read it: give it a commonName", settings.TLSCert, subject(certificate))
+			return nil, fmt.Errorf("the certificate in %s, of %s, has no name of an issuer, and Java cannot read it: give it a commonName",
+				file, subject(certificate))
 		}
 		out = append(out, certificate)
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", settings.TLSCert)
+		return nil, fmt.Errorf("%s holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", file)
 	}
 	return out, nil
 }

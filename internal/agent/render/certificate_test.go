@@ -15,6 +15,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,7 +74,7 @@ func TestKeyIsMadePKCS8(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			certificate, renewed := issue(t, test.key), issue(t, test.key)
-			got, err := Key(certificate, test.text, time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))
+			got, err := Key(certificate, test.text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +84,7 @@ func TestKeyIsMadePKCS8(t *testing.T) {
 			if _, err := tls.X509KeyPair(certificate, got); err != nil {
 				t.Error(err)
 			}
-			again, err := Key(renewed, test.text, time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))
+			again, err := Key(renewed, test.text)
 			if err != nil || bytes.Equal(got, again) {
 				t.Errorf("the key's file is the same with a renewed certificate (%v)", err)
 			}
@@ -126,9 +127,37 @@ func TestPairThatIsNotUsed(t *testing.T) {
 			"is encrypted"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Key(test.certificate, test.key, test.now); err == nil || !strings.Contains(err.Error(), test.want) {
+			_, err := Key(test.certificate, test.key)
+			if err == nil {
+				err = Good(test.certificate, test.now)
+			}
+			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one with %q", err, test.want)
 			}
 		})
+	}
+}
+
+func TestCAs(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, renewed := issue(t, key), issue(t, key)
+	for name, test := range map[string]struct {
+		text []byte
+		want int
+		err  string
+	}{
+		"one":            {old, 1, ""},
+		"two in turn":    {slices.Concat([]byte("# the old one\n"), old, renewed), 2, ""},
+		"none":           {[]byte("not PEM"), 0, "ca.crt holds no certificate in PEM form"},
+		"half of one":    {append(issue(t, key), block("CERTIFICATE", []byte{1}, nil)...), 0, "a certificate in ca.crt cannot be read"},
+		"without a name": {issueTo(t, key, pkix.Name{}), 0, "the certificate in ca.crt, of gateway.example.org, has no name of an issuer"},
+	} {
+		got, err := CAs(test.text)
+		if len(got) != test.want || (test.err == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), test.err) {
+			t.Errorf("%s: %d certificates, error %v; want %d, %q", name, len(got), err, test.want, test.err)
+		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"path"
 	"regexp"
 	"strings"
 
@@ -37,24 +36,24 @@ func Proxy(in Input) ([]byte, []Override, error) {
 	if p.Host != "" { // otherwise remoting clients are given the pod's own address, and lose it with the pod
 		config["remotingAccessAddr"] = p.Host
 	}
-	if p.TLSSecret != "" {
+	if in.TLS.Serves {
 		config["tlsCertWatchIntervalMs"] = certificatePollMillis
 	}
 	user := settings.Trimmed(in.Settings.Config)
 	for key, value := range user {
 		config[key] = literal(value)
 	}
+	certificate, key := in.TLS.served()
 	own := map[string]any{
 		"rocketMQClusterName": p.ClusterName,
 		"namesrvAddr":         strings.Join(p.NameServers, ";"),
 		"proxyMode":           "CLUSTER",
 		"grpcServerPort":      settings.ProxyGRPCPort,
 		"remotingListenPort":  settings.ProxyRemotingPort,
-		"tlsTestModeEnable":   p.TLSSecret == "",
+		"tlsTestModeEnable":   certificate == "", // it signs one itself
 	}
-	if p.TLSSecret != "" {
-		own["tlsCertPath"] = path.Join(in.TLSDir, settings.TLSCert)
-		own["tlsKeyPath"] = path.Join(in.TLSDir, settings.TLSKey)
+	if certificate != "" {
+		own["tlsCertPath"], own["tlsKeyPath"] = certificate, key
 	}
 	if in.Credentials != nil {
 		maps.Copy(own, proxyAuth(in.Credentials))

@@ -15,23 +15,27 @@ func TestProxy(t *testing.T) {
 	nameServers := []string{"a:9876", "b:9876"}
 	for _, test := range []struct {
 		name, release string
+		tls           TLS
 		settings      settings.Settings
 	}{
-		{"proxy", "5.5.0", settings.Settings{Proxy: &settings.ProxySettings{ClusterName: "main", NameServers: nameServers, Host: "p-proxy.mq.svc"}}},
-		{"proxy-5.4.0", "5.4.0", settings.Settings{
+		{"proxy", "5.5.0", TLS{}, settings.Settings{Proxy: &settings.ProxySettings{ClusterName: "main", NameServers: nameServers, Host: "p-proxy.mq.svc"}}},
+		{"proxy-5.4.0", "5.4.0", TLS{Dir: "/var/run/rocketmq/tls", Serves: true}, settings.Settings{
 			Config: map[string]string{"metricsExporterType": "PROM", "namesrvAddr": "elsewhere:1"},
-			Proxy:  &settings.ProxySettings{ClusterName: "main", NameServers: nameServers[:1], TLSSecret: "s"},
+			Proxy:  &settings.ProxySettings{ClusterName: "main", NameServers: nameServers[:1]},
 		}},
-		{"proxy-config", "", settings.Settings{
+		{"proxy-config", "", TLS{}, settings.Settings{
 			Config: map[string]string{
 				"maxMessageSize": "8388608", "traceOn": "true", "regionId": "eu-1", "metricsLabel": "007", "useDelayLevel": "TRUE",
 				"useEndpointPortFromRequest": "false", "grpcShutdownTimeSeconds": "-1", "list": ` ["a", 1]`, "notJSON": "{a}",
 			},
 			Proxy: &settings.ProxySettings{ClusterName: "123", NameServers: nameServers},
 		}},
+		{"proxy-self-signed", "5.5.0", TLS{Dir: "/var/run/rocketmq/tls", SelfSigned: true}, settings.Settings{
+			Proxy: &settings.ProxySettings{ClusterName: "main", NameServers: nameServers},
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, overrides, err := Proxy(Input{Role: settings.Proxy, Settings: test.settings, TLSDir: "/var/run/rocketmq/tls", Release: test.release})
+			got, overrides, err := Proxy(Input{Role: settings.Proxy, Settings: test.settings, TLS: test.tls, Release: test.release})
 			if err != nil {
 				t.Fatal(err)
 			}

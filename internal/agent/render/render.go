@@ -39,8 +39,8 @@ type Input struct {
 	Base map[string]string
 	// DataDir is the directory of the server's data, ConfigFile the path that the result is written to.
 	DataDir, ConfigFile string
-	// TLSDir is where java reads the certificate and its key, settings.TLSCert and TLSKey.
-	TLSDir string
+	// TLS is how the server takes and opens connections.
+	TLS TLS
 	// Release of RocketMQ, "" if it is not known.
 	Release string
 	// Credentials with which the server signs what it asks brokers, nil without authentication.
@@ -191,12 +191,15 @@ func broker(in Input, group string, ordinal int, userRole string) map[string]str
 func Host(in Input) string {
 	switch {
 	case !in.Settings.HostNetwork:
-		return in.PodName + "." + in.Settings.ServiceDomain
+		return Name(in)
 	case strings.Contains(in.PodIP, ":"):
 		return "[" + in.PodIP + "]"
 	}
 	return in.PodIP
 }
+
+// Name is the pod's own in DNS, with hostNetwork too.
+func Name(in Input) string { return in.PodName + "." + in.Settings.ServiceDomain }
 
 // Address is host:port of a broker, as it registers at the name servers.
 func Address(in Input) string {
