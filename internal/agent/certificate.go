@@ -26,7 +26,7 @@ import (
 )
 
 // certificateInterval is how often is looked whether Kubernetes has brought a new certificate, which takes it up to two minutes.
-const certificateInterval = 5 * time.Second
+const certificateInterval = 2 * time.Second
 
 // certificate is that of a server, from a Secret that the user, or cert-manager, writes. Java reads a copy, whose key is in the
 // form that it understands; a pair that would end in nothing but failed handshakes never gets there.
