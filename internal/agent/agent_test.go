@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -119,6 +120,19 @@ func (a *agentProcess) stop(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return a.exitCode(t)
+}
+
+// killJava, of which the agent makes its end.
+func (a *agentProcess) killJava() {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", a.cmd.Process.Pid)) // the pattern is well-formed
+	for _, thread := range threads {
+		children, _ := os.ReadFile(thread)
+		for pid := range strings.FieldsSeq(string(children)) {
+			if pid, err := strconv.Atoi(pid); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	}
 }
 
 func (a *agentProcess) exitCode(t *testing.T) int {

@@ -13,7 +13,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -68,12 +67,13 @@ func TestRealTLS(t *testing.T) {
 		"mappedFileSizeCommitLog": "16777216", "metricsExporterType": "DISABLE"}, "broker": {"clusterName": "test", "mode": "CONTROLLER",
 		"nameServers": ["localhost:9876", "localhost:%s"], "controllers": ["x-0.h.test:9878"], "groups": {"x": {"permission": 6}}}}`, port),
 		pair, enforcing, "--default-heap=256m", "--default-direct-memory=128m")
-	proxy, _ := servers.start(t, "proxy", `{"proxy": {"clusterName": "test", "nameServers": ["localhost:9876"]}}`, pair, enforcing,
+	proxy, _ := servers.start(t, "proxy", `{"config": {"metricsExporterType": "DISABLE"}, "proxy": {"clusterName": "test", "nameServers": ["localhost:9876"]}}`,
+		pair, enforcing,
 		"--default-heap=128m", "--default-direct-memory=64m")
 	agents := []*agentProcess{nameServer, controller, broker, proxy}
-	t.Cleanup(func() { // all at once; the test does not end before each has
+	t.Cleanup(func() { // how they stop is for other tests, and takes long
 		for _, agent := range agents {
-			_ = agent.cmd.Process.Signal(syscall.SIGTERM)
+			agent.killJava()
 		}
 	})
 	for _, agent := range agents {
@@ -87,11 +87,11 @@ func TestRealTLS(t *testing.T) {
 	})
 	t.Run("a message goes through the proxy to the broker", func(t *testing.T) { sendsAMessage(t, client) })
 	t.Run("whoever shows no certificate of the CA is refused", func(t *testing.T) { servers.refuse(t, key) })
-	t.Run("a broker that offers TLS goes with servers without and with it", func(t *testing.T) {
-		servers.takesBoth(t, offered, nameServers...)
-	})
 	t.Run("renewed certificates are shown, and a broken one is not", func(t *testing.T) {
 		servers.renew(t, key, nameServer, nameServerFiles, brokerFiles)
+	})
+	t.Run("a broker that offers TLS goes with servers without and with it", func(t *testing.T) {
+		servers.takesBoth(t, offered, nameServers...)
 	})
 }
 
