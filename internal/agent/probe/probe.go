@@ -14,6 +14,7 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -146,10 +147,17 @@ func (p *Prober) Started(ctx context.Context) Report {
 	default:
 		_, err = p.Admin.HAStatus(ctx, p.Server)
 	}
-	if err != nil && !answered(err) {
+	if err != nil && !answered(err) && !mistrusts(err) {
 		return Report{Reason: "the server does not answer: " + err.Error()}
 	}
 	return Report{Ready: true, Reason: "the server answers"}
+}
+
+// mistrusts says whether the server runs, and it or the agent did not accept the other's certificate. It stays as it is until there is a
+// better certificate; a restart would not mend it.
+func mistrusts(err error) bool {
+	unverified, alert := new(tls.CertificateVerificationError), new(net.OpError)
+	return errors.As(err, &unverified) || errors.As(err, &alert) && alert.Op == "remote error" // that of the package tls
 }
 
 // answered says whether the server has answered, if only with an error.

@@ -4,6 +4,7 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,7 +32,7 @@ type servers struct {
 	hanging     string                      // this one never answers
 	controller  *admin.ControllerMetadata
 	broker      *admin.HAStatus
-	refusal     *remoting.ResponseError
+	refusal     error
 	fenced      bool // the broker takes no messages
 	deaf        bool // it does not answer a message
 	leaderless  bool // no controller leads
@@ -344,6 +346,9 @@ func TestStarted(t *testing.T) {
 		{"broker recovers its log", settings.Broker, true, &servers{}, false},
 		{"broker answers", settings.Broker, true, &servers{broker: &admin.HAStatus{}}, true},
 		{"a refusal is an answer", settings.Broker, true, &servers{refusal: refusal}, true},
+		{"a certificate that is not the server's", settings.Broker, true, &servers{refusal: &tls.CertificateVerificationError{Err: errors.New("not x-0.h")}}, true},
+		{"a certificate that the server refuses", settings.Broker, true, &servers{refusal: &net.OpError{Op: "remote error", Err: errors.New("tls: expired certificate")}}, true},
+		{"nobody listens", settings.Broker, true, &servers{refusal: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, false},
 		{"controller without leader", settings.Controller, true, &servers{controller: &admin.ControllerMetadata{}}, true},
 		{"controller silent", settings.Controller, true, &servers{}, false},
 		{"name server", settings.NameServer, true, &servers{nameServers: map[string]map[int64]string{"": nil}}, true},
