@@ -21,6 +21,14 @@ type AuthSettings struct {
 	CredentialsSecretRef *SecretReference `json:"credentialsSecretRef,omitempty"`
 }
 
+// ToolAuth says as whom a program beside the servers signs its requests to brokers.
+type ToolAuth struct {
+	// CredentialsSecretRef is a Secret of the same namespace with the keys proxy-username and proxy-password: the account that dashboards
+	// and exporters share with proxies. Without it, it is the Secret of the Broker in this namespace that uses the same NameService.
+	// +required
+	CredentialsSecretRef SecretReference `json:"credentialsSecretRef"`
+}
+
 // AuthMode is what servers do about credentials.
 type AuthMode string
 

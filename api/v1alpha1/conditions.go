@@ -74,7 +74,8 @@ const (
 	ConditionRemainingBroker = "RemainingBroker"
 	// ConditionPolicyWithoutEffect: networkPolicy is Enabled, and pods are in their nodes' network, where no NetworkPolicy holds.
 	ConditionPolicyWithoutEffect = "PolicyWithoutEffect"
-	// ConditionMissingCredentials: spec.auth is enabled, and the Secret with the accounts is missing, incomplete or not the operator's.
+	// ConditionMissingCredentials: spec.auth is enabled, and the Secret with the accounts is missing, incomplete or not the operator's; or
+	// a dashboard or exporter has no account at brokers that ask for credentials.
 	ConditionMissingCredentials = "MissingCredentials"
 	// ConditionRefusedCredentials: brokers refuse the operator's requests, so that it can neither watch nor change them.
 	ConditionRefusedCredentials = "RefusedCredentials"

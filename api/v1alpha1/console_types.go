@@ -50,6 +50,10 @@ type ConsoleSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!['rocketmq.config.namesrvAddr', 'rocketmq.config.namesrvAddrs'].exists(k, k in self)",messageExpression="'set by the operator, which keeps addresses right (spec.nameServers and nameServiceRef set what can be chosen); remove:' + ('rocketmq.config.namesrvAddr' in self ? ' rocketmq.config.namesrvAddr' : \"\") + ('rocketmq.config.namesrvAddrs' in self ? ' rocketmq.config.namesrvAddrs' : \"\")"
 	// +kubebuilder:validation:XValidation:rule="!['rocketmq.config.loginRequired', 'rocketmq.config.authMode', 'rocketmq.config.dataPath', 'server.port'].exists(k, k in self)",messageExpression="'set by the operator, because Services, volumes and the login depend on them (spec.login sets the users); remove:' + ('rocketmq.config.loginRequired' in self ? ' rocketmq.config.loginRequired' : \"\") + ('rocketmq.config.authMode' in self ? ' rocketmq.config.authMode' : \"\") + ('rocketmq.config.dataPath' in self ? ' rocketmq.config.dataPath' : \"\") + ('server.port' in self ? ' server.port' : \"\")"
 	Config map[string]ConfigValue `json:"config,omitempty"`
+	// Auth names the account with which the dashboard signs its requests to brokers that ask for credentials. Without it, the
+	// operator finds that of the Brokers beside it, and uses it if the dashboard has a login.
+	// +optional
+	Auth *ToolAuth `json:"auth,omitempty"`
 
 	NameServerSettings    `json:",inline"`
 	PodSettings           `json:",inline"`

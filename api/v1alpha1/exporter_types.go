@@ -30,6 +30,10 @@ type ExporterSpec struct {
 	// +kubebuilder:validation:MaxProperties=256
 	// +kubebuilder:validation:XValidation:rule="!['rocketmq.config.namesrvAddr', 'server.port'].exists(k, k in self)",messageExpression="'set by the operator, which keeps addresses right (spec.nameServers and nameServiceRef set what can be chosen); remove:' + ('rocketmq.config.namesrvAddr' in self ? ' rocketmq.config.namesrvAddr' : \"\") + ('server.port' in self ? ' server.port' : \"\")"
 	Config map[string]ConfigValue `json:"config,omitempty"`
+	// Auth names the account with which the exporter signs its requests to brokers that ask for credentials. Without it, the
+	// operator finds that of the Brokers beside it.
+	// +optional
+	Auth *ToolAuth `json:"auth,omitempty"`
 
 	NameServerSettings    `json:",inline"`
 	PodSettings           `json:",inline"`

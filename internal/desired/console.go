@@ -27,22 +27,22 @@ const (
 	volumeUsers      = "users"
 )
 
-// Console objects: Service, volume, Ingress and Deployment of a dashboard that asks these name servers.
-func (in Installation) Console(console *v1alpha1.Console, nameServers []string, refs References) (*Tool, error) {
+// Console objects: Service, volume, Ingress and Deployment of a dashboard.
+func (in Installation) Console(console *v1alpha1.Console, backend ToolBackend) (*Tool, error) {
 	spec := &console.Spec
 	t := toolSpec{
 		obj: console, component: Console, container: consoleContainer, image: Image(console),
 		port: settings.ConsolePort, portName: "http", health: below(spec.Config, "/actuator/health"), sticky: true,
-		replicas: spec.Replicas, nameServers: nameServers, service: spec.Service, settings: &spec.PodSettings,
+		replicas: spec.Replicas, backend: backend, service: spec.Service, settings: &spec.PodSettings,
 	}
 	var deployment *appsv1.Deployment
 	var objects []client.Object
 	var err error
 	if given := spec.ConsoleDeployment; given != nil {
-		deployment, err = t.givenConsole(spec, refs)
+		deployment, err = t.givenConsole(spec)
 	} else {
 		objects = toolClaim(console, Console, spec.Storage)
-		deployment, err = t.console(spec, refs)
+		deployment, err = t.console(spec)
 	}
 	if err != nil {
 		return nil, err
@@ -65,16 +65,17 @@ func clusterOf(nameServers []string) map[string]any {
 }
 
 // console is the Deployment of the short form.
-func (t toolSpec) console(spec *v1alpha1.ConsoleSpec, refs References) (*appsv1.Deployment, error) {
+func (t toolSpec) console(spec *v1alpha1.ConsoleSpec) (*appsv1.Deployment, error) {
 	if err := checkSpring(spec.Config); err != nil {
 		return nil, err
 	}
-	own := clusterOf(t.nameServers)
+	own := clusterOf(t.backend.NameServers)
 	own["server.port"] = t.port
 	own["rocketmq.config.dataPath"] = consoleData
 	// Set in both cases, so that nobody can log in as one of the users that the dashboard is packaged with.
 	own["rocketmq.config.loginRequired"] = spec.Login != nil
 	own["rocketmq.config.authMode"] = "file"
+	volumes, mounts := t.signIn(spec.Config, own)
 	t.properties = springProperties(map[string]any{
 		"management.endpoints.web.exposure.include": "health",
 		// Behind an Ingress that ends TLS, redirects (to the login) go to https, as the browser came.
@@ -93,8 +94,9 @@ func (t toolSpec) console(spec *v1alpha1.ConsoleSpec, refs References) (*appsv1.
 	for _, directory := range []string{"dashboard", "monitor"} {
 		t.mounts = append(t.mounts, corev1.VolumeMount{Name: volumeData, MountPath: consoleData + "/" + directory, SubPath: directory})
 	}
+	t.volumes, t.mounts = append(t.volumes, volumes...), append(t.mounts, mounts...)
 	var err error
-	t.hash, err = hash(t.image, spec.Config, t.nameServers, spec.Login, spec.Storage != nil, restartRelevant(t.settings), refs)
+	t.hash, err = t.sum(spec.Config, spec.Login, spec.Storage != nil, restartRelevant(t.settings))
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +122,7 @@ func ParseConsole(spec *v1alpha1.ConsoleSpec) (*appsv1.Deployment, error) {
 }
 
 // givenConsole is the user's whole Deployment, completed.
-func (t toolSpec) givenConsole(spec *v1alpha1.ConsoleSpec, refs References) (*appsv1.Deployment, error) {
+func (t toolSpec) givenConsole(spec *v1alpha1.ConsoleSpec) (*appsv1.Deployment, error) {
 	given, err := ParseConsole(spec)
 	if err != nil {
 		return nil, err
@@ -129,7 +131,7 @@ func (t toolSpec) givenConsole(spec *v1alpha1.ConsoleSpec, refs References) (*ap
 		return nil, fmt.Errorf("spec.consoleDeployment is the whole Deployment: move %s into it, or leave it out and use the short fields",
 			strings.Join(stray, ", "))
 	}
-	t.hash, err = hash(t.image, spec.Config, t.nameServers, given.Spec.Template, refs)
+	t.hash, err = t.sum(spec.Config, given.Spec.Template)
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +156,10 @@ func (t toolSpec) givenConsole(spec *v1alpha1.ConsoleSpec, refs References) (*ap
 		container.Ports = []corev1.ContainerPort{{Name: t.portName, ContainerPort: t.port, Protocol: corev1.ProtocolTCP}}
 	}
 	t.port = container.Ports[0].ContainerPort
-	own := clusterOf(t.nameServers)
+	own := clusterOf(t.backend.NameServers)
 	own["server.port"] = t.port // releases differ in their default
+	volumes, mounts := t.signIn(spec.Config, own)
+	pod.Volumes, container.VolumeMounts = append(pod.Volumes, volumes...), append(container.VolumeMounts, mounts...)
 	t.properties = springProperties(map[string]any{}, spec.Config, own)
 	if container.Env, err = t.env(container.Env); err != nil {
 		return nil, fmt.Errorf("spec.consoleDeployment: %w", err)

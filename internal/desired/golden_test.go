@@ -135,15 +135,15 @@ func objectsOf(t *testing.T, text string) []byte {
 		}
 	case "Console":
 		console := parse[v1alpha1.Console](t, text)
-		tool, err := c.Console(console, nameServersOf(&console.Spec.NameServerSettings), nil)
+		tool, err := c.Console(console, toolBackend(&console.Spec.NameServerSettings, console.Spec.Auth))
 		add(err, toolObjects(tool)...)
 	case "Exporter":
 		exporter := parse[v1alpha1.Exporter](t, text)
-		tool, err := c.Exporter(exporter, nameServersOf(&exporter.Spec.NameServerSettings), nil)
+		tool, err := c.Exporter(exporter, toolBackend(&exporter.Spec.NameServerSettings, exporter.Spec.Auth))
 		add(err, toolObjects(tool)...)
 	case "SchemaRegistry":
 		registry := parse[v1alpha1.SchemaRegistry](t, text)
-		tool, err := c.SchemaRegistry(registry, nameServersOf(&registry.Spec.NameServerSettings), nil)
+		tool, err := c.SchemaRegistry(registry, toolBackend(&registry.Spec.NameServerSettings, nil))
 		add(err, toolObjects(tool)...)
 	case "Proxy":
 		p := parse[v1alpha1.Proxy](t, text)
@@ -164,12 +164,16 @@ func objectsOf(t *testing.T, text string) []byte {
 	return out.Bytes()
 }
 
-// nameServersOf are those given by hand, or those of the NameService mq/ns.
-func nameServersOf(s *v1alpha1.NameServerSettings) []string {
+// toolBackend has the name servers that are given by hand, or those of the NameService mq/ns, and the account that is named.
+func toolBackend(s *v1alpha1.NameServerSettings, auth *v1alpha1.ToolAuth) ToolBackend {
+	backend := ToolBackend{NameServers: dependencies().NameServers}
 	if given := GivenNameServers(s); len(given) > 0 {
-		return given
+		backend.NameServers = given
 	}
-	return dependencies().NameServers
+	if auth != nil {
+		backend.AuthSecret = auth.CredentialsSecretRef.Name
+	}
+	return backend
 }
 
 func toolObjects(tool *Tool) []client.Object {

@@ -94,8 +94,11 @@ func TestHash(t *testing.T) {
 			"ingress":           {"{host: h}", false},
 			"login":             {"{secretRef: {name: s}}", true},
 			"storage":           {"{size: 2Gi}", true},
+			"auth":              {"{credentialsSecretRef: {name: s}}", true},
 		})},
-		{"Exporter", reflect.TypeFor[v1alpha1.ExporterSpec](), exporterHash, toolChanges(nil)},
+		{"Exporter", reflect.TypeFor[v1alpha1.ExporterSpec](), exporterHash, toolChanges(map[string]change{
+			"auth": {"{credentialsSecretRef: {name: s}}", true},
+		})},
 		{"SchemaRegistry", reflect.TypeFor[v1alpha1.SchemaRegistrySpec](), registryHash, toolChanges(map[string]change{
 			"storage":       {"{size: 2Gi}", true},
 			"storageConfig": {"{a: b}", true},
@@ -204,14 +207,14 @@ func toolChanges(more map[string]change) map[string]change {
 func consoleHash(t *testing.T, c Installation, spec string) string {
 	t.Helper()
 	console := parse[v1alpha1.Console](t, "metadata: {name: x, namespace: mq}\nspec: "+spec)
-	tool, err := c.Console(console, nameServersOf(&console.Spec.NameServerSettings), nil)
+	tool, err := c.Console(console, toolBackend(&console.Spec.NameServerSettings, console.Spec.Auth))
 	return toolHash(t, tool, err)
 }
 
 func exporterHash(t *testing.T, c Installation, spec string) string {
 	t.Helper()
 	e := parse[v1alpha1.Exporter](t, "metadata: {name: x, namespace: mq}\nspec: "+spec)
-	tool, err := c.Exporter(e, nameServersOf(&e.Spec.NameServerSettings), nil)
+	tool, err := c.Exporter(e, toolBackend(&e.Spec.NameServerSettings, e.Spec.Auth))
 	return toolHash(t, tool, err)
 }
 
@@ -221,7 +224,7 @@ func registryHash(t *testing.T, c Installation, spec string) string {
 	if sr.Spec.Image == "" {
 		sr.Spec.Image = "registry:1"
 	}
-	tool, err := c.SchemaRegistry(sr, nameServersOf(&sr.Spec.NameServerSettings), nil)
+	tool, err := c.SchemaRegistry(sr, toolBackend(&sr.Spec.NameServerSettings, nil))
 	return toolHash(t, tool, err)
 }
 

@@ -34,7 +34,7 @@ const (
 
 // SchemaRegistry objects: settings, Service, volume and Deployment of a registry that stores in the cluster of these
 // name servers.
-func (in Installation) SchemaRegistry(sr *v1alpha1.SchemaRegistry, nameServers []string, refs References) (*Tool, error) {
+func (in Installation) SchemaRegistry(sr *v1alpha1.SchemaRegistry, backend ToolBackend) (*Tool, error) {
 	spec := &sr.Spec
 	if spec.Image == "" {
 		return nil, errors.New("spec.image is not set, and there is no official image of the schema registry")
@@ -45,7 +45,7 @@ func (in Installation) SchemaRegistry(sr *v1alpha1.SchemaRegistry, nameServers [
 	t := toolSpec{
 		obj: sr, component: SchemaRegistry, container: "schema-registry", image: spec.Image,
 		port: settings.SchemaRegistryPort, portName: "http", health: below(spec.Config, registryReady), started: below(spec.Config, registryStarted),
-		replicas: spec.Replicas, nameServers: nameServers, service: spec.Service, settings: &spec.PodSettings,
+		replicas: spec.Replicas, backend: backend, service: spec.Service, settings: &spec.PodSettings,
 	}
 	t.properties = springProperties(map[string]any{"logging.file.name": tmp + "/schema-registry.log"}, spec.Config, map[string]any{
 		"server.port": t.port, "schema.storage.type": "rocketmq", "schema.storage.config-path": registryConfig + "/" + registryFile,
@@ -53,7 +53,7 @@ func (in Installation) SchemaRegistry(sr *v1alpha1.SchemaRegistry, nameServers [
 	})
 	config := &corev1.ConfigMap{
 		ObjectMeta: metaOf(sr, ConfigMap(sr.Name, SchemaRegistry), SchemaRegistry),
-		Data:       map[string]string{registryFile: storageProperties(spec.StorageConfig, nameServers)},
+		Data:       map[string]string{registryFile: storageProperties(spec.StorageConfig, backend.NameServers)},
 	}
 	t.volumes = []corev1.Volume{
 		{Name: volumeStorage, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
@@ -65,7 +65,7 @@ func (in Installation) SchemaRegistry(sr *v1alpha1.SchemaRegistry, nameServers [
 		{Name: volumeData, MountPath: registryCache},
 	}
 	var err error
-	if t.hash, err = hash(t.image, spec.Config, spec.StorageConfig, nameServers, spec.Storage != nil, restartRelevant(t.settings), refs); err != nil {
+	if t.hash, err = hash(t.image, spec.Config, spec.StorageConfig, backend.NameServers, spec.Storage != nil, restartRelevant(t.settings), backend.References); err != nil {
 		return nil, err
 	}
 	deployment, err := t.deployment()

@@ -19,7 +19,7 @@ func TestContextPath(t *testing.T) {
 	path := func(p *corev1.Probe) string { return p.HTTPGet.Path }
 	for _, key := range []string{"server.servlet.context-path", "server.servlet.contextPath", "server.servlet.context_path"} {
 		console := parse[v1alpha1.Console](t, "metadata: {name: ui}\nspec: {config: {"+key+": /mq}, ingress: {host: ops.example.com}}")
-		tool, err := installation().Console(console, nil, nil)
+		tool, err := installation().Console(console, ToolBackend{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func TestContextPath(t *testing.T) {
 	}
 
 	registry := parse[v1alpha1.SchemaRegistry](t, "metadata: {name: sr}\nspec: {image: 'r:1', config: {server.servlet.context-path: /schemas/}}")
-	tool, err := installation().SchemaRegistry(registry, nil, nil)
+	tool, err := installation().SchemaRegistry(registry, ToolBackend{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestContextPath(t *testing.T) {
 	}
 
 	exporter := parse[v1alpha1.Exporter](t, "metadata: {name: e}\nspec: {config: {server.servlet.context-path: /mq, rocketmq.config.webTelemetryPath: /m}}")
-	if tool, err = installation().Exporter(exporter, nil, nil); err != nil {
+	if tool, err = installation().Exporter(exporter, ToolBackend{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := path(tool.Deployment.Spec.Template.Spec.Containers[0].ReadinessProbe); got != "/mq/m" {
@@ -85,7 +85,7 @@ func TestForwardedRequests(t *testing.T) {
 	for config, want := range map[string]string{"": "framework", "server.forward-headers-strategy: none": "none"} {
 		console := parse[v1alpha1.Console](t, "metadata: {name: ui}\nspec: {login: {secretRef: {name: users}}, config: {"+config+
 			"}, ingress: {host: ops.example.com, tlsSecretName: ops-tls}}")
-		tool, err := installation().Console(console, nil, nil)
+		tool, err := installation().Console(console, ToolBackend{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,6 +97,25 @@ func TestForwardedRequests(t *testing.T) {
 		}
 		if got := given["server.forward-headers-strategy"]; got != want {
 			t.Errorf("config {%s} gives %v", config, got)
+		}
+	}
+}
+
+// TestSignsAsAnother: an account that the user gives is found however it is written.
+func TestSignsAsAnother(t *testing.T) {
+	for _, test := range []struct {
+		config map[string]v1alpha1.ConfigValue
+		env    []corev1.EnvVar
+		want   bool
+	}{
+		{nil, nil, false},
+		{map[string]v1alpha1.ConfigValue{"rocketmq.config.timeoutMillis": "1"}, []corev1.EnvVar{{Name: "ACCESSKEY"}}, false},
+		{map[string]v1alpha1.ConfigValue{"rocketmq.config.access-key": "a"}, nil, true},
+		{nil, []corev1.EnvVar{{Name: "TZ"}, {Name: "ROCKETMQ_CONFIG_ACCESSKEY"}}, true},
+		{nil, []corev1.EnvVar{{Name: "rocketmq_config_accessKey"}}, true},
+	} {
+		if got := SignsAsAnother(test.config, test.env); got != test.want {
+			t.Errorf("%v, %v: %t", test.config, test.env, got)
 		}
 	}
 }

@@ -45,6 +45,14 @@ const (
 // the root of the container may be read-only.
 const tmp = "/tmp"
 
+// ToolBackend is what a tool works on.
+type ToolBackend struct {
+	NameServers []string
+	// AuthSecret is the name of the Secret with the account as which it asks brokers, "" for none.
+	AuthSecret string
+	References References
+}
+
 // toolSpec is what a tool's objects are made of.
 type toolSpec struct {
 	obj       client.Object
@@ -55,11 +63,11 @@ type toolSpec struct {
 	portName  string
 	// health is the path that answers when the tool serves. started is the path that answers when it has started, if that is another
 	// one.
-	health      string
-	started     string
-	replicas    *int32
-	nameServers []string
-	properties  map[string]any
+	health     string
+	started    string
+	replicas   *int32
+	backend    ToolBackend
+	properties map[string]any
 	// jvm options that the container is given.
 	jvm     []string
 	service v1alpha1.ServiceSettings
@@ -211,7 +219,7 @@ func (t toolSpec) env(given []corev1.EnvVar) ([]corev1.EnvVar, error) {
 		own = append(own, corev1.EnvVar{Name: envJVM, Value: strings.Join(jvm, " ")})
 	}
 	if !slices.ContainsFunc(others, func(e corev1.EnvVar) bool { return e.Name == envNameServers }) {
-		own = append(own, corev1.EnvVar{Name: envNameServers, Value: strings.Join(t.nameServers, ";")})
+		own = append(own, corev1.EnvVar{Name: envNameServers, Value: strings.Join(t.backend.NameServers, ";")})
 	}
 	return append(own, others...), nil
 }

@@ -14,7 +14,7 @@ type Account string
 const (
 	// OperatorAccount is the operator's, and that of the brokers' agents: a Super user.
 	OperatorAccount Account = "operator"
-	// ProxyAccount is the proxies': a Super user.
+	// ProxyAccount is that of proxies, dashboards and exporters, which ask brokers on behalf of others: a Super user.
 	ProxyAccount Account = "proxy"
 	// InnerAccount is the one with which brokers sign requests to each other. It stands in every broker's configuration, and may do
 	// nothing else: a Normal user without an ACL. A broker whose disk is empty makes it a Super user, and its agent changes that at

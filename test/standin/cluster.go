@@ -21,8 +21,13 @@ type cluster struct {
 	nameServers []string
 }
 
-func newCluster(rc *remoting.Client, list string) cluster {
-	return cluster{admin.New(rc), strings.FieldsFunc(list, func(r rune) bool { return r == ';' })}
+// newCluster asks with the account in an application's properties, if there is one.
+func newCluster(rc *remoting.Client, list string, p properties) cluster {
+	c := cluster{admin.New(rc), strings.FieldsFunc(list, func(r rune) bool { return r == ';' })}
+	if name, password := p["rocketmq.config.accessKey"], p["rocketmq.config.secretKey"]; name != "" && password != "" {
+		c.admin = c.admin.As(&remoting.Credentials{AccessKey: name, SecretKey: password})
+	}
+	return c
 }
 
 // info asks the name servers in turn, as RocketMQ's clients do: one that answers is enough.

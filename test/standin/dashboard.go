@@ -29,6 +29,8 @@ func dashboardDefaults() properties {
 		"rocketmq.config.namesrvAddrs[0]": "127.0.0.1:9876",
 		"rocketmq.config.dataPath":        "/tmp/rocketmq-console/data",
 		"rocketmq.config.loginRequired":   "false",
+		"rocketmq.config.accessKey":       "",
+		"rocketmq.config.secretKey":       "",
 	}
 }
 
@@ -53,7 +55,7 @@ type dashboard struct {
 
 func newDashboard(p properties, rc *remoting.Client) (http.Handler, error) {
 	d := &dashboard{
-		cluster: newCluster(rc, p["rocketmq.config.namesrvAddrs[0]"]), login: p["rocketmq.config.loginRequired"] == "true",
+		cluster: newCluster(rc, p["rocketmq.config.namesrvAddrs[0]"], p), login: p["rocketmq.config.loginRequired"] == "true",
 		users: filepath.Join(p["rocketmq.config.dataPath"], "users.properties"), sessions: map[string]string{},
 		at: strings.TrimSuffix(p[contextPath], "/"), forwarded: p["server.forward-headers-strategy"] == "framework",
 	}

@@ -19,13 +19,19 @@ func exporterDefaults() properties {
 		"server.port":                      "5557",
 		"rocketmq.config.webTelemetryPath": "/metrics",
 		"rocketmq.config.namesrvAddr":      "127.0.0.1:9876",
+		"rocketmq.config.enableACL":        "false",
+		"rocketmq.config.accessKey":        "",
+		"rocketmq.config.secretKey":        "",
 	}
 }
 
 // newExporter has the real one's series of the brokers' rates and of the messages in each topic. Of the brokers' own figures
 // (rocketmq_brokeruntime_…) the real one shows none with RocketMQ 5.4: it wants a brokerVersion, which these no longer have.
 func newExporter(p properties, rc *remoting.Client) http.Handler {
-	c := newCluster(rc, p["rocketmq.config.namesrvAddr"])
+	if p["rocketmq.config.enableACL"] != "true" { // what it asks is then not signed, whatever account there is
+		delete(p, "rocketmq.config.accessKey")
+	}
+	c := newCluster(rc, p["rocketmq.config.namesrvAddr"], p)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+p["rocketmq.config.webTelemetryPath"], func(w http.ResponseWriter, r *http.Request) {
 		text, err := c.metrics(r)

@@ -59,7 +59,7 @@ func newRegistry(ctx context.Context, p properties, rc *remoting.Client) (http.H
 	if topic == "" {
 		topic = "RMQ_SYS_schema_registry_storage"
 	}
-	reg := &registry{log: &topicLog{cluster: newCluster(rc, storage["storage.rocketmq.namesrv"]), remoting: rc, topic: topic}}
+	reg := &registry{log: &topicLog{cluster: newCluster(rc, storage["storage.rocketmq.namesrv"], nil), remoting: rc, topic: topic}}
 	if reg.broken = reg.log.create(ctx); reg.broken != nil {
 		fmt.Fprintln(os.Stderr, "unable to initialize:", reg.broken)
 	}

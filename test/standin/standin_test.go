@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -175,6 +176,85 @@ func TestExporter(t *testing.T) {
 		server.Close()
 		if !strings.Contains(got, want) || (want == "" && got != "") {
 			t.Errorf("of %s:\n%s", nameServers, got)
+		}
+	}
+}
+
+// TestImportedProperties: the files of a mounted Secret are properties, which win over what is packaged and over nothing else.
+func TestImportedProperties(t *testing.T) {
+	directory := t.TempDir()
+	if err := os.Mkdir(filepath.Join(directory, "..data"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"rocketmq.config.accessKey": "app\n", "rocketmq.config.secretKey": "pass=word"} {
+		if err := os.WriteFile(filepath.Join(directory, "..data", name), []byte(value), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(directory, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	imports := `SPRING_APPLICATION_JSON={"spring.config.import": "configtree:` + directory + `/"}`
+	for name, test := range map[string]struct {
+		environ []string
+		want    string
+	}{
+		"nothing is imported":   {nil, "/"},
+		"a Secret":              {[]string{imports}, "app/pass=word"},
+		"a variable beside one": {[]string{imports, "ROCKETMQ_CONFIG_ACCESSKEY=me"}, "me/pass=word"},
+	} {
+		p, err := load(exporterDefaults(), test.environ, nil)
+		if got := p["rocketmq.config.accessKey"] + "/" + p["rocketmq.config.secretKey"]; err != nil || got != test.want {
+			t.Errorf("%s: %s, %v", name, got, err)
+		}
+	}
+	for _, place := range []string{"configtree:" + directory + "/none/", "file:" + directory} {
+		if _, err := load(nil, []string{`SPRING_APPLICATION_JSON={"spring.config.import": "` + place + `"}`}, nil); err == nil {
+			t.Errorf("%s is imported", place)
+		}
+	}
+}
+
+// signedBy answers like servers, and remembers who signed.
+type signedBy struct {
+	servers
+	names chan string
+}
+
+func (s signedBy) Answer(addr string, request remoting.Request) (fakemq.Answer, bool) {
+	s.names <- request.Fields["AccessKey"]
+	return s.servers.Answer(addr, request)
+}
+
+// TestAccounts: both sign with the account in their properties, the exporter only if it is told to.
+func TestAccounts(t *testing.T) {
+	for name, test := range map[string]struct {
+		enabled             string
+		dashboard, exporter string
+	}{"told to": {"true", "app", "app"}, "not told to": {"false", "app", ""}} {
+		signers := signedBy{names: make(chan string, 20)}
+		rc := remoting.NewClient(remoting.Options{Timeout: time.Second, Dialer: fakemq.Dialer(signers)})
+		t.Cleanup(func() { _ = rc.Close() })
+		p := properties{
+			"rocketmq.config.accessKey": "app", "rocketmq.config.secretKey": "p", "rocketmq.config.enableACL": test.enabled,
+			"rocketmq.config.webTelemetryPath": "/metrics", "rocketmq.config.namesrvAddr": "ns:9876",
+			"rocketmq.config.namesrvAddrs[0]": "ns:9876", "rocketmq.config.dataPath": t.TempDir(),
+		}
+		dashboard, err := newDashboard(p, rc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, by := range map[string]struct {
+			handler http.Handler
+			want    string
+		}{"/cluster/list.query": {dashboard, test.dashboard}, "/metrics": {newExporter(maps.Clone(p), rc), test.exporter}} {
+			by.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
+			if got := <-signers.names; got != by.want {
+				t.Errorf("%s, %s: signed by %q, want %q", name, path, got, by.want)
+			}
+			for len(signers.names) > 0 {
+				<-signers.names
+			}
 		}
 	}
 }

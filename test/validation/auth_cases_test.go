@@ -32,6 +32,15 @@ func authCases() []ruleCase {
 			spec(`{auth: {enabled: true}, config: {enableAclRpcHookForClusterMode: "false"}}`),
 			`spec: Invalid value: set by the operator, because spec.auth is enabled; remove from config: enableAclRpcHookForClusterMode`},
 	}
+	tools := []string{"Console", "Exporter"}
+	account := func(name string) object { return spec("auth: {credentialsSecretRef: {name: " + name + "}}") }
+	cases = append(cases,
+		ruleCase{"a tool's account is in a Secret", tools, nil, account("a"), spec("auth: {}"), `spec.auth.credentialsSecretRef: Required value`},
+		ruleCase{"with a name", tools, nil, account("a"), spec("auth: {credentialsSecretRef: {}}"), `spec.auth.credentialsSecretRef.name: Required value`},
+		ruleCase{"that is not empty", tools, nil, account("a"), account(`""`),
+			`spec.auth.credentialsSecretRef.name: Invalid value: "": spec.auth.credentialsSecretRef.name in body should be at least 1 chars long`},
+		ruleCase{"that is short", tools, nil, account(a(253)), account(a(254)), `spec.auth.credentialsSecretRef.name: Too long: may not be more than 253 bytes`},
+	)
 	for _, kind := range []string{"Broker", "RocketMQCluster"} {
 		cases = append(cases,
 			ruleCase{kind + ": the accounts stay while auth is enabled", []string{kind}, new(ref("a")), spec("auth: {enabled: false, credentialsSecretRef: {name: b}}"), ref("b"),

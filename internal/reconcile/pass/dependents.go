@@ -70,20 +70,39 @@ func Depends(ctx context.Context, mgr ctrl.Manager, kind client.Object, on func(
 	return nil
 }
 
+// DependentOn lists those that refer to a resource, which is named with its namespace.
+func DependentOn(kind string, ref *v1alpha1.ObjectReference) client.MatchingFields {
+	return client.MatchingFields{indexDependency: RefKey(kind, ref, ref.Namespace)}
+}
+
 // Dependents wakes those resources of a list's kind that depend on a changed one, or may come to.
 func Dependents(c client.Reader, kind client.ObjectList) handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, changed client.Object) (out []reconcile.Request) {
-		ref := &v1alpha1.ObjectReference{Namespace: changed.GetNamespace(), Name: changed.GetName()}
-		name := v1alpha1.KindOf(changed.(v1alpha1.Resource))
-		for _, value := range []string{RefKey(name, ref, ""), RefKey(name, &v1alpha1.ObjectReference{}, ref.Namespace)} {
-			found, err := indexed(ctx, c, kind, client.MatchingFields{indexDependency: value})
-			if err != nil {
-				ctrl.LoggerFrom(ctx).Error(err, "resources follow a changed one at their next reconcile", "changed", value)
-			}
-			out = append(out, found...)
+		name, namespace := v1alpha1.KindOf(changed.(v1alpha1.Resource)), changed.GetNamespace()
+		for _, ref := range []v1alpha1.ObjectReference{{Namespace: namespace, Name: changed.GetName()}, {Namespace: namespace}} {
+			out = append(out, dependents(ctx, c, kind, name, &ref)...)
 		}
 		return out
 	})
+}
+
+// Neighbours wakes those resources of a list's kind that depend on the NameService of a changed Broker.
+func Neighbours(c client.Reader, kind client.ObjectList) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, changed client.Object) []reconcile.Request {
+		ref := changed.(*v1alpha1.Broker).Status.NameServiceRef
+		if ref == nil {
+			return nil
+		}
+		return dependents(ctx, c, kind, "NameService", ref)
+	})
+}
+
+func dependents(ctx context.Context, c client.Reader, list client.ObjectList, kind string, ref *v1alpha1.ObjectReference) []reconcile.Request {
+	found, err := indexed(ctx, c, list, DependentOn(kind, ref))
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "resources follow a changed one at their next reconcile", "changed", RefKey(kind, ref, ref.Namespace))
+	}
+	return found
 }
 
 // indexed resources of a list's kind.
@@ -115,7 +134,8 @@ func News() predicate.Predicate {
 			return before.Status.Leader != now.Status.Leader || before.Status.Members != now.Status.Members
 		case *v1alpha1.Broker:
 			before := e.ObjectOld.(*v1alpha1.Broker)
-			return !equality.Semantic.DeepEqual(before.Status.NameServiceRef, now.Status.NameServiceRef)
+			return !equality.Semantic.DeepEqual(before.Status.NameServiceRef, now.Status.NameServiceRef) ||
+				!equality.Semantic.DeepEqual(before.Status.Auth, now.Status.Auth)
 		}
 		return true
 	}}

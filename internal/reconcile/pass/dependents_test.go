@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -47,18 +48,31 @@ func TestDependents(t *testing.T) {
 		console("b", "used-it-before", ref("", "ns"), ref("a", "ns")),
 	).Build()
 
-	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
-	defer queue.ShutDown()
-	changed := &v1alpha1.NameService{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "ns"}}
-	Dependents(c, &v1alpha1.ConsoleList{}).Create(context.WithoutCancel(t.Context()), event.CreateEvent{Object: changed}, queue)
-	var got []string
-	for queue.Len() > 0 {
-		request, _ := queue.Get()
-		got = append(got, request.Name)
+	woken := func(by handler.EventHandler, changed client.Object) (names []string) {
+		queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+		defer queue.ShutDown()
+		by.Create(context.WithoutCancel(t.Context()), event.CreateEvent{Object: changed}, queue)
+		for queue.Len() > 0 {
+			request, _ := queue.Get()
+			names = append(names, request.Name)
+		}
+		slices.Sort(names)
+		return names
 	}
-	slices.Sort(got)
+	list := &v1alpha1.ConsoleList{}
+	changed := &v1alpha1.NameService{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "ns"}}
+	got := woken(Dependents(c, list), changed)
 	if diff := cmp.Diff([]string{"has-taken-it", "names-it", "names-it-from-afar", "takes-any", "used-it-before"}, got); diff != "" {
 		t.Errorf("woken (-want +got):\n%s", diff)
+	}
+
+	broker := &v1alpha1.Broker{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "broker"}}
+	if got := woken(Neighbours(c, list), broker); got != nil {
+		t.Errorf("a Broker without name servers wakes %v", got)
+	}
+	broker.Status.NameServiceRef = ref("a", "ns")
+	if diff := cmp.Diff([]string{"has-taken-it", "names-it", "names-it-from-afar", "used-it-before"}, woken(Neighbours(c, list), broker)); diff != "" {
+		t.Errorf("woken by a Broker (-want +got):\n%s", diff)
 	}
 }
 
@@ -91,6 +105,8 @@ func TestNews(t *testing.T) {
 		{"a controller is away", ctl("a", "3/3"), ctl("a", "2/3"), true},
 		{"nothing of controllers", ctl("a", "3/3"), ctl("a", "3/3"), false},
 		{"a Broker finds its name servers", b(nil, ""), b(ref("a", "ns"), ""), true},
+		{"a Broker gets users", b(ref("a", "ns"), ""), &v1alpha1.Broker{Status: v1alpha1.BrokerStatus{
+			NameServiceRef: ref("a", "ns"), Auth: &v1alpha1.AuthStatus{Mode: v1alpha1.AuthPermissive}}}, true},
 		{"a failover", b(ref("a", "ns"), "b-0-0"), b(ref("a", "ns"), "b-0-1"), false},
 	} {
 		if got := News().Update(event.UpdateEvent{ObjectOld: test.before, ObjectNew: test.after}); got != test.want {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -70,32 +69,4 @@ func (p *clusterPass) refuseUsers(condition, format string, args ...any) {
 			}
 		}
 	}
-}
-
-// Where Spring reads rocketmq.config.accessKey from in an environment. The dashboard and the exporter have that property.
-const accessKey = "ROCKETMQ_CONFIG_ACCESSKEY"
-
-// checkTools tells of those that ask brokers without credentials, which the operator does not give them.
-func (p *clusterPass) checkTools(context.Context) (*kube.Waiting, error) {
-	if !p.cluster.Spec.Auth.On() {
-		return nil, nil
-	}
-	for _, part := range p.parts {
-		var pod *v1alpha1.PodSettings
-		switch tool := part.Object.(type) {
-		case *v1alpha1.Console:
-			pod = &tool.Spec.PodSettings
-		case *v1alpha1.Exporter:
-			pod = &tool.Spec.PodSettings
-		default:
-			continue
-		}
-		if !slices.ContainsFunc(pod.Env, func(e corev1.EnvVar) bool { return e.Name == accessKey }) {
-			p.Conditions.Raise(v1alpha1.ConditionMissingCredentials, "spec.%s: the brokers ask for credentials, and it has none, so that it sees nothing of "+
-				"them. Create a User for it (type Super), and bring username and password of its Secret into the environment by "+
-				"spec.%s.overrides.env: %s, and ROCKETMQ_CONFIG_SECRETKEY (an exporter also needs ROCKETMQ_CONFIG_ENABLEACL=true)",
-				part.Field, part.Field, accessKey)
-		}
-	}
-	return nil, nil
 }

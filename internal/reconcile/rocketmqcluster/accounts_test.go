@@ -96,22 +96,34 @@ func TestClusterAuthIsSwitched(t *testing.T) {
 	}
 }
 
-// TestClusterToolsWithoutCredentials: a dashboard that would see nothing says so, until somebody gives it a user.
-func TestClusterToolsWithoutCredentials(t *testing.T) {
+// TestClusterToolsSignIn: dashboard and exporter have the account of the cluster's Secret, until somebody gives them another one.
+func TestClusterToolsSignIn(t *testing.T) {
 	t.Parallel()
 	w := world.New(t)
-	w.CreateYAML(strings.Replace(securedCluster, "proxy: {}", "console: {}", 1))
+	w.CreateYAML(strings.Replace(securedCluster, "proxy: {}", "console: {}\n  exporter: {}", 1))
 	o := w.Start()
-	o.Reports("RocketMQCluster c", v1alpha1.ConditionMissingCredentials, metav1.ConditionTrue, "spec.console", "ROCKETMQ_CONFIG_ACCESSKEY")
+	signsIn := func(tool, want string) string {
+		secret := ""
+		for _, volume := range world.Get[appsv1.Deployment](w, tool).Spec.Template.Spec.Volumes {
+			if volume.Name == "rocketmq-auth" {
+				secret = volume.Secret.SecretName
+			}
+		}
+		if secret != want {
+			return tool + " has the account of Secret " + secret
+		}
+		return w.AllReady()
+	}
+	o.Until(w.AllReady)
+	for _, tool := range []string{"c-console", "c-exporter"} {
+		o.Until(func() string { return signsIn(tool, "c-auth") })
+	}
+	o.CheckSilence()
+
 	world.Edit(w, "c", func(c *v1alpha1.RocketMQCluster) {
 		c.Spec.Console.Overrides = world.Raw(`{"env": [{"name": "ROCKETMQ_CONFIG_ACCESSKEY", "value": "dashboard"}]}`)
 	})
-	o.Until(func() string {
-		if text := w.Condition("RocketMQCluster c", v1alpha1.ConditionMissingCredentials, metav1.ConditionTrue); text != "" {
-			return text
-		}
-		return w.AllReady()
-	})
+	o.Until(func() string { return signsIn("c-console", "") })
 }
 
 func TestClusterAccountsOfSomebodyElse(t *testing.T) {

@@ -77,7 +77,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.stageAuth,
 		p.createLogin,
 		p.createAccounts,
-		p.checkTools,
 		p.applyParts,
 		p.removeParts,
 		p.keepBrokers,

@@ -32,11 +32,13 @@ type resource struct {
 	nameServers *v1alpha1.NameServerSettings
 	settings    *v1alpha1.PodSettings
 	status      *v1alpha1.ToolStatus
-	build       func(desired.Installation, []string, desired.References) (*desired.Tool, error)
+	build       func(desired.Installation, desired.ToolBackend) (*desired.Tool, error)
 	// ingress: the kind knows Ingresses.
 	ingress bool
-	// needs says what the user has to provide before a pod starts, "" for nothing.
-	needs string
+	// needs says what must be there before a pod starts.
+	needs []string
+	// signer is nil for a kind that signs nothing.
+	signer *signer
 	// configMaps that its pods read.
 	configMaps func() []kube.ConfigMapRef
 }
@@ -50,16 +52,16 @@ func Console() Kind {
 		owned:     []client.Object{&networkingv1.Ingress{}},
 		look: func(object client.Object) resource {
 			c := object.(*v1alpha1.Console)
-			needs := ""
+			var needs []string
 			if c.Spec.Login != nil {
-				needs = fmt.Sprintf("pods start only with the Secret %q and its key users.properties (spec.login)", c.Spec.Login.SecretRef.Name)
+				needs = append(needs, fmt.Sprintf("the Secret %q and its key users.properties (spec.login)", c.Spec.Login.SecretRef.Name))
 			}
 			return resource{
-				needs:     needs,
+				needs: needs, signer: signerOfConsole(c),
 				component: desired.Console, ingress: true,
 				nameServers: &c.Spec.NameServerSettings, settings: &c.Spec.PodSettings, status: &c.Status,
-				build: func(cluster desired.Installation, addresses []string, refs desired.References) (*desired.Tool, error) {
-					return cluster.Console(c, addresses, refs)
+				build: func(cluster desired.Installation, backend desired.ToolBackend) (*desired.Tool, error) {
+					return cluster.Console(c, backend)
 				},
 				configMaps: func() []kube.ConfigMapRef { return consoleConfigMaps(c) },
 			}
@@ -105,10 +107,11 @@ func Exporter() Kind {
 		look: func(object client.Object) resource {
 			e := object.(*v1alpha1.Exporter)
 			return resource{
+				signer:      &signer{given: e.Spec.Auth, asAnother: desired.SignsAsAnother(e.Spec.Config, e.Spec.Env)},
 				component:   desired.Exporter,
 				nameServers: &e.Spec.NameServerSettings, settings: &e.Spec.PodSettings, status: &e.Status,
-				build: func(cluster desired.Installation, addresses []string, refs desired.References) (*desired.Tool, error) {
-					return cluster.Exporter(e, addresses, refs)
+				build: func(cluster desired.Installation, backend desired.ToolBackend) (*desired.Tool, error) {
+					return cluster.Exporter(e, backend)
 				},
 				configMaps: func() []kube.ConfigMapRef { return kube.ConfigMapRefs(&e.Spec.PodSettings, nil) },
 			}
@@ -128,8 +131,8 @@ func SchemaRegistry() Kind {
 			return resource{
 				component:   desired.SchemaRegistry,
 				nameServers: &sr.Spec.NameServerSettings, settings: &sr.Spec.PodSettings, status: &sr.Status,
-				build: func(cluster desired.Installation, addresses []string, refs desired.References) (*desired.Tool, error) {
-					return cluster.SchemaRegistry(sr, addresses, refs)
+				build: func(cluster desired.Installation, backend desired.ToolBackend) (*desired.Tool, error) {
+					return cluster.SchemaRegistry(sr, backend)
 				},
 				configMaps: func() []kube.ConfigMapRef { return kube.ConfigMapRefs(&sr.Spec.PodSettings, nil) },
 			}

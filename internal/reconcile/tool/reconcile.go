@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/pods"
 
@@ -54,6 +55,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 		WatchesRawSource(watch.Owns(r.Kind.component,
 			append(r.Kind.owned, &appsv1.Deployment{}, &corev1.Service{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{})...)).
 		Watches(&v1alpha1.NameService{}, pass.Dependents(r.Client, r.Kind.List()), builder.WithPredicates(pass.News())).
+		Watches(&v1alpha1.Broker{}, pass.Neighbours(r.Client, r.Kind.List()), builder.WithPredicates(pass.News())).
 		WatchesRawSource(configMaps).
 		Complete(r)
 }
@@ -64,9 +66,8 @@ type toolPass struct {
 	resource
 
 	nameService *v1alpha1.NameService // nil for name servers given by hand
-	addresses   []string
+	backend     desired.ToolBackend
 	live        *appsv1.Deployment // nil before the first one
-	refs        desired.References
 	tool        *desired.Tool
 	hash        string // of the wanted spec
 	pods        []corev1.Pod
@@ -89,6 +90,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	waiting, err := pass.Run(ctx,
 		p.readExisting,
 		p.resolveNameService,
+		p.resolveAuth,
 		p.readReferences,
 		p.render,
 		p.ApplyNetworkPolicy,
@@ -113,7 +115,7 @@ func (p *toolPass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 // resolveNameService finds the name servers: by hand, by reference, as resolved before, or the only candidate.
 func (p *toolPass) resolveNameService(ctx context.Context) (*kube.Waiting, error) {
 	if given := desired.GivenNameServers(p.nameServers); len(given) > 0 {
-		p.status.NameServiceRef, p.addresses = nil, given
+		p.status.NameServiceRef, p.backend.NameServers = nil, given
 		return nil, nil
 	}
 	ns := &v1alpha1.NameService{}
@@ -124,18 +126,18 @@ func (p *toolPass) resolveNameService(ctx context.Context) (*kube.Waiting, error
 	if waiting != nil || err != nil {
 		return waiting, err
 	}
-	p.nameService, p.addresses = ns, p.Installation.NameServerAddresses(ns)
+	p.nameService, p.backend.NameServers = ns, p.Installation.NameServerAddresses(ns)
 	return nil, nil
 }
 
 func (p *toolPass) readReferences(ctx context.Context) (waiting *kube.Waiting, err error) {
-	p.refs, waiting, err = p.ReadReferences(ctx, p.configMaps())
+	p.backend.References, waiting, err = p.ReadReferences(ctx, p.configMaps())
 	return waiting, err
 }
 
 func (p *toolPass) render(context.Context) (*kube.Waiting, error) {
 	var err error
-	if p.tool, err = p.build(p.Installation, p.addresses, p.refs); err != nil {
+	if p.tool, err = p.build(p.Installation, p.backend); err != nil {
 		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 	}
 	p.hash = workload.DeploymentHash(p.tool.Deployment)
@@ -185,7 +187,7 @@ func (p *toolPass) observe(ctx context.Context) (*kube.Waiting, error) {
 	}
 	status.Members = fmt.Sprintf("%d/%d", status.ReadySize, *p.tool.Deployment.Spec.Replicas)
 	if workload.DeploymentHash(p.tool.Deployment) == p.hash {
-		status.NameServers = p.addresses
+		status.NameServers = p.backend.NameServers
 	}
 	if err := p.Rolled(ctx, p.tool.Deployment, p.hash, p.pods); err != nil {
 		return nil, err
@@ -198,8 +200,9 @@ func (p *toolPass) awaitReady(ctx context.Context) (*kube.Waiting, error) {
 		p.tool.Deployment.Status = p.live.Status
 	}
 	waiting, err := p.Available(ctx, p.tool.Deployment, p.pods)
-	if waiting != nil && waiting.Reason == v1alpha1.ReasonMembersNotReady && p.needs != "" {
-		waiting.Message += "; " + p.needs // the operator does not read that Secret, so it cannot tell whether that is the reason
+	if waiting != nil && waiting.Reason == v1alpha1.ReasonMembersNotReady && len(p.needs) > 0 {
+		// The operator does not read these Secrets, so it cannot tell whether one is the reason.
+		waiting.Message += "; pods start only with " + strings.Join(p.needs, ", and ")
 	}
 	return waiting, err
 }
