@@ -37,8 +37,9 @@ const certificateInterval = 2 * time.Second
 type certificate struct {
 	// secret is the Secret's name; mounted is where it is, installed where java reads.
 	secret, mounted, installed string
-	// serves: connections are taken with the pair, so that there must be one. asksClients: there must be a CA to verify clients by.
-	serves, asksClients bool
+	// serves: connections are taken with the pair, so that there must be one. verifies: others are verified by the CAs, if there are
+	// any. asksClients: clients are, so that there must be some.
+	serves, verifies, asksClients bool
 	// orExpired: at the start, a certificate that has expired is better than none.
 	orExpired bool
 	// selfSigned: java has a pair of the agent's for the connections that it takes.
@@ -103,6 +104,9 @@ func (c *certificate) read() (secretFiles, error) {
 		if len(bytes.TrimSpace(text)) > 0 { // cert-manager may have an empty ca.crt
 			*content = text
 		}
+	}
+	if !c.verifies && !c.asksClients {
+		f.ca = nil
 	}
 	missing := ""
 	switch {
@@ -235,7 +239,8 @@ func (c *certificate) selfSign() error {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "rocketmq-proxy"},
-		NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC), // it does not end (RFC 5280, 4.1.2.5)
+		NotBefore: time.Now().AddDate(-1, 0, 0),
+		NotAfter:  time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC), // never (RFC 5280, 4.1.2.5)
 	}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

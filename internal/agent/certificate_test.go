@@ -44,7 +44,7 @@ func (c *certificate) text(t *testing.T, name string) string {
 func TestCertificateIsFollowed(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		c := &certificate{secret: "cert", mounted: dir, installed: filepath.Join(dir, "run", "tls"), serves: true}
+		c := &certificate{secret: "cert", mounted: dir, installed: filepath.Join(dir, "run", "tls"), serves: true, verifies: true}
 		ca := newAuthority(t)
 		first, second := ca.issued(t), ca.issued(t)
 		mount(t, dir, first)
@@ -128,7 +128,11 @@ func TestStartWithCertificate(t *testing.T) {
 	good := ca.issued(t)
 	key := ecKey(t)
 	expired := secretFiles{certificate: ca.issue(t, key, 2, time.Now().Add(-time.Minute)), key: sec1(t, key), ca: ca.ca}
-	without := func(f secretFiles, change func(*secretFiles)) secretFiles { change(&f); return f }
+	noCA, noKey, othersKey := good, good, good
+	noCA.ca, noKey.key, othersKey.key = nil, nil, expired.key
+	emptyCA, halfCA := good, good
+	emptyCA.ca, halfCA.ca = []byte("\n"), other.ca[:40]
+	const permissive, enforcing = settings.TLSPermissive, settings.TLSEnforcing
 	for name, test := range map[string]struct {
 		role  settings.Role
 		flags tlsFlags
@@ -137,22 +141,34 @@ func TestStartWithCertificate(t *testing.T) {
 		err   string
 		files string // that java finds
 	}{
-		"no flags":                        {role: settings.Broker, mount: good},
-		"a certificate":                   {role: settings.Broker, flags: tlsFlags{server: "permissive"}, mount: good, files: "ca.crt tls.crt tls.key"},
-		"one that everybody can verify":   {role: settings.Broker, flags: tlsFlags{server: "enforcing", client: true}, mount: without(good, func(f *secretFiles) { f.ca = nil }), files: "tls.crt tls.key"},
-		"an empty CA":                     {role: settings.Broker, flags: tlsFlags{server: "enforcing", client: true}, mount: without(good, func(f *secretFiles) { f.ca = []byte("\n") }), files: "tls.crt tls.key"},
-		"an expired one":                  {role: settings.NameServer, flags: tlsFlags{server: "enforcing"}, mount: expired, files: "ca.crt tls.crt tls.key"},
-		"an expired one of a proxy":       {role: settings.Proxy, flags: tlsFlags{server: "enforcing"}, mount: expired, err: "of CN=servers, expired at "},
-		"another key":                     {role: settings.Broker, flags: tlsFlags{server: "enforcing"}, mount: without(good, func(f *secretFiles) { f.key = sec1(t, key) }), err: `the Secret "pair": tls.key is not the key`},
-		"no key":                          {role: settings.Broker, flags: tlsFlags{server: "enforcing"}, mount: without(good, func(f *secretFiles) { f.key = nil }), err: `the Secret "pair" is missing or has no tls.key`},
-		"nothing":                         {role: settings.Controller, flags: tlsFlags{server: "enforcing"}, err: `the Secret "pair" is missing or has no tls.crt`},
-		"no CA for clients":               {role: settings.Broker, flags: tlsFlags{server: "enforcing", clientAuth: true}, mount: without(good, func(f *secretFiles) { f.ca = nil }), err: `spec.tls.clientAuth: there is no ca.crt to verify clients by in the Secret "pair"`},
-		"half a CA":                       {role: settings.Broker, flags: tlsFlags{server: "enforcing"}, mount: without(good, func(f *secretFiles) { f.ca = other.ca[:40] }), err: `the Secret "pair", or that of caSecretName: ca.crt holds no certificate`},
-		"a proxy as before":               {role: settings.Proxy, proxy: &settings.ProxySettings{TLSSecret: "pair"}, mount: good, files: "ca.crt tls.crt tls.key"},
-		"a proxy with nothing":            {role: settings.Proxy, flags: tlsFlags{client: true}, files: "self-signed.crt self-signed.key"},
-		"a proxy with a CA":               {role: settings.Proxy, flags: tlsFlags{client: true}, mount: secretFiles{ca: ca.ca}, files: "ca.crt self-signed.crt self-signed.key"},
-		"a proxy with a pair for servers": {role: settings.Proxy, flags: tlsFlags{client: true}, mount: expired, files: "ca.crt self-signed.crt self-signed.key tls.crt tls.key"},
-		"a proxy with half such a pair":   {role: settings.Proxy, flags: tlsFlags{client: true}, mount: without(good, func(f *secretFiles) { f.key = nil }), err: "has no tls.key"},
+		"no flags":      {role: settings.Broker, mount: good},
+		"a certificate": {role: settings.Broker, flags: tlsFlags{server: permissive}, mount: good, files: "tls.crt tls.key"},
+		"one to verify others by": {role: settings.Broker, flags: tlsFlags{server: permissive, client: true}, mount: good,
+			files: "ca.crt tls.crt tls.key"},
+		"a CA of no use": {role: settings.Broker, flags: tlsFlags{server: permissive}, mount: halfCA, files: "tls.crt tls.key"},
+		"one that everybody can verify": {role: settings.Broker, flags: tlsFlags{server: enforcing, client: true}, mount: noCA,
+			files: "tls.crt tls.key"},
+		"an empty CA":    {role: settings.Broker, flags: tlsFlags{server: enforcing, client: true}, mount: emptyCA, files: "tls.crt tls.key"},
+		"an expired one": {role: settings.NameServer, flags: tlsFlags{server: enforcing}, mount: expired, files: "tls.crt tls.key"},
+		"an expired one of a proxy": {role: settings.Proxy, flags: tlsFlags{server: enforcing}, mount: expired,
+			err: "of CN=servers, expired at "},
+		"another key": {role: settings.Broker, flags: tlsFlags{server: enforcing}, mount: othersKey,
+			err: `the Secret "pair": tls.key is not the key`},
+		"no key": {role: settings.Broker, flags: tlsFlags{server: enforcing}, mount: noKey,
+			err: `the Secret "pair" is missing or has no tls.key`},
+		"nothing": {role: settings.Controller, flags: tlsFlags{server: enforcing}, err: `the Secret "pair" is missing or has no tls.crt`},
+		"no CA for clients": {role: settings.Broker, flags: tlsFlags{server: enforcing, clientAuth: true}, mount: noCA,
+			err: `spec.tls.clientAuth: there is no ca.crt to verify clients by in the Secret "pair"`},
+		"half a CA": {role: settings.Broker, flags: tlsFlags{server: enforcing, client: true}, mount: halfCA,
+			err: `the Secret "pair", or that of caSecretName: ca.crt holds no certificate`},
+		"a proxy as before": {role: settings.Proxy, proxy: &settings.ProxySettings{TLSSecret: "pair"}, mount: halfCA,
+			files: "tls.crt tls.key"},
+		"a proxy with nothing": {role: settings.Proxy, flags: tlsFlags{client: true}, files: "self-signed.crt self-signed.key"},
+		"a proxy with a CA": {role: settings.Proxy, flags: tlsFlags{client: true}, mount: secretFiles{ca: ca.ca},
+			files: "ca.crt self-signed.crt self-signed.key"},
+		"a proxy with a pair for servers": {role: settings.Proxy, flags: tlsFlags{client: true}, mount: expired,
+			files: "ca.crt self-signed.crt self-signed.key tls.crt tls.key"},
+		"a proxy with half such a pair": {role: settings.Proxy, flags: tlsFlags{client: true}, mount: noKey, err: "has no tls.key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.flags.given() {

@@ -58,7 +58,8 @@ func TestRealTLS(t *testing.T) {
 	const enforcing = "--tls-server=enforcing"
 	nameServer, nameServerFiles := servers.start(t, "nameserver", `{"serviceDomain": "h.test"}`, pair, enforcing, "--default-heap=96m")
 	controller, _ := servers.start(t, "controller",
-		`{"serviceDomain": "h.test", "config": {"mappedFileSize": "16777216"}, "controller": {"group": "test", "size": 1}}`, pair, enforcing, "--default-heap=128m")
+		`{"serviceDomain": "h.test", "config": {"mappedFileSize": "16777216"}, "controller": {"group": "test", "size": 1}}`,
+		pair, enforcing, "--default-heap=128m")
 	_, port, err := net.SplitHostPort(nameServerPermissive.Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -67,9 +68,9 @@ func TestRealTLS(t *testing.T) {
 		"mappedFileSizeCommitLog": "16777216", "metricsExporterType": "DISABLE"}, "broker": {"clusterName": "test", "mode": "CONTROLLER",
 		"nameServers": ["localhost:9876", "localhost:%s"], "controllers": ["x-0.h.test:9878"], "groups": {"x": {"permission": 6}}}}`, port),
 		pair, enforcing, "--default-heap=256m", "--default-direct-memory=128m")
-	proxy, _ := servers.start(t, "proxy", `{"config": {"metricsExporterType": "DISABLE"}, "proxy": {"clusterName": "test", "nameServers": ["localhost:9876"]}}`,
-		pair, enforcing,
-		"--default-heap=128m", "--default-direct-memory=64m")
+	proxy, _ := servers.start(t, "proxy",
+		`{"config": {"metricsExporterType": "DISABLE"}, "proxy": {"clusterName": "test", "nameServers": ["localhost:9876"]}}`,
+		pair, enforcing, "--default-heap=128m", "--default-direct-memory=64m")
 	agents := []*agentProcess{nameServer, controller, broker, proxy}
 	t.Cleanup(func() { // how they stop is for other tests, and takes long
 		for _, agent := range agents {

@@ -69,21 +69,8 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 			return supervise.Result{}, err
 		}
 	}
-	input, err := c.input(home)
+	input, known, certificate, err := c.prepare(home)
 	if err != nil {
-		return supervise.Result{}, err
-	}
-	known, err := c.accounts(input.Settings)
-	if err != nil {
-		return supervise.Result{}, err
-	}
-	input.Credentials, input.PermissiveAuth = known[signer(c.role)], c.permissive
-	certificate, err := c.certificate(input.Settings)
-	if err != nil {
-		return supervise.Result{}, err
-	}
-	input.TLS = certificate.tls()
-	if err := c.write(input); err != nil {
 		return supervise.Result{}, err
 	}
 	ended, err := c.markRunning()
@@ -118,7 +105,23 @@ func (c *config) run(ctx context.Context) (supervise.Result, error) {
 	return s.run(ctx, signals)
 }
 
-// input gathers what the configuration depends on.
+// prepare the server's files. It returns what they depend on, with the Secrets among it.
+func (c *config) prepare(home string) (in render.Input, known accounts, certificate *certificate, err error) {
+	if in, err = c.input(home); err != nil {
+		return in, nil, nil, err
+	}
+	if known, err = c.accounts(in.Settings); err != nil {
+		return in, nil, nil, err
+	}
+	in.Credentials, in.PermissiveAuth = known[signer(c.role)], c.permissive
+	if certificate, err = c.certificate(in.Settings); err != nil {
+		return in, nil, nil, err
+	}
+	in.TLS = certificate.tls()
+	return in, known, certificate, c.write(in)
+}
+
+// input gathers what the configuration depends on, but for Secrets.
 func (c *config) input(home string) (render.Input, error) {
 	s, err := c.settings()
 	if err != nil {

@@ -60,7 +60,7 @@ func (c *config) certificate(s settings.Settings) (*certificate, error) {
 	}
 	cert := &certificate{
 		secret: secret, mounted: c.tlsDir, installed: filepath.Join(c.runDir, "tls"),
-		serves: serves, asksClients: c.tls.clientAuth,
+		serves: serves, verifies: c.tls.client, asksClients: c.tls.clientAuth,
 		// A proxy has no data, and others beside it.
 		orExpired: c.role != settings.Proxy || !serves,
 	}

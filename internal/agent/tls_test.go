@@ -22,28 +22,33 @@ func TestTLSOptions(t *testing.T) {
 		file                 = "-Dtls.config.file=/run/tls.properties"
 		disabled, permissive = "-Dtls.server.mode=disabled", "-Dtls.server.mode=permissive"
 		enforcing            = "-Dtls.server.mode=enforcing"
+		takesBoth            = "--tls-server=permissive"
 		plain, secured       = "-Dtls.enable=false", "-Dtls.enable=true"
 	)
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, "lib"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	proxy, withSecret := settings.Settings{Proxy: &settings.ProxySettings{}}, settings.Settings{Proxy: &settings.ProxySettings{TLSSecret: "cert"}}
+	none, proxy := settings.Settings{}, settings.Settings{Proxy: &settings.ProxySettings{}}
+	withSecret := settings.Settings{Proxy: &settings.ProxySettings{TLSSecret: "cert"}}
 	for name, test := range map[string]struct {
 		role     settings.Role
 		settings settings.Settings
 		flags    []string
 		want     []string
 	}{
-		"off":                           {settings.Broker, settings.Settings{}, nil, []string{disabled, user}},
-		"offered":                       {settings.Broker, settings.Settings{}, []string{"--tls-server=permissive"}, []string{user, permissive, plain, file}},
-		"permissive":                    {settings.NameServer, settings.Settings{}, []string{"--tls-server=permissive", "--tls-client"}, []string{user, permissive, secured, file}},
-		"enforcing":                     {settings.Controller, settings.Settings{}, []string{"--tls-server=enforcing", "--tls-client", "--tls-client-auth"}, []string{user, enforcing, secured, file}},
+		"off":     {settings.Broker, none, nil, []string{disabled, user}},
+		"offered": {settings.Broker, none, []string{takesBoth}, []string{user, permissive, plain, file}},
+		"permissive": {settings.NameServer, none, []string{takesBoth, "--tls-client"},
+			[]string{user, permissive, secured, file}},
+		"enforcing": {settings.Controller, none, []string{"--tls-server=enforcing", "--tls-client", "--tls-client-auth"},
+			[]string{user, enforcing, secured, file}},
 		"a proxy":                       {settings.Proxy, proxy, nil, []string{permissive, plain, user}},
 		"a proxy with a certificate":    {settings.Proxy, withSecret, nil, []string{enforcing, plain, user}},
-		"a proxy that takes both":       {settings.Proxy, withSecret, []string{"--tls-server=permissive"}, []string{user, permissive, plain, file}},
+		"a proxy that takes both":       {settings.Proxy, withSecret, []string{takesBoth}, []string{user, permissive, plain, file}},
 		"a proxy of a cluster with TLS": {settings.Proxy, proxy, []string{"--tls-client"}, []string{permissive, user, secured, file}},
-		"a proxy with a certificate, of such a one": {settings.Proxy, withSecret, []string{"--tls-client"}, []string{enforcing, user, secured, file}},
+		"a proxy with a certificate, of such a one": {settings.Proxy, withSecret, []string{"--tls-client"},
+			[]string{enforcing, user, secured, file}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := parseFlags(string(test.role), append(test.flags, "--run-dir=/run", "--java-option="+user), io.Discard)
@@ -102,8 +107,12 @@ func TestNamesOfServers(t *testing.T) {
 			"192.0.2.1:10911": "x-0.h.ns.svc", "192.0.2.1:9876": "", "192.0.2.1:9878": "", "192.0.2.2:10911": "",
 		}},
 		{"controller", settings.Controller, headless, "", map[string]string{"127.0.0.1:9878": "x-0.h.ns.svc", "x-1.h.ns.svc:9878": ""}},
-		{"name server", settings.NameServer, headless, "10.0.0.7", map[string]string{"10.0.0.7:9876": "x-0.h.ns.svc", "10.0.0.8:9876": "x-0.h.ns.svc"}},
-		{"name server on a node", settings.NameServer, onNodes, "192.0.2.1", map[string]string{"192.0.2.1:9876": "x-0.h.ns.svc", "192.0.2.2:9876": "x-0.h.ns.svc"}},
+		{"name server", settings.NameServer, headless, "10.0.0.7", map[string]string{
+			"10.0.0.7:9876": "x-0.h.ns.svc", "10.0.0.8:9876": "x-0.h.ns.svc",
+		}},
+		{"name server on a node", settings.NameServer, onNodes, "192.0.2.1", map[string]string{
+			"192.0.2.1:9876": "x-0.h.ns.svc", "192.0.2.2:9876": "x-0.h.ns.svc",
+		}},
 		{"proxy", settings.Proxy, settings.Settings{}, "10.0.0.7", map[string]string{"10.0.0.9:9876": "", "10.0.0.7:8081": ""}},
 	} {
 		c := &config{role: test.role}

@@ -51,7 +51,8 @@ func Good(certificate []byte, now time.Time) error {
 	}
 	switch leaf := chain[0]; {
 	case now.After(leaf.NotAfter):
-		return fmt.Errorf("the certificate in %s, of %s, expired at %s: renew it", settings.TLSCert, subject(leaf), leaf.NotAfter.UTC().Format(time.RFC3339))
+		return fmt.Errorf("the certificate in %s, of %s, expired at %s: renew it",
+			settings.TLSCert, subject(leaf), leaf.NotAfter.UTC().Format(time.RFC3339))
 	case now.Before(leaf.NotBefore):
 		return fmt.Errorf("the certificate in %s, of %s, is good only from %s on: wait, or set the node's clock",
 			settings.TLSCert, subject(leaf), leaf.NotBefore.UTC().Format(time.RFC3339))
