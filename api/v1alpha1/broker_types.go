@@ -125,6 +125,9 @@ type BrokerSpec struct {
 	// Auth lets the brokers ask for credentials. With it, networkPolicy is Enabled unless it says otherwise.
 	// +optional
 	Auth *AuthSettings `json:"auth,omitempty"`
+	// TLS lets the brokers speak TLS with clients, name servers, controllers and each other. Replication (port 10912) stays plain text.
+	// +optional
+	TLS *TLSSettings `json:"tls,omitempty"`
 
 	StorageSettings       `json:",inline"`
 	PodSettings           `json:",inline"`
@@ -182,6 +185,9 @@ type BrokerStatus struct {
 	// Auth is what the brokers do about credentials, absent where they have no users.
 	// +optional
 	Auth *AuthStatus `json:"auth,omitempty"`
+	// TLS is what the brokers do about TLS, absent where they speak plain text.
+	// +optional
+	TLS *TLSStatus `json:"tls,omitempty"`
 	// Groups and their members.
 	// +optional
 	// +listType=map
@@ -258,6 +264,7 @@ type BrokerMemberStatus struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Mode",type=string,priority=1,JSONPath=`.spec.clusterMode`
 // +kubebuilder:printcolumn:name="Auth",type=string,priority=1,JSONPath=`.status.auth.mode`
+// +kubebuilder:printcolumn:name="TLS",type=string,priority=1,JSONPath=`.status.tls.mode`
 // +kubebuilder:printcolumn:name="Image",type=string,priority=1,JSONPath=`.spec.brokerImage`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="metadata.name must be at most 40 characters, so that pod labels fit"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold only lower-case letters, digits and '-': Services are named after it"

@@ -79,6 +79,11 @@ const (
 	ConditionMissingCredentials = "MissingCredentials"
 	// ConditionRefusedCredentials: brokers refuse the operator's requests, so that it can neither watch nor change them.
 	ConditionRefusedCredentials = "RefusedCredentials"
+	// ConditionInvalidCertificate: the certificate of spec.tls is missing, expired, or not one that servers can use. The message says what
+	// is wrong with it. No server is started or asked meanwhile.
+	ConditionInvalidCertificate = "InvalidCertificate"
+	// ConditionCertificateExpiring: the certificate was not renewed though less than a third of its life is left.
+	ConditionCertificateExpiring = "CertificateExpiring"
 	// ConditionTypeConflict: RocketMQ has a topic of that name with another type, or with other settings that cannot change.
 	ConditionTypeConflict = "TypeConflict"
 	// ConditionTransferred: a TopicTransfer has moved the topic or consumer group to another cluster.

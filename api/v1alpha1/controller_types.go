@@ -33,6 +33,10 @@ type ControllerSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!['controllerType', 'controllerDLegerGroup', 'controllerDLegerPeers', 'controllerDLegerSelfId', 'controllerStorePath', 'configStorePath', 'listenPort'].exists(k, k in self)",messageExpression="'set by the operator, because members, Services and volumes depend on them; remove:' + ('controllerType' in self ? ' controllerType' : \"\") + ('controllerDLegerGroup' in self ? ' controllerDLegerGroup' : \"\") + ('controllerDLegerPeers' in self ? ' controllerDLegerPeers' : \"\") + ('controllerDLegerSelfId' in self ? ' controllerDLegerSelfId' : \"\") + ('controllerStorePath' in self ? ' controllerStorePath' : \"\") + ('configStorePath' in self ? ' configStorePath' : \"\") + ('listenPort' in self ? ' listenPort' : \"\")"
 	Config map[string]ConfigValue `json:"config,omitempty"`
 
+	// TLS lets the controllers speak TLS, among each other too.
+	// +optional
+	TLS *TLSSettings `json:"tls,omitempty"`
+
 	StorageSettings       `json:",inline"`
 	PodSettings           `json:",inline"`
 	NetworkPolicySettings `json:",inline"`
@@ -59,6 +63,9 @@ type ControllerStatus struct {
 	// +optional
 	// +listType=atomic
 	Addresses []string `json:"addresses,omitempty"`
+	// TLS is what the controllers do about TLS, absent where they speak plain text.
+	// +optional
+	TLS *TLSStatus `json:"tls,omitempty"`
 }
 
 // Controller is a quorum of DLedger controllers, which elect the masters of broker groups.
@@ -71,6 +78,7 @@ type ControllerStatus struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="TLS",type=string,priority=1,JSONPath=`.status.tls.mode`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="metadata.name must be at most 40 characters, so that pod labels fit"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold only lower-case letters, digits and '-': Services are named after it"
 type Controller struct {

@@ -40,6 +40,10 @@ type NameServiceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!('enableControllerInNamesrv' in self)",message="controllers run in pods of their own: create a Controller, and remove enableControllerInNamesrv"
 	Config map[string]ConfigValue `json:"config,omitempty"`
 
+	// TLS lets the name servers speak TLS.
+	// +optional
+	TLS *TLSSettings `json:"tls,omitempty"`
+
 	StorageSettings       `json:",inline"`
 	PodSettings           `json:",inline"`
 	NetworkPolicySettings `json:",inline"`
@@ -69,6 +73,9 @@ type NameServiceStatus struct {
 	// +optional
 	// +listType=atomic
 	Addresses []string `json:"addresses,omitempty"`
+	// TLS is what the name servers do about TLS, absent where they speak plain text.
+	// +optional
+	TLS *TLSStatus `json:"tls,omitempty"`
 }
 
 // NameService is a set of name servers.
@@ -82,6 +89,7 @@ type NameServiceStatus struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Addresses",type=string,priority=1,JSONPath=`.status.addresses`
+// +kubebuilder:printcolumn:name="TLS",type=string,priority=1,JSONPath=`.status.tls.mode`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="metadata.name must be at most 40 characters, so that pod labels fit"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold only lower-case letters, digits and '-': Services are named after it"
 type NameService struct {

@@ -11,6 +11,7 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.brokerRef) && has(self.clusterName) && self.clusterName.size() > 0)",message="brokerRef and clusterName exclude each other: a Broker has its cluster's name, keep one of them"
 // +kubebuilder:validation:XValidation:rule="!(has(self.auth) && self.auth.enabled) || !has(self.config) || !['authenticationEnabled', 'authorizationEnabled', 'authenticationMetadataProvider', 'authorizationMetadataProvider', 'innerClientAuthenticationCredentials', 'initAuthenticationUser', 'enableAclRpcHookForClusterMode'].exists(k, k in self.config)",messageExpression="'set by the operator, because spec.auth is enabled; remove from config:' + ('authenticationEnabled' in self.config ? ' authenticationEnabled' : \"\") + ('authorizationEnabled' in self.config ? ' authorizationEnabled' : \"\") + ('authenticationMetadataProvider' in self.config ? ' authenticationMetadataProvider' : \"\") + ('authorizationMetadataProvider' in self.config ? ' authorizationMetadataProvider' : \"\") + ('innerClientAuthenticationCredentials' in self.config ? ' innerClientAuthenticationCredentials' : \"\") + ('initAuthenticationUser' in self.config ? ' initAuthenticationUser' : \"\") + ('enableAclRpcHookForClusterMode' in self.config ? ' enableAclRpcHookForClusterMode' : \"\")"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || !has(self.tls.clientAuth) || self.tls.clientAuth == 'None'",message="tls.clientAuth: a proxy does not ask clients for a certificate (its gRPC server cannot); use spec.auth"
 type ProxySpec struct {
 	// Replicas is the number of proxies.
 	// +optional
@@ -45,10 +46,11 @@ type ProxySpec struct {
 	// Service is how clients reach the proxies.
 	// +optional
 	Service *ProxyService `json:"service,omitempty"`
-	// TLS serves clients with a certificate of yours, and refuses those that speak plain text. Without it the proxy takes
-	// both, and shows a certificate that it signed itself.
+	// TLS serves clients with a certificate of yours, and refuses those that speak plain text unless the mode says otherwise. Without
+	// it the proxy takes both, and shows a certificate that it signed itself. Proxies speak TLS to name servers and brokers where the
+	// Broker has spec.tls, and then need it too, for the CA.
 	// +optional
-	TLS *ProxyTLS `json:"tls,omitempty"`
+	TLS *TLSSettings `json:"tls,omitempty"`
 	// Auth lets the proxies ask clients for credentials, which the brokers know, and sign to the brokers with their own. It must be
 	// enabled if, and only if, that of the brokers is. With it, networkPolicy is Enabled unless it says otherwise.
 	// +optional
@@ -101,16 +103,6 @@ type ProxyPorts struct {
 	RemotingNodePort int32 `json:"remotingNodePort,omitempty"`
 }
 
-// ProxyTLS names the certificate.
-type ProxyTLS struct {
-	// SecretName is a Secret of type kubernetes.io/tls, with tls.crt and tls.key. Proxies of RocketMQ 5.4.0 and later take a
-	// new pair of them without a restart.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	SecretName string `json:"secretName"`
-}
-
 // ProxyStatus is what was seen.
 type ProxyStatus struct {
 	CommonStatus `json:",inline"`
@@ -150,6 +142,12 @@ type ProxyStatus struct {
 	// port that every node has for it.
 	// +optional
 	ExternalAddress string `json:"externalAddress,omitempty"`
+	// TLS is how the proxies serve clients, absent where they show a certificate that they signed themselves.
+	// +optional
+	TLS *TLSStatus `json:"tls,omitempty"`
+	// ServersTLS: the proxies speak TLS to name servers and brokers.
+	// +optional
+	ServersTLS bool `json:"serversTLS,omitempty"`
 }
 
 // Proxy is a set of stateless proxies, the way in for gRPC clients.

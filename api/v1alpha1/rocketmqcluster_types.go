@@ -76,6 +76,10 @@ type RocketMQClusterSpec struct {
 	// Auth lets brokers and proxies ask for credentials. With it, networkPolicy is Enabled for every part unless it says otherwise.
 	// +optional
 	Auth *AuthSettings `json:"auth,omitempty"`
+	// TLS of name servers, controllers, brokers and proxies, which may all have the same certificate. A running cluster is switched in
+	// steps, so that its servers always understand each other.
+	// +optional
+	TLS *TLSSettings `json:"tls,omitempty"`
 
 	// What is said here holds for every part. AllowedClients may use the cluster: name servers, brokers, proxies and the schema
 	// registry. The dashboard and, besides these, the proxies have lists of their own.
@@ -193,9 +197,9 @@ type ClusterProxy struct {
 	// Service is how clients reach the proxies.
 	// +optional
 	Service *ProxyService `json:"service,omitempty"`
-	// TLS serves clients with a certificate of yours, and refuses those that speak plain text.
+	// TLS is another certificate for the proxies' clients than that of spec.tls, such as a public one.
 	// +optional
-	TLS *ProxyTLS `json:"tls,omitempty"`
+	TLS *TLSSettings `json:"tls,omitempty"`
 	// AllowedClients may use the proxies, and of the cluster nothing else, besides those of spec.allowedClients.
 	// +optional
 	AllowedClients NetworkPeers `json:"allowedClients,omitempty"`

@@ -79,4 +79,7 @@ type ToolStatus struct {
 	// Address is host:port of the Service in the cluster.
 	// +optional
 	Address string `json:"address,omitempty"`
+	// ServersTLS: the pods speak TLS to name servers and brokers.
+	// +optional
+	ServersTLS bool `json:"serversTLS,omitempty"`
 }

@@ -35,19 +35,12 @@ func AuthOf(pod *corev1.PodSpec) Auth {
 	return auth
 }
 
-// OnlyAuth is what AuthOf reads of a pod.
-func OnlyAuth(pod *corev1.PodSpec) (only corev1.PodSpec) {
-	for _, volume := range pod.Volumes {
-		if volume.Name == volumeAuth {
-			only.Volumes = append(only.Volumes, volume)
-		}
+// AuthsOf are those of several.
+func AuthsOf(pods []*corev1.PodSpec) (auths []Auth) {
+	for _, pod := range pods {
+		auths = append(auths, AuthOf(pod))
 	}
-	for _, container := range pod.Containers {
-		if slices.Contains(container.Command, permissiveFlag) {
-			only.Containers = append(only.Containers, corev1.Container{Name: container.Name, Command: []string{permissiveFlag}})
-		}
-	}
-	return only
+	return auths
 }
 
 // permissive reports whether servers have accounts and ask for no credentials.

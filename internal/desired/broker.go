@@ -4,6 +4,7 @@ package desired
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,8 @@ type Dependencies struct {
 	Groups map[string]settings.GroupSettings
 	// Auth is what the brokers are to do about credentials now.
 	Auth Auth
+	// TLS is what the brokers are to do about TLS now.
+	TLS TLS
 }
 
 // GroupState is what is recorded of a broker group at its StatefulSet.
@@ -76,7 +79,7 @@ func (in Installation) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState
 		Image(b), b.Spec.HostNetwork, restartConfig(b), b.Spec.HostPath, b.Spec.Volumes, DrainSeconds(b),
 		restartRelevant(&b.Spec.PodSettings), deps.References,
 	}
-	sum, err := hash(append(restarts, deps.Auth.restarts()...)...)
+	sum, err := hash(slices.Concat(restarts, deps.Auth.restarts(), deps.TLS.restarts())...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,6 +98,7 @@ func (in Installation) BrokerGroup(b *v1alpha1.Broker, g int32, state GroupState
 		volumes:   b.Spec.Volumes,
 		settings:  &b.Spec.PodSettings,
 
+		tls: deps.TLS, tlsFlags: deps.TLS.flags(),
 		auth: deps.Auth, accounts: settings.Accounts(),
 	})
 	if err != nil {

@@ -75,7 +75,7 @@ func (t toolSpec) console(spec *v1alpha1.ConsoleSpec) (*appsv1.Deployment, error
 	// Set in both cases, so that nobody can log in as one of the users that the dashboard is packaged with.
 	own["rocketmq.config.loginRequired"] = spec.Login != nil
 	own["rocketmq.config.authMode"] = "file"
-	volumes, mounts := t.signIn(spec.Config, own)
+	volumes, mounts := t.access(spec.Config, own)
 	t.properties = springProperties(map[string]any{
 		"management.endpoints.web.exposure.include": "health",
 		// Behind an Ingress that ends TLS, redirects (to the login) go to https, as the browser came.
@@ -158,7 +158,7 @@ func (t toolSpec) givenConsole(spec *v1alpha1.ConsoleSpec) (*appsv1.Deployment, 
 	t.port = container.Ports[0].ContainerPort
 	own := clusterOf(t.backend.NameServers)
 	own["server.port"] = t.port // releases differ in their default
-	volumes, mounts := t.signIn(spec.Config, own)
+	volumes, mounts := t.access(spec.Config, own)
 	pod.Volumes, container.VolumeMounts = append(pod.Volumes, volumes...), append(container.VolumeMounts, mounts...)
 	t.properties = springProperties(map[string]any{}, spec.Config, own)
 	if container.Env, err = t.env(container.Env); err != nil {

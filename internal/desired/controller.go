@@ -14,7 +14,7 @@ import (
 
 // Controller objects: headless Service, settings, PodDisruptionBudget; then the StatefulSet. The client Service is
 // ControllerService, which comes when the quorum is complete.
-func (in Installation) Controller(ctl *v1alpha1.Controller, refs References) ([]client.Object, *appsv1.StatefulSet, error) {
+func (in Installation) Controller(ctl *v1alpha1.Controller, refs References, tls TLS) ([]client.Object, *appsv1.StatefulSet, error) {
 	labels, selector := Labels(ctl, Controller), Selector(ctl.Name, Controller, "")
 	config, err := configMap(ctl, Controller, settings.Settings{
 		ServiceDomain: in.serviceDomain(ctl, Controller), Config: Properties(ctl.Spec.Config),
@@ -23,7 +23,8 @@ func (in Installation) Controller(ctl *v1alpha1.Controller, refs References) ([]
 	if err != nil {
 		return nil, nil, err
 	}
-	sum, err := hash(Image(ctl), ctl.Spec.Config, ctl.Spec.HostPath, restartRelevant(&ctl.Spec.PodSettings), refs)
+	restarts := []any{Image(ctl), ctl.Spec.Config, ctl.Spec.HostPath, restartRelevant(&ctl.Spec.PodSettings), refs}
+	sum, err := hash(append(restarts, tls.restarts()...)...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -37,6 +38,8 @@ func (in Installation) Controller(ctl *v1alpha1.Controller, refs References) ([]
 		agentPort: settings.ControllerAgentPort,
 		data:      data(ctl.Namespace, &ctl.Spec.StorageSettings, v1alpha1.StorageClass, "4Gi"),
 		settings:  &ctl.Spec.PodSettings,
+		tls:       tls,
+		tlsFlags:  tls.flags(),
 	})
 	if err != nil {
 		return nil, nil, err

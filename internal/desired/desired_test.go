@@ -34,12 +34,12 @@ func TestLongestNames(t *testing.T) {
 		objects = append(objects, more...)
 	}
 	ns := parse[v1alpha1.NameService](t, header+"{size: 99}")
-	shared, set, err := c.NameService(ns, nil)
+	shared, set, err := c.NameService(ns, nil, TLS{})
 	add(err, append(shared, set)...)
 	addresses = append(addresses, c.NameServerAddresses(ns)...)
 
 	ctl := parse[v1alpha1.Controller](t, header+"{size: 7}")
-	shared, set, err = c.Controller(ctl, nil)
+	shared, set, err = c.Controller(ctl, nil, TLS{})
 	add(err, append(shared, set, c.ControllerService(ctl))...)
 	addresses = append(addresses, c.ControllerAddresses(ctl)...)
 

@@ -27,7 +27,7 @@ func (in Installation) Exporter(e *v1alpha1.Exporter, backend ToolBackend) (*Too
 	if backend.AuthSecret != "" {
 		own["rocketmq.config.enableACL"] = true
 	}
-	t.volumes, t.mounts = t.signIn(spec.Config, own)
+	t.volumes, t.mounts = t.access(spec.Config, own)
 	t.properties = springProperties(map[string]any{telemetryPath: t.health}, spec.Config, own)
 	t.health = below(spec.Config, t.health)
 	err := checkSpring(spec.Config)

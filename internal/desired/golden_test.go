@@ -107,11 +107,11 @@ func objectsOf(t *testing.T, text string) []byte {
 	switch kind.Kind {
 	case "NameService":
 		ns := parse[v1alpha1.NameService](t, text)
-		shared, set, err := c.NameService(ns, nil)
+		shared, set, err := c.NameService(ns, nil, tlsIn(ns.Spec.TLS))
 		add(err, append(shared, set)...)
 	case "Controller":
 		ctl := parse[v1alpha1.Controller](t, text)
-		shared, set, err := c.Controller(ctl, nil)
+		shared, set, err := c.Controller(ctl, nil, tlsIn(ctl.Spec.TLS))
 		add(err, append(shared, set, c.ControllerService(ctl))...)
 	case "Broker":
 		b := parse[v1alpha1.Broker](t, text)
@@ -122,7 +122,7 @@ func objectsOf(t *testing.T, text string) []byte {
 		if Mode(b) == "STATIC" {
 			deps.Controllers = nil
 		}
-		deps.Auth = auth(b)
+		deps.Auth, deps.TLS = auth(b), tlsIn(b.Spec.TLS)
 		deps.Groups = map[string]settings.GroupSettings{}
 		for g := range GroupCount(b) {
 			deps.Groups[GroupName(b.Name, g)] = scale.Open.Settings()
@@ -162,6 +162,14 @@ func objectsOf(t *testing.T, text string) []byte {
 		out.Write(document(t, object))
 	}
 	return out.Bytes()
+}
+
+// tlsIn is that of servers which have come to what their spec asks for.
+func tlsIn(settings *v1alpha1.TLSSettings) TLS {
+	if settings == nil {
+		return TLS{Mode: v1alpha1.TLSDisabled}
+	}
+	return TLS{Mode: settings.Wanted(), Secret: settings.SecretName, CASecret: settings.CASecretName, ClientAuth: settings.AuthenticatesClients()}
 }
 
 // toolBackend has the name servers that are given by hand, or those of the NameService mq/ns, and the account that is named.

@@ -61,6 +61,7 @@ func TestHash(t *testing.T) {
 		{"NameService", reflect.TypeFor[v1alpha1.NameServiceSpec](), nameServiceHash, map[string]change{
 			"size":             {"3", false},
 			"nameServiceImage": {"apache/rocketmq:5.5.0", true},
+			"tls":              {"{secretName: s}", false}, // the mode that it comes to counts, and the certificate
 			"hostNetwork":      {"true", true},
 			"dnsPolicy":        {"Default", true},
 			"config":           {"{a: b}", true},
@@ -68,6 +69,7 @@ func TestHash(t *testing.T) {
 		{"Controller", reflect.TypeFor[v1alpha1.ControllerSpec](), controllerHash, map[string]change{
 			"size":            {"5", false},
 			"controllerImage": {"apache/rocketmq:5.5.0", true},
+			"tls":             {"{secretName: s}", false}, // the mode that it comes to counts, and the certificate
 			"config":          {"{a: b}", true},
 		}},
 		{"Broker", reflect.TypeFor[v1alpha1.BrokerSpec](), brokerHash, map[string]change{
@@ -79,6 +81,7 @@ func TestHash(t *testing.T) {
 			"nameServiceRef":                       {"{name: other}", false},
 			"controllerRef":                        {"{name: other}", false},
 			"brokerImage":                          {"apache/rocketmq:5.5.0", true},
+			"tls":                                  {"{secretName: s}", false}, // the mode that it comes to counts, and the certificate
 			"hostNetwork":                          {"true", true},
 			"config":                               {"{a: b}", true},
 			"volumes":                              {"[{name: v, emptyDir: {}}]", true},
@@ -190,6 +193,56 @@ func TestHashOfReferences(t *testing.T) {
 	}
 }
 
+// TestHashOfTLS: each mode needs new pods, and so does a certificate that servers read only when they start.
+func TestHashOfTLS(t *testing.T) {
+	servers := map[string]func(TLS) (*appsv1.StatefulSet, error){
+		"name servers": func(tls TLS) (*appsv1.StatefulSet, error) {
+			_, set, err := installation().NameService(parse[v1alpha1.NameService](t, "metadata: {name: x, namespace: mq}"), nil, tls)
+			return set, err
+		},
+		"controllers": func(tls TLS) (*appsv1.StatefulSet, error) {
+			_, set, err := installation().Controller(parse[v1alpha1.Controller](t, "metadata: {name: x, namespace: mq}"), nil, tls)
+			return set, err
+		},
+		"brokers": func(tls TLS) (*appsv1.StatefulSet, error) {
+			deps := dependencies()
+			deps.TLS = tls
+			_, set, err := installation().BrokerGroup(parse[v1alpha1.Broker](t, "metadata: {name: x, namespace: mq}"), 0, GroupState{Members: 2}, deps)
+			return set, err
+		},
+	}
+	for who, set := range servers {
+		seen := map[string]TLS{}
+		for _, tls := range []TLS{
+			{Mode: v1alpha1.TLSDisabled},
+			{Mode: v1alpha1.TLSOffered, Secret: "s", Loaded: "1"},
+			{Mode: v1alpha1.TLSPermissive, Secret: "s", Loaded: "1"},
+			{Mode: v1alpha1.TLSEnforcing, Secret: "s", Loaded: "1"},
+			{Mode: v1alpha1.TLSEnforcing, Secret: "s", Loaded: "2"},
+			{Mode: v1alpha1.TLSEnforcing, Secret: "other", Loaded: "1"},
+			{Mode: v1alpha1.TLSEnforcing, Secret: "s", CASecret: "ca", Loaded: "1"},
+			{Mode: v1alpha1.TLSEnforcing, Secret: "s", ClientAuth: true, Loaded: "1"},
+		} {
+			made, err := set(tls)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if other, is := seen[hashOf(made)]; is {
+				t.Errorf("%s: from %+v to %+v needs no new pods", who, other, tls)
+			}
+			seen[hashOf(made)] = tls
+			tls.Loaded = ""
+			if got := TLSOf(&made.Spec.Template.Spec); got != tls {
+				t.Errorf("%s: a pod with %+v is taken for one with %+v", who, tls, got)
+			}
+			only := OnlySecurity(&made.Spec.Template.Spec)
+			if got := TLSOf(&only); got != tls {
+				t.Errorf("%s: what is kept of a pod with %+v is taken for %+v", who, tls, got)
+			}
+		}
+	}
+}
+
 // toolChanges are those that all tools have, and some of one kind.
 func toolChanges(more map[string]change) map[string]change {
 	out := map[string]change{
@@ -281,7 +334,7 @@ func proxyHash(t *testing.T, c Installation, spec string) string {
 
 func nameServiceHash(t *testing.T, c Installation, spec string) string {
 	t.Helper()
-	_, set, err := c.NameService(parse[v1alpha1.NameService](t, "metadata: {name: x, namespace: mq}\nspec: "+spec), nil)
+	_, set, err := c.NameService(parse[v1alpha1.NameService](t, "metadata: {name: x, namespace: mq}\nspec: "+spec), nil, TLS{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +343,7 @@ func nameServiceHash(t *testing.T, c Installation, spec string) string {
 
 func controllerHash(t *testing.T, c Installation, spec string) string {
 	t.Helper()
-	_, set, err := c.Controller(parse[v1alpha1.Controller](t, "metadata: {name: x, namespace: mq}\nspec: "+spec), nil)
+	_, set, err := c.Controller(parse[v1alpha1.Controller](t, "metadata: {name: x, namespace: mq}\nspec: "+spec), nil, TLS{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,9 +10,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/certificate"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
 // Labels of everything that the operator makes. Role and cluster may change, so they are in no selector.
@@ -106,7 +109,7 @@ func GroupOfPod(cr, pod string) string {
 var podMember = regexp.MustCompile(`^([0-9]+|master-0|replica-[0-9]+-0)$`)
 
 // serviceDomain is the full name of a component's headless Service.
-func (in Installation) serviceDomain(obj client.Object, component Component) string {
+func (in Installation) serviceDomain(obj metav1.Object, component Component) string {
 	return fmt.Sprintf("%s.%s.svc.%s", HeadlessService(obj.GetName(), component), obj.GetNamespace(), in.Domain)
 }
 
@@ -127,6 +130,40 @@ func (in Installation) NameServerAddresses(ns *v1alpha1.NameService) []string {
 // ControllerAddresses are what brokers use, one for each controller.
 func (in Installation) ControllerAddresses(ctl *v1alpha1.Controller) []string {
 	return in.addresses(ctl, Controller, size(ctl.Spec.Size, 3), settings.ControllerPort)
+}
+
+// NameServerNames are those under which name servers are known.
+func (in Installation) NameServerNames(ns *v1alpha1.NameService) certificate.Names {
+	return certificate.Names{Services: hosts(in.NameServerService(ns.Name, ns.Namespace)), Pods: hosts(in.NameServerAddresses(ns)...)}
+}
+
+// ControllerNames are those under which controllers are known.
+func (in Installation) ControllerNames(ctl *v1alpha1.Controller) certificate.Names {
+	return certificate.Names{Pods: hosts(in.ControllerAddresses(ctl)...)}
+}
+
+// BrokerNames are those under which brokers are known.
+func (in Installation) BrokerNames(b *v1alpha1.Broker) (names certificate.Names) {
+	for g := range GroupCount(b) {
+		for member := range MemberCount(b) {
+			names.Pods = append(names.Pods, hosts(in.BrokerAddress(b, PodName(GroupName(b.Name, g), member)))...)
+		}
+	}
+	return names
+}
+
+func hosts(addresses ...string) (out []string) {
+	for _, address := range addresses {
+		host, _, _ := strings.Cut(address, ":")
+		out = append(out, host)
+	}
+	return out
+}
+
+// PodHost is the DNS name of a pod of one of the StatefulSets.
+func (in Installation) PodHost(pod client.Object, component Component) string {
+	owner := &metav1.ObjectMeta{Namespace: pod.GetNamespace(), Name: pod.GetLabels()[LabelInstance]}
+	return pod.GetName() + "." + in.serviceDomain(owner, component)
 }
 
 // BrokerAddress is what the broker in a pod registers with, unless it uses the host's network.

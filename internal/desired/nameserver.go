@@ -13,7 +13,7 @@ import (
 )
 
 // NameService objects: Services, settings, PodDisruptionBudget; then the StatefulSet.
-func (in Installation) NameService(ns *v1alpha1.NameService, refs References) ([]client.Object, *appsv1.StatefulSet, error) {
+func (in Installation) NameService(ns *v1alpha1.NameService, refs References, tls TLS) ([]client.Object, *appsv1.StatefulSet, error) {
 	labels, selector := Labels(ns, NameServer), Selector(ns.Name, NameServer, "")
 	p := ports(corev1.ServicePort{Name: "nameserver", Port: settings.NameServerPort})
 	config, err := configMap(ns, NameServer, settings.Settings{
@@ -22,8 +22,8 @@ func (in Installation) NameService(ns *v1alpha1.NameService, refs References) ([
 	if err != nil {
 		return nil, nil, err
 	}
-	sum, err := hash(Image(ns), ns.Spec.HostNetwork, ns.Spec.DNSPolicy, ns.Spec.Config, ns.Spec.HostPath,
-		restartRelevant(&ns.Spec.PodSettings), refs)
+	restarts := []any{Image(ns), ns.Spec.HostNetwork, ns.Spec.DNSPolicy, ns.Spec.Config, ns.Spec.HostPath, restartRelevant(&ns.Spec.PodSettings), refs}
+	sum, err := hash(append(restarts, tls.restarts()...)...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -36,6 +36,8 @@ func (in Installation) NameService(ns *v1alpha1.NameService, refs References) ([
 		agentPort:   settings.NameServerAgentPort,
 		data:        data(ns.Namespace, &ns.Spec.StorageSettings, v1alpha1.EmptyDir, "1Gi"),
 		settings:    &ns.Spec.PodSettings,
+		tls:         tls,
+		tlsFlags:    tls.flags(),
 	})
 	if err != nil {
 		return nil, nil, err

@@ -56,8 +56,9 @@ type podSpec struct {
 	agentPort   int32
 	// data is the data volume; its name is empty for a server without one.
 	data dataVolume
-	// secret is mounted at settings.TLSDir, if given.
-	secret string
+	// tls: its Secrets are mounted at settings.TLSDir. The flags tell the agent what to do with them.
+	tls      TLS
+	tlsFlags []string
 	// auth: these accounts of its Secret are mounted at settings.AuthDir.
 	auth     Auth
 	accounts []settings.Account
@@ -204,7 +205,7 @@ func (p podSpec) rocketmqContainer() (corev1.Container, error) {
 	if p.data.name != "" {
 		mounts = append(mounts, p.data.mount())
 	}
-	if p.secret != "" {
+	if p.tls.Secret != "" {
 		mounts = append(mounts, corev1.VolumeMount{Name: volumeTLS, MountPath: settings.TLSDir, ReadOnly: true})
 	}
 	if p.auth.Secret != "" {
@@ -218,6 +219,7 @@ func (p podSpec) rocketmqContainer() (corev1.Container, error) {
 	if p.auth.permissive() {
 		command = append(command, permissiveFlag)
 	}
+	command = append(command, p.tlsFlags...)
 	if p.data.hostPath != "" {
 		command = append(command, "--host-path="+p.data.hostPath+"/$(POD_NAME)")
 	}
@@ -298,10 +300,8 @@ func (p podSpec) podVolumes() []corev1.Volume {
 	if p.data.source != nil {
 		volumes = append(volumes, corev1.Volume{Name: p.data.name, VolumeSource: *p.data.source})
 	}
-	if p.secret != "" {
-		// Optional, so that the pod starts and the agent can say that the Secret is missing.
-		volumes = append(volumes, corev1.Volume{Name: volumeTLS, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
-			SecretName: p.secret, DefaultMode: new(int32(0o440)), Optional: new(true)}}})
+	if p.tls.Secret != "" {
+		volumes = append(volumes, p.tls.tlsVolume())
 	}
 	if p.auth.Secret != "" {
 		volumes = append(volumes, p.authVolume())

@@ -27,16 +27,21 @@ type Backend struct {
 	NameServers []string
 	// AuthSecret is the name of the Secret with the proxies' account, "" without authentication.
 	AuthSecret string
+	// TLS: name servers and brokers are spoken to with it.
+	TLS bool
+	// Loaded stands for the certificates that proxies read only when they start, "" if there are none.
+	Loaded     string
 	References References
 }
 
 // Proxy objects: Service, settings, PodDisruptionBudget; then the Deployment.
 func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Object, *appsv1.Deployment, error) {
 	labels, selector := Labels(p, Proxy), Selector(p.Name, Proxy, "")
-	secret := ""
+	var tls TLS
 	if p.Spec.TLS != nil {
-		secret = p.Spec.TLS.SecretName
+		tls.Secret, tls.CASecret = p.Spec.TLS.SecretName, p.Spec.TLS.CASecretName
 	}
+	flags := proxyTLSFlags(p, tls.Secret, backend)
 	// A proxy gives remoting clients this name with the port that it listens on, so the Service must have the same port.
 	host := ""
 	if _, remoting := ProxyPorts(p); remoting == settings.ProxyRemotingPort {
@@ -45,7 +50,7 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 	config, err := configMap(p, Proxy, settings.Settings{
 		Config: Properties(p.Spec.Config),
 		Proxy: &settings.ProxySettings{
-			ClusterName: backend.ClusterName, NameServers: backend.NameServers, Host: host, TLSSecret: secret, AuthSecret: backend.AuthSecret,
+			ClusterName: backend.ClusterName, NameServers: backend.NameServers, Host: host, TLSSecret: tls.Secret, AuthSecret: backend.AuthSecret,
 		},
 	})
 	if err != nil {
@@ -57,11 +62,14 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 		byHand = backend.NameServers
 	}
 	restarts := []any{
-		Image(p), p.Spec.Config, secret, host != "", backend.ClusterName, backend.NameService, byHand,
+		Image(p), p.Spec.Config, tls.Secret, host != "", backend.ClusterName, backend.NameService, byHand,
 		restartRelevant(&p.Spec.PodSettings), backend.References,
 	}
 	if backend.AuthSecret != "" {
 		restarts = append(restarts, backend.AuthSecret)
+	}
+	if tls.CASecret != "" || len(flags) > 0 {
+		restarts = append(restarts, tls, flags, backend.Loaded)
 	}
 	sum, err := hash(restarts...)
 	if err != nil {
@@ -77,7 +85,8 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 			{Name: "metrics", ContainerPort: settings.MetricsPort, Protocol: corev1.ProtocolTCP},
 		},
 		agentPort: settings.ProxyAgentPort,
-		secret:    secret,
+		tls:       tls,
+		tlsFlags:  flags,
 		settings:  &p.Spec.PodSettings,
 
 		auth: Auth{Secret: backend.AuthSecret}, accounts: []settings.Account{settings.ProxyAccount},
@@ -104,6 +113,21 @@ func (in Installation) Proxy(p *v1alpha1.Proxy, backend Backend) ([]client.Objec
 		config,
 		disruptionBudget(p, ClientService(p.Name, Proxy), labels, selector, policyv1.AlwaysAllow),
 	}, deployment, nil
+}
+
+// proxyTLSFlags tell the agent what settings.ProxySettings.TLSSecret does not: a proxy with a certificate takes no plain text, and
+// opens connections in plain text.
+func proxyTLSFlags(p *v1alpha1.Proxy, secret string, backend Backend) (flags []string) {
+	if mode := p.Spec.TLS.Wanted(); mode == v1alpha1.TLSOffered || mode == v1alpha1.TLSPermissive {
+		flags = append(flags, serverPermissive)
+	}
+	if backend.TLS {
+		flags = append(flags, settings.TLSClientFlag)
+	}
+	if len(flags) > 0 {
+		flags = append(flags, settings.TLSSecretFlag+"="+secret)
+	}
+	return flags
 }
 
 // ProxyPorts are the Service's, for gRPC and for remoting.

@@ -3,6 +3,7 @@
 package desired
 
 import (
+	"cmp"
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type Part struct {
 	Object v1alpha1.Resource
 	// Image of the object; empty if the API server is to fill in the default.
 	Image *string
+	// OwnCertificate: it has another one than the cluster.
+	OwnCertificate bool
 	// Err says that the user's overrides do not fit: the object is not as the user wants it.
 	Err error
 }
@@ -105,8 +108,8 @@ func nameServersPart(c *v1alpha1.RocketMQCluster) Part {
 	}
 	ns := &v1alpha1.NameService{ObjectMeta: partMeta(c, PartNameServers), Spec: v1alpha1.NameServiceSpec{
 		Size: new(size(given.Size, 1)), NameServiceImage: Image(c), HostNetwork: given.HostNetwork, Config: given.Config,
-		NetworkPolicySettings: networkSettings(c, c.Spec.AllowedClients),
-		StorageSettings:       storageSettings(given.Storage), PodSettings: serverSettings(c, &given.ServerSettings),
+		NetworkPolicySettings: networkSettings(c, c.Spec.AllowedClients), TLS: c.Spec.TLS,
+		StorageSettings: storageSettings(given.Storage), PodSettings: serverSettings(c, &given.ServerSettings),
 	}}
 	return Part{Field: "nameServers", Kind: "NameService", Object: ns, Image: &ns.Spec.NameServiceImage, Err: override(&ns.Spec, given.Overrides)}
 }
@@ -115,7 +118,7 @@ func controllersPart(c *v1alpha1.RocketMQCluster) Part {
 	given := c.Spec.Controllers
 	ctl := &v1alpha1.Controller{ObjectMeta: partMeta(c, PartControllers), Spec: v1alpha1.ControllerSpec{
 		Size: new(size(given.Size, 3)), ControllerImage: Image(c), Config: given.Config, NetworkPolicySettings: networkSettings(c, nil),
-		StorageSettings: storageSettings(given.Storage), PodSettings: serverSettings(c, &given.ServerSettings),
+		StorageSettings: storageSettings(given.Storage), PodSettings: serverSettings(c, &given.ServerSettings), TLS: c.Spec.TLS,
 	}}
 	return Part{Field: "controllers", Kind: "Controller", Object: ctl, Image: &ctl.Spec.ControllerImage, Err: override(&ctl.Spec, given.Overrides)}
 }
@@ -126,7 +129,7 @@ func poolPart(c *v1alpha1.RocketMQCluster, pool *v1alpha1.BrokerPool) Part {
 		ClusterName: c.Name, NameServiceRef: &v1alpha1.ObjectReference{Name: PartName(c.Name, PartNameServers)},
 		BrokerImage: Image(c), HostNetwork: pool.HostNetwork, Config: mergedConfig(c.Spec.Config, pool.Config),
 		StorageSettings: storageSettings(pool.Storage), PodSettings: serverSettings(c, &pool.ServerSettings),
-		NetworkPolicySettings: networkSettings(c, c.Spec.AllowedClients), Auth: clusterAuth(c),
+		NetworkPolicySettings: networkSettings(c, c.Spec.AllowedClients), Auth: clusterAuth(c), TLS: c.Spec.TLS,
 	}}
 	b.Name = PoolName(c.Name, pool.Name)
 	if c.Spec.Controllers != nil {
@@ -140,10 +143,28 @@ func proxyPart(c *v1alpha1.RocketMQCluster) Part {
 	given := c.Spec.Proxy
 	proxy := &v1alpha1.Proxy{ObjectMeta: partMeta(c, PartProxy), Spec: v1alpha1.ProxySpec{
 		Replicas: given.Replicas, Image: Image(c), ClusterName: c.Name, NameServiceRef: askOwn(c).NameServiceRef,
-		Service: given.Service, TLS: given.TLS, Config: given.Config, PodSettings: serverSettings(c, &given.ServerSettings),
+		Service: given.Service, TLS: proxyTLS(c), Config: given.Config, PodSettings: serverSettings(c, &given.ServerSettings),
 		NetworkPolicySettings: networkSettings(c, slices.Concat(c.Spec.AllowedClients, given.AllowedClients)), Auth: clusterAuth(c),
 	}}
-	return Part{Field: "proxy", Kind: "Proxy", Object: proxy, Image: &proxy.Spec.Image, Err: override(&proxy.Spec, given.Overrides)}
+	return Part{
+		Field: "proxy", Kind: "Proxy", Object: proxy, Image: &proxy.Spec.Image, OwnCertificate: given.TLS != nil, Err: override(&proxy.Spec, given.Overrides),
+	}
+}
+
+// proxyTLS is the proxies' own certificate, or else the cluster's. To verify the other servers they need the cluster's CA in any case.
+func proxyTLS(c *v1alpha1.RocketMQCluster) *v1alpha1.TLSSettings {
+	own, shared := c.Spec.Proxy.TLS, c.Spec.TLS
+	switch {
+	case shared == nil:
+		return own
+	case own == nil:
+		own = shared.DeepCopy()
+		own.ClientAuth = "" // their gRPC server asks for none
+	case own.CASecretName == "":
+		own = own.DeepCopy()
+		own.CASecretName = cmp.Or(shared.CASecretName, shared.SecretName)
+	}
+	return own
 }
 
 func consolePart(c *v1alpha1.RocketMQCluster) Part {

@@ -64,8 +64,11 @@ func (in Installation) SchemaRegistry(sr *v1alpha1.SchemaRegistry, backend ToolB
 		{Name: volumeStorage, MountPath: registryConfig, ReadOnly: true},
 		{Name: volumeData, MountPath: registryCache},
 	}
+	volumes, mounts := backend.TLS.volume()
+	t.volumes, t.mounts = append(t.volumes, volumes...), append(t.mounts, mounts...)
+	restarts := []any{t.image, spec.Config, spec.StorageConfig, backend.NameServers, spec.Storage != nil, restartRelevant(t.settings), backend.References}
 	var err error
-	if t.hash, err = hash(t.image, spec.Config, spec.StorageConfig, backend.NameServers, spec.Storage != nil, restartRelevant(t.settings), backend.References); err != nil {
+	if t.hash, err = hash(append(restarts, backend.TLS.restarts()...)...); err != nil {
 		return nil, err
 	}
 	deployment, err := t.deployment()

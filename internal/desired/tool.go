@@ -50,6 +50,8 @@ type ToolBackend struct {
 	NameServers []string
 	// AuthSecret is the name of the Secret with the account as which it asks brokers, "" for none.
 	AuthSecret string
+	// TLS is nil for plain text.
+	TLS        *ToolTLS
 	References References
 }
 
@@ -200,7 +202,7 @@ func (t toolSpec) env(given []corev1.EnvVar) ([]corev1.EnvVar, error) {
 		return nil, fmt.Errorf("spec.config: %w", err)
 	}
 	own := []corev1.EnvVar{{Name: envProperties, Value: string(properties)}}
-	jvm := t.jvm
+	jvm := slices.Concat(t.backend.TLS.options(), t.jvm)
 	var others []corev1.EnvVar
 	for _, e := range lastOfEach(given) {
 		switch {

@@ -20,6 +20,13 @@ const (
 	configImport = "spring.config.import"
 )
 
+// access lets a tool speak TLS to name servers and brokers, and sign what it asks these, as far as its backend wants that.
+func (t toolSpec) access(config map[string]v1alpha1.ConfigValue, own map[string]any) (volumes []corev1.Volume, mounts []corev1.VolumeMount) {
+	volumes, mounts = t.signIn(config, own)
+	moreVolumes, moreMounts := t.backend.TLS.volume()
+	return append(volumes, moreVolumes...), append(mounts, moreMounts...)
+}
+
 // signIn lets a tool ask brokers with the account in its Secret. Spring Boot, from 2.4 on, makes a property of each file in a directory
 // that it is told to import, so that no password stands in the container's environment. Variables of the user's win over these files.
 func (t toolSpec) signIn(config map[string]v1alpha1.ConfigValue, own map[string]any) ([]corev1.Volume, []corev1.VolumeMount) {
@@ -45,7 +52,7 @@ func (t toolSpec) signIn(config map[string]v1alpha1.ConfigValue, own map[string]
 func (t toolSpec) sum(config map[string]v1alpha1.ConfigValue, more ...any) (string, error) {
 	parts := append([]any{t.image, config, t.backend.NameServers}, more...)
 	parts = append(parts, t.backend.References)
-	return hash(append(parts, Auth{Secret: t.backend.AuthSecret}.restarts()...)...)
+	return hash(slices.Concat(parts, Auth{Secret: t.backend.AuthSecret}.restarts(), t.backend.TLS.restarts())...)
 }
 
 // SignsAsAnother reports whether a tool's user gives it an account at the brokers, by a property or a variable.

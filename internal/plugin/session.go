@@ -4,6 +4,7 @@ package plugin
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -44,7 +45,7 @@ func (a *Access) open(ctx context.Context) (*session, error) {
 		return nil, fmt.Errorf("list pods of namespace %s: %w", a.Namespace, err)
 	}
 	s.pods = pods.Items
-	s.remoting = remoting.NewClient(remoting.Options{Dialer: s.dial, Timeout: connectTimeout})
+	s.remoting = remoting.NewClient(remoting.Options{Dialer: s.dial, TLSFor: s.tlsFor, Timeout: connectTimeout})
 	s.admin = admin.New(s.remoting)
 	return s, nil
 }
@@ -101,6 +102,29 @@ func (s *session) dial(ctx context.Context, network, addr string) (net.Conn, err
 		return nil, fmt.Errorf("port-forward to pod %s: %w", pod, err)
 	}
 	return conn, nil
+}
+
+// tlsFor is for remoting.Options: a server whose pod has a certificate is spoken to with TLS.
+func (s *session) tlsFor(addr string) (*tls.Config, error) {
+	name, _, ok := s.podAt(addr)
+	if !ok {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	defer cancel()
+	var pod corev1.Pod
+	if err := s.Client.Get(ctx, name, &pod); err != nil {
+		return nil, client.IgnoreNotFound(err) // to dial it will say so
+	}
+	host, _, _ := net.SplitHostPort(addr) // podAt has done it
+	config, err := reach.TLSTo(ctx, s.Client, &pod, host)
+	if apierrors.IsForbidden(err) {
+		secret := desired.TLSOf(&pod.Spec).Secret
+		return nil, fmt.Errorf("the servers speak TLS (spec.tls), and you may not read their certificate: %w\n"+
+			"ask for the right to get Secret %s: kubectl --namespace %s create role read-%s --verb=get --resource=secrets --resource-name=%s",
+			err, secret, pod.Namespace, secret, secret)
+	}
+	return config, err
 }
 
 // podAt finds the pod of <pod>.<service>.<namespace>.svc[.<domain>] or an IP address, and the port. Under hostNetwork several pods

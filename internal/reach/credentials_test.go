@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -50,7 +51,8 @@ func TestFor(t *testing.T) {
 		{"the user's, missing", broker(ref), []client.Object{made}, false, `Secret "mine" with the operator's credentials does not exist`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := New(nil, fake.NewClientBuilder().WithObjects(test.secrets...).Build(), remoting.Options{})
+			objects := fake.NewClientBuilder().WithIndex(&corev1.Pod{}, IndexIP, IPOf).WithObjects(test.secrets...).Build()
+			r := New(desired.Installation{}, objects, objects, remoting.Options{})
 			t.Cleanup(func() { _ = r.Close() })
 			asks, err := r.For(t.Context(), test.broker)
 			if lacks := new(CredentialsError); test.want != "" && (!errors.As(err, &lacks) || lacks.Error() != test.want) {

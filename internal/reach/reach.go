@@ -31,16 +31,20 @@ type Reach struct {
 	// Client sends requests to servers that do not ask for credentials: name servers and controllers never do. See For.
 	Client *admin.Client
 
-	reader  client.Reader
-	secrets client.Reader
-	conn    *remoting.Client
+	installation desired.Installation
+	reader       client.Reader
+	secrets      client.Reader
+	conn         *remoting.Client
 }
 
-// New finds the servers by their pods, and talks to them with these options. Secrets are read one by one, by their names: the reader
-// of those must not be a cache, which would hold all that there are.
-func New(reader, secrets client.Reader, options remoting.Options) *Reach {
-	conn := remoting.NewClient(options)
-	return &Reach{Client: admin.New(conn), reader: reader, secrets: secrets, conn: conn}
+// New finds the servers by their pods, for which the reader has IndexIP, and talks to them with these options. Secrets are read one by
+// one, by their names: the reader of those must not be a cache, which would hold all that there are.
+func New(installation desired.Installation, reader, secrets client.Reader, options remoting.Options) *Reach {
+	r := &Reach{installation: installation, reader: reader, secrets: secrets}
+	options.TLSFor = r.tlsFor
+	r.conn = remoting.NewClient(options)
+	r.Client = admin.New(r.conn)
+	return r
 }
 
 // Close ends all connections.

@@ -36,7 +36,7 @@ func world(t *testing.T) *Reach {
 			t.Fatal(err)
 		}
 	}
-	objects := fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+	objects := fake.NewClientBuilder().WithScheme(scheme).WithIndex(&corev1.Pod{}, IndexIP, IPOf).WithObjects(
 		&v1alpha1.Broker{ObjectMeta: metav1.ObjectMeta{Namespace: "mq", Name: "b"}},
 		&v1alpha1.Broker{ObjectMeta: metav1.ObjectMeta{Namespace: "mq", Name: "h"}},
 		pod("ns-0", "10.0.0.2", "ns", desired.NameServer),
@@ -48,7 +48,7 @@ func world(t *testing.T) *Reach {
 		pod("b-0-1", "fd00::1", "b", desired.Broker),
 		onNode,
 	).Build()
-	r := New(objects, objects, remoting.Options{})
+	r := New(desired.Installation{Domain: "cluster.local"}, objects, objects, remoting.Options{})
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }

@@ -122,11 +122,14 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if o.RocketMQ.Timeout == 0 {
 		o.RocketMQ.Timeout = requestTimeout
 	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, reach.IndexIP, reach.IPOf); err != nil {
+		return fmt.Errorf("index pods by address: %w", err)
+	}
 	o.metrics = metrics.New(mgr.GetClient())
 	env := &pass.Env{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(),
 		Recorder:     o.metrics.Recorder(mgr.GetEventRecorder("rocketmq-operator"), mgr.GetLogger()),
-		Installation: o.Installation, Reach: reach.New(mgr.GetClient(), mgr.GetAPIReader(), o.RocketMQ), Failures: &pass.Failures{},
+		Installation: o.Installation, Reach: reach.New(o.Installation, mgr.GetClient(), mgr.GetAPIReader(), o.RocketMQ), Failures: &pass.Failures{},
 	}
 	watch := pass.NewWatch(mgr.GetCache(), names)
 	for name, reconciler := range All(ctx, env, o) {
@@ -185,7 +188,7 @@ func slimPod(object any) (any, error) {
 		return object, nil
 	}
 	pod.ManagedFields = nil
-	slim := desired.OnlyAuth(&pod.Spec)
+	slim := desired.OnlySecurity(&pod.Spec)
 	slim.NodeName, slim.HostNetwork = pod.Spec.NodeName, pod.Spec.HostNetwork
 	for _, volume := range pod.Spec.Volumes {
 		if volume.PersistentVolumeClaim != nil {

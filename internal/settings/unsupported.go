@@ -11,8 +11,8 @@ import (
 )
 
 // Unsupported says what in the configuration of a name server, controller or broker keeps the operator, and the server's own agent,
-// from talking to it. They have no certificates, and credentials only with spec.auth. where stands before the name of a property,
-// options are those of java, in order.
+// from talking to it. They have credentials only with spec.auth, and speak TLS only with spec.tls. where stands before the name of a
+// property, options are those of java, in order.
 func Unsupported(where string, config map[string]string, options []string) []string {
 	var out []string
 	for _, key := range slices.Sorted(maps.Keys(config)) {
@@ -21,13 +21,23 @@ func Unsupported(where string, config map[string]string, options []string) []str
 		}
 	}
 	mode := ""
-	for _, option := range strings.Fields(strings.Join(options, " ")) {
+	for _, option := range TLSOptions(options) {
 		if given, is := strings.CutPrefix(option, "-Dtls.server.mode="); is {
 			mode = given
 		}
 	}
 	if mode == "enforcing" {
-		out = append(out, "-Dtls.server.mode=enforcing: servers refuse every connection of the operator and of their agents, which do not use TLS")
+		out = append(out, "-Dtls.server.mode=enforcing: servers refuse every connection of the operator and of their agents, which speak TLS only with spec.tls")
+	}
+	return out
+}
+
+// TLSOptions are those of java's options that are about TLS (TlsSystemConfig).
+func TLSOptions(options []string) (out []string) {
+	for _, option := range strings.Fields(strings.Join(options, " ")) {
+		if strings.HasPrefix(option, "-Dtls.") {
+			out = append(out, option)
+		}
 	}
 	return out
 }

@@ -16,6 +16,8 @@ type Topology struct {
 	Proxy bool
 	// Auth: brokers ask for credentials.
 	Auth bool
+	// TLS: servers refuse plain text.
+	TLS bool
 }
 
 // Defect of a range of releases.
@@ -35,6 +37,7 @@ func Defects() []Defect {
 	slaves := func(t Topology) bool { return t.Slaves }
 	proxy := func(t Topology) bool { return t.Proxy }
 	auth := func(t Topology) bool { return t.Auth }
+	tls := func(t Topology) bool { return t.TLS }
 	return []Defect{
 		{
 			First: Version{5, 5, 0}, Last: Version{5, 5, 0}, Exposed: promotable,
@@ -72,6 +75,12 @@ func Defects() []Defect {
 			Text: "of the entries of an ACL that fit a resource the wrong one counts: a shorter prefix before a longer one, and Allow before Deny. " +
 				"Use neither Deny nor prefixes that overlap; 5.4.0 does not have this defect",
 			Source: "apache/rocketmq#9539, #9540",
+		},
+		{
+			First: Version{5, 0, 0}, Last: Version{5, 4, 0}, Exposed: tls,
+			Text: "that servers refuse plain text keeps others from reading along, and is no access control: let networkPolicy decide who may " +
+				"connect. 5.5.0 does not have this defect",
+			Source: "NettyRemotingServer.TlsModeHandler, mended in 5.5.0",
 		},
 		{
 			First: Version{5, 0, 0}, Last: Version{5, 1, 0}, Exposed: func(t Topology) bool { return t.ControllerMode },

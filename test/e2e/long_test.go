@@ -32,6 +32,7 @@ func TestLong(t *testing.T) {
 	t.Run("OperatorUpgraded", func(t *testing.T) { operatorUpgraded(t, w) })
 	t.Run("MutatedResources", func(t *testing.T) { mutatedResources(t, w, 1000) })
 	t.Run("AuthSwitched", func(t *testing.T) { authSwitched(t, w) })
+	t.Run("TLSSwitched", func(t *testing.T) { tlsSwitched(t, w) })
 	t.Run("MastersKilled", func(t *testing.T) { mastersKilled(t, w, 10) })
 	t.Run("NodesCut", func(t *testing.T) { nodesCut(t, w, 3) })
 	t.Run("OffsetsCarried", func(t *testing.T) { offsetsCarried(t, w) })
@@ -264,12 +265,13 @@ func (s *transfers) replaceOperator() {
 func authSwitched(t *testing.T, w *world) {
 	ctx := t.Context()
 	c := w.namespace(t, "switched", kit.Restricted).InstallationOfCluster("shop")
+	certify(t, c, newAuthority(t))
 	ok(t, c.Apply(ctx, manifest(t, "secured.yaml"), authMode[v1alpha1.AuthEnforcing], authMode[v1alpha1.AuthDisabled]))
 	ok(t, c.AwaitReady(ctx, smallLimit))
 	switchAuth(t, c, v1alpha1.AuthPermissive)
 	application(t, c)
 
-	options := kit.LedgerOptions{Topic: securedTopic, TopicExists: true, Poll: securedPoll, Credentials: kit.LedgerCredentials{
+	options := kit.LedgerOptions{Topic: securedTopic, TopicExists: true, Poll: securedPoll, TLS: true, Credentials: kit.LedgerCredentials{
 		Secret: securedSecret, NameKey: "username", PasswordKey: "password",
 	}}
 	admitted(t, meanwhile(t, c, options, func() {
@@ -279,4 +281,33 @@ func authSwitched(t *testing.T, w *world) {
 	}))
 	throughProxy(t, w, c)
 	passwordsAreHidden(t, c)
+}
+
+// A cluster that speaks plain text learns TLS while it works, refuses plain text, and goes all the way back. Clients notice nothing, as
+// long as they speak what their servers take.
+func tlsSwitched(t *testing.T, w *world) {
+	ctx := t.Context()
+	c := w.namespace(t, "tls", kit.Restricted).InstallationOfCluster("shop")
+	certify(t, c, newAuthority(t))
+	ok(t, c.Apply(ctx, manifest(t, "secured.yaml"), tlsMode[v1alpha1.TLSEnforcing], tlsMode[v1alpha1.TLSDisabled]))
+	ok(t, c.AwaitReady(ctx, smallLimit))
+	application(t, c)
+
+	for _, part := range []struct {
+		clients bool // speak TLS
+		modes   []v1alpha1.TLSMode
+	}{
+		{false, []v1alpha1.TLSMode{v1alpha1.TLSPermissive}},
+		{true, []v1alpha1.TLSMode{v1alpha1.TLSEnforcing, v1alpha1.TLSPermissive}},
+		{false, []v1alpha1.TLSMode{v1alpha1.TLSDisabled}},
+	} {
+		options := kit.LedgerOptions{Topic: securedTopic, TopicExists: true, Poll: securedPoll, TLS: part.clients, Credentials: kit.LedgerCredentials{
+			Secret: securedSecret, NameKey: "username", PasswordKey: "password",
+		}}
+		admitted(t, meanwhile(t, c, options, func() {
+			for _, mode := range part.modes {
+				switchTLS(t, c, mode)
+			}
+		}))
+	}
 }

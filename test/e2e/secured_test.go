@@ -34,13 +34,15 @@ const (
 	securedPoll = time.Second
 )
 
-// A user wants a cluster that lets only those in who have a password. Everything works as without: messages, a master that is deleted,
-// a rolling change, a master that is killed, a proxy. Whoever has no credentials gets nothing, and no password is where others can
-// read it.
+// A user wants a cluster that lets only those in who have a password, and that nobody can read along with. Everything works as without:
+// messages, a master that is deleted, a rolling change, a certificate that is renewed, a master that is killed, a proxy. Whoever has no
+// credentials, or speaks plain text, gets nothing, and no password is where others can read it.
 func secured(t *testing.T, w *world) {
 	ctx := t.Context()
 	n := w.namespace(t, "secured", kit.Restricted)
 	c := n.InstallationOfCluster("shop")
+	ca := newAuthority(t)
+	certify(t, c, ca)
 	ok(t, c.Apply(ctx, manifest(t, "secured.yaml")))
 	ok(t, c.AwaitReadyAloud(ctx, smallLimit))
 	show(t, w, n)
@@ -48,6 +50,7 @@ func secured(t *testing.T, w *world) {
 
 	operator := operatorOf(t, c)
 	strangersGetNothing(t, c, operator)
+	plainTextGetsNothing(t, c)
 	passwordsAreHidden(t, c)
 	application(t, c)
 	t.Run("Users", func(t *testing.T) { securedUsers(t, c, operator) })
@@ -56,11 +59,11 @@ func secured(t *testing.T, w *world) {
 	for _, part := range []struct {
 		name string
 		tell func(*testing.T, *kit.Installation)
-	}{{"MasterDeleted", securedDeleted}, {"Switched", securedSwitched}, {"MasterKilled", securedKilled}} {
+	}{{"MasterDeleted", securedDeleted}, {"Switched", securedSwitched}, {"Renewed", func(t *testing.T, c *kit.Installation) { securedRenewed(t, c, ca) }}, {"MasterKilled", securedKilled}} {
 		t.Run(part.name, func(t *testing.T) {
 			here := *c
 			here.Namespace = in(t, n)
-			options := kit.LedgerOptions{Topic: securedTopic, TopicExists: true, Poll: securedPoll, Credentials: credentials}
+			options := kit.LedgerOptions{Topic: securedTopic, TopicExists: true, Poll: securedPoll, Credentials: credentials, TLS: true}
 			admitted(t, meanwhile(t, &here, options, func() {
 				time.Sleep(5 * time.Second)
 				part.tell(t, &here)
@@ -293,9 +296,11 @@ func throughProxy(t *testing.T, w *world, c *kit.Installation) {
 	ok(t, w.place.LoadGRPCClient(ctx))
 	var p v1alpha1.Proxy
 	ok(t, c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "shop-proxy"}, &p))
-	viaGRPC(t, c, "grpc-app", p.Status.GRPCAddress, map[string]string{"ACCESS_KEY": securedUser, "SECRET_KEY": passwordOf(t, c, securedSecret)}, securedTopic+"=NORMAL")
+	viaGRPC(t, c, "grpc-app", p.Status.GRPCAddress, map[string]string{
+		"ACCESS_KEY": securedUser, "SECRET_KEY": passwordOf(t, c, securedSecret), "GRPC_TLS": "always",
+	}, securedTopic+"=NORMAL")
 	for name, env := range map[string]map[string]string{
-		"nobody": nil, "guess": {"ACCESS_KEY": securedUser, "SECRET_KEY": "guess"},
+		"nobody": {"GRPC_TLS": "always"}, "guess": {"ACCESS_KEY": securedUser, "SECRET_KEY": "guess", "GRPC_TLS": "always"},
 	} {
 		out, err := c.RunGRPCClient(ctx, "grpc-"+name, env, grpcLimit, p.Status.GRPCAddress, fmt.Sprint(grpcMessages), securedTopic+"=NORMAL")
 		if err == nil || strings.Contains(out, `"sent"`) {

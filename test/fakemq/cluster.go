@@ -25,12 +25,13 @@ type Cluster struct {
 	recorded *Recorded
 
 	mu      sync.Mutex
-	servers map[string]server // by the host:port that is dialled
-	names   map[string]string // the same
-	silent  map[string]bool   // the same
-	down    map[string]bool   // the same
-	leaders map[string]string // the host:port that the leading controller is dialled at, by quorum
-	groups  map[string]*group // by brokerName
+	servers map[string]server   // by the host:port that is dialled
+	names   map[string]string   // the same
+	silent  map[string]bool     // the same
+	down    map[string]bool     // the same
+	leaders map[string]string   // the host:port that the leading controller is dialled at, by quorum
+	groups  map[string]*group   // by brokerName
+	secure  map[string]security // by the host:port that is dialled
 
 	troubles
 	record

@@ -54,8 +54,9 @@ func accept(l net.Listener, servers Servers) {
 }
 
 // serve one connection to the server at an address.
-func serve(conn net.Conn, servers Servers, addr string) {
-	defer conn.Close()
+func serve(raw net.Conn, servers Servers, addr string) {
+	defer raw.Close()
+	conn := raw
 	switch servers.State(addr) {
 	case Refused:
 		return
@@ -63,6 +64,9 @@ func serve(conn net.Conn, servers Servers, addr string) {
 		_, _ = io.Copy(io.Discard, conn)
 		return
 	case Serving:
+	}
+	if conn = secured(conn, servers, addr); conn == nil {
+		return
 	}
 	in := bufio.NewReaderSize(conn, 2<<10)
 	for {

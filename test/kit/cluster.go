@@ -72,7 +72,7 @@ func Connect() (*Cluster, error) {
 		return nil, err
 	}
 	// A connection lives as long as its port-forward, so idle ones are given back soon.
-	c.Admin = admin.New(remoting.NewClient(remoting.Options{Dialer: c.Dial, Timeout: 30 * time.Second, IdleTimeout: 10 * time.Second}))
+	c.Admin = admin.New(remoting.NewClient(remoting.Options{Dialer: c.Dial, TLSFor: c.tlsFor, Timeout: 30 * time.Second, IdleTimeout: 10 * time.Second}))
 	return c, nil
 }
 

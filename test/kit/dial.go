@@ -4,46 +4,74 @@ package kit
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/httpstream" //nolint:staticcheck // client-go's dialer returns its types
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
 )
 
 // Dial connects to a pod through the API server, as kubectl port-forward does, so it works wherever the API server
 // can be reached. The host in addr is "<pod>.<namespace>", or the name a broker registers with
 // ("<pod>.<service>.<namespace>.svc.<domain>").
 func (c *Cluster) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(addr)
+	pod, port, err := podAt(addr)
 	if err != nil {
 		return nil, err
 	}
-	labels := strings.Split(host, ".")
-	var namespace string
-	switch {
-	case len(labels) == 2:
-		namespace = labels[1]
-	case len(labels) > 3 && labels[3] == "svc":
-		namespace = labels[2]
-	default:
-		return nil, fmt.Errorf("dial %s: not the name of a pod", addr)
-	}
-	connection, err := c.forward(ctx, namespace, labels[0])
+	connection, err := c.forward(ctx, pod.Namespace, pod.Name)
 	if err != nil {
-		return nil, fmt.Errorf("port-forward to pod %s/%s: %w", namespace, labels[0], err)
+		return nil, fmt.Errorf("port-forward to pod %s: %w", pod, err)
 	}
 	conn, err := openStreams(connection, port)
 	if err != nil {
 		connection.Close()
-		return nil, fmt.Errorf("port-forward to pod %s/%s:%s: %w", namespace, labels[0], port, err)
+		return nil, fmt.Errorf("port-forward to pod %s:%s: %w", pod, port, err)
 	}
 	return conn, nil
+}
+
+// podAt is the pod in an address that Dial takes, and the port.
+func podAt(addr string) (pod types.NamespacedName, port string, err error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return pod, "", err
+	}
+	labels := strings.Split(host, ".")
+	switch {
+	case len(labels) == 2:
+		return types.NamespacedName{Namespace: labels[1], Name: labels[0]}, port, nil
+	case len(labels) > 3 && labels[3] == "svc":
+		return types.NamespacedName{Namespace: labels[2], Name: labels[0]}, port, nil
+	}
+	return pod, "", fmt.Errorf("dial %s: not the name of a pod", addr)
+}
+
+// tlsFor is for remoting.Options: servers with a certificate are spoken to with TLS, by the name that they have in DNS.
+func (c *Cluster) tlsFor(addr string) (*tls.Config, error) {
+	name, _, err := podAt(addr)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var pod corev1.Pod
+	if err := c.Client.Get(ctx, name, &pod); err != nil {
+		return nil, err
+	}
+	host := desired.Installation{Domain: "cluster.local"}.PodHost(&pod, desired.Component(pod.Labels[desired.LabelComponent]))
+	return reach.TLSTo(ctx, c.Client, &pod, host)
 }
 
 // forward opens the connection to the API server that carries the streams.

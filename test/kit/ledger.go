@@ -70,6 +70,8 @@ type LedgerOptions struct {
 	Ordered bool
 	// Credentials is a Secret with a user's name and password under these keys, to sign every request with; its name is empty for none.
 	Credentials LedgerCredentials
+	// TLS: connections are opened with it, and servers' certificates not looked at, as RocketMQ's clients do.
+	TLS bool
 	// AvoidNode is a node that the ledger's pod must not run on.
 	AvoidNode string
 }
@@ -140,6 +142,9 @@ func (o LedgerOptions) args() []string {
 	}
 	if o.FromLast {
 		args = append(args, "--from-last")
+	}
+	if o.TLS {
+		args = append(args, "--tls")
 	}
 	if o.Rate > 0 {
 		args = append(args, "--rate="+strconv.Itoa(o.Rate))

@@ -111,7 +111,7 @@ func parseMessage(body []byte) (run string, number int, ok bool) {
 // Where its group has no offset, it begins at the first message, or the last.
 // The topic must exist: the client refuses to start otherwise. stop ends it and saves its offsets.
 func consume(ctx context.Context, names *resolver, o options, receive func(key string, from place, body []byte)) (stop func() error, err error) {
-	settings := []consumer.Option{consumer.WithNsResolver(names), consumer.WithGroupName(o.group), consumer.WithCredentials(o.credentials), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset)}
+	settings := []consumer.Option{consumer.WithNsResolver(names), consumer.WithGroupName(o.group), consumer.WithCredentials(o.credentials), consumer.WithTls(o.tls), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset)}
 	if o.fromLast {
 		settings = append(settings, consumer.WithConsumeFromWhere(consumer.ConsumeFromLastOffset))
 	}
@@ -139,7 +139,7 @@ func consume(ctx context.Context, names *resolver, o options, receive func(key s
 
 // withAdmin calls f with an admin client of its own: the client caches routes for ever.
 func withAdmin(names *resolver, o options, f func(admin.Admin) error) error {
-	a, err := admin.NewAdmin(admin.WithResolver(names), admin.WithCredentials(o.credentials))
+	a, err := admin.NewAdmin(admin.WithResolver(names), admin.WithCredentials(o.credentials), admin.WithTls(o.tls))
 	if err != nil {
 		return fmt.Errorf("make an admin client: %w", err)
 	}

@@ -54,6 +54,8 @@ type options struct {
 	invisible   time.Duration
 	// credentials sign every request; from the environment, because others can see arguments.
 	credentials primitive.Credentials
+	// tls: connections are opened with it.
+	tls bool
 }
 
 const both, produceOnly, consumeOnly = "both", "produce", "consume"
@@ -67,6 +69,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.createTopic, "create-topic", false, "create the topic on the masters of all broker groups first")
 	f.StringVar(&o.group, "group", "ledger", "consumer group")
 	f.BoolVar(&o.fromLast, "from-last", false, "let the consumer group begin at the end of queues that it has no offset in (default at their start)")
+	f.BoolVar(&o.tls, "tls", false, "open connections with TLS; certificates are not looked at, as by RocketMQ's other clients")
 	f.StringVar(&o.run, "run", "", "name of this run, part of every message (default a random one; needed with --only consume)")
 	f.StringVar(&o.only, "only", both, "produce, consume or both")
 	f.IntVar(&o.messages, "messages", 0, "send until this many are acknowledged; with --only consume: wait for this many")

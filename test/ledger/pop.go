@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"strconv"
 	"strings"
@@ -44,12 +45,14 @@ type popper struct {
 
 // remoting is a client of our own, which signs as the others do.
 func (o *options) remoting() *remoting.Client {
-	if o.credentials.IsEmpty() {
-		return remoting.NewClient(remoting.Options{})
+	var options remoting.Options
+	if o.tls {
+		options.TLS = &tls.Config{InsecureSkipVerify: true} // as the other client does
 	}
-	return remoting.NewClient(remoting.Options{
-		Credentials: &remoting.Credentials{AccessKey: o.credentials.AccessKey, SecretKey: o.credentials.SecretKey},
-	})
+	if !o.credentials.IsEmpty() {
+		options.Credentials = &remoting.Credentials{AccessKey: o.credentials.AccessKey, SecretKey: o.credentials.SecretKey}
+	}
+	return remoting.NewClient(options)
 }
 
 // popAll starts to consume until ctx ends or stop is called.

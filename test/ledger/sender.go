@@ -18,7 +18,7 @@ type sender struct {
 }
 
 func newSender(ctx context.Context, names *resolver, o options) (*sender, error) {
-	settings := []producer.Option{producer.WithNsResolver(names), producer.WithGroupName("ledger-" + o.run), producer.WithCredentials(o.credentials)}
+	settings := []producer.Option{producer.WithNsResolver(names), producer.WithGroupName("ledger-" + o.run), producer.WithCredentials(o.credentials), producer.WithTls(o.tls)}
 	if o.ordered {
 		settings = append(settings, producer.WithQueueSelector(producer.NewHashQueueSelector()))
 	}

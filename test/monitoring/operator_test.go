@@ -57,6 +57,7 @@ func (o *operator) fail() []string {
 	o.Helper()
 	o.idle()
 	o.world.CreateYAML("{apiVersion: rocketmq.apache.org/v1alpha1, kind: Topic, metadata: {name: lost}, spec: {brokerRef: {name: nobody}}}")
+	o.world.CreateYAML(brokerOf("bare", "size: 1, replicaPerGroup: 0, tls: {secretName: gone}"))
 	o.loseMaster("orphan-0")
 	o.fillDisk("full-0")
 	o.runOutOfMemory("full-0-0")
@@ -67,6 +68,8 @@ func (o *operator) fail() []string {
 		"RocketMQNoMaster group=orphan-0 name=orphan namespace=mq",
 		"RocketMQNotReady kind=Broker name=orphan namespace=mq",
 		"RocketMQTopicsNotReady kind=Topic namespace=mq",
+		"RocketMQCertificate condition=InvalidCertificate kind=Broker name=bare namespace=mq",
+		"RocketMQNotReady kind=Broker name=bare namespace=mq",
 		"RocketMQDiskFillsUp name=full namespace=mq",
 		"RocketMQTrouble condition=OutOfMemory kind=Broker name=full namespace=mq",
 		"RocketMQOperatorBlind kind=Broker name=mute namespace=mq",

@@ -98,6 +98,16 @@ func clusterCases() []ruleCase {
 			condition + `kind="RocketMQCluster", condition="DiskPressure", reason="DiskPressure"} 1+0x9`,
 			6 * time.Minute, silence},
 
+		{"a certificate was not renewed", "RocketMQCertificate",
+			condition + `kind="Proxy", condition="CertificateExpiring", reason="CertificateExpiring"} 1+0x20`,
+			11 * time.Minute, "condition=CertificateExpiring kind=Proxy name=b namespace=mq"},
+		{"the cluster of that Proxy", "RocketMQCertificate",
+			condition + `kind="RocketMQCluster", condition="CertificateExpiring", reason="CertificateExpiring"} 1+0x20`,
+			11 * time.Minute, silence},
+		{"it is renewed in time", "RocketMQCertificate",
+			condition + `kind="Proxy", condition="CertificateExpiring", reason="CertificateExpiring"} 1+0x5`,
+			11 * time.Minute, silence},
+
 		{"nothing can be replaced", "RocketMQRolloutBlocked",
 			condition + `kind="Broker", condition="RolloutBlocked", reason="RolloutBlocked"} 1+0x20`,
 			11 * time.Minute, "condition=RolloutBlocked kind=Broker name=b namespace=mq"},

@@ -207,12 +207,6 @@ func ruleCases() []ruleCase {
 			`spec.service.ports.remotingNodePort: Invalid value: 0: spec.service.ports.remotingNodePort in body should be greater than or equal to 1`},
 		{"a remoting node port to 65535", proxies, nil, spec("service: {ports: {remotingNodePort: 65535}}"), spec("service: {ports: {remotingNodePort: 65536}}"),
 			`spec.service.ports.remotingNodePort: Invalid value: 65536: spec.service.ports.remotingNodePort in body should be less than or equal to 65535`},
-		{"TLS has a Secret", proxies, nil, spec("tls: {secretName: a}"), spec("tls: {}"),
-			`spec.tls.secretName: Required value`},
-		{"TLS's Secret has a name", proxies, nil, spec("tls: {secretName: a}"), spec(`tls: {secretName: ""}`),
-			`spec.tls.secretName: Invalid value: "": spec.tls.secretName in body should be at least 1 chars long`},
-		{"TLS's Secret has a short name", proxies, nil, spec("tls: {secretName: " + a(253) + "}"), spec("tls: {secretName: " + a(254) + "}"),
-			`spec.tls.secretName: Too long: may not be more than 253 bytes`},
 
 		// Images and pods.
 		{"a short brokerImage", brokers, nil, spec("brokerImage: " + a(512)), spec("brokerImage: " + a(513)),

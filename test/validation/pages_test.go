@@ -8,6 +8,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/certificate"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/test/certs"
 )
 
 // TestManifestsInDocuments: what a reader copies out of a document is taken, and nothing in it is dropped.
@@ -93,4 +102,53 @@ func manifestsIn(text string) (manifests []string) {
 		manifests = append(manifests, strings.Split(plain, "\n---\n")...)
 	}
 	return manifests
+}
+
+// TestCertificateInDocuments: the certificate on the page about security is good for a cluster of that name.
+func TestCertificateInDocuments(t *testing.T) {
+	var names []string
+	for _, manifest := range manifestsIn(read(t, filepath.Join(root, "docs/security.md"))) {
+		var certificate struct {
+			Kind string
+			Spec struct{ DNSNames []string }
+		}
+		if err := yaml.Unmarshal([]byte(manifest), &certificate); err != nil {
+			t.Fatal(err)
+		}
+		if certificate.Kind == "Certificate" {
+			names = certificate.Spec.DNSNames
+		}
+	}
+	ca, err := certs.NewCA("company-ca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued, err := ca.Issue(certs.Want{Names: names})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := certificate.Read(issued.Certificate, issued.Key, ca.PEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	in := desired.Installation{Domain: "cluster.local"}
+	cluster := &v1alpha1.RocketMQCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "mq", Name: "shop"}}
+	cluster.Spec.Controllers, cluster.Spec.Proxy = &v1alpha1.ClusterControllers{}, &v1alpha1.ClusterProxy{}
+	for _, part := range desired.Parts(cluster) {
+		var needs certificate.Names
+		switch object := part.Object.(type) {
+		case *v1alpha1.NameService:
+			needs = in.NameServerNames(object)
+		case *v1alpha1.Controller:
+			needs = in.ControllerNames(object)
+		case *v1alpha1.Broker:
+			needs = in.BrokerNames(object)
+		case *v1alpha1.Proxy:
+			needs.Services = []string{in.ProxyHost(object)}
+		}
+		if err := bundle.Check(time.Now(), needs, true); err != nil {
+			t.Errorf("%s: %s", part, err)
+		}
+	}
 }

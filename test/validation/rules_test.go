@@ -185,5 +185,5 @@ func TestOwnedKeysAreRefused(t *testing.T) {
 
 // everyCase of all kinds.
 func everyCase() []ruleCase {
-	return slices.Concat(ruleCases(), clusterCases(), networkCases(), entityCases(), authCases())
+	return slices.Concat(ruleCases(), clusterCases(), networkCases(), entityCases(), authCases(), tlsCases())
 }

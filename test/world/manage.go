@@ -4,6 +4,7 @@ package world
 
 import (
 	"context"
+	"crypto/tls"
 	"sync"
 	"time"
 
@@ -86,6 +87,16 @@ func serversOf(worlds []*World) servers {
 		out = append(out, w.MQ)
 	}
 	return out
+}
+
+// Security is part of fakemq.Securer.
+func (s servers) Security(addr string) (*tls.Config, bool) {
+	for _, c := range s {
+		if config, enforced := c.Security(addr); config != nil {
+			return config, enforced
+		}
+	}
+	return nil, false
 }
 
 // State is part of fakemq.Servers.

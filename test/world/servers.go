@@ -74,6 +74,7 @@ func (w *World) startServer(pod *corev1.Pod) (dialled string) {
 	}
 	w.MQ.Name(dialled, pod.Name)
 	w.MQ.Down(dialled)
+	w.secure(pod, dialled)
 	switch component {
 	case desired.NameServer:
 		w.MQ.StartNameServer(dialled)

@@ -53,7 +53,7 @@ func (w *World) StartMortal(writesToLive int, others ...*World) *Operator {
 	o := w.options(300*time.Millisecond, seen.namespaces, serversOf(append(others, w)))
 	env := &pass.Env{
 		Client: c, Reader: c, Recorder: p.events, Installation: o.Installation, Failures: &pass.Failures{},
-		Reach: reach.New(c, c, o.RocketMQ),
+		Reach: reach.New(o.Installation, c, c, o.RocketMQ),
 	}
 	reconcilers := reconcile.All(ctx, env, o)
 	p.pass = func() error {

@@ -18,6 +18,7 @@ import (
 	"github.com/rocketmq-operator/rocketmq-operator/internal/kube"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reach"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/pass"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/version"
 )
 
@@ -32,12 +33,20 @@ func (p *brokerPass) checkAuth(context.Context) (*kube.Waiting, error) {
 
 // planAuth says what the brokers are to do about credentials now: all of them first take requests with and without, if they change.
 func (p *brokerPass) planAuth(context.Context) (*kube.Waiting, error) {
-	p.deps.Auth, p.broker.Status.Auth = fleet.PlanAuth(p.broker, p.auth)
+	p.deps.Auth, p.broker.Status.Auth = fleet.PlanAuth(p.broker, desired.AuthsOf(p.specs))
 	if wanted := desired.BrokerAuthSecret(p.broker); p.broker.Spec.Auth.On() && wanted != p.deps.Auth.Secret {
 		return p.Trouble(v1alpha1.ConditionInvalidSpec, "spec.auth: the brokers have the accounts of Secret %q, and those of Secret %q only when "+
 			"they have forgotten these: set auth.enabled to false until status.auth is gone", p.deps.Auth.Secret, wanted), nil
 	}
 	return nil, nil
+}
+
+// planTLS says what the brokers are to do about TLS now.
+func (p *brokerPass) planTLS(ctx context.Context) (waiting *kube.Waiting, err error) {
+	p.deps.TLS, p.broker.Status.TLS, waiting, err = p.PlanTLS(ctx, workload.Servers{
+		Settings: p.broker.Spec.TLS, Have: p.specs, Names: p.Installation.BrokerNames(p.broker),
+	})
+	return waiting, err
 }
 
 // signIn finds out with which credentials the brokers are asked. The operator makes them before brokers have any, and never again:
@@ -49,7 +58,7 @@ func (p *brokerPass) signIn(ctx context.Context) (*kube.Waiting, error) {
 	if !errors.As(err, &lacks) {
 		return nil, err
 	}
-	if lacks.Missing && desired.MakesAuthSecret(p.broker) && !fleet.HasAccounts(p.auth) {
+	if lacks.Missing && desired.MakesAuthSecret(p.broker) && !fleet.HasAccounts(desired.AuthsOf(p.specs)) {
 		return p.makeAccounts(ctx)
 	}
 	return p.Credentials(lacks, p.broker), nil

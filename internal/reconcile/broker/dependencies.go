@@ -26,7 +26,7 @@ func (p *brokerPass) checkImage(context.Context) (*kube.Waiting, error) {
 	p.RaiseDefects(version.Topology{
 		Slaves: desired.MemberCount(p.broker) > 1, ControllerMode: desired.Mode(p.broker) == settings.ControllerMode,
 		AllAck: desired.Properties(p.broker.Spec.Config)["allAckInSyncStateSet"] == "true",
-		Auth:   p.broker.Spec.Auth.On(),
+		Auth:   p.broker.Spec.Auth.On(), TLS: p.broker.Spec.TLS.Wanted() == v1alpha1.TLSEnforcing,
 	})
 	return waiting, nil
 }
@@ -142,7 +142,7 @@ func (p *brokerPass) checkBaseFile(context.Context) (*kube.Waiting, error) {
 	}
 	maps.DeleteFunc(base, func(key, _ string) bool { _, given := p.broker.Spec.Config[key]; return given })
 	config := workload.Config{Where: where + ", ", Properties: base}
-	p.CheckAccess(config, &v1alpha1.PodSettings{}) // its options were looked at with spec.config
+	p.CheckAccess(config, &v1alpha1.PodSettings{}, nil) // its options were looked at with spec.config
 	p.CheckFrames(config, &p.broker.Spec.PodSettings)
 	p.CheckProperties(settings.Broker, config)
 	p.CheckOwned(settings.Broker, config)
@@ -167,7 +167,7 @@ func (p *brokerPass) awaitControllers(context.Context) (*kube.Waiting, error) {
 // checkConfig refuses values of live properties that a broker would ignore without a word.
 func (p *brokerPass) checkConfig(context.Context) (*kube.Waiting, error) {
 	config := workload.InSpec(p.broker.Spec.Config)
-	p.CheckAccess(config, &p.broker.Spec.PodSettings)
+	p.CheckAccess(config, &p.broker.Spec.PodSettings, p.broker.Spec.TLS)
 	p.CheckFrames(config, &p.broker.Spec.PodSettings)
 	p.CheckProperties(settings.Broker, config)
 	if _, err := desired.LiveConfig(p.broker); err != nil {

@@ -60,7 +60,7 @@ func (p *brokerPass) readExisting(ctx context.Context) (*kube.Waiting, error) {
 
 func (p *brokerPass) readSet(g int32, set *appsv1.StatefulSet) {
 	p.existing[g], p.images = fleet.Recorded(set), append(p.images, fleet.RunningImage(set))
-	p.auth = append(p.auth, desired.AuthOf(&set.Spec.Template.Spec))
+	p.specs = append(p.specs, &set.Spec.Template.Spec)
 }
 
 // readOrphans finds open groups whose pods run on while their StatefulSet is made anew (see desired.Recoverable).
@@ -90,7 +90,7 @@ func (p *brokerPass) readPods(ctx context.Context) (_ *kube.Waiting, err error) 
 	p.broker.Status.Nodes = nil
 	for i := range p.pods {
 		p.broker.Status.Nodes = append(p.broker.Status.Nodes, p.pods[i].Name)
-		p.auth = append(p.auth, desired.AuthOf(&p.pods[i].Spec))
+		p.specs = append(p.specs, &p.pods[i].Spec)
 	}
 	return nil, nil
 }

@@ -46,7 +46,7 @@ type brokerPass struct {
 
 	existing map[int32]desired.GroupState // by number
 	images   []string                     // that the groups run
-	auth     []desired.Auth               // what pods do about credentials, and what StatefulSets would make
+	specs    []*corev1.PodSpec            // of the pods, and of what StatefulSets would make
 	noLegacy bool                         // the predecessor has no StatefulSets of this name
 	groups   []*fleet.Group               // that there are to be now, by number
 	pods     []corev1.Pod
@@ -100,6 +100,7 @@ func (p *brokerPass) prepare(ctx context.Context) (*kube.Waiting, error) {
 		p.planGroups,
 		p.readPods,
 		p.planAuth,
+		p.planTLS,
 		p.signIn,
 		p.ApplyNetworkPolicy,
 		p.applyShared,

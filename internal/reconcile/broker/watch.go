@@ -41,6 +41,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 	if err != nil {
 		return err
 	}
+	secrets, err := watch.Secrets(ctx, mgr, &v1alpha1.Broker{}, &v1alpha1.BrokerList{}, func(object client.Object) []string {
+		return object.(*v1alpha1.Broker).Spec.TLS.Secrets()
+	})
+	if err != nil {
+		return err
+	}
 	dependents := pass.Dependents(r.Client, &v1alpha1.BrokerList{})
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Broker{}).
@@ -53,6 +59,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 		WatchesRawSource(source.Channel(r.Backlogs.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(source.Channel(r.Jobs.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(configMaps).
+		WatchesRawSource(secrets).
 		Complete(r)
 }
 

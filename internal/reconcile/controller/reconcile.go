@@ -48,6 +48,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 	if err != nil {
 		return err
 	}
+	secrets, err := watch.Secrets(context.Background(), mgr, &v1alpha1.Controller{}, &v1alpha1.ControllerList{}, func(object client.Object) []string {
+		return object.(*v1alpha1.Controller).Spec.TLS.Secrets()
+	})
+	if err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Controller{}).
 		WithOptions(pass.Options(0)).
@@ -55,6 +61,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 			&policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
 		WatchesRawSource(source.Channel(r.Quorums.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(configMaps).
+		WatchesRawSource(secrets).
 		Complete(r)
 }
 
@@ -65,6 +72,7 @@ type controllerPass struct {
 	controller *v1alpha1.Controller
 	set        *appsv1.StatefulSet
 	revision   pods.Revision // that its pods are made from
+	tls        desired.TLS
 	refs       desired.References
 	pods       []corev1.Pod
 	// seen is what the controllers last said, fresh whether that was after the last pod became ready.
@@ -88,6 +96,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.checkImage,
 		p.checkConfig,
 		p.readReferences,
+		p.planTLS,
 		p.ApplyNetworkPolicy,
 		p.applyObjects,
 		p.observePods,
@@ -109,7 +118,7 @@ func (p *controllerPass) checkImage(context.Context) (*kube.Waiting, error) {
 
 func (p *controllerPass) checkConfig(context.Context) (*kube.Waiting, error) {
 	config := workload.InSpec(p.controller.Spec.Config)
-	p.CheckAccess(config, &p.controller.Spec.PodSettings)
+	p.CheckAccess(config, &p.controller.Spec.PodSettings, p.controller.Spec.TLS)
 	p.CheckProperties(settings.Controller, config)
 	return nil, nil
 }
@@ -119,8 +128,21 @@ func (p *controllerPass) readReferences(ctx context.Context) (waiting *kube.Wait
 	return waiting, err
 }
 
+// planTLS says what the controllers are to do about TLS now. Controllers never read a certificate again (there is no FileWatchService in ControllerStartup).
+func (p *controllerPass) planTLS(ctx context.Context) (*kube.Waiting, error) {
+	have, err := p.Made(ctx, p.controller.Name, desired.Selector(p.controller.Name, desired.Controller, ""))
+	if err != nil {
+		return nil, err
+	}
+	var waiting *kube.Waiting
+	p.tls, p.controller.Status.TLS, waiting, err = p.PlanTLS(ctx, workload.Servers{
+		Settings: p.controller.Spec.TLS, Have: have, Names: p.Installation.ControllerNames(p.controller), Fixed: true,
+	})
+	return waiting, err
+}
+
 func (p *controllerPass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
-	objects, set, err := p.Installation.Controller(p.controller, p.refs)
+	objects, set, err := p.Installation.Controller(p.controller, p.refs, p.tls)
 	if err != nil {
 		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 	}

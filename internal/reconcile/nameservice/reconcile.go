@@ -40,12 +40,19 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 	if err != nil {
 		return err
 	}
+	secrets, err := watch.Secrets(context.Background(), mgr, &v1alpha1.NameService{}, &v1alpha1.NameServiceList{}, func(object client.Object) []string {
+		return object.(*v1alpha1.NameService).Spec.TLS.Secrets()
+	})
+	if err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.NameService{}).
 		WithOptions(pass.Options(0)).
 		WatchesRawSource(watch.Owns(desired.NameServer, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ConfigMap{},
 			&policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{}, &corev1.PersistentVolumeClaim{})).
 		WatchesRawSource(configMaps).
+		WatchesRawSource(secrets).
 		Complete(r)
 }
 
@@ -55,6 +62,7 @@ type nameServicePass struct {
 	nameService *v1alpha1.NameService
 	set         *appsv1.StatefulSet
 	revision    pods.Revision // that its pods are made from
+	tls         desired.TLS
 	refs        desired.References
 	pods        []corev1.Pod
 }
@@ -74,6 +82,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.checkImage,
 		p.checkConfig,
 		p.readReferences,
+		p.planTLS,
 		p.ApplyNetworkPolicy,
 		p.applyObjects,
 		p.observePods,
@@ -89,7 +98,7 @@ func (p *nameServicePass) checkImage(context.Context) (*kube.Waiting, error) {
 
 func (p *nameServicePass) checkConfig(context.Context) (*kube.Waiting, error) {
 	config := workload.InSpec(p.nameService.Spec.Config)
-	p.CheckAccess(config, &p.nameService.Spec.PodSettings)
+	p.CheckAccess(config, &p.nameService.Spec.PodSettings, p.nameService.Spec.TLS)
 	p.CheckProperties(settings.NameServer, config)
 	return nil, nil
 }
@@ -99,8 +108,21 @@ func (p *nameServicePass) readReferences(ctx context.Context) (waiting *kube.Wai
 	return waiting, err
 }
 
+// planTLS says what the name servers are to do about TLS now.
+func (p *nameServicePass) planTLS(ctx context.Context) (*kube.Waiting, error) {
+	have, err := p.Made(ctx, p.nameService.Name, desired.Selector(p.nameService.Name, desired.NameServer, ""))
+	if err != nil {
+		return nil, err
+	}
+	var waiting *kube.Waiting
+	p.tls, p.nameService.Status.TLS, waiting, err = p.PlanTLS(ctx, workload.Servers{
+		Settings: p.nameService.Spec.TLS, Have: have, Names: p.Installation.NameServerNames(p.nameService),
+	})
+	return waiting, err
+}
+
 func (p *nameServicePass) applyObjects(ctx context.Context) (*kube.Waiting, error) {
-	objects, set, err := p.Installation.NameService(p.nameService, p.refs)
+	objects, set, err := p.Installation.NameService(p.nameService, p.refs, p.tls)
 	if err != nil {
 		return p.Trouble(v1alpha1.ConditionInvalidSpec, "%s", err), nil
 	}

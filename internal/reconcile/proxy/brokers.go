@@ -72,7 +72,7 @@ func (p *proxyPass) resolveNameServers(ctx context.Context) (*kube.Waiting, erro
 	if waiting != nil || err != nil {
 		return waiting, err
 	}
-	p.backend.NameService = status.NameServiceRef
+	p.backend.NameService, p.nameService = status.NameServiceRef, ns
 	p.backend.NameServers = []string{p.Installation.NameServerService(ns.Name, ns.Namespace)}
 	status.NameServers = p.backend.NameServers
 	return nil, nil

@@ -52,6 +52,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 	if err != nil {
 		return err
 	}
+	secrets, err := watch.Secrets(ctx, mgr, &v1alpha1.Proxy{}, &v1alpha1.ProxyList{}, func(object client.Object) []string {
+		return object.(*v1alpha1.Proxy).Spec.TLS.Secrets()
+	})
+	if err != nil {
+		return err
+	}
 	dependents := pass.Dependents(r.Client, &v1alpha1.ProxyList{})
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.Proxy{}).
@@ -62,6 +68,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watch *pass.Watch) error
 		Watches(&v1alpha1.Broker{}, dependents, builder.WithPredicates(pass.News())).
 		WatchesRawSource(source.Channel(r.Observed.Events(), &handler.EnqueueRequestForObject{})).
 		WatchesRawSource(configMaps).
+		WatchesRawSource(secrets).
 		Complete(r)
 }
 
@@ -80,10 +87,12 @@ type proxyPass struct {
 	observed *observe.Poller[*observe.Routes]
 	proxy    *v1alpha1.Proxy
 
-	exists  bool             // the Deployment does
-	broker  *v1alpha1.Broker // of the cluster; nil if only the cluster's name was given
-	backend desired.Backend
-	routes  *observe.Routes
+	exists bool             // the Deployment does
+	broker *v1alpha1.Broker // of the cluster; nil if only the cluster's name was given
+	// nameService that routes come from; nil for name servers given by hand.
+	nameService *v1alpha1.NameService
+	backend     desired.Backend
+	routes      *observe.Routes
 	// deployment is what there is, hash that of the wanted spec.
 	deployment *appsv1.Deployment
 	hash       string
@@ -108,6 +117,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.resolveBroker,
 		p.resolveNameServers,
 		p.resolveAuth,
+		p.resolveTLS,
 		p.readReferences,
 		p.ApplyNetworkPolicy,
 		p.observeBrokers,
@@ -206,6 +216,7 @@ func (p *proxyPass) observeService(ctx context.Context) (*kube.Waiting, error) {
 
 // followRollout tells how far the Deployment is.
 func (p *proxyPass) followRollout(ctx context.Context) (*kube.Waiting, error) {
+	p.proxy.Status.ServersTLS = p.backend.TLS // together with UpToDate, which says whether all do
 	return nil, p.Rolled(ctx, p.deployment, p.hash, p.pods)
 }
 

@@ -23,6 +23,8 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
+	"github.com/rocketmq-operator/rocketmq-operator/internal/reconcile/workload"
+	"github.com/rocketmq-operator/rocketmq-operator/test/certs"
 	"github.com/rocketmq-operator/rocketmq-operator/test/world"
 )
 
@@ -432,4 +434,62 @@ func TestClusterExample(t *testing.T) {
 			t.Errorf("no %s in %v", kind, slices.Sorted(maps.Keys(kinds)))
 		}
 	}
+}
+
+// TestClusterTLS is switched on and off while the cluster runs, and its certificate renewed.
+func TestClusterTLS(t *testing.T) {
+	t.Parallel()
+	ca, err := certs.NewCA("ca")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := world.New(t)
+	w.Certificate("tls", ca, certs.Want{})
+	w.CreateYAML(`
+apiVersion: rocketmq.apache.org/v1alpha1
+kind: RocketMQCluster
+metadata: {name: c}
+spec: {controllers: {size: 1}, brokers: [{replicaPerGroup: 1}], proxy: {}}
+`)
+	o := w.Start()
+	o.Until(w.AllReady)
+	does := func(mode v1alpha1.TLSMode) func() string {
+		return func() string {
+			if why := w.AllReady(); why != "" {
+				return why
+			}
+			b, ns, ctl := world.Get[v1alpha1.Broker](w, "c-broker"), world.Get[v1alpha1.NameService](w, "c-ns"), world.Get[v1alpha1.Controller](w, "c-ctl")
+			if got := []v1alpha1.TLSMode{b.Status.TLS.Does(), ns.Status.TLS.Does(), ctl.Status.TLS.Does()}; !slices.Equal(got, []v1alpha1.TLSMode{mode, mode, mode}) {
+				return fmt.Sprintf("brokers, name servers and controllers are %v", got)
+			}
+			if p := world.Get[v1alpha1.Proxy](w, "c-proxy"); p.Status.ServersTLS != mode.AmongServers() {
+				return fmt.Sprintf("proxies speak TLS to servers: %t", p.Status.ServersTLS)
+			}
+			return ""
+		}
+	}
+	world.Edit(w, "c", func(c *v1alpha1.RocketMQCluster) { c.Spec.TLS = &v1alpha1.TLSSettings{SecretName: "tls"} })
+	o.Until(does(v1alpha1.TLSEnforcing))
+	if expires := world.Get[v1alpha1.Broker](w, "c-broker").Status.TLS.Expires; expires == nil || time.Until(expires.Time) > time.Hour {
+		t.Errorf("the certificate expires at %v", expires)
+	}
+	o.CheckSilence()
+
+	// A renewed certificate is taken as it is by all but controllers.
+	before := world.Get[appsv1.StatefulSet](w, "c-broker-0").Spec.Template
+	controllers := world.Get[appsv1.StatefulSet](w, "c-ctl").Spec.Template
+	w.Certificate("tls", ca, certs.Want{})
+	o.Until(func() string {
+		if workload.Hash(world.Get[appsv1.StatefulSet](w, "c-ctl")) == controllers.Annotations[v1alpha1.AnnotationHash] {
+			return "controllers have the old certificate"
+		}
+		return does(v1alpha1.TLSEnforcing)()
+	})
+	if after := workload.Hash(world.Get[appsv1.StatefulSet](w, "c-broker-0")); after != before.Annotations[v1alpha1.AnnotationHash] {
+		t.Error("brokers were restarted for a certificate that they take as they run")
+	}
+
+	world.Edit(w, "c", func(c *v1alpha1.RocketMQCluster) { c.Spec.TLS = nil })
+	o.Until(does(v1alpha1.TLSDisabled))
+	o.CheckSilence()
 }

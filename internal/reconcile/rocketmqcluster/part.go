@@ -55,7 +55,7 @@ func (p *part) condition(condition string) metav1.Condition {
 	case p.waits != nil && condition == v1alpha1.ConditionUpToDate:
 		return metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUpdating,
 			Message: fmt.Sprintf("it goes from %s to %s after %s", p.seen.image, *p.Image, p.waits)}
-	case found == nil, !p.observed() && condition == v1alpha1.ConditionUpToDate:
+	case found == nil, condition == v1alpha1.ConditionUpToDate && (!p.observed() || found.ObservedGeneration != p.live.GetGeneration()):
 		return metav1.Condition{Type: condition, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUpdating,
 			Message: "its status is not yet about its newest spec"}
 	}

@@ -75,6 +75,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.readParts,
 		p.holdParts,
 		p.stageAuth,
+		p.stageTLS,
 		p.createLogin,
 		p.createAccounts,
 		p.applyParts,

@@ -91,6 +91,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		p.readExisting,
 		p.resolveNameService,
 		p.resolveAuth,
+		p.resolveTLS,
 		p.readReferences,
 		p.render,
 		p.ApplyNetworkPolicy,
@@ -189,6 +190,7 @@ func (p *toolPass) observe(ctx context.Context) (*kube.Waiting, error) {
 	if workload.DeploymentHash(p.tool.Deployment) == p.hash {
 		status.NameServers = p.backend.NameServers
 	}
+	status.ServersTLS = p.backend.TLS != nil // together with UpToDate, which says whether all pods do
 	if err := p.Rolled(ctx, p.tool.Deployment, p.hash, p.pods); err != nil {
 		return nil, err
 	}

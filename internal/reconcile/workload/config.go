@@ -87,8 +87,13 @@ func (p *Pass) CheckFrames(config Config, pod *v1alpha1.PodSettings) {
 }
 
 // CheckAccess raises what keeps the operator from talking to servers of this configuration.
-func (p *Pass) CheckAccess(config Config, pod *v1alpha1.PodSettings) {
-	for _, why := range settings.Unsupported(config.Where, config.Properties, options(pod)) {
+func (p *Pass) CheckAccess(config Config, pod *v1alpha1.PodSettings, tls *v1alpha1.TLSSettings) {
+	java := options(pod)
+	if overruled := settings.TLSOptions(java); tls != nil && len(overruled) > 0 {
+		p.Conditions.Raise(v1alpha1.ConditionIgnoredConfig, "jvm.extraOptions, env: %s: with spec.tls these options are the operator's: remove them", strings.Join(overruled, " "))
+		java = nil
+	}
+	for _, why := range settings.Unsupported(config.Where, config.Properties, java) {
 		p.Conditions.Raise(v1alpha1.ConditionUnsupportedConfig, "%s. Until that is removed, "+
 			"masters stop without handing over, and replacing pods, scaling and saving metadata do not work", why)
 	}
