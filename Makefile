@@ -173,6 +173,10 @@ bench-topics: ## Time TOPICS=1000 Topics and 200 ConsumerGroups, and what they c
 bench-proxy: ## Time sends through the proxy and to the brokers, PAIRS=5 times
 	@hack/with-cluster go run ./test/bench $(WRITE) proxy $(PAIRS)
 
+.PHONY: bench-secured
+bench-secured: ## Time sends with users and TLS, with the operator and by hand, PAIRS=5 times
+	@hack/with-cluster go run ./test/bench $(WRITE) secured $(PAIRS)
+
 .PHONY: bench-scale
 bench-scale: ## Measure the operator with CLUSTERS=100 (100,300,1000) played RocketMQ clusters; more FLAGS: test/scale/README.md
 	@hack/bench-scale $(WRITE) -clusters $(CLUSTERS) $(FLAGS)

@@ -11,6 +11,7 @@
 //	go run ./test/bench transfer          moving topics to another cluster
 //	go run ./test/bench topics [TOPICS]   1,000 Topics and 200 ConsumerGroups, and a change of one of them
 //	go run ./test/bench proxy [PAIRS]     sends through the proxy against sends to the brokers (5 pairs)
+//	go run ./test/bench secured [PAIRS]   sends with users and TLS against the same servers by hand (5 pairs)
 //
 // With -write before the name, what is measured also gets into docs/measured.md.
 package main
@@ -75,7 +76,7 @@ func run(ctx context.Context, log *kit.Log, args []string) error {
 }
 
 func (b *bench) measure(ctx context.Context, args []string) error {
-	usage := errors.New("usage: go run ./test/bench [-write] startup | cluster | idle [DURATION] | admin | failover [PAIRS] | transfer | topics [TOPICS] | proxy [PAIRS]")
+	usage := errors.New("usage: go run ./test/bench [-write] startup | cluster | idle [DURATION] | admin | failover [PAIRS] | transfer | topics [TOPICS] | proxy [PAIRS] | secured [PAIRS]")
 	if len(args) == 0 || len(args) > 2 {
 		return usage
 	}
@@ -83,7 +84,7 @@ func (b *bench) measure(ctx context.Context, args []string) error {
 	if len(args) == 2 {
 		var err error
 		switch args[0] {
-		case "failover", "proxy":
+		case "failover", "proxy", "secured":
 			pairs, err = strconv.Atoi(args[1])
 		case "topics":
 			topics, err = strconv.Atoi(args[1])
@@ -124,6 +125,8 @@ func (b *bench) measure(ctx context.Context, args []string) error {
 		return b.topics(ctx, topics)
 	case "proxy":
 		return b.proxy(ctx, pairs)
+	case "secured":
+		return b.secured(ctx, pairs)
 	}
 	return usage
 }

@@ -93,16 +93,18 @@ func (b *bench) send(ctx context.Context, c *kit.Installation, topic, address st
 	return l, nil
 }
 
+// middleLatency is the median of several runs.
+func middleLatency(all []latency) latency {
+	var p50, p99 []time.Duration
+	for _, l := range all {
+		p50, p99 = append(p50, l.p50), append(p99, l.p99)
+	}
+	return latency{median(p50), median(p99)}
+}
+
 // judgeProxy prints both sides, and returns what misses its bar.
 func judgeProxy(out io.Writer, direct, proxied []latency) error {
-	middle := func(all []latency) latency {
-		var p50, p99 []time.Duration
-		for _, l := range all {
-			p50, p99 = append(p50, l.p50), append(p99, l.p99)
-		}
-		return latency{median(p50), median(p99)}
-	}
-	d, p := middle(direct), middle(proxied)
+	d, p := middleLatency(direct), middleLatency(proxied)
 	ratio := p.p50.Seconds() / d.p50.Seconds()
 	fmt.Fprintf(out, "\nsends of one client, %d a second, median of %d:\n  to the brokers     p50 %s, p99 %s\n  through the proxy  p50 %s, p99 %s\n  ratio of p50 %.2f (bar %.2f), of p99 %.2f\n",
 		proxyRate, len(direct), d.p50, d.p99, p.p50, p.p99, ratio, proxyBar, p.p99.Seconds()/d.p99.Seconds())

@@ -33,6 +33,7 @@ func TestLong(t *testing.T) {
 	t.Run("MutatedResources", func(t *testing.T) { mutatedResources(t, w, 1000) })
 	t.Run("AuthSwitched", func(t *testing.T) { authSwitched(t, w) })
 	t.Run("TLSSwitched", func(t *testing.T) { tlsSwitched(t, w) })
+	t.Run("SecuredLife", func(t *testing.T) { securedLife(t, w) })
 	t.Run("MastersKilled", func(t *testing.T) { mastersKilled(t, w, 10) })
 	t.Run("NodesCut", func(t *testing.T) { nodesCut(t, w, 3) })
 	t.Run("OffsetsCarried", func(t *testing.T) { offsetsCarried(t, w) })
