@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
+	"github.com/rocketmq-operator/rocketmq-operator/test/certs"
 	"github.com/rocketmq-operator/rocketmq-operator/test/world"
 )
 
@@ -37,6 +38,13 @@ func TestZeroWrites(t *testing.T) {
 				if strings.Contains(input, component) {
 					w.CreateYAML(world.NameService)
 				}
+			}
+			if strings.Contains(input, "-tls") {
+				ca, err := certs.NewCA("ca")
+				w.Must(err)
+				w.Certificate("ns-tls", ca, certs.Want{})
+				w.Certificate("main-tls", ca, certs.Want{Names: []string{"*.main-broker-headless." + w.Namespace + ".svc.cluster.local"}})
+				w.Certificate("company-ca", ca, certs.Want{})
 			}
 			if strings.Contains(input, "broker-predecessor") { // its name servers are not ours: nobody answers there
 				world.Edit(w, "broker", func(b *v1alpha1.Broker) { b.Spec.NameServers = "" })
