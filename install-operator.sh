@@ -50,13 +50,26 @@ done
 command -v kubectl >/dev/null || fail "kubectl is not in PATH: install it, or use localkube's (go run -C test/localkube ./cmd/localkube env)"
 kubectl version >/dev/null 2>&1 || fail "kubectl reaches no cluster: set KUBECONFIG, and try kubectl get nodes"
 
-# Two operators of one API group would both write to the same resources.
+# Two operators of one API group would both write to the same resources, and what Helm or OLM has installed is theirs to change.
+# As of kubectl rocketmq install.
 deployments=$(kubectl get deployments --all-namespaces --output \
-  jsonpath='{range .items[*]}{.metadata.namespace} {.metadata.name} {.spec.replicas} {.spec.template.spec.containers[*].image}{"\n"}{end}')
-old=$(awk '$2 == "rocketmq-operator" && $3 != "0" && / ([^ ]*\/)?apache\/rocketmq-operator([:@ ]|$)/ {print $1; exit}' <<<"$deployments")
-[ -z "$old" ] || fail "apache/rocketmq-operator runs in namespace $old and would manage the same resources.
-Stop it first; RocketMQ itself goes on running:
-  kubectl --namespace $old scale deployment rocketmq-operator --replicas=0"
+  jsonpath='{range .items[*]}{.metadata.namespace}|{.metadata.name}|{.spec.replicas}|{.metadata.annotations.meta\.helm\.sh/release-name}|{.metadata.labels.olm\.owner}|{.metadata.labels.app\.kubernetes\.io/name}|{.spec.template.spec.containers[*].image}{"\n"}{end}')
+
+# is_operator NAMESPACE NAME LABEL IMAGES: this operator, or the one of apache/rocketmq-operator.
+is_operator() {
+  [ "$3" = rocketmq-operator ] && return
+  [ "$2" = rocketmq-operator ] || return
+  [ "$1" = "$namespace" ] || [[ " $4" =~ [\ /]apache/rocketmq-operator ]]
+}
+
+while IFS='|' read -r where name count helm olm label containers; do
+  is_operator "$where" "$name" "$label" "$containers" || continue
+  [ -z "$helm" ] || fail "the operator in namespace $where was installed by Helm, as release $helm: upgrade it with helm upgrade"
+  [ -z "$olm" ] || fail "the operator in namespace $where was installed by the Operator Lifecycle Manager, as $olm: it is upgraded there"
+  [ "$where/$name" != "$namespace/rocketmq-operator" ] || continue
+  [ "$count" = 0 ] || fail "Deployment $name in namespace $where is an operator that would manage the same resources.
+Stop it first; RocketMQ itself goes on running: kubectl --namespace $where scale deployment $name --replicas=0"
+done <<<"$deployments"
 
 if [ -f dist/install.yaml ]; then
   manifests=$(cat dist/install.yaml)

@@ -31,6 +31,14 @@ func told(image string, replicas int32, arguments ...string) *appsv1.Deployment 
 // script runs install-operator.sh with a kubectl that plays an API server, and returns what it says and applies.
 func script(t *testing.T, before *appsv1.Deployment, words ...string) (said string, applied *appsv1.Deployment, err error) {
 	t.Helper()
+	return scriptBeside(t, nil, before, words...)
+}
+
+// scriptBeside runs it where other Deployments are, too.
+func scriptBeside(
+	t *testing.T, others []*appsv1.Deployment, before *appsv1.Deployment, words ...string,
+) (said string, applied *appsv1.Deployment, err error) {
+	t.Helper()
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("needs bash")
@@ -52,11 +60,19 @@ func script(t *testing.T, before *appsv1.Deployment, words ...string) (said stri
 		t.Fatal(err)
 	}
 	write("manifests", manifests, 0o644)
-	write("installed", answered(t, string(content), before), 0o644)
+	write("installed", answered(t, string(content), "get deployment rocketmq-operator --ignore-not-found", before), 0o644)
+	all := &appsv1.DeploymentList{}
+	for _, d := range append(others, before) {
+		if d != nil {
+			all.Items = append(all.Items, *d)
+		}
+	}
+	write("deployments", answered(t, string(content), "get deployments --all-namespaces", all), 0o644)
 	write("kubectl", []byte(`#!/bin/sh
 cd "$(dirname "$0")"
 case "$*" in
 *"get deployment rocketmq-operator --ignore-not-found"*) cat installed ;;
+*"get deployments --all-namespaces"*) cat deployments ;;
 kustomize*) cat manifests ;;
 apply*) cat > applied ;;
 esac
@@ -80,22 +96,22 @@ esac
 	return string(out), applied, err
 }
 
-// answered is what the script's jsonpath makes of the installed operator.
-func answered(t *testing.T, script string, before *appsv1.Deployment) []byte {
+// answered is what the jsonpath of a command of the script makes of the objects.
+func answered(t *testing.T, script, command string, objects any) []byte {
 	t.Helper()
-	if before == nil {
+	if d, ok := objects.(*appsv1.Deployment); ok && d == nil {
 		return nil
 	}
-	template := regexp.MustCompile(`get deployment rocketmq-operator --ignore-not-found --output \\\n +jsonpath='([^']+)'`).FindStringSubmatch(script)
+	template := regexp.MustCompile(regexp.QuoteMeta(command) + ` --output \\\n +jsonpath='([^']+)'`).FindStringSubmatch(script)
 	if template == nil {
-		t.Fatal("the script asks for the installed operator in another way than this test knows")
+		t.Fatalf("the script does not %s in the way that this test knows", command)
 	}
-	path := jsonpath.New("installed")
+	path := jsonpath.New("answer").AllowMissingKeys(true)
 	if err := path.Parse(template[1]); err != nil {
 		t.Fatal(err)
 	}
 	var content any
-	text, err := yaml.Marshal(before)
+	text, err := yaml.Marshal(objects)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,5 +230,61 @@ func TestInstallScript(t *testing.T) {
 	}
 	if said, _, err := script(t, nil, "--image"); err == nil || !strings.Contains(said, "--image needs a value") {
 		t.Errorf("%v\n%s", err, said)
+	}
+}
+
+// TestInstallBesideAnInstallationOfSomebodyElse is refused by the plugin and the script in the same words, before anything is applied.
+func TestInstallBesideAnInstallationOfSomebodyElse(t *testing.T) {
+	labelled := func(namespace, name, image, release, owner string) *appsv1.Deployment {
+		d := deployment(namespace, name, image)
+		d.Labels = map[string]string{"app.kubernetes.io/name": operatorName}
+		if release != "" {
+			d.Annotations = map[string]string{"meta.helm.sh/release-name": release}
+		}
+		if owner != "" {
+			d.Labels["olm.owner"] = owner
+		}
+		return d
+	}
+	stopped := func(d *appsv1.Deployment) *appsv1.Deployment {
+		d.Spec.Replicas = new(int32(0))
+		return d
+	}
+	for _, c := range []struct {
+		name  string
+		other *appsv1.Deployment
+		said  string // nothing where it is installed
+	}{
+		{"a release of Helm at its place", labelled(operatorNamespace, operatorName, "op:v0", operatorName, ""), "installed by Helm, as release " + operatorName},
+		{"a release of Helm elsewhere", labelled("mq", "mq-rocketmq-operator", "op:v0", "mq", ""), "operator in namespace mq was installed by Helm, as release mq"},
+		{"a stopped release of Helm", stopped(labelled("mq", "mq-rocketmq-operator", "op:v0", "mq", "")), "upgrade it with helm upgrade"},
+		{
+			"a bundle of OLM", labelled("operators", operatorName, "op:v0", "", "rocketmq-operator.v0.1.0"),
+			"installed by the Operator Lifecycle Manager, as rocketmq-operator.v0.1.0",
+		},
+		{"another one of this project", labelled("mq", "mine", "op:v0", "", ""), "Deployment mine in namespace mq is an operator"},
+		{"a stopped one", stopped(labelled("mq", "mine", "op:v0", "", "")), ""},
+		{"the predecessor", deployment("default", operatorName, "docker.io/apache/rocketmq-operator:0.3.0"), "scale deployment rocketmq-operator --replicas=0"},
+		{"the predecessor without a registry", deployment("default", operatorName, "apache/rocketmq-operator:0.3.0"), "is an operator that would manage"},
+		{"the stopped predecessor", stopped(deployment("default", operatorName, "apache/rocketmq-operator:0.3.0")), ""},
+		{"the predecessor's image under another name", deployment("default", "mirror", "apache/rocketmq-operator:0.3.0"), ""},
+		{"somebody else's Deployment", deployment("default", operatorName, "nginx"), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			serving(w)
+			w.add(c.other.DeepCopy())
+			said, err := w.run("install", "--image=op:v1", "--timeout", "3s")
+			if (err == nil) != (c.said == "") || err != nil && !strings.Contains(err.Error(), c.said) {
+				t.Errorf("the plugin: %v\n%s", err, said)
+			}
+			said, applied, scriptErr := scriptBeside(t, []*appsv1.Deployment{c.other}, nil, "--image=op:v1")
+			if (scriptErr == nil) != (c.said == "") || (applied != nil) != (c.said == "") || !strings.Contains(said, c.said) {
+				t.Errorf("the script: %v\n%s", scriptErr, said)
+			}
+			if err != nil && !strings.Contains(said, err.Error()) {
+				t.Errorf("the script says\n%sthe plugin\n%v", said, err)
+			}
+		})
 	}
 }
