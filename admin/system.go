@@ -45,6 +45,22 @@ func IsSystemGroup(group string) bool {
 	return strings.HasPrefix(group, "CID_RMQ_SYS_")
 }
 
+// Names by which proxies tell each other of their clients (HeartbeatSyncer, ProxyConfig.heartbeatSyncerTopicName).
+const (
+	ProxyTopic = "DefaultHeartBeatSyncerTopic"
+	ProxyGroup = "CID_" + ProxyTopic
+)
+
+// IsOwnTopic reports whether a topic is none that users made: a system topic, one for retries or dead letters, or the proxies'. The
+// latter is no system topic: brokers do not make it, so whoever copies topics must copy it.
+func IsOwnTopic(topic, clusterName, brokerName string) bool {
+	return IsSystemTopic(topic, clusterName, brokerName) || topic == ProxyTopic ||
+		strings.HasPrefix(topic, retryTopicPrefix) || strings.HasPrefix(topic, deadTopicPrefix)
+}
+
+// IsOwnGroup reports whether a consumer group is none that users made: a system group, or the proxies'.
+func IsOwnGroup(group string) bool { return IsSystemGroup(group) || group == ProxyGroup }
+
 // RetryTopic is the topic to which messages go that a consumer group failed to consume (MixAll.getRetryTopic).
 func RetryTopic(group string) string { return retryTopicPrefix + group }
 

@@ -180,7 +180,7 @@ func (o *options) groupNames(ctx context.Context, a *Access) ([]string, error) {
 	found := map[string]bool{}
 	for _, table := range tables {
 		for name := range table {
-			if !admin.IsSystemGroup(name) {
+			if !admin.IsOwnGroup(name) {
 				found[name] = true
 			}
 		}

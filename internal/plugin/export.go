@@ -86,7 +86,9 @@ func (o *options) exportTopics(ctx context.Context, a *Access, _ []string) (repo
 	owners, ownersErr := c.owners(ctx, a, &v1alpha1.TopicList{})
 	e := exporter[admin.TopicConfig]{
 		kind: "Topic", rules: entity.Topics(), masters: c.masters, tables: tables, owners: owners, namespace: c.broker.Namespace,
-		system: func(name, brokerName string) bool { return ownTopic(name, desired.ClusterName(c.broker), brokerName) },
+		system: func(name, brokerName string) bool {
+			return admin.IsOwnTopic(name, desired.ClusterName(c.broker), brokerName)
+		},
 		spec: func(t admin.TopicConfig, object string) any {
 			spec := entity.TopicSpec(t)
 			spec.EntitySpec = c.entitySpec()
@@ -114,7 +116,7 @@ func (o *options) exportGroups(ctx context.Context, a *Access, _ []string) (repo
 	owners, ownersErr := c.owners(ctx, a, &v1alpha1.ConsumerGroupList{})
 	e := exporter[entity.Group]{
 		kind: "ConsumerGroup", rules: entity.Groups(), masters: c.masters, tables: tables, owners: owners, namespace: c.broker.Namespace,
-		system: func(name, _ string) bool { return admin.IsSystemGroup(name) },
+		system: func(name, _ string) bool { return admin.IsOwnGroup(name) },
 		spec: func(g entity.Group, object string) any {
 			spec := entity.GroupSpec(g)
 			spec.EntitySpec = c.entitySpec()

@@ -46,7 +46,7 @@ func TestExportTopics(t *testing.T) {
 	narrow := topic("narrow", 8, 4)
 	narrow.WriteQueues = 2
 	w.answer("quickstart-0-0", remoting.GetAllTopicConfig, topicsAt(topic("orders", 8, 6, "message.type", "FIFO"), topic("Order_Events", 4, 6), topic("order-events", 4, 6),
-		narrow, topic("%RETRY%billing", 1, 6), topic("quickstart", 1, 6)))
+		narrow, topic("%RETRY%billing", 1, 6), topic("quickstart", 1, 6), topic(admin.ProxyTopic, 1, 6)))
 	w.answer("quickstart-1-1", remoting.GetAllTopicConfig, topicsAt(topic("orders", 8, 6, "message.type", "FIFO"), topic("Order_Events", 4, 4), topic("only-here", 1, 6)))
 	w.add(ownerOfOrders("the-orders"))
 	w.shows("topics-export", "topics", "export")
@@ -70,7 +70,7 @@ func TestExportTopics(t *testing.T) {
 func TestExportOfRocketMQCluster(t *testing.T) {
 	w := newWorld(t)
 	object[*v1alpha1.Broker](w, "quickstart").OwnerReferences = []metav1.OwnerReference{{Kind: "RocketMQCluster", Name: "mq", UID: "1", Controller: new(true)}}
-	table := fmt.Sprintf(`{"dataVersion":{},"subscriptionGroupTable":{"Billing":%s,"TOOLS_CONSUMER":%s}}`,
+	table := fmt.Sprintf(`{"dataVersion":{},"subscriptionGroupTable":{"Billing":%s,"TOOLS_CONSUMER":%s,"CID_DefaultHeartBeatSyncerTopic":{"groupName":"CID_DefaultHeartBeatSyncerTopic"}}}`,
 		`{"groupName":"Billing","consumeEnable":true,"consumeFromMinEnable":true,"consumeBroadcastEnable":true,"consumeMessageOrderly":true,"retryQueueNums":1,"retryMaxTimes":3,`+
 			`"groupRetryPolicy":{"type":"CUSTOMIZED","customizedRetryPolicy":{"next":[1000,5000]}},"brokerId":0,"whichBrokerWhenConsumeSlowly":1,"notifyConsumerIdsChangedEnable":true,`+
 			`"groupSysFlag":0,"consumeTimeoutMinute":15,"attributes":{}}`, `{"groupName":"TOOLS_CONSUMER"}`)

@@ -27,7 +27,7 @@ func (o *options) groupsCommand() *cobra.Command {
 		ValidArgsFunction: o.completeArg(o.groupNames),
 		RunE:              o.run(o.groups),
 	})
-	cmd.Flags().BoolVar(&o.system, "system", false, "list RocketMQ's own consumer groups too")
+	cmd.Flags().BoolVar(&o.system, "system", false, "list RocketMQ's and its proxies' own consumer groups too")
 	cmd.AddCommand(o.exportCommand("consumer groups", "ConsumerGroup", o.exportGroups), o.chooses(&cobra.Command{
 		Use:               "describe NAME",
 		Short:             "Show a consumer group with its object, members and subscriptions",
@@ -78,7 +78,7 @@ func (o *options) groups(ctx context.Context, a *Access, args []string) (report,
 		if err != nil {
 			return nil, err
 		}
-		names := slices.DeleteFunc(slices.Sorted(maps.Keys(table)), func(name string) bool { return !o.system && admin.IsSystemGroup(name) })
+		names := slices.DeleteFunc(slices.Sorted(maps.Keys(table)), func(name string) bool { return !o.system && admin.IsOwnGroup(name) })
 		return someAtOnce(ctx, names, func(ctx context.Context, name string) (groupAt, error) { return c.askGroup(ctx, master, name) })
 	})
 	if len(answers) == 0 {

@@ -170,7 +170,7 @@ func (c *cluster) topicStats(ctx context.Context) (map[server]map[string]map[int
 			return nil, err
 		}
 		names := slices.DeleteFunc(slices.Sorted(maps.Keys(table)), func(name string) bool {
-			return ownTopic(name, desired.ClusterName(c.broker), master.name)
+			return admin.IsOwnTopic(name, desired.ClusterName(c.broker), master.name)
 		})
 		return someAtOnce(ctx, names, func(ctx context.Context, name string) (map[int]admin.QueueStats, error) {
 			stats, err := c.admin.TopicStats(ctx, master.addr, name)
@@ -189,7 +189,7 @@ func (c *cluster) consumeStats(ctx context.Context) (map[server]map[string]*admi
 		if err != nil {
 			return nil, err
 		}
-		names := slices.DeleteFunc(slices.Sorted(maps.Keys(table)), admin.IsSystemGroup)
+		names := slices.DeleteFunc(slices.Sorted(maps.Keys(table)), admin.IsOwnGroup)
 		return someAtOnce(ctx, names, func(ctx context.Context, name string) (*admin.ConsumeStats, error) {
 			stats, err := c.admin.ConsumeStats(ctx, master.addr, name)
 			if err != nil {

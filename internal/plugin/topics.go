@@ -29,7 +29,7 @@ func (o *options) topicsCommand() *cobra.Command {
 		ValidArgsFunction: o.completeArg(o.topicNames),
 		RunE:              o.run(o.topics),
 	})
-	cmd.Flags().BoolVar(&o.system, "system", false, "list RocketMQ's own topics too, those for retries and dead letters among them")
+	cmd.Flags().BoolVar(&o.system, "system", false, "list RocketMQ's and its proxies' own topics too, and those for retries and dead letters")
 	cmd.AddCommand(o.exportCommand("topics", "Topic", o.exportTopics), o.chooses(&cobra.Command{
 		Use:               "describe NAME",
 		Short:             "Show a topic with its object, queues and consumer groups",
@@ -88,7 +88,7 @@ func summarizeTopics(tables map[server]map[string]admin.TopicConfig, clusterName
 	found := map[string][]admin.TopicConfig{}
 	for master, table := range tables {
 		for name, topic := range table {
-			if system || !ownTopic(name, clusterName, master.name) {
+			if system || !admin.IsOwnTopic(name, clusterName, master.name) {
 				found[name] = append(found[name], topic)
 			}
 		}
@@ -106,12 +106,6 @@ func summarizeTopics(tables map[server]map[string]admin.TopicConfig, clusterName
 		r.Topics = append(r.Topics, row)
 	}
 	return r
-}
-
-// ownTopic is one that RocketMQ makes by itself.
-func ownTopic(topic, clusterName, brokerName string) bool {
-	return admin.IsSystemTopic(topic, clusterName, brokerName) ||
-		strings.HasPrefix(topic, admin.RetryTopic("")) || strings.HasPrefix(topic, admin.DeadTopic(""))
 }
 
 // messageType is what a broker takes the topic for (TopicConfig.getTopicMessageType).

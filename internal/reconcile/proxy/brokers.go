@@ -112,7 +112,7 @@ func (p *proxyPass) systemTopic() string {
 	if name := string(p.proxy.Spec.Config["heartbeatSyncerTopicName"]); name != "" {
 		return name
 	}
-	return "DefaultHeartBeatSyncerTopic"
+	return admin.ProxyTopic
 }
 
 // lacking are the groups without the system topic. The first proxy makes it when it starts, on the brokers that there
