@@ -176,6 +176,9 @@ func messageCases() []ruleCase {
 				behind + `4000+50x60`,
 			60 * time.Minute, silence},
 		{"it was away, and catches up", "RocketMQConsumerLagGrows", behind + `9000000-60000x60`, 60 * time.Minute, silence},
+		{"the proxies' own group", "RocketMQConsumerLagGrows",
+			strings.ReplaceAll(behind, "billing", "CID_DefaultHeartBeatSyncerTopic") + `0+30000x40`,
+			22 * time.Minute, silence},
 		{"ten minutes behind, and no more", "RocketMQConsumerLagGrows", behind + `600000+0x60`, 60 * time.Minute, silence},
 
 		{"the last consumer has left", "RocketMQConsumersGone",
@@ -194,6 +197,10 @@ func messageCases() []ruleCase {
 		{"the cluster has gone", "RocketMQConsumersGone",
 			consumers + `2 2 2 stale` + "\n" +
 				scraped + `6 6 6 stale`,
+			14 * time.Minute, silence},
+		{"the proxies have left", "RocketMQConsumersGone",
+			strings.ReplaceAll(consumers, "billing", "CID_DefaultHeartBeatSyncerTopic") + `2 2 2 stale` + "\n" +
+				scraped + `6+0x60`,
 			14 * time.Minute, silence},
 		{"they left yesterday", "RocketMQConsumersGone",
 			consumers + `2 2 2 stale` + "\n" +

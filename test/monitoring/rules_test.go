@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/promqltest"
 	"github.com/prometheus/prometheus/rules"
+
+	"github.com/rocketmq-operator/rocketmq-operator/admin"
 )
 
 // Each alert says how urgent it is, what it is about, which command shows more, and where to read what to do; the documentation has
@@ -63,6 +66,36 @@ func annotationLabels(text string) (out []string) {
 		out = append(out, match[1])
 	}
 	return out
+}
+
+// TestOwnNamesAreLeftOut: who leaves out RocketMQ's own topics and groups must leave out those of its proxies too, which brokers take for
+// a user's.
+func TestOwnNamesAreLeftOut(t *testing.T) {
+	files, err := filepath.Glob(root + "/config/monitoring/dashboards/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d dashboards: %v", len(files), err)
+	}
+	selector := regexp.MustCompile(`rocketmq_(\w+)\{[^{}]*is_system=\\?"false\\?"[^{}]*\}`)
+	found := 0
+	for _, file := range append(files, alertsFile) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range selector.FindAllStringSubmatch(string(text), -1) {
+			found++
+			want := `topic!="` + admin.ProxyTopic + `"`
+			if strings.HasPrefix(match[1], "consumer_") {
+				want = `consumer_group!="` + admin.ProxyGroup + `"`
+			}
+			if !strings.Contains(strings.ReplaceAll(match[0], `\`, ""), want) {
+				t.Errorf("%s: %s lacks %s", filepath.Base(file), match[0], want)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("nothing leaves out RocketMQ's own names")
+	}
 }
 
 // Every alert fires for what it is there for, not before its time, and not for what is like it.
