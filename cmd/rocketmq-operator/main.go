@@ -50,6 +50,7 @@ type options struct {
 	namespaces      []string
 	leaderElect     bool
 	leaderNamespace string
+	leaderID        string
 	metricsAddr     string
 	probeAddr       string
 	observeInterval time.Duration
@@ -68,6 +69,8 @@ func parse(args []string) (options, error) {
 	})
 	f.BoolVar(&o.leaderElect, "leader-elect", false, "let only one of several operators work")
 	f.StringVar(&o.leaderNamespace, "leader-election-namespace", "", "namespace of the Lease; the pod's own if empty")
+	f.StringVar(&o.leaderID, "leader-election-id", "rocketmq-operator.rocketmq.apache.org",
+		"name of the Lease; give operators of one namespace that serve different ones names of their own, which end with .rocketmq.apache.org")
 	f.StringVar(&o.metricsAddr, "metrics-bind-address", ":8080", "address of /metrics; 0 switches it off")
 	f.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	f.DurationVar(&o.observeInterval, "observe-interval", 10*time.Second, "how often a converged cluster's servers are asked for their state")
@@ -110,7 +113,7 @@ func run(ctx context.Context, o options) error {
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddr},
 		HealthProbeBindAddress:        o.probeAddr,
 		LeaderElection:                o.leaderElect,
-		LeaderElectionID:              "rocketmq-operator.rocketmq.apache.org",
+		LeaderElectionID:              o.leaderID,
 		LeaderElectionNamespace:       o.leaderNamespace,
 		LeaderElectionReleaseOnCancel: true,
 	})

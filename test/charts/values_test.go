@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
@@ -141,7 +142,7 @@ func TestReleasesOfAnyNameGetNamesOfTheirOwn(t *testing.T) {
 		"dashboards": map[string]any{"enabled": true},
 		"crds":       map[string]any{"install": false},
 	}
-	taken := map[string]string{}
+	taken, leases := map[string]string{}, map[string]string{}
 	for _, name := range []string{
 		"mq", "rocketmq-operator", "123", "1e3", "mq.test", "mq-test", "true",
 		long, long + "-1", long + "-2", long + "a", strings.Repeat("x", 35) + "-rocketmq-operator",
@@ -159,8 +160,32 @@ func TestReleasesOfAnyNameGetNamesOfTheirOwn(t *testing.T) {
 				t.Errorf("the releases %s and %s both have the %s", other, name, full)
 			}
 			taken[full] = name
+			if o.GetKind() != "Deployment" {
+				continue
+			}
+			lease := leaseOf(t, o)
+			if other, found := leases[lease]; found {
+				t.Errorf("the releases %s and %s both have the Lease %q, so one of them does nothing", name, other, lease)
+			}
+			leases[lease] = name
 		}
 	}
+	if leases[""] != operator {
+		t.Errorf("the release %q has the Lease of the manifests", leases[""])
+	}
+}
+
+// leaseOf a Deployment; "" for the one of the manifests.
+func leaseOf(t *testing.T, o unstructured.Unstructured) (name string) {
+	t.Helper()
+	var d appsv1.Deployment
+	decode(t, encode(t, o.Object), &d)
+	for _, argument := range d.Spec.Template.Spec.Containers[0].Args {
+		if id, found := strings.CutPrefix(argument, "--leader-election-id="); found {
+			name = id
+		}
+	}
+	return name
 }
 
 // checkName as an API server does; Services, Deployments and what is made of them are held to labels of DNS.

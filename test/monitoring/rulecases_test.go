@@ -257,7 +257,14 @@ func operatorCases() []ruleCase {
 		{"one of two has no leader", "RocketMQOperatorDown",
 			build + `"ops"} 1+0x20` + "\n" + leads + `"ops"} 1+0x20` + "\n" +
 				build + `"shop"} 1+0x20` + "\n" + leads + `"shop", pod="a"} 0+0x20` + "\n" + leads + `"shop", pod="b"} 0+0x20`,
-			6 * time.Minute, "namespace=shop"},
+			6 * time.Minute, "name=rocketmq-operator.rocketmq.apache.org namespace=shop"},
+		{"one of two in a namespace has no leader", "RocketMQOperatorDown",
+			builds + leads + `"ops", pod="a"} 1+0x20` + "\n" +
+				strings.ReplaceAll(leads, `"rocketmq-operator.`, `"shop-rocketmq-operator.`) + `"ops", pod="b"} 0+0x20`,
+			6 * time.Minute, "name=shop-rocketmq-operator.rocketmq.apache.org namespace=ops"},
+		{"somebody else's operator has no leader", "RocketMQOperatorDown",
+			builds + strings.ReplaceAll(leads, `"rocketmq-operator.rocketmq.apache.org"`, `"theirs"`) + `"ops", pod="b"} 0+0x20`,
+			6 * time.Minute, silence},
 		{"one of its pods leads", "RocketMQOperatorDown",
 			builds + leads + `"ops", pod="a"} 0+0x20` + "\n" + leads + `"ops", pod="b"} 1+0x20`,
 			6 * time.Minute, silence},
