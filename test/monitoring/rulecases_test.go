@@ -88,6 +88,12 @@ func clusterCases() []ruleCase {
 				topic + `"b", reason="Updating"} _x9 1+0x9 stale` + "\n" +
 				topic + `"c", reason="Updating"} _x18 1+0x9`,
 			20 * time.Minute, silence},
+		{"the operator is restarted", "RocketMQTopicsNotReady",
+			topic + `"a", reason="Refused"} 1+0x16 stale _ _ 1+0x20`,
+			21 * time.Minute, "kind=Topic namespace=mq"},
+		{"it is ready again", "RocketMQTopicsNotReady",
+			topic + `"a", reason="Refused"} 1+0x20 stale`,
+			27 * time.Minute, silence},
 		{"the user wants it so", "RocketMQTopicsNotReady", topic + `"a", reason="Paused"} 1+0x20`, 20 * time.Minute, silence},
 		{"a Broker", "RocketMQTopicsNotReady", starting, 20 * time.Minute, silence},
 
@@ -159,6 +165,18 @@ func messageCases() []ruleCase {
 			sends + `"success"} 0+90x20` + "\n" +
 				sends + `"flush_slave_timeout"} 0+10x20`,
 			11 * time.Minute, "cluster=shop namespace=mq node_id=b-0"},
+		{"the disk is full", "RocketMQSendsFail",
+			sends + `"success"} 0+90x20` + "\n" +
+				sends + `"service_not_available"} 0+10x20`,
+			11 * time.Minute, "cluster=shop namespace=mq node_id=b-0"},
+		{"a client sends to a topic that is not there", "RocketMQSendsFail",
+			sends + `"success"} 0+90x20` + "\n" +
+				sends + `"topic_not_exist"} 0+90x20`,
+			11 * time.Minute, silence},
+		{"clients may not, or send too much", "RocketMQSendsFail",
+			sends + `"no_permission"} 0+90x20` + "\n" +
+				sends + `"message_illegal"} 0+90x20`,
+			11 * time.Minute, silence},
 		{"few sends fail", "RocketMQSendsFail",
 			sends + `"success"} 0+990x20` + "\n" +
 				sends + `"system_busy"} 0+10x20`,
