@@ -5,7 +5,9 @@ set -euo pipefail
 
 usage='usage: ./purge-operator.sh [--with-clusters]
 Removes the RocketMQ operator from the cluster that kubectl talks to.
-  --with-clusters  remove all RocketMQ clusters too; their volumes stay, as far as their retention policy says so'
+  --with-clusters  remove all RocketMQ clusters too, and all other resources of its kinds; volumes stay, as far as their
+                   retention policy says so
+What Helm or OLM installed is removed by them.'
 
 clusters=
 case ${1:-} in
@@ -30,9 +32,9 @@ for kind in $kinds; do
     jsonpath='{range .items[*]}{.kind} {.metadata.namespace}/{.metadata.name}{"\n"}{end}')
   [ -n "$resources" ] || continue
   if [ -z "$clusters" ]; then
-    fail "there are still RocketMQ clusters:
+    fail "there are still resources of the operator's kinds:
 $(kubectl get rocketmq --all-namespaces 2>/dev/null || echo "$resources")
-Without the operator nobody looks after them. Remove them first, or use --with-clusters."
+Without the operator nobody looks after them. Remove them first, or use --with-clusters, which removes all of them."
   fi
   echo "$resources" | sed 's/^/removing /'
   kubectl delete "$kind" --all --all-namespaces --timeout=180s >/dev/null
@@ -44,8 +46,13 @@ fi
 
 kubectl delete namespace rocketmq-operator-system --ignore-not-found --timeout=180s
 kubectl delete clusterrolebindings,clusterroles --selector "$label"
-kubectl delete rolebindings --all-namespaces --selector "$label"
+kubectl delete rolebindings,roles --all-namespaces --selector "$label"
 kubectl delete crds --selector "$label" --timeout=180s
+# Operators elsewhere were not installed by the script, so it does not know what else belongs to them.
+others=$(kubectl get deployments --all-namespaces --selector app.kubernetes.io/name=rocketmq-operator --output \
+  jsonpath='{range .items[*]}  kubectl --namespace {.metadata.namespace} delete deployment {.metadata.name}{"\n"}{end}')
+[ -z "$others" ] || echo "Other operators stay, without rights and kinds. What Helm installed: helm uninstall. Otherwise:
+$others"
 
 volumes=$(kubectl get persistentvolumeclaims --all-namespaces --selector "$ours" --no-headers 2>/dev/null)
 if [ -n "$volumes" ]; then
