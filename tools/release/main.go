@@ -23,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/mod/semver"
 )
 
 func main() {
@@ -75,10 +77,32 @@ func run(ctx context.Context, args []string) error {
 	if r.out == "" {
 		r.out = filepath.Join(r.root, "dist", r.version)
 	}
+	if err := r.checkChangelog(); err != nil {
+		return err
+	}
 	if err := r.readCommit(ctx); err != nil {
 		return err
 	}
 	return r.make(ctx)
+}
+
+// checkChangelog refuses a release that users could not read about. One before a release, such as v1.2.3-rc.1, has its notes under
+// Unreleased.
+func (r release) checkChangelog() error {
+	if semver.Prerelease(r.version) != "" {
+		return nil
+	}
+	changelog, err := os.ReadFile(filepath.Join(r.root, "CHANGELOG.md"))
+	if err != nil {
+		return err
+	}
+	for _, heading := range released.FindAllStringSubmatch(string(changelog), -1) {
+		if heading[1] == r.number() {
+			return nil
+		}
+	}
+	return fmt.Errorf("CHANGELOG.md has no section of %s, which becomes the release's notes: rename ## [Unreleased] to ## [%s] - <date>",
+		r.version, r.number())
 }
 
 // readCommit learns what is released and refuses what no commit holds.
@@ -147,6 +171,10 @@ func (r release) make(ctx context.Context) error {
 	if err := r.writeChecksums(); err != nil {
 		return err
 	}
-	fmt.Printf("%s\n  commit %s, image %s:%s, digest %s\n", r.out, r.commit, r.image, r.version, digest)
+	shown := r.out
+	if path, err := filepath.Rel(r.root, r.out); err == nil && filepath.IsLocal(path) {
+		shown = path // as one sees it who ran make
+	}
+	fmt.Printf("%s\n  commit %s, image %s:%s, digest %s\n", shown, r.commit, r.image, r.version, digest)
 	return nil
 }

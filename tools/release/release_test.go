@@ -208,6 +208,20 @@ func TestTheReleaseBefore(t *testing.T) {
 	}
 }
 
+// TestAReleaseIsInTheChangelog: without a section of its own, its notes would be empty.
+func TestAReleaseIsInTheChangelog(t *testing.T) {
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "CHANGELOG.md"), []byte("## [Unreleased]\n\n## [1.2.3] - today\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for version, fine := range map[string]bool{"v1.2.3": true, "v1.2.4": false, "v1.2.4-rc.1": true} {
+		err := run(t.Context(), []string{"--root", root, "--version", version})
+		if refused := err != nil && strings.Contains(err.Error(), "CHANGELOG.md has no section"); refused == fine {
+			t.Errorf("%s: %v", version, err)
+		}
+	}
+}
+
 // A bundle without these leaves users of the Operator Lifecycle Manager on what they have.
 func TestTheBundleIsAnUpgrade(t *testing.T) {
 	root := t.TempDir()
