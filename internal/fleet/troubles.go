@@ -81,12 +81,17 @@ func (f *Fleet) refused() (out []Trouble) {
 	return out
 }
 
-func (f *Fleet) diskPressure() (out []Trouble) {
+// diskPressure is one trouble of all full disks, so that its advice is said once.
+func (f *Fleet) diskPressure() []Trouble {
+	var full []string
 	for _, disk := range f.fullDisks() {
-		out = append(out, Trouble{v1alpha1.ConditionDiskPressure, fmt.Sprintf("the disk of %s is %d %% full. RocketMQ deletes its oldest messages from 75 %% on and "+
-			"refuses new ones from 90 %% on: enlarge the volume, shorten config.fileReservedTime (hours), or add broker groups (size)", disk.pod.Name, disk.used)})
+		full = append(full, fmt.Sprintf("the disk of %s is %d %% full", disk.pod.Name, disk.used))
 	}
-	return out
+	if len(full) == 0 {
+		return nil
+	}
+	return []Trouble{{v1alpha1.ConditionDiskPressure, strings.Join(full, ", ") + ". RocketMQ deletes its oldest messages from 75 % on and " +
+		"refuses new ones from 90 % on: enlarge the volume, shorten config.fileReservedTime (hours), or add broker groups (size)"}}
 }
 
 // lostRecords names the groups whose record the controllers have lost.

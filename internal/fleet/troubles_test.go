@@ -27,6 +27,8 @@ func TestTroubles(t *testing.T) {
 		says      []string
 	}{
 		"a stranger": {func(w *world) { w.Registered["ns"]["b-1"][4] = "192.0.2.1:10911" }, v1alpha1.ConditionBrokerNameConflict, []string{"also know a broker b-1 at 192.0.2.1:10911"}},
+		"two full disks, with the advice once": {func(w *world) { w.Disks[w.dialable("b-1", 0)], w.Disks[w.dialable("b-0", 1)] = 80, 91 },
+			v1alpha1.ConditionDiskPressure, []string{"the disk of b-0-1 is 91 % full, the disk of b-1-0 is 80 % full. RocketMQ deletes"}},
 		"a stranger's record": {func(w *world) {
 			state := w.SyncStates["b-1"]
 			state.NotInSync = append(state.NotInSync, admin.Replica{ID: 7, Addr: "b-1-0.b-broker-headless.else.svc.cluster.local:10911"})
