@@ -334,8 +334,9 @@ func (a *Access) awaitOperator(ctx context.Context, p *progress) error {
 			return true, nil
 		}
 		trouble := a.podTrouble(ctx)
-		p.step("waiting for the operator: %d of %d pods are ready%s", min(s.UpdatedReplicas, s.AvailableReplicas), want, trouble)
-		return false, fmt.Errorf("%d of %d pods are ready%s", min(s.UpdatedReplicas, s.AvailableReplicas), want, trouble)
+		ready := max(0, s.AvailableReplicas-(s.Replicas-s.UpdatedReplicas)) // the others are of before
+		p.step("waiting for the operator: %d of %d pods are ready%s", ready, want, trouble)
+		return false, fmt.Errorf("%d of %d pods are ready%s", ready, want, trouble)
 	})
 	if err == nil {
 		return nil

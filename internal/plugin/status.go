@@ -167,6 +167,9 @@ func (a *Access) oneStatus(ctx context.Context, all *resources, name string) (re
 		return r, nil
 	}
 	broker, err := a.chooseBroker(ctx, name)
+	if names := all.clusterNames(); err != nil && len(names) > 0 {
+		return nil, fmt.Errorf("%w; and there is no RocketMQCluster %s either, but %s", err, name, strings.Join(names, ", "))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -176,6 +179,14 @@ func (a *Access) oneStatus(ctx context.Context, all *resources, name string) (re
 	}
 	r.Brokers = append(r.Brokers, b)
 	return r, nil
+}
+
+// clusterNames are those of the RocketMQClusters of the namespace.
+func (r *resources) clusterNames() (names []string) {
+	for i := range r.clusters.Items {
+		names = append(names, r.clusters.Items[i].Name)
+	}
+	return names
 }
 
 func (a *Access) brokerStatus(ctx context.Context, b *v1alpha1.Broker) (brokerStatus, error) {
