@@ -91,21 +91,21 @@ func (b *Bundle) Check(now time.Time, names Names, client bool) error {
 	invalid, unknown := x509.CertificateInvalidError{}, x509.UnknownAuthorityError{}
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && now.After(leaf.NotAfter):
-		return fmt.Errorf("the certificate, of %s, expired at %s: renew it", subject(leaf), leaf.NotAfter.UTC().Format(time.RFC3339))
+		return fmt.Errorf("the certificate, of %s, expired at %s: renew it", Subject(leaf), leaf.NotAfter.UTC().Format(time.RFC3339))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fmt.Errorf("the certificate, of %s, or one of its CAs, is not good now (it is from %s on): renew it, or set the operator's clock",
-			subject(leaf), leaf.NotBefore.UTC().Format(time.RFC3339))
+			Subject(leaf), leaf.NotBefore.UTC().Format(time.RFC3339))
 	case errors.As(err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
 		return fmt.Errorf("the certificate, of %s, is not made for what servers use it for, which is also to be clients of each other: "+
-			"give it the usages \"server auth\" and \"client auth\"", subject(leaf))
+			"give it the usages \"server auth\" and \"client auth\"", Subject(leaf))
 	case errors.As(err, &unknown) && b.HasCA():
 		return fmt.Errorf("the certificate, of %s, is not signed by the CA in %s: put the CA of its issuer there, and while a CA is "+
-			"replaced both", subject(leaf), settings.TLSCA)
+			"replaced both", Subject(leaf), settings.TLSCA)
 	case errors.As(err, &unknown):
 		return fmt.Errorf("the certificate, of %s, is signed by a CA that is not publicly known, and there is no %s: add it, or name a "+
-			"Secret that has it in tls.caSecretName", subject(leaf), settings.TLSCA)
+			"Secret that has it in tls.caSecretName", Subject(leaf), settings.TLSCA)
 	case err != nil:
-		return fmt.Errorf("the certificate, of %s, cannot be verified: %w", subject(leaf), err)
+		return fmt.Errorf("the certificate, of %s, cannot be verified: %w", Subject(leaf), err)
 	}
 	return checkNames(leaf, names)
 }
@@ -137,7 +137,7 @@ func checkNames(leaf *x509.Certificate, names Names) error {
 	if len(lacks) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the certificate, of %s, is not for the names of the servers: add to its DNS names: %s", subject(leaf), strings.Join(lacks, ", "))
+	return fmt.Errorf("the certificate, of %s, is not for the names of the servers: add to its DNS names: %s", Subject(leaf), strings.Join(lacks, ", "))
 }
 
 // Client returns how to open connections to the server of that name.
@@ -160,8 +160,8 @@ func (b *Bundle) Digest(certificate bool) string {
 	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
-// subject of a certificate, as its owner knows it.
-func subject(certificate *x509.Certificate) string {
+// Subject of a certificate, as its owner knows it.
+func Subject(certificate *x509.Certificate) string {
 	if name := certificate.Subject.String(); name != "" {
 		return name
 	}

@@ -28,11 +28,15 @@ func AuthOf(pod *corev1.PodSpec) Auth {
 			auth = Auth{Mode: v1alpha1.AuthEnforcing, Secret: volume.Secret.SecretName}
 		}
 	}
-	permissive := func(c corev1.Container) bool { return slices.Contains(c.Command, permissiveFlag) }
-	if auth.Secret != "" && slices.ContainsFunc(pod.Containers, permissive) {
+	if auth.Secret != "" && isTold(pod, permissiveFlag) {
 		auth.Mode = v1alpha1.AuthPermissive
 	}
 	return auth
+}
+
+// isTold reports whether the agent in a pod is given a flag.
+func isTold(pod *corev1.PodSpec, flag string) bool {
+	return slices.ContainsFunc(pod.Containers, func(c corev1.Container) bool { return slices.Contains(c.Command, flag) })
 }
 
 // AuthsOf are those of several.

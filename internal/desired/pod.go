@@ -301,7 +301,7 @@ func (p podSpec) podVolumes() []corev1.Volume {
 		volumes = append(volumes, corev1.Volume{Name: p.data.name, VolumeSource: *p.data.source})
 	}
 	if p.tls.Secret != "" {
-		volumes = append(volumes, p.tls.tlsVolume())
+		volumes = append(volumes, p.tls.volume())
 	}
 	if p.auth.Secret != "" {
 		volumes = append(volumes, p.authVolume())

@@ -37,19 +37,16 @@ func TLSOf(pod *corev1.PodSpec) TLS {
 			tls.Secret, tls.CASecret = certificateIn(&pod.Volumes[i])
 		}
 	}
-	has := func(flag string) bool {
-		return slices.ContainsFunc(pod.Containers, func(c corev1.Container) bool { return slices.Contains(c.Command, flag) })
-	}
 	switch {
 	case tls.Secret == "":
-	case has(serverEnforcing):
+	case isTold(pod, serverEnforcing):
 		tls.Mode = v1alpha1.TLSEnforcing
-	case has(serverPermissive) && has(settings.TLSClientFlag):
+	case isTold(pod, serverPermissive) && isTold(pod, settings.TLSClientFlag):
 		tls.Mode = v1alpha1.TLSPermissive
-	case has(serverPermissive):
+	case isTold(pod, serverPermissive):
 		tls.Mode = v1alpha1.TLSOffered
 	}
-	tls.ClientAuth = has(settings.TLSClientAuthFlag)
+	tls.ClientAuth = isTold(pod, settings.TLSClientAuthFlag)
 	return tls
 }
 
@@ -69,25 +66,27 @@ func certificateIn(volume *corev1.Volume) (secret, caSecret string) {
 	return secret, caSecret
 }
 
-// tlsVolume is optional, so that the pod starts and the agent can say that the Secret is missing.
-func (t TLS) tlsVolume() corev1.Volume {
+// volume with the files. It is optional, so that the pod starts and the agent can say that the Secret is missing.
+func (t TLS) volume() corev1.Volume {
 	mode, optional := new(int32(0o440)), new(true)
 	if t.CASecret == "" {
 		return corev1.Volume{Name: volumeTLS, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
 			SecretName: t.Secret, DefaultMode: mode, Optional: optional}}}
 	}
-	project := func(name string, items []corev1.KeyToPath) corev1.VolumeProjection {
-		return corev1.VolumeProjection{Secret: &corev1.SecretProjection{
-			LocalObjectReference: corev1.LocalObjectReference{Name: name}, Items: items, Optional: optional,
-		}}
-	}
+	pair, ca := keysOf(t.Secret, settings.TLSCert, settings.TLSKey), keysOf(t.CASecret, settings.TLSCA)
+	pair.Secret.Optional, ca.Secret.Optional = optional, optional
 	return corev1.Volume{Name: volumeTLS, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-		DefaultMode: mode,
-		Sources: []corev1.VolumeProjection{
-			project(t.Secret, []corev1.KeyToPath{{Key: settings.TLSCert, Path: settings.TLSCert}, {Key: settings.TLSKey, Path: settings.TLSKey}}),
-			project(t.CASecret, []corev1.KeyToPath{{Key: settings.TLSCA, Path: settings.TLSCA}}),
-		},
+		DefaultMode: mode, Sources: []corev1.VolumeProjection{pair, ca},
 	}}}
+}
+
+// keysOf a Secret, for a volume.
+func keysOf(secret string, keys ...string) corev1.VolumeProjection {
+	source := &corev1.SecretProjection{LocalObjectReference: corev1.LocalObjectReference{Name: secret}}
+	for _, key := range keys {
+		source.Items = append(source.Items, corev1.KeyToPath{Key: key, Path: key})
+	}
+	return corev1.VolumeProjection{Secret: source}
 }
 
 // flags of the agent.

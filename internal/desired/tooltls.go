@@ -42,17 +42,12 @@ func (t *ToolTLS) volume() (volumes []corev1.Volume, mounts []corev1.VolumeMount
 		return nil, nil
 	}
 	var sources []corev1.VolumeProjection
-	project := func(secret string, keys ...string) {
-		source := &corev1.SecretProjection{LocalObjectReference: corev1.LocalObjectReference{Name: secret}}
-		for _, key := range keys {
-			source.Items = append(source.Items, corev1.KeyToPath{Key: key, Path: key})
-		}
-		if secret != "" {
-			sources = append(sources, corev1.VolumeProjection{Secret: source})
-		}
+	if t.CASecret != "" {
+		sources = append(sources, keysOf(t.CASecret, settings.TLSCA))
 	}
-	project(t.CASecret, settings.TLSCA)
-	project(t.PairSecret, settings.TLSCert, settings.TLSKey)
+	if t.PairSecret != "" {
+		sources = append(sources, keysOf(t.PairSecret, settings.TLSCert, settings.TLSKey))
+	}
 	if len(sources) == 0 {
 		return nil, nil
 	}

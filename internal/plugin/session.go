@@ -68,10 +68,8 @@ func (s *session) clientFor(ctx context.Context, broker *v1alpha1.Broker) (*admi
 	case err == nil:
 		return s.admin.As(credentials), nil
 	case apierrors.IsForbidden(err):
-		secret := desired.BrokerAuthSecret(broker)
-		return nil, fmt.Errorf("the brokers of Broker %s ask for credentials (spec.auth), and you may not read those of the operator: %w\n"+
-			"ask for the right to get Secret %s: kubectl --namespace %s create role read-%s --verb=get --resource=secrets --resource-name=%s",
-			broker.Name, err, secret, broker.Namespace, secret, secret)
+		return nil, fmt.Errorf("the brokers of Broker %s ask for credentials (spec.auth), and you may not read those of the operator: %w\n%s",
+			broker.Name, err, askForSecret(broker.Namespace, desired.BrokerAuthSecret(broker)))
 	case errors.As(err, &lacking) && !desired.MakesAuthSecret(broker):
 		return nil, fmt.Errorf("the brokers of Broker %s ask for credentials (spec.auth): %w\n"+
 			"spec.auth.credentialsSecretRef names it: create it, or name another", broker.Name, err)
@@ -83,6 +81,12 @@ func (s *session) clientFor(ctx context.Context, broker *v1alpha1.Broker) (*admi
 			"the operator makes it: see kubectl rocketmq status %s, and whether the operator runs", broker.Name, err, broker.Name)
 	}
 	return nil, fmt.Errorf("sign in at the brokers of Broker %s: %w", broker.Name, err)
+}
+
+// askForSecret tells who may not read a Secret what to ask for.
+func askForSecret(namespace, name string) string {
+	return fmt.Sprintf("ask for the right to get Secret %s: kubectl --namespace %s create role read-%s --verb=get --resource=secrets --resource-name=%s",
+		name, namespace, name, name)
 }
 
 func (s *session) close() { _ = s.remoting.Close() }
@@ -119,10 +123,8 @@ func (s *session) tlsFor(addr string) (*tls.Config, error) {
 	host, _, _ := net.SplitHostPort(addr) // podAt has done it
 	config, err := reach.TLSTo(ctx, s.Client, &pod, host)
 	if apierrors.IsForbidden(err) {
-		secret := desired.TLSOf(&pod.Spec).Secret
-		return nil, fmt.Errorf("the servers speak TLS (spec.tls), and you may not read their certificate: %w\n"+
-			"ask for the right to get Secret %s: kubectl --namespace %s create role read-%s --verb=get --resource=secrets --resource-name=%s",
-			err, secret, pod.Namespace, secret, secret)
+		return nil, fmt.Errorf("the servers speak TLS (spec.tls), and you may not read their certificate: %w\n%s",
+			err, askForSecret(pod.Namespace, desired.TLSOf(&pod.Spec).Secret))
 	}
 	return config, err
 }

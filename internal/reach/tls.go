@@ -62,16 +62,16 @@ func (r *Reach) serverAt(ctx context.Context, addr string) (*corev1.Pod, desired
 		return nil, "", nil
 	}
 	var list corev1.PodList
-	if err := r.reader.List(ctx, &list, client.MatchingFields{IndexIP: host}); err != nil {
+	if err := r.reader.List(ctx, &list, client.MatchingFields{IndexIP: host}, client.UnsafeDisableDeepCopy); err != nil { // they are only read
 		return nil, "", fmt.Errorf("find the pod at %s: %w", addr, err)
+	}
+	answersAt := map[desired.Component]func(*corev1.Pod) string{
+		desired.NameServer: pods.NameServerAddr, desired.Controller: pods.ControllerAddr, desired.Broker: pods.BrokerAddr,
 	}
 	for i := range list.Items {
 		pod := &list.Items[i]
 		component := desired.Component(pod.Labels[desired.LabelComponent])
-		at := map[desired.Component]func(*corev1.Pod) string{
-			desired.NameServer: pods.NameServerAddr, desired.Controller: pods.ControllerAddr, desired.Broker: pods.BrokerAddr,
-		}[component]
-		if at != nil && at(pod) == addr && !pods.Ended(*pod) {
+		if at := answersAt[component]; at != nil && at(pod) == addr && !pods.Ended(*pod) {
 			return pod, component, nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rocketmq-operator/rocketmq-operator/internal/certificate"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 )
 
@@ -20,8 +21,8 @@ import (
 //
 // The result begins with a line about the certificate: servers take a renewed certificate only when the key's file has changed too
 // (FileWatchService, in the listeners of NamesrvController, BrokerController and TlsCertificateManager), and the key may be the same.
-func Key(certificate, key []byte) ([]byte, error) {
-	chain, err := certificates(settings.TLSCert, certificate)
+func Key(cert, key []byte) ([]byte, error) {
+	chain, err := certificates(settings.TLSCert, cert)
 	if err != nil {
 		return nil, err
 	}
@@ -33,29 +34,29 @@ func Key(certificate, key []byte) ([]byte, error) {
 	public, comparable := private.Public().(interface{ Equal(crypto.PublicKey) bool })
 	if !comparable || !public.Equal(leaf.PublicKey) {
 		return nil, fmt.Errorf("%s is not the key of the certificate in %s (its first one, of %s): put the pair there as it was issued",
-			settings.TLSKey, settings.TLSCert, subject(leaf))
+			settings.TLSKey, settings.TLSCert, certificate.Subject(leaf))
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", settings.TLSKey, err)
 	}
-	about := fmt.Sprintf("# of the certificate with SHA-256 %x\n", sha256.Sum256(certificate))
+	about := fmt.Sprintf("# of the certificate with SHA-256 %x\n", sha256.Sum256(cert))
 	return append([]byte(about), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...), nil
 }
 
 // Good says whether the certificate, the first one of the text, is good at the time given.
-func Good(certificate []byte, now time.Time) error {
-	chain, err := certificates(settings.TLSCert, certificate)
+func Good(cert []byte, now time.Time) error {
+	chain, err := certificates(settings.TLSCert, cert)
 	if err != nil {
 		return err
 	}
 	switch leaf := chain[0]; {
 	case now.After(leaf.NotAfter):
 		return fmt.Errorf("the certificate in %s, of %s, expired at %s: renew it",
-			settings.TLSCert, subject(leaf), leaf.NotAfter.UTC().Format(time.RFC3339))
+			settings.TLSCert, certificate.Subject(leaf), leaf.NotAfter.UTC().Format(time.RFC3339))
 	case now.Before(leaf.NotBefore):
 		return fmt.Errorf("the certificate in %s, of %s, is good only from %s on: wait, or set the node's clock",
-			settings.TLSCert, subject(leaf), leaf.NotBefore.UTC().Format(time.RFC3339))
+			settings.TLSCert, certificate.Subject(leaf), leaf.NotBefore.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -68,15 +69,15 @@ func CAs(text []byte) ([]*x509.Certificate, error) { return certificates(setting
 func certificates(file string, text []byte) ([]*x509.Certificate, error) {
 	var out []*x509.Certificate
 	for block, rest := firstBlock(text, "CERTIFICATE"); block != nil; block, rest = firstBlock(rest, "CERTIFICATE") {
-		certificate, err := x509.ParseCertificate(block.Bytes)
+		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
 			return nil, fmt.Errorf("a certificate in %s cannot be read: %w", file, err)
 		}
-		if len(certificate.Issuer.Names) == 0 {
+		if len(c.Issuer.Names) == 0 {
 			return nil, fmt.Errorf("the certificate in %s, of %s, has no name of an issuer, and Java cannot read it: give it a commonName",
-				file, subject(certificate))
+				file, certificate.Subject(c))
 		}
-		out = append(out, certificate)
+		out = append(out, c)
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", file)
@@ -118,12 +119,4 @@ func firstBlock(text []byte, kind string) (block *pem.Block, rest []byte) {
 		block, rest = pem.Decode(rest)
 	}
 	return block, rest
-}
-
-// subject of a certificate, as its owner knows it.
-func subject(certificate *x509.Certificate) string {
-	if name := certificate.Subject.String(); name != "" {
-		return name
-	}
-	return strings.Join(certificate.DNSNames, ", ")
 }

@@ -129,14 +129,9 @@ func (p *controllerPass) readReferences(ctx context.Context) (waiting *kube.Wait
 }
 
 // planTLS says what the controllers are to do about TLS now. Controllers never read a certificate again (there is no FileWatchService in ControllerStartup).
-func (p *controllerPass) planTLS(ctx context.Context) (*kube.Waiting, error) {
-	have, err := p.Made(ctx, p.controller.Name, desired.Selector(p.controller.Name, desired.Controller, ""))
-	if err != nil {
-		return nil, err
-	}
-	var waiting *kube.Waiting
-	p.tls, p.controller.Status.TLS, waiting, err = p.PlanTLS(ctx, workload.Servers{
-		Settings: p.controller.Spec.TLS, Have: have, Names: p.Installation.ControllerNames(p.controller), Fixed: true,
+func (p *controllerPass) planTLS(ctx context.Context) (waiting *kube.Waiting, err error) {
+	p.tls, p.controller.Status.TLS, waiting, err = p.PlanSetTLS(ctx, p.controller.Name, desired.Controller, workload.Servers{
+		Settings: p.controller.Spec.TLS, Names: p.Installation.ControllerNames(p.controller), Fixed: true,
 	})
 	return waiting, err
 }

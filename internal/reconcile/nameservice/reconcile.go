@@ -109,14 +109,9 @@ func (p *nameServicePass) readReferences(ctx context.Context) (waiting *kube.Wai
 }
 
 // planTLS says what the name servers are to do about TLS now.
-func (p *nameServicePass) planTLS(ctx context.Context) (*kube.Waiting, error) {
-	have, err := p.Made(ctx, p.nameService.Name, desired.Selector(p.nameService.Name, desired.NameServer, ""))
-	if err != nil {
-		return nil, err
-	}
-	var waiting *kube.Waiting
-	p.tls, p.nameService.Status.TLS, waiting, err = p.PlanTLS(ctx, workload.Servers{
-		Settings: p.nameService.Spec.TLS, Have: have, Names: p.Installation.NameServerNames(p.nameService),
+func (p *nameServicePass) planTLS(ctx context.Context) (waiting *kube.Waiting, err error) {
+	p.tls, p.nameService.Status.TLS, waiting, err = p.PlanSetTLS(ctx, p.nameService.Name, desired.NameServer, workload.Servers{
+		Settings: p.nameService.Spec.TLS, Names: p.Installation.NameServerNames(p.nameService),
 	})
 	return waiting, err
 }

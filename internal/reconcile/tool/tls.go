@@ -3,6 +3,7 @@
 package tool
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
@@ -33,10 +34,7 @@ func (p *toolPass) resolveTLS(ctx context.Context) (*kube.Waiting, error) {
 	tls := p.backend.TLS
 	tls.Loaded = bundle.Digest(given.AuthenticatesClients())
 	if bundle.HasCA() {
-		tls.CASecret = given.SecretName
-		if given.CASecretName != "" {
-			tls.CASecret = given.CASecretName
-		}
+		tls.CASecret = cmp.Or(given.CASecretName, given.SecretName)
 	}
 	if given.AuthenticatesClients() {
 		tls.PairSecret = given.SecretName

@@ -71,6 +71,26 @@ func (p *Pass) PlanTLS(ctx context.Context, s Servers) (tls desired.TLS, status 
 	return tls, status, waiting, nil
 }
 
+// PlanSetTLS is PlanTLS of the servers in the StatefulSet of that name.
+func (p *Pass) PlanSetTLS(ctx context.Context, name string, component desired.Component, s Servers) (desired.TLS, *v1alpha1.TLSStatus, *kube.Waiting, error) {
+	var set appsv1.StatefulSet
+	err := p.Client.Get(ctx, client.ObjectKey{Namespace: p.Owner.GetNamespace(), Name: name}, &set)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return desired.TLS{}, nil, nil, fmt.Errorf("read StatefulSet %s: %w", name, err)
+	case err == nil:
+		s.Have = append(s.Have, &set.Spec.Template.Spec)
+	}
+	list, err := p.Pods(ctx, desired.Selector(name, component, ""))
+	if err != nil {
+		return desired.TLS{}, nil, nil, err
+	}
+	for i := range list {
+		s.Have = append(s.Have, &list[i].Spec)
+	}
+	return p.PlanTLS(ctx, s)
+}
+
 // certificate reads a certificate and checks it.
 func (p *Pass) certificate(ctx context.Context, tls desired.TLS, names certificate.Names) (*certificate.Bundle, *kube.Waiting, error) {
 	bundle, err := p.ReadCertificate(ctx, tls.Secret, tls.CASecret)
@@ -106,21 +126,4 @@ func (p *Pass) Unusable(err error) (*kube.Waiting, error) {
 		return p.Trouble(v1alpha1.ConditionInvalidCertificate, "spec.tls: %s", unusable).LookAgain(pass.Later), nil
 	}
 	return nil, err
-}
-
-// Made are the pods of a StatefulSet, and what it would make.
-func (p *Pass) Made(ctx context.Context, name string, selector map[string]string) (specs []*corev1.PodSpec, err error) {
-	var set appsv1.StatefulSet
-	err = p.Client.Get(ctx, client.ObjectKey{Namespace: p.Owner.GetNamespace(), Name: name}, &set)
-	switch {
-	case client.IgnoreNotFound(err) != nil:
-		return nil, fmt.Errorf("read StatefulSet %s: %w", name, err)
-	case err == nil:
-		specs = append(specs, &set.Spec.Template.Spec)
-	}
-	list, err := p.Pods(ctx, selector)
-	for i := range list {
-		specs = append(specs, &list[i].Spec)
-	}
-	return specs, err
 }
