@@ -8,54 +8,41 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
+	"github.com/rocketmq-operator/rocketmq-operator/test/certs"
 )
 
 // authority is a CA of a test.
-type authority struct {
-	certificate *x509.Certificate
-	key         crypto.Signer
-	// ca is the CA's own certificate, PEM.
-	ca []byte
-}
+type authority struct{ *certs.CA }
 
 func newAuthority(t *testing.T) *authority {
 	t.Helper()
-	key := ecKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "ca"}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().AddDate(1, 0, 0),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	ca, err := certs.NewCA("ca")
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{certificate: certificate, key: key, ca: encoded(t, "CERTIFICATE", der, nil)}
+	return &authority{ca}
 }
 
 // issue a certificate for servers and clients, PEM. It has the serial number, is for *.h.test and localhost, and good from an hour ago
 // until the time given.
 func (a *authority) issue(t *testing.T, key crypto.Signer, number int64, until time.Time) []byte {
 	t.Helper()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(number), Subject: pkix.Name{CommonName: "servers"}, DNSNames: []string{"*.h.test", "localhost"},
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
+	from := time.Now().Add(-time.Hour)
+	issued, err := a.Sign(certs.Want{
+		Subject: "servers", Serial: number, Names: []string{"*.h.test", "localhost"}, From: from, Life: until.Sub(from),
+		Usages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}, key.Public(), nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
-	return encoded(t, "CERTIFICATE", der, err)
+	return issued.Certificate
 }
 
 func ecKey(t *testing.T) *ecdsa.PrivateKey {

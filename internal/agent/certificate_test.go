@@ -19,7 +19,7 @@ import (
 func (a *authority) issued(t *testing.T) secretFiles {
 	t.Helper()
 	key := ecKey(t)
-	return secretFiles{certificate: a.issue(t, key, 1, time.Now().AddDate(1, 0, 0)), key: sec1(t, key), ca: a.ca}
+	return secretFiles{certificate: a.issue(t, key, 1, time.Now().AddDate(1, 0, 0)), key: sec1(t, key), ca: a.PEM}
 }
 
 // shown is the certificate that java would show, if the key is its own.
@@ -55,7 +55,8 @@ func TestCertificateIsFollowed(t *testing.T) {
 			t.Errorf("the same pair again: news %v, error %v", news, err)
 		}
 		go c.follow(t.Context())
-		expired := secretFiles{certificate: ca.issue(t, ca.key, 2, time.Now().Add(-time.Minute)), key: first.key}
+		key := ecKey(t)
+		expired := secretFiles{certificate: ca.issue(t, key, 2, time.Now().Add(-time.Minute)), key: sec1(t, key)}
 		for _, step := range []struct {
 			name        string
 			mount, want secretFiles
@@ -90,14 +91,14 @@ func TestCAsAreFollowed(t *testing.T) {
 		old, renewed := newAuthority(t), newAuthority(t)
 		c := &certificate{secret: "cert", mounted: dir, installed: filepath.Join(dir, "run"), serves: true, asksClients: true}
 		key := ecKey(t)
-		has := secretFiles{certificate: old.issue(t, key, 1, time.Now().Add(time.Minute)), key: sec1(t, key), ca: old.ca}
+		has := secretFiles{certificate: old.issue(t, key, 1, time.Now().Add(time.Minute)), key: sec1(t, key), ca: old.PEM}
 		mount(t, dir, has)
 		if _, err := c.install(); err != nil {
 			t.Fatal(err)
 		}
 		go c.follow(t.Context())
 		time.Sleep(2 * time.Minute) // it expires
-		has.ca = append(has.ca, renewed.ca...)
+		has.ca = append(has.ca, renewed.PEM...)
 		mount(t, dir, has)
 		time.Sleep(certificateInterval + time.Second)
 		synctest.Wait()
@@ -109,8 +110,8 @@ func TestCAsAreFollowed(t *testing.T) {
 			t.Fatal(err)
 		}
 		pool := x509.NewCertPool()
-		pool.AddCert(old.certificate)
-		pool.AddCert(renewed.certificate)
+		pool.AppendCertsFromPEM(old.PEM)
+		pool.AppendCertsFromPEM(renewed.PEM)
 		if !config.RootCAs.Equal(pool) {
 			t.Error("the agent has other CAs")
 		}
@@ -127,11 +128,11 @@ func TestStartWithCertificate(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
 	good := ca.issued(t)
 	key := ecKey(t)
-	expired := secretFiles{certificate: ca.issue(t, key, 2, time.Now().Add(-time.Minute)), key: sec1(t, key), ca: ca.ca}
+	expired := secretFiles{certificate: ca.issue(t, key, 2, time.Now().Add(-time.Minute)), key: sec1(t, key), ca: ca.PEM}
 	noCA, noKey, othersKey := good, good, good
 	noCA.ca, noKey.key, othersKey.key = nil, nil, expired.key
 	emptyCA, halfCA := good, good
-	emptyCA.ca, halfCA.ca = []byte("\n"), other.ca[:40]
+	emptyCA.ca, halfCA.ca = []byte("\n"), other.PEM[:40]
 	const permissive, enforcing = settings.TLSPermissive, settings.TLSEnforcing
 	for name, test := range map[string]struct {
 		role  settings.Role
@@ -164,7 +165,7 @@ func TestStartWithCertificate(t *testing.T) {
 		"a proxy as before": {role: settings.Proxy, proxy: &settings.ProxySettings{TLSSecret: "pair"}, mount: halfCA,
 			files: "tls.crt tls.key"},
 		"a proxy with nothing": {role: settings.Proxy, flags: tlsFlags{client: true}, files: "self-signed.crt self-signed.key"},
-		"a proxy with a CA": {role: settings.Proxy, flags: tlsFlags{client: true}, mount: secretFiles{ca: ca.ca},
+		"a proxy with a CA": {role: settings.Proxy, flags: tlsFlags{client: true}, mount: secretFiles{ca: ca.PEM},
 			files: "ca.crt self-signed.crt self-signed.key"},
 		"a proxy with a pair for servers": {role: settings.Proxy, flags: tlsFlags{client: true}, mount: expired,
 			files: "ca.crt self-signed.crt self-signed.key tls.crt tls.key"},

@@ -106,7 +106,7 @@ type secured struct {
 // pair is a certificate of that number, with its key as cert-manager writes one by default.
 func (s secured) pair(t *testing.T, key *rsa.PrivateKey, number int64) secretFiles {
 	t.Helper()
-	return secretFiles{certificate: s.ca.issue(t, key, number, time.Now().Add(time.Hour)), key: pkcs1(t, key), ca: s.ca.ca}
+	return secretFiles{certificate: s.ca.issue(t, key, number, time.Now().Add(time.Hour)), key: pkcs1(t, key), ca: s.ca.PEM}
 }
 
 // start an agent whose server opens connections with TLS; one with a certificate to serve asks clients for theirs.
@@ -228,7 +228,7 @@ func sendsAMessage(t *testing.T, client *remoting.Client) {
 // refuse those that have nothing to show, or something else.
 func (s secured) refuse(t *testing.T, key *rsa.PrivateKey) {
 	stranger := newAuthority(t)
-	verified, err := (&certificate{used: secretFiles{ca: s.ca.ca}}).client(false)
+	verified, err := (&certificate{used: secretFiles{ca: s.ca.PEM}}).client(false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func (s secured) takesBoth(t *testing.T, broker *rocketmq.Server, nameServers ..
 	if err := rocketmq.AllReady(ctx, append(nameServers, broker)...); err != nil {
 		t.Fatal(err)
 	}
-	for _, client := range []*remoting.Client{newClient(t, nil), s.client(t, secretFiles{ca: s.ca.ca})} {
+	for _, client := range []*remoting.Client{newClient(t, nil), s.client(t, secretFiles{ca: s.ca.PEM})} {
 		if _, err := admin.New(client).HAStatus(t.Context(), broker.Addr); err != nil {
 			t.Error(err)
 		}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/certs"
 )
@@ -41,9 +40,7 @@ func TestTLSFor(t *testing.T) {
 	named.Spec = set.Spec.Template.Spec
 	objects := fake.NewClientBuilder().WithIndex(&corev1.Pod{}, IndexIP, IPOf).WithObjects(
 		secured, named, pod("b-1-0", "10.0.0.2", "b", desired.Broker),
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "mq", Name: "tls"}, Data: map[string][]byte{
-			settings.TLSCert: issued.Certificate, settings.TLSKey: issued.Key, settings.TLSCA: ca.PEM,
-		}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "mq", Name: "tls"}, Data: ca.Secret(issued)},
 	).Build()
 	r := New(in, objects, objects, remoting.Options{})
 	t.Cleanup(func() { _ = r.Close() })

@@ -44,21 +44,12 @@ func (b *bench) proxy(ctx context.Context, pairs int) error {
 	if err := c.AwaitRegistered(ctx, c.NameServers(nameServers), c.Topology(groups, groupMembers), startLimit); err != nil {
 		return err
 	}
-	sides := []struct{ name, address string }{{"direct", c.NameServerAddresses(nameServers)}, {"proxied", proxyAddress}}
-	for _, s := range sides {
-		if _, err := b.send(ctx, c, s.name+"-warm", s.address, warmRate, warmLasts); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-	}
-	taken := map[string][]latency{}
-	for pair := range pairs {
-		for _, s := range sides {
-			l, err := b.send(ctx, c, fmt.Sprintf("%s-%d", s.name, pair), s.address, proxyRate, proxyLasts)
-			if err != nil {
-				return fmt.Errorf("%s: %w", s.name, err)
-			}
-			taken[s.name] = append(taken[s.name], l)
-		}
+	addresses := map[string]string{"direct": c.NameServerAddresses(nameServers), "proxied": proxyAddress}
+	taken, err := inTurn(pairs, []string{"direct", "proxied"}, func(side, run string, rate int, lasts time.Duration) (latency, error) {
+		return b.send(ctx, c, run, addresses[side], rate, lasts)
+	})
+	if err != nil {
+		return err
 	}
 	return errors.Join(judgeProxy(b.out, taken["direct"], taken["proxied"]), c.Delete(ctx, deleteLimit))
 }
@@ -75,13 +66,37 @@ func (b *bench) send(ctx context.Context, c *kit.Installation, topic, address st
 			return latency{}, err
 		}
 	}
-	ledger, err := c.StartLedger(ctx, kit.LedgerOptions{
-		NameServers: address, Topic: topic, TopicExists: true, Only: "produce", Rate: rate, Duration: lasts,
-	})
+	return b.timed(ctx, c, topic, kit.LedgerOptions{NameServers: address, Topic: topic, Rate: rate, Duration: lasts})
+}
+
+// inTurn lets each side send, first to warm up, and then in interleaved pairs.
+func inTurn(pairs int, sides []string, send func(side, run string, rate int, lasts time.Duration) (latency, error)) (map[string][]latency, error) {
+	for _, side := range sides {
+		if _, err := send(side, side+"-warm", warmRate, warmLasts); err != nil {
+			return nil, fmt.Errorf("%s: %w", side, err)
+		}
+	}
+	taken := map[string][]latency{}
+	for pair := range pairs {
+		for _, side := range sides {
+			l, err := send(side, fmt.Sprintf("%s-%d", side, pair), proxyRate, proxyLasts)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", side, err)
+			}
+			taken[side] = append(taken[side], l)
+		}
+	}
+	return taken, nil
+}
+
+// timed sends messages to a topic that exists, and tells how long that took.
+func (b *bench) timed(ctx context.Context, c *kit.Installation, run string, options kit.LedgerOptions) (latency, error) {
+	options.TopicExists, options.Only = true, "produce"
+	ledger, err := c.StartLedger(ctx, options)
 	if err != nil {
 		return latency{}, err
 	}
-	verdict, err := ledger.Verdict(ctx, lasts+2*time.Minute)
+	verdict, err := ledger.Verdict(ctx, options.Duration+2*time.Minute)
 	if err != nil {
 		return latency{}, err
 	}
@@ -89,7 +104,7 @@ func (b *bench) send(ctx context.Context, c *kit.Installation, topic, address st
 		return latency{}, fmt.Errorf("more than one send in a hundred failed: %s", verdict)
 	}
 	l := latency{time.Duration(verdict.SendP50Micros) * time.Microsecond, time.Duration(verdict.SendP99Micros) * time.Microsecond}
-	b.log.Printf("%s: %d sends, %d failed, p50 %s, p99 %s", topic, verdict.Acked, verdict.SendErrors, l.p50, l.p99)
+	b.log.Printf("%s: %d sends, %d failed, p50 %s, p99 %s", run, verdict.Acked, verdict.SendErrors, l.p50, l.p99)
 	return l, nil
 }
 

@@ -8,8 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -45,29 +44,20 @@ func (b *bench) secured(ctx context.Context, pairs int) error {
 	if err != nil {
 		return err
 	}
-	sides := []struct {
-		name string
-		c    *kit.Installation
-	}{{"managed", managed}, {"by-hand", byHand}}
-	for _, s := range sides {
-		if _, err := b.sendSecured(ctx, s.c, s.name+"-warm", warmRate, warmLasts); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-	}
-	taken := map[string][]latency{}
-	for pair := range pairs {
-		for _, s := range sides {
-			l, err := b.sendSecured(ctx, s.c, fmt.Sprintf("%s-%d", s.name, pair), proxyRate, proxyLasts)
-			if err != nil {
-				return fmt.Errorf("%s: %w", s.name, err)
-			}
-			taken[s.name] = append(taken[s.name], l)
-		}
+	sides := map[string]*kit.Installation{"managed": managed, "by-hand": byHand}
+	taken, err := inTurn(pairs, []string{"managed", "by-hand"}, func(side, run string, rate int, lasts time.Duration) (latency, error) {
+		return b.timed(ctx, sides[side], run, kit.LedgerOptions{
+			NameServers: sides[side].NameServerAddresses(1), Topic: securedTopic, Rate: rate, Duration: lasts, TLS: true,
+			Credentials: kit.LedgerCredentials{Secret: "app-rocketmq", NameKey: "username", PasswordKey: "password"},
+		})
+	})
+	if err != nil {
+		return err
 	}
 	return errors.Join(judgeSecured(b.out, taken["managed"], taken["by-hand"]), managed.Delete(ctx, deleteLimit), byHand.Delete(ctx, deleteLimit))
 }
 
-// certificate of servers in a namespace.
+// writeCertificate of servers in a namespace into a Secret, with more files.
 func writeCertificate(ctx context.Context, n *kit.Namespace, ca *certs.CA, services []string, more map[string][]byte) error {
 	var names []string
 	for _, service := range services {
@@ -78,10 +68,8 @@ func writeCertificate(ctx context.Context, n *kit.Namespace, ca *certs.CA, servi
 	if err != nil {
 		return err
 	}
-	data := map[string][]byte{"tls.crt": issued.Certificate, "tls.key": issued.Key, "ca.crt": ca.PEM}
-	for key, value := range more {
-		data[key] = value
-	}
+	data := ca.Secret(issued)
+	maps.Copy(data, more)
 	return n.Client.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: n.Name, Name: "shop-tls"}, Data: data})
 }
 
@@ -140,14 +128,6 @@ func (b *bench) securedByHand(ctx context.Context, ca *certs.CA) (*kit.Installat
 	if err := writeCertificate(ctx, n, ca, services, map[string][]byte{"tls.properties": []byte(handTLS)}); err != nil {
 		return nil, err
 	}
-	root, err := kit.Root()
-	if err != nil {
-		return nil, err
-	}
-	manifest, err := os.ReadFile(filepath.Join(root, "test/bench/testdata/by-hand.yaml"))
-	if err != nil {
-		return nil, err
-	}
 	const provider = "org.apache.rocketmq.auth."
 	edits := append(smaller()[:8:8],
 		"exec java ", "exec java -Dtls.server.mode=enforcing -Dtls.enable=true -Dtls.config.file=/tls/tls.properties ",
@@ -157,11 +137,8 @@ func (b *bench) securedByHand(ctx context.Context, ca *certs.CA) (*kit.Installat
 			"      echo 'innerClientAuthenticationCredentials={\"accessKey\":\"%s\",\"secretKey\":\"%s\"}'\n", provider, handUser, handPassword),
 		"{name: scripts, mountPath: /scripts}", "{name: scripts, mountPath: /scripts}, {name: tls, mountPath: /tls}",
 		"{name: scripts, configMap: {name: scripts}}", "{name: scripts, configMap: {name: scripts}}, {name: tls, secret: {secretName: shop-tls}}")
-	c := &kit.Installation{Namespace: n, NameService: "quickstart-ns", Controller: "quickstart-ctl", Broker: "quickstart"}
-	if err := c.Apply(ctx, string(manifest), edits...); err != nil {
-		return nil, err
-	}
-	if err := c.AwaitRegistered(ctx, c.NameServers(1), c.Topology(1, groupMembers), startLimit); err != nil {
+	c, err := startedByHand(ctx, n, edits)
+	if err != nil {
 		return nil, err
 	}
 	return c, applicationByHand(ctx, c)
@@ -185,27 +162,6 @@ func applicationByHand(ctx context.Context, c *kit.Installation) error {
 		c.Admin.CreateUser(ctx, master, admin.User{Name: "app", Password: handPassword, Type: admin.NormalUser, Status: admin.UserEnabled}),
 		c.Admin.PutACL(ctx, master, admin.ACL{User: "app", Policies: []admin.Policy{{Type: admin.CustomPolicy, Entries: []admin.PolicyEntry{entry}}}}),
 	)
-}
-
-// sendSecured lets the application send, which tells how long that took.
-func (b *bench) sendSecured(ctx context.Context, c *kit.Installation, run string, rate int, lasts time.Duration) (latency, error) {
-	ledger, err := c.StartLedger(ctx, kit.LedgerOptions{
-		NameServers: c.NameServerAddresses(1), Topic: securedTopic, TopicExists: true, Only: "produce", Rate: rate, Duration: lasts, TLS: true,
-		Credentials: kit.LedgerCredentials{Secret: "app-rocketmq", NameKey: "username", PasswordKey: "password"},
-	})
-	if err != nil {
-		return latency{}, err
-	}
-	verdict, err := ledger.Verdict(ctx, lasts+2*time.Minute)
-	if err != nil {
-		return latency{}, err
-	}
-	if verdict.SendErrors*100 > verdict.Acked {
-		return latency{}, fmt.Errorf("more than one send in a hundred failed: %s", verdict)
-	}
-	l := latency{time.Duration(verdict.SendP50Micros) * time.Microsecond, time.Duration(verdict.SendP99Micros) * time.Microsecond}
-	b.log.Printf("%s: %d sends, %d failed, p50 %s, p99 %s", run, verdict.Acked, verdict.SendErrors, l.p50, l.p99)
-	return l, nil
 }
 
 // judgeSecured prints both sides, and returns what misses its bar.

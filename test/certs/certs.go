@@ -4,6 +4,7 @@
 package certs
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -29,8 +30,15 @@ type CA struct {
 // Certificate and its key, in PEM.
 type Certificate struct{ Certificate, Key []byte }
 
+// Secret is the content of one of type kubernetes.io/tls, as cert-manager writes it.
+func (ca *CA) Secret(c Certificate) map[string][]byte {
+	return map[string][]byte{"tls.crt": c.Certificate, "tls.key": c.Key, "ca.crt": ca.PEM}
+}
+
 // Want of a certificate; the zero value is good for an hour, and for servers and clients.
 type Want struct {
+	// Subject is the common name, rocketmq if there is none.
+	Subject string
 	// Names in DNS. An IP address is taken for what it is.
 	Names []string
 	// From and Life say when it is good; from a minute ago, for an hour.
@@ -38,6 +46,8 @@ type Want struct {
 	Life time.Duration
 	// Usages are all if there are none.
 	Usages []x509.ExtKeyUsage
+	// Serial number; one by chance if it is 0.
+	Serial int64
 }
 
 // NewCA makes a CA of that name.
@@ -47,7 +57,7 @@ func NewCA(name string) (*CA, error) {
 		return nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 		NotBefore: time.Now().Add(-365 * 24 * time.Hour), NotAfter: time.Now().Add(365 * 24 * time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -65,7 +75,7 @@ func (ca *CA) Issue(want Want) (Certificate, error) {
 	if err != nil {
 		return Certificate{}, err
 	}
-	return ca.sign(want, key.Public(), encode("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)))
+	return ca.Sign(want, key.Public(), encode("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)))
 }
 
 // Renew a certificate with the same key.
@@ -75,22 +85,26 @@ func (ca *CA) Renew(old Certificate, want Want) (Certificate, error) {
 	if err != nil {
 		return Certificate{}, err
 	}
-	return ca.sign(want, key.Public(), old.Key)
+	return ca.Sign(want, key.Public(), old.Key)
 }
 
-func (ca *CA) sign(want Want, public crypto.PublicKey, key []byte) (Certificate, error) {
+// Sign a certificate for a key of any kind, which is returned with it as it is given.
+func (ca *CA) Sign(want Want, public crypto.PublicKey, key []byte) (Certificate, error) {
 	if want.From.IsZero() {
 		want.From = time.Now().Add(-time.Minute)
 	}
 	if want.Life == 0 {
 		want.Life = time.Hour
 	}
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		return Certificate{}, err
+	serial := big.NewInt(want.Serial)
+	if want.Serial == 0 {
+		var err error
+		if serial, err = rand.Int(rand.Reader, big.NewInt(1<<62)); err != nil {
+			return Certificate{}, err
+		}
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "rocketmq"}, NotBefore: want.From, NotAfter: want.From.Add(want.Life),
+		SerialNumber: serial, Subject: pkix.Name{CommonName: cmp.Or(want.Subject, "rocketmq")}, NotBefore: want.From, NotAfter: want.From.Add(want.Life),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, ExtKeyUsage: want.Usages, BasicConstraintsValid: true,
 	}
 	for _, name := range want.Names {

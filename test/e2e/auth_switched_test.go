@@ -5,15 +5,11 @@
 package e2e
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
@@ -33,25 +29,13 @@ func switchAuth(t *testing.T, c *kit.Installation, mode v1alpha1.AuthMode) {
 	ctx := t.Context()
 	began := time.Now()
 	ok(t, c.Apply(ctx, manifest(t, "secured.yaml"), authMode[v1alpha1.AuthEnforcing], authMode[mode]))
-	ok(t, c.Await(ctx, fmt.Sprintf("every server to be %s", mode), 6*time.Minute, func(ctx context.Context) error {
-		var b v1alpha1.Broker
-		if err := c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "shop-broker"}, &b); err != nil {
-			return err
-		}
-		var cluster v1alpha1.RocketMQCluster
-		if err := c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "shop"}, &cluster); err != nil {
-			return err
-		}
-		now := v1alpha1.AuthDisabled
+	awaitMode(t, c, mode, 6*time.Minute, func(b *v1alpha1.Broker) (does, asked v1alpha1.AuthMode) {
+		does = v1alpha1.AuthDisabled
 		if b.Status.Auth != nil {
-			now = b.Status.Auth.Mode
+			does = b.Status.Auth.Mode
 		}
-		upToDate := cluster.Status.ObservedGeneration == cluster.Generation && meta.IsStatusConditionTrue(cluster.Status.Conditions, v1alpha1.ConditionUpToDate)
-		if now != mode || b.Spec.Auth.Wanted() != mode || !upToDate {
-			return fmt.Errorf("brokers are %s, the cluster is up to date: %t", now, upToDate)
-		}
-		return nil
-	}))
+		return does, b.Spec.Auth.Wanted()
+	})
 	if mode == v1alpha1.AuthDisabled { // users are on the disks, and nobody keeps them
 		ok(t, c.AwaitResourceReady(ctx, "RocketMQCluster", "shop", 2*time.Minute))
 		_, err := c.AwaitCondition(ctx, "User", securedUser, v1alpha1.ConditionInvalidSpec, metav1.ConditionTrue, time.Minute)

@@ -20,7 +20,6 @@ import (
 
 	"github.com/rocketmq-operator/rocketmq-operator/admin"
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/settings"
 	"github.com/rocketmq-operator/rocketmq-operator/remoting"
 	"github.com/rocketmq-operator/rocketmq-operator/test/certs"
 	"github.com/rocketmq-operator/rocketmq-operator/test/kit"
@@ -52,9 +51,7 @@ func certify(t *testing.T, c *kit.Installation, ca *certs.CA) (issued certs.Cert
 	}
 	issued, err := ca.Issue(certs.Want{Names: names})
 	ok(t, err)
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.Name, Name: "shop-tls"}, Type: corev1.SecretTypeTLS, Data: map[string][]byte{
-		settings.TLSCert: issued.Certificate, settings.TLSKey: issued.Key, settings.TLSCA: ca.PEM,
-	}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.Name, Name: "shop-tls"}, Type: corev1.SecretTypeTLS, Data: ca.Secret(issued)}
 	if err := c.Client.Create(t.Context(), secret); client.IgnoreAlreadyExists(err) != nil {
 		t.Fatal(err)
 	} else if err != nil {
@@ -132,7 +129,20 @@ func switchTLS(t *testing.T, c *kit.Installation, mode v1alpha1.TLSMode) {
 	ctx := t.Context()
 	began := time.Now()
 	ok(t, c.Apply(ctx, manifest(t, "secured.yaml"), tlsMode[v1alpha1.TLSEnforcing], tlsMode[mode]))
-	ok(t, c.Await(ctx, fmt.Sprintf("every server to be %s", mode), 10*time.Minute, func(ctx context.Context) error {
+	awaitMode(t, c, mode, 10*time.Minute, func(b *v1alpha1.Broker) (does, asked v1alpha1.TLSMode) {
+		return b.Status.TLS.Does(), b.Spec.TLS.Wanted()
+	})
+	ok(t, c.AwaitReady(ctx, 2*time.Minute))
+	c.Log.Printf("every server is %s after %.0f s", mode, time.Since(began).Seconds())
+	if mode == v1alpha1.TLSEnforcing {
+		plainTextGetsNothing(t, c)
+	}
+}
+
+// awaitMode waits until the brokers were asked for a mode and have it, and everything else of the cluster is up to date too.
+func awaitMode[M ~string](t *testing.T, c *kit.Installation, mode M, limit time.Duration, of func(*v1alpha1.Broker) (does, asked M)) {
+	t.Helper()
+	ok(t, c.Await(t.Context(), fmt.Sprintf("every server to be %s", mode), limit, func(ctx context.Context) error {
 		var b v1alpha1.Broker
 		if err := c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "shop-broker"}, &b); err != nil {
 			return err
@@ -141,15 +151,11 @@ func switchTLS(t *testing.T, c *kit.Installation, mode v1alpha1.TLSMode) {
 		if err := c.Client.Get(ctx, client.ObjectKey{Namespace: c.Name, Name: "shop"}, &cluster); err != nil {
 			return err
 		}
+		does, asked := of(&b)
 		upToDate := cluster.Status.ObservedGeneration == cluster.Generation && meta.IsStatusConditionTrue(cluster.Status.Conditions, v1alpha1.ConditionUpToDate)
-		if b.Status.TLS.Does() != mode || b.Spec.TLS.Wanted() != mode || !upToDate {
-			return fmt.Errorf("brokers are %s, the cluster is up to date: %t", b.Status.TLS.Does(), upToDate)
+		if does != mode || asked != mode || !upToDate {
+			return fmt.Errorf("brokers are %s, the cluster is up to date: %t", does, upToDate)
 		}
 		return nil
 	}))
-	ok(t, c.AwaitReady(ctx, 2*time.Minute))
-	c.Log.Printf("every server is %s after %.0f s", mode, time.Since(began).Seconds())
-	if mode == v1alpha1.TLSEnforcing {
-		plainTextGetsNothing(t, c)
-	}
 }

@@ -32,7 +32,7 @@ func (w *World) Certificate(name string, ca *certs.CA, want certs.Want) {
 	w.Must(err)
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: name}, Type: corev1.SecretTypeTLS,
-		Data: map[string][]byte{settings.TLSCert: issued.Certificate, settings.TLSKey: issued.Key, settings.TLSCA: ca.PEM},
+		Data: ca.Secret(issued),
 	}
 	if err := w.Create(w.Context(), secret); client.IgnoreAlreadyExists(err) != nil {
 		w.Fatal(err)

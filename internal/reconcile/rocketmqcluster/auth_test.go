@@ -29,6 +29,18 @@ func newAuthWorld(auth *v1alpha1.AuthSettings) *authWorld {
 	return &authWorld{cluster: c, live: map[string]v1alpha1.Resource{}, does: map[string]v1alpha1.AuthMode{}}
 }
 
+// partsOf a cluster, of which there are these.
+func partsOf(c *v1alpha1.RocketMQCluster, live map[string]v1alpha1.Resource) (parts []*part) {
+	for _, wanted := range desired.Parts(c) {
+		p := &part{Part: wanted}
+		if found := live[p.String()]; found != nil {
+			p.live, p.seen = found, stateOf(found)
+		}
+		parts = append(parts, p)
+	}
+	return parts
+}
+
 func authOf(r v1alpha1.Resource) **v1alpha1.AuthSettings {
 	switch r := r.(type) {
 	case *v1alpha1.Broker:
@@ -41,14 +53,7 @@ func authOf(r v1alpha1.Resource) **v1alpha1.AuthSettings {
 
 // pass of the cluster's reconciler. It reports whether it changed anything.
 func (w *authWorld) pass() (changed bool) {
-	var parts []*part
-	for _, wanted := range desired.Parts(w.cluster) {
-		p := &part{Part: wanted}
-		if live := w.live[p.String()]; live != nil {
-			p.live, p.seen = live, stateOf(live)
-		}
-		parts = append(parts, p)
-	}
+	parts := partsOf(w.cluster, w.live)
 	stageAuth(w.cluster.Spec.Auth.Wanted(), parts)
 	for _, p := range parts {
 		wanted := authOf(p.Object)

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rocketmq-operator/rocketmq-operator/api/v1alpha1"
-	"github.com/rocketmq-operator/rocketmq-operator/internal/desired"
 )
 
 // tlsWorld is a cluster with controllers, two pools and proxies, of two pods each, that follow what they are asked to be in their own time.
@@ -21,7 +20,7 @@ type tlsWorld struct {
 	live    map[string]v1alpha1.Resource
 	// pods are what they do: the place in TLSModes, of proxies 1 for TLS to servers and 0 for plain text.
 	pods map[string][]int
-	// revision of proxies' pods, by the mode that they serve clients with.
+	// serving is the mode of the spec that each pod was made from: proxies serve clients by it.
 	serving map[string][]v1alpha1.TLSMode
 }
 
@@ -46,14 +45,7 @@ func (w *tlsWorld) asked(live v1alpha1.Resource) int {
 
 // pass of the cluster's reconciler, and of those of its parts.
 func (w *tlsWorld) pass() {
-	var parts []*part
-	for _, wanted := range desired.Parts(w.cluster) {
-		p := &part{Part: wanted}
-		if live := w.live[p.String()]; live != nil {
-			p.live, p.seen = live, stateOf(live)
-		}
-		parts = append(parts, p)
-	}
+	parts := partsOf(w.cluster, w.live)
 	stageTLS(w.cluster.Spec.TLS.Wanted(), parts)
 	for _, p := range parts {
 		if p.live == nil {
